@@ -1,0 +1,30 @@
+import type { ArchName, TableName } from '../arch.ts';
+import type { KernelVersion } from '../target.ts';
+
+/** The syscall table of one ABI. Numbers are as the kernel shows them in `seccomp_data.nr`, base included. */
+export interface SyscallTable {
+  readonly name: TableName;
+  /** How many names it holds. */
+  readonly count: number;
+  /** The number of a name; undefined when this table has no such call. */
+  numberOf(name: string): number | undefined;
+  /** The name of a number; undefined when it is not assigned. */
+  nameOf(nr: number): string | undefined;
+  /** All (number, name) pairs, numbers ascending. */
+  entries(): readonly (readonly [nr: number, name: string])[];
+  /** First Linux release in which this number answers on this table; undefined for a name it lacks. */
+  sinceOf(name: string): KernelVersion | undefined;
+}
+
+/** The tables in use, and what is known of names in all of them. */
+export interface SyscallTables {
+  /** @throws Error when the table was not loaded: a fault of the caller. */
+  table(name: TableName): SyscallTable;
+  of(arch: ArchName): SyscallTable;
+  /** Whether any of the 18 tables has this name. */
+  isKnown(name: string): boolean;
+  /** SHA-256 (hex) over the checked-in table files: part of a cache key. */
+  readonly digest: string;
+  /** Linux release of the headers the tables were made from, e.g. 7.2. */
+  readonly release: KernelVersion;
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+// `fast` belongs to `npm test`; `slow` holds the suites that want an oracle, a kernel or minutes.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/{unit,golden,property,cli}/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: ['test/{differential,e2e}/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
