@@ -51,6 +51,15 @@ const TABLE = {
     message: 'there is no defaultAction, so a runtime might start the container without any filter',
     hint: 'add "defaultAction": "SCMP_ACT_ERRNO"',
   },
+
+  // -- check: the kernel's acceptance rules (src/bpf/check.ts)
+  FILTER_EMPTY: { severity: 'error', message: 'the filter has no instructions, which the kernel refuses' },
+  FILTER_TOO_LONG: {
+    severity: 'error',
+    message: 'the filter has {length} instructions, but the kernel takes at most {limit}',
+    hint: 'split the argument rules over fewer architectures (--architectures), or allow a call without conditions',
+  },
+  FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
 } as const satisfies Record<string, Entry>;
 
 export type Code = keyof typeof TABLE;
