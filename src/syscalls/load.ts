@@ -1,0 +1,98 @@
+import { type ArchName, archOf, type TableName } from '../arch.ts';
+import { digest, index as union, release } from './generated/union.ts';
+import { type NameIndex, positionOf } from './perfect-hash.ts';
+import { firstRelease, kernelVersion } from './since.ts';
+import type { SyscallTable, SyscallTables } from './tables.ts';
+
+/** What a generated table module holds: names and numbers in the same order, numbers ascending. */
+interface TableData {
+  readonly index: NameIndex;
+  readonly numbers: readonly number[];
+}
+
+const MODULES: Record<TableName, () => Promise<TableData>> = {
+  x86: () => import('./generated/x86.ts'),
+  x86_64: () => import('./generated/x86_64.ts'),
+  x32: () => import('./generated/x32.ts'),
+  arm: () => import('./generated/arm.ts'),
+  aarch64: () => import('./generated/aarch64.ts'),
+  mips: () => import('./generated/mips.ts'),
+  mips64: () => import('./generated/mips64.ts'),
+  mips64n32: () => import('./generated/mips64n32.ts'),
+  ppc: () => import('./generated/ppc.ts'),
+  ppc64: () => import('./generated/ppc64.ts'),
+  s390: () => import('./generated/s390.ts'),
+  s390x: () => import('./generated/s390x.ts'),
+  parisc: () => import('./generated/parisc.ts'),
+  parisc64: () => import('./generated/parisc64.ts'),
+  riscv64: () => import('./generated/riscv64.ts'),
+  loongarch64: () => import('./generated/loongarch64.ts'),
+  m68k: () => import('./generated/m68k.ts'),
+  sh: () => import('./generated/sh.ts'),
+};
+
+const loaded = new Map<TableName, Promise<SyscallTable>>();
+
+/** Loads the tables in use and no others; each is loaded once in a process. */
+export async function loadTables(names: Iterable<TableName>): Promise<SyscallTables> {
+  const tables = await Promise.all([...new Set(names)].map(loadTable));
+  const byName = new Map(tables.map((table) => [table.name, table]));
+  const table = (name: TableName): SyscallTable => {
+    const found = byName.get(name);
+    if (!found) throw new Error(`the syscall table ${name} is not loaded`);
+    return found;
+  };
+  return {
+    table,
+    of: (arch: ArchName) => table(archOf(arch).table),
+    isKnown: (name) => nameId(name) >= 0,
+    digest,
+    release,
+  };
+}
+
+/** The position of a name among the names of all tables, 0..507 in code unit order; -1 for an unknown name. */
+export function nameId(name: string): number {
+  return positionOf(union, name);
+}
+
+/** The names of all tables, in the order of their ids. */
+export function allNames(): readonly string[] {
+  return union.names;
+}
+
+function loadTable(name: TableName): Promise<SyscallTable> {
+  let table = loaded.get(name);
+  if (!table) {
+    table = MODULES[name]().then((data) => makeTable(name, data));
+    loaded.set(name, table);
+  }
+  return table;
+}
+
+function makeTable(name: TableName, { index, numbers }: TableData): SyscallTable {
+  const { names } = index;
+  return {
+    name,
+    count: names.length,
+    numberOf: (call) => numbers[positionOf(index, call)],
+    nameOf: (nr) => names[findNumber(numbers, nr)],
+    entries: () => numbers.map((nr, position) => [nr, names[position]!] as const),
+    sinceOf: (call) =>
+      positionOf(index, call) < 0 ? undefined : kernelVersion(firstRelease(nameId(call), call, name)),
+  };
+}
+
+/** Binary search in ascending numbers; -1 when it is not there. */
+function findNumber(numbers: readonly number[], wanted: number): number {
+  let low = 0;
+  let high = numbers.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const nr = numbers[middle]!;
+    if (nr === wanted) return middle;
+    if (nr < wanted) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}

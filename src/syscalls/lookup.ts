@@ -1,0 +1,104 @@
+import { distance } from 'fastest-levenshtein';
+import { allArches, type Arch, type ArchName, archOf } from '../arch.ts';
+import { allNames, loadTables, nameId } from './load.ts';
+import { firstRelease } from './since.ts';
+import type { SyscallTables } from './tables.ts';
+
+/** One call on one architecture. */
+export interface ArchCall {
+  readonly arch: ArchName;
+  /** `seccomp_data.arch`, u32; as text {@link auditArchHex}. */
+  readonly auditArch: number;
+  readonly name: string;
+  /** As the kernel shows it in `seccomp_data.nr`: the MIPS bases and bit 30 of x32 included. */
+  readonly nr: number;
+  /** First Linux release: `5.3`, or `<=3.0` where it is only known to be older. */
+  readonly since: string;
+}
+
+/** What was asked: a name as written, or a number. */
+export type LookupQuery = { readonly name: string } | { readonly nr: number };
+
+export type LookupResult =
+  /** `calls` and `absent` together are the architectures asked, in their order; at least one call. */
+  | {
+      readonly kind: 'found';
+      readonly query: LookupQuery;
+      readonly calls: readonly ArchCall[];
+      readonly absent: readonly ArchName[];
+    }
+  /** No such call on any architecture asked, but on these others. */
+  | { readonly kind: 'elsewhere'; readonly query: LookupQuery; readonly calls: readonly ArchCall[] }
+  /** On no architecture at all. `nearest`: names it may have been meant to be, best first. */
+  | { readonly kind: 'unknown'; readonly query: LookupQuery; readonly nearest: readonly string[] };
+
+/**
+ * Everything known of a system call, by name or by number (decimal or 0x hex, u32), on the architectures asked.
+ * Pure data; the command line puts it into words.
+ */
+export async function lookup(text: string, arches: readonly ArchName[] | 'all'): Promise<LookupResult> {
+  const query = parseQuery(text);
+  if ('name' in query && nameId(query.name) < 0)
+    return { kind: 'unknown', query, nearest: nearestNames(query.name, 3) };
+
+  const asked = arches === 'all' ? allArches() : [...new Set(arches)].map(archOf);
+  const calls = await callsOn(asked, query);
+  if (calls.length > 0) {
+    const found = new Set(calls.map((call) => call.arch));
+    const absent = asked.map((arch) => arch.name).filter((name) => !found.has(name));
+    return { kind: 'found', query, calls, absent };
+  }
+  const others = await callsOn(
+    allArches().filter((arch) => !asked.includes(arch)),
+    query,
+  );
+  return others.length > 0
+    ? { kind: 'elsewhere', query, calls: others }
+    : { kind: 'unknown', query, nearest: [] };
+}
+
+/** `0xc000003e`: eight digits, as the kernel's log and its headers write an audit arch. */
+export function auditArchHex(auditArch: number): string {
+  return `0x${auditArch.toString(16).padStart(8, '0')}`;
+}
+
+/** A number that does not fit 32 bits, or is written in another way, is taken as a name, and so unknown. */
+function parseQuery(text: string): LookupQuery {
+  const nr = /^(?:[0-9]{1,10}|0x[0-9a-f]{1,8})$/i.test(text) ? Number(text) : NaN;
+  return nr <= 0xffffffff ? { nr } : { name: text };
+}
+
+async function callsOn(arches: readonly Arch[], query: LookupQuery): Promise<ArchCall[]> {
+  const tables = await loadTables(arches.map((arch) => arch.table));
+  return arches.flatMap((arch) => callOn(arch, tables, query));
+}
+
+function callOn(arch: Arch, tables: SyscallTables, query: LookupQuery): ArchCall[] {
+  const table = tables.table(arch.table);
+  const name = 'name' in query ? query.name : table.nameOf(query.nr);
+  const nr = 'name' in query ? table.numberOf(query.name) : query.nr;
+  if (name === undefined || nr === undefined) return [];
+  const since = firstRelease(nameId(name), name, arch.table);
+  return [{ arch: arch.name, auditArch: arch.auditArch, name, nr, since }];
+}
+
+/** Prefixes people copy from headers, tracers and kernel sources. */
+const PREFIX = /^(?:__NR_|__x64_|__ia32_|SYS_|sys_)+/;
+
+/**
+ * Names of calls that are close to a name, by edit distance, then by code unit order. Of a name of up to 3
+ * characters one may be wrong, up to 8 two, of a longer one three.
+ */
+export function nearestNames(name: string, limit: number): string[] {
+  const names = allNames();
+  const tooLong = Math.max(...names.map((known) => known.length)) + 3 + '__ia32_sys_'.length;
+  if (name.length > tooLong) return [];
+  const wanted = name.replace(PREFIX, '').toLowerCase();
+  const most = wanted.length <= 3 ? 1 : wanted.length <= 8 ? 2 : 3;
+  return names
+    .map((known) => ({ known, edits: distance(wanted, known) }))
+    .filter(({ edits }) => edits <= most)
+    .toSorted((a, b) => a.edits - b.edits) // stable: equal ones stay in code unit order
+    .slice(0, limit)
+    .map(({ known }) => known);
+}
