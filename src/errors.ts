@@ -51,6 +51,108 @@ const TABLE = {
     message: 'there is no defaultAction, so a runtime might start the container without any filter',
     hint: 'add "defaultAction": "SCMP_ACT_ERRNO"',
   },
+  UNKNOWN_ARCHITECTURE: {
+    severity: 'error',
+    message: 'unknown architecture "{name}"',
+    hint: 'the runtime-spec knows 23, such as "SCMP_ARCH_X86_64" and "SCMP_ARCH_AARCH64"',
+  },
+  ARCHITECTURE_SPELLING: {
+    severity: 'warning',
+    message: 'architecture "{name}" is read as {proper}, but only crun accepts this spelling',
+    hint: 'write "{proper}"',
+  },
+  MIXED_BYTE_ORDER: {
+    severity: 'error',
+    message: 'one filter cannot serve {native} ({nativeOrder}-endian) and {other} ({otherOrder}-endian)',
+    hint: 'list architectures of one byte order, or replace the list with --architectures',
+  },
+  NOTIFY_DEFAULT: {
+    severity: 'error',
+    message: 'SCMP_ACT_NOTIFY as default action stops the container before its listener is handed over',
+    hint: 'name the calls to be notified of; --force compiles it as it is',
+  },
+  NOTIFY_WITHOUT_LISTENER: {
+    severity: 'warning',
+    message:
+      'SCMP_ACT_NOTIFY without listenerPath: calls get ENOSYS unless the runtime is told of a receiver',
+    hint: 'add "listenerPath"',
+  },
+  LISTENER_METADATA_ALONE: {
+    severity: 'warning',
+    message: 'listenerMetadata without listenerPath, which the runtime-spec forbids',
+  },
+  ERRNO_WITHOUT_EFFECT: {
+    severity: 'error',
+    message: '{member} beside {action}, which carries no errno: crun refuses this, runc ignores it',
+    hint: 'remove {member}',
+  },
+  ERRNO_TOO_LARGE: {
+    severity: 'error',
+    message: 'errno {errno} is above {limit}, the largest that the runtimes accept',
+  },
+  ERRNO_MASKED: { severity: 'warning', message: 'errno {wanted} is cut to 16 bits and becomes {errno}' },
+  ERRNO_MASKED_TO_ZERO: {
+    severity: 'warning',
+    message: 'errno {wanted} is cut to 16 bits and becomes 0: a refused call then reports success',
+  },
+  MISSING_NAMES: {
+    severity: 'error',
+    message: 'the entry has no names, so it makes no rule',
+    hint: 'add "names": [...]',
+  },
+  UNKNOWN_SYSCALL: {
+    severity: 'warning',
+    message: 'no architecture has a system call "{name}", so it makes no rule',
+  },
+  TOO_MANY_ARGS: {
+    severity: 'warning',
+    message: 'the entry has {count} args: crun looks at the first {limit} only, runc at all',
+  },
+  ARGS_ALTERNATIVE: {
+    severity: 'warning',
+    message:
+      'an argument index repeats, so each condition stands alone: the rule matches if any one of them holds',
+    hint: 'write one entry for each alternative, or check whether a range was meant',
+  },
+  NOTIFY_ON_WRITE: {
+    severity: 'error',
+    message: 'SCMP_ACT_NOTIFY on write stops the runtime before it can hand its listener over',
+    hint: 'leave write out; --force compiles it as it is',
+  },
+  ENTRY_EQUALS_DEFAULT: {
+    severity: 'note',
+    message: 'the entry asks for {action}, which is the default, so it makes no rule and shadows none',
+  },
+  CONSTANT_CUT: {
+    severity: 'warning',
+    message: '{value} is cut to its low 32 bits on {arches}',
+  },
+  ENOSYS_AFTER_NEEDS_DENY: {
+    severity: 'error',
+    message: '--enosys-after has no meaning with the default action {action}',
+  },
+  CONFLICTING_RULES: {
+    severity: 'error',
+    message:
+      '{name} on {arch} has the same conditions with {action} as {other} at {pointer} has with {otherAction}',
+    hint: 'the runtimes fail with "File exists"; keep one of the two',
+  },
+  OVERLAPPING_RULES: {
+    severity: 'warning',
+    message:
+      '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}; the stricter {winner} is taken',
+    hint: 'make the conditions exclude each other: what a runtime does here depends on its library',
+  },
+  MULTIPLEXED_BYPASS: {
+    severity: 'warning',
+    message:
+      'on {arch} {by} gives {action} outright, so the conditions on {name} do not hold for calls that go through it',
+  },
+  MULTIPLEXED_ARGS: {
+    severity: 'warning',
+    message:
+      'on {arch} {name} also goes through {by}, where conditions on argument 0 are lost and the others test the arguments of {by}',
+  },
 
   // -- check: the kernel's acceptance rules (src/bpf/check.ts)
   FILTER_EMPTY: { severity: 'error', message: 'the filter has no instructions, which the kernel refuses' },

@@ -1,4 +1,4 @@
-import type { Arch, ArchName } from '../arch.ts';
+import type { Arch } from '../arch.ts';
 
 /**
  * What a filter must answer, free of names and of profile order: for each audit arch and each number
@@ -63,5 +63,3 @@ export interface Condition {
   /** With 32 only the low word of the argument is compared; the high word must never be read. */
   bits: 32 | 64;
 }
-
-export type { ArchName };

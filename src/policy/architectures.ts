@@ -1,0 +1,53 @@
+import { archOf, ociArchName, parseArch } from '../arch.ts';
+import type { Arch, ArchName } from '../arch.ts';
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import type { Seccomp } from '../profile/types.ts';
+import type { Target } from '../target.ts';
+
+/** The oldest runc in use knows none of these. docs/semantics.md section 12. */
+const UNKNOWN_TO_RUNC = new Set<ArchName>(['PARISC', 'PARISC64', 'M68K', 'SH', 'SHEB']);
+
+/**
+ * The architectures of the filter: the native one always and first, then the profile's (or the target's)
+ * in their order, each once. docs/semantics.md section 2.
+ */
+export function filterArches(seccomp: Seccomp, target: Target, report: (d: Diagnostic) => void): Arch[] {
+  const names = new Set<ArchName>([target.arch]);
+  if (target.architectures !== undefined) {
+    for (const name of target.architectures) names.add(name);
+  } else {
+    for (const { name: spelled, pointer } of seccomp.architectures) {
+      const name = parseArch(spelled);
+      if (name === undefined) {
+        report(diagnostic('UNKNOWN_ARCHITECTURE', { name: spelled }, { pointer }));
+        continue;
+      }
+      if (target.semantics === 'runc' && (spelled !== ociArchName(name) || UNKNOWN_TO_RUNC.has(name))) {
+        const hint = UNKNOWN_TO_RUNC.has(name)
+          ? 'runc has no such architecture'
+          : `write "${ociArchName(name)}"`;
+        report(diagnostic('UNKNOWN_ARCHITECTURE', { name: spelled }, { pointer, hint }));
+        continue;
+      }
+      if (spelled !== ociArchName(name))
+        report(
+          diagnostic('ARCHITECTURE_SPELLING', { name: spelled, proper: ociArchName(name) }, { pointer }),
+        );
+      names.add(name);
+    }
+  }
+
+  const arches = [...names].map(archOf);
+  const native = arches[0]!;
+  const other = arches.find((arch) => arch.endian !== native.endian);
+  if (other !== undefined)
+    report(
+      diagnostic(
+        'MIXED_BYTE_ORDER',
+        { native: native.name, nativeOrder: native.endian, other: other.name, otherOrder: other.endian },
+        { pointer: `${seccomp.pointer}/architectures` },
+      ),
+    );
+  return arches;
+}

@@ -1,0 +1,212 @@
+import { actionLabel, compareSeverity, SECCOMP_RET_DATA } from '../action.ts';
+import type { Arch } from '../arch.ts';
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { commonValue, conditionKey, constantTruth } from './condition.ts';
+import type { Rule } from './rules.ts';
+import type { Condition, Decision, DecisionRule } from './types.ts';
+
+/** `ERRNO(38)`, `ALLOW`: a return value in the words of the messages. */
+export function describeAction(value: number): string {
+  const label = actionLabel(value) ?? `0x${value.toString(16)}`;
+  return label === 'ERRNO' || label === 'TRACE' ? `${label}(${value & SECCOMP_RET_DATA})` : label;
+}
+
+/** Makes the decisions of one filter; equal decisions come out as one object. */
+export interface Combiner {
+  /** The decision that always gives one return value. */
+  constant(action: number): Decision;
+  /** What all the rules on one number mean together, in profile order. */
+  combine(rules: readonly Rule[], arch: Arch): Decision;
+}
+
+/**
+ * Decides what several rules on one number mean together. docs/semantics.md section 7.
+ *
+ * - A rule without conditions decides alone, the first of several.
+ * - Otherwise the rules form a union; where rules with different actions match one call, the most restrictive
+ *   action wins, and the pair is reported with a call that shows it.
+ * - The same conditions with different actions are a contradiction: both runtimes refuse such a profile.
+ */
+export function makeCombiner(
+  defaultAction: number,
+  overlap: 'warn' | 'error',
+  report: (d: Diagnostic) => void,
+): Combiner {
+  const interned = new Map<string, Decision>();
+  const reported = new Set<string>();
+
+  /** Reports a fault once for each pair of entries, whatever number of calls and architectures it shows on. */
+  function reportPair(
+    code: 'CONFLICTING_RULES' | 'OVERLAPPING_RULES',
+    first: Rule,
+    second: Rule,
+    d: () => Diagnostic,
+  ) {
+    const key = `${code} ${first.entry.pointer} ${second.entry.pointer}`;
+    if (reported.has(key)) return;
+    reported.add(key);
+    report(d());
+  }
+
+  function intern(decision: Decision): Decision {
+    const key = decisionKey(decision);
+    const known = interned.get(key);
+    if (known) return known;
+    interned.set(key, decision);
+    return decision;
+  }
+
+  function constant(action: number): Decision {
+    return intern({ rules: [], otherwise: action });
+  }
+
+  function combine(rules: readonly Rule[], arch: Arch): Decision {
+    const unconditional = rules.find((rule) => rule.conditions.length === 0);
+    if (unconditional) {
+      reportBypassed(unconditional, rules, arch, reported, report);
+      return constant(unconditional.action);
+    }
+    const distinct = new Map<string, Rule>();
+    for (const rule of rules) {
+      const key = rule.conditions.map(conditionKey).join(', ');
+      const earlier = distinct.get(key);
+      if (earlier === undefined) distinct.set(key, rule);
+      else if (earlier.action !== rule.action)
+        reportPair('CONFLICTING_RULES', earlier, rule, () => conflict(earlier, rule, arch));
+    }
+    const kept = [...distinct.values()];
+    reportLostSelectors(kept, arch, reported, report);
+    for (const [index, rule] of kept.entries())
+      for (const earlier of kept.slice(0, index)) {
+        if (earlier.action === rule.action) continue;
+        const example = commonCall(earlier.conditions, rule.conditions);
+        if (example !== undefined)
+          reportPair('OVERLAPPING_RULES', earlier, rule, () =>
+            overlapping(earlier, rule, arch, example, overlap),
+          );
+      }
+    const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));
+    return intern(simplify(strictestFirst, defaultAction));
+  }
+
+  return { constant, combine };
+}
+
+/** Drops what no argument can change: conditions always true, rules never true, rules behind one that always holds. */
+function simplify(rules: readonly Rule[], defaultAction: number): Decision {
+  const result: DecisionRule[] = [];
+  for (const { conditions, action } of rules) {
+    if (conditions.some((c) => constantTruth(c) === false)) continue;
+    const open = conditions.filter((c) => constantTruth(c) === undefined);
+    if (open.length === 0) return { rules: result, otherwise: action };
+    result.push({ conditions: open, action });
+  }
+  return { rules: result, otherwise: defaultAction };
+}
+
+/** Text that two decisions share only if they are the same. */
+function decisionKey({ rules, otherwise }: Decision): string {
+  const parts = rules.map((rule) => `${rule.conditions.map(conditionKey).join(', ')} -> ${rule.action}`);
+  return [...parts, String(otherwise)].join('; ');
+}
+
+/** Arguments that satisfy both rules, or undefined when no call does. docs/semantics.md section 7.6. */
+function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<number, bigint> | undefined {
+  const call = new Map<number, bigint>();
+  for (const condition of [...a, ...b]) {
+    if (call.has(condition.arg)) continue;
+    const mine = a.find((c) => c.arg === condition.arg) ?? condition;
+    const theirs = b.find((c) => c.arg === condition.arg) ?? condition;
+    const value = commonValue(mine, theirs);
+    if (value === undefined) return undefined;
+    call.set(condition.arg, value);
+  }
+  return call;
+}
+
+function namedBy(rule: Rule): string {
+  return rule.by === undefined ? `"${rule.name}"` : `"${rule.name}" (through ${rule.by})`;
+}
+
+function conflict(first: Rule, second: Rule, arch: Arch): Diagnostic {
+  return diagnostic(
+    'CONFLICTING_RULES',
+    {
+      name: namedBy(second),
+      other: namedBy(first),
+      arch: arch.name,
+      action: describeAction(second.action),
+      otherAction: describeAction(first.action),
+      pointer: first.entry.pointer,
+    },
+    { pointer: second.entry.pointer },
+  );
+}
+
+function overlapping(
+  first: Rule,
+  second: Rule,
+  arch: Arch,
+  example: Map<number, bigint>,
+  overlap: 'warn' | 'error',
+): Diagnostic {
+  const args = [...example].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
+  const winner = compareSeverity(first.action, second.action) <= 0 ? first : second;
+  return diagnostic(
+    'OVERLAPPING_RULES',
+    {
+      name: namedBy(second),
+      arch: arch.name,
+      action: describeAction(second.action),
+      otherAction: describeAction(first.action),
+      pointer: first.entry.pointer,
+      example: `${second.by ?? second.name}(${args})`,
+      winner: describeAction(winner.action),
+    },
+    { pointer: second.entry.pointer, severity: overlap === 'error' ? 'error' : 'warning' },
+  );
+}
+
+/** socketcall or ipc allowed outright: then the conditions on the calls behind it do not hold there. */
+function reportBypassed(
+  unconditional: Rule,
+  rules: readonly Rule[],
+  arch: Arch,
+  reported: Set<string>,
+  report: (d: Diagnostic) => void,
+): void {
+  if (unconditional.by !== undefined) return;
+  for (const rule of rules) {
+    if (rule.by === undefined || rule.entry.args.length === 0 || rule.action === unconditional.action)
+      continue;
+    const key = `MULTIPLEXED_BYPASS ${rule.entry.pointer}`;
+    if (reported.has(key)) continue;
+    reported.add(key);
+    report(
+      diagnostic(
+        'MULTIPLEXED_BYPASS',
+        { name: rule.name, by: rule.by, arch: arch.name, action: describeAction(unconditional.action) },
+        { pointer: rule.entry.pointer },
+      ),
+    );
+  }
+}
+
+/** A condition on argument 0 gives way to the selector of the multiplexed call. docs/semantics.md section 6.3. */
+function reportLostSelectors(
+  rules: readonly Rule[],
+  arch: Arch,
+  reported: Set<string>,
+  report: (d: Diagnostic) => void,
+): void {
+  for (const { entry, name, by } of rules) {
+    if (by === undefined || entry.args.length === 0) continue;
+    const key = `MULTIPLEXED_ARGS ${entry.pointer}`;
+    if (reported.has(key)) continue;
+    reported.add(key);
+    report(
+      diagnostic('MULTIPLEXED_ARGS', { name, by, arch: arch.name }, { pointer: `${entry.pointer}/args` }),
+    );
+  }
+}

@@ -1,0 +1,145 @@
+import type { Comparator, Condition } from './types.ts';
+import type { OperatorName, SyscallArg } from '../profile/types.ts';
+
+const COMPARATORS: Record<OperatorName, Comparator> = {
+  SCMP_CMP_NE: 'ne',
+  SCMP_CMP_LT: 'lt',
+  SCMP_CMP_LE: 'le',
+  SCMP_CMP_EQ: 'eq',
+  SCMP_CMP_GE: 'ge',
+  SCMP_CMP_GT: 'gt',
+  SCMP_CMP_MASKED_EQ: 'masked_eq',
+};
+
+/** All ones in the width of a comparison. */
+export function fullMask(bits: 32 | 64): bigint {
+  return (1n << BigInt(bits)) - 1n;
+}
+
+/**
+ * A profile's argument condition as an architecture compares it: constants cut to its width, the datum of
+ * MASKED_EQ cut to its mask. docs/semantics.md section 8.
+ */
+export function normalise(arg: SyscallArg, bits: 32 | 64): Condition {
+  const full = fullMask(bits);
+  const comparator = COMPARATORS[arg.op];
+  if (comparator === 'masked_eq') {
+    const mask = arg.value & full;
+    return { arg: arg.index, comparator, mask, value: arg.valueTwo & mask, bits };
+  }
+  return { arg: arg.index, comparator, mask: full, value: arg.value & full, bits };
+}
+
+/** Whether cutting a condition's constants to 32 bits changes them. */
+export function losesBits(arg: SyscallArg): boolean {
+  const cut = (value: bigint) => value !== (value & fullMask(32));
+  return cut(arg.value) || (arg.op === 'SCMP_CMP_MASKED_EQ' && cut(arg.valueTwo & arg.value));
+}
+
+/** True or false where no argument can change the answer, else undefined. */
+export function constantTruth({ comparator, value, mask, bits }: Condition): boolean | undefined {
+  const full = fullMask(bits);
+  switch (comparator) {
+    case 'lt':
+      return value === 0n ? false : undefined;
+    case 'ge':
+      return value === 0n ? true : undefined;
+    case 'le':
+      return value === full ? true : undefined;
+    case 'gt':
+      return value === full ? false : undefined;
+    case 'masked_eq':
+      return mask === 0n ? true : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Text that two conditions share only if they are the same test. */
+export function conditionKey({ arg, comparator, value, mask, bits }: Condition): string {
+  return `${arg} ${comparator} ${value} ${mask} ${bits}`;
+}
+
+/** Lowest and highest value of a plain comparison; undefined where there is none. */
+function rangeOf({ comparator, value, bits }: Condition): [low: bigint, high: bigint] | undefined {
+  const full = fullMask(bits);
+  switch (comparator) {
+    case 'lt':
+      return value === 0n ? undefined : [0n, value - 1n];
+    case 'le':
+      return [0n, value];
+    case 'ge':
+      return [value, full];
+    case 'gt':
+      return value === full ? undefined : [value + 1n, full];
+    default:
+      return [0n, full];
+  }
+}
+
+/** Whether one value satisfies a condition. */
+export function holds(condition: Condition, value: bigint): boolean {
+  const x = value & fullMask(condition.bits);
+  switch (condition.comparator) {
+    case 'eq':
+      return x === condition.value;
+    case 'ne':
+      return x !== condition.value;
+    case 'lt':
+      return x < condition.value;
+    case 'le':
+      return x <= condition.value;
+    case 'gt':
+      return x > condition.value;
+    case 'ge':
+      return x >= condition.value;
+    case 'masked_eq':
+      return (x & condition.mask) === condition.value;
+  }
+}
+
+/**
+ * A value that satisfies both conditions on one argument, the smallest that is easily found; undefined when
+ * there is none. Exact: undefined means unsatisfiable.
+ */
+export function commonValue(a: Condition, b: Condition): bigint | undefined {
+  for (const exact of [a, b]) {
+    if (exact.comparator === 'eq')
+      return holds(a, exact.value) && holds(b, exact.value) ? exact.value : undefined;
+  }
+  const ranges = [rangeOf(a), rangeOf(b)];
+  if (ranges[0] === undefined || ranges[1] === undefined) return undefined;
+  const low = ranges[0][0] > ranges[1][0] ? ranges[0][0] : ranges[1][0];
+  const high = ranges[0][1] < ranges[1][1] ? ranges[0][1] : ranges[1][1];
+
+  const masks = [a, b].filter((c) => c.comparator === 'masked_eq');
+  let mask = 0n;
+  let datum = 0n;
+  for (const c of masks) {
+    if (((datum ^ c.value) & mask & c.mask) !== 0n) return undefined;
+    mask |= c.mask;
+    datum |= c.value;
+  }
+  // At most two values are excluded (NE), so three candidates in ascending order decide.
+  let candidate = smallestMatch(low, mask, datum, a.bits);
+  for (let tries = 0; tries < 3 && candidate !== undefined && candidate <= high; tries++) {
+    if (holds(a, candidate) && holds(b, candidate)) return candidate;
+    candidate = smallestMatch(candidate + 1n, mask, datum, a.bits);
+  }
+  return undefined;
+}
+
+/** The smallest x >= low with (x & mask) == datum, in `bits` bits. */
+function smallestMatch(low: bigint, mask: bigint, datum: bigint, bits: 32 | 64): bigint | undefined {
+  if (low > fullMask(bits)) return undefined;
+  if ((low & mask) === datum) return low;
+  // x leaves low at some bit that is 0 there and 1 in x; the lower that bit, the smaller x.
+  for (let bit = 0n; bit < BigInt(bits); bit++) {
+    const above = (fullMask(bits) >> (bit + 1n)) << (bit + 1n);
+    const one = 1n << bit;
+    if ((low & one) !== 0n) continue;
+    const x = (low & above) | one | (datum & (one - 1n));
+    if ((x & mask) === datum) return x;
+  }
+  return undefined;
+}

@@ -1,0 +1,96 @@
+import { actionLabel, actionValue } from '../action.ts';
+import { X32_SYSCALL_BIT } from '../arch.ts';
+import type { Arch } from '../arch.ts';
+import { errnoNumber } from '../errno.ts';
+import type { LoweringContext } from './lower.ts';
+import { multiplexed } from './multiplex.ts';
+import { MAX_NR } from './ranges.ts';
+
+/** ENOSYS as this architecture numbers it: 38, 89 on MIPS, 251 on PARISC. */
+function enosys(arch: Arch): number {
+  return actionValue('SCMP_ACT_ERRNO', errnoNumber('ENOSYS', arch.errnos));
+}
+
+/** Where the default lets calls through, telling a program "no such call" would take something away from it. */
+export function givesEnosys(defaultAction: number): boolean {
+  const label = actionLabel(defaultAction);
+  return label !== 'ALLOW' && label !== 'LOG' && label !== 'TRACE';
+}
+
+interface Layer {
+  from: number;
+  to: number;
+  /** u32 return value. */
+  action: number;
+}
+
+/**
+ * runc's stub, which stands before everything else: numbers above the largest one the profile names, on each
+ * architecture, get ENOSYS. docs/semantics.md section 9.
+ */
+export function enosysStub(
+  abis: readonly Arch[],
+  { seccomp, target, tables, defaultAction }: LoweringContext,
+): Layer[] {
+  if (!target.enosysStub || !givesEnosys(defaultAction)) return [];
+  const layers: Layer[] = [];
+  for (const abi of abis) {
+    const table = tables.of(abi.name);
+    let last = 0;
+    for (const { names } of seccomp.syscalls)
+      for (const name of names ?? [])
+        if (multiplexed(name, abi) === undefined) last = Math.max(last, table.numberOf(name) ?? 0);
+    if (last === 0) continue;
+    const action = enosys(abi);
+    if (abi.name === 'X86_64' || abi.name === 'X32') {
+      // Bit 30 tells the two apart, whatever bit 31 says.
+      const bit = abi.name === 'X32' ? X32_SYSCALL_BIT : 0;
+      layers.push({ from: last + 1, to: bit + 0x3fffffff, action });
+      layers.push({ from: 0x80000000 + bit, to: 0x80000000 + bit + 0x3fffffff, action });
+    } else {
+      layers.push({ from: last + 1, to: MAX_NR, action });
+    }
+    if (abi.name === 'S390' || abi.name === 'S390X') layers.push({ from: 0, to: 0, action });
+  }
+  return layers;
+}
+
+/**
+ * The calls that get ENOSYS because the profile's author cannot have known them: not named there, and newer than
+ * `target.enosysAfter` on this architecture. The numbers behind the last call are in {@link beyondTable}.
+ */
+export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }: LoweringContext): Layer[] {
+  const limit = target.enosysAfter;
+  if (limit === undefined || !givesEnosys(defaultAction)) return [];
+  const table = tables.of(abi.name);
+  const named = new Set(seccomp.syscalls.flatMap((entry) => entry.names ?? []));
+  const isNewer = (name: string) => {
+    const since = table.sinceOf(name);
+    if (since === undefined || named.has(name)) return false;
+    return since.major > limit.major || (since.major === limit.major && since.minor > limit.minor);
+  };
+  const action = enosys(abi);
+  return table.entries().flatMap(([nr, name]) => (isNewer(name) ? [{ from: nr, to: nr, action }] : []));
+}
+
+/** Numbers that stand apart from the ordinary ones: ARM's private calls, and x32's own entry points. */
+const APART: Partial<Record<Arch['name'], number>> = { ARM: 0xf0001, X32: X32_SYSCALL_BIT + 512 };
+
+/** The unassigned numbers behind an architecture's last ordinary call: where the kernel's next calls will be. */
+export function beyondTable(abi: Arch, { target, tables, defaultAction }: LoweringContext): Layer[] {
+  if (target.enosysAfter === undefined || !givesEnosys(defaultAction)) return [];
+  const numbers = tables
+    .of(abi.name)
+    .entries()
+    .map(([nr]) => nr);
+  const apart = APART[abi.name] ?? MAX_NR;
+  const last = numbers.findLast((nr) => nr < apart)!;
+  // Bit 30 under x86_64's audit arch is x32's, listed or not.
+  const end = abi.name === 'X86_64' ? X32_SYSCALL_BIT - 1 : MAX_NR;
+  const action = enosys(abi);
+  const bounds = [last, ...numbers.filter((nr) => nr > last), end + 1];
+  return bounds.slice(1).flatMap((next, index) => {
+    const from = bounds[index]! + 1;
+    return from < next ? [{ from, to: next - 1, action }] : [];
+  });
+}

@@ -1,0 +1,123 @@
+import { SECCOMP_RET_KILL_THREAD } from '../action.ts';
+import { archOf, X32_SYSCALL_BIT } from '../arch.ts';
+import type { Arch } from '../arch.ts';
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import type { Seccomp } from '../profile/types.ts';
+import type { SyscallTables } from '../syscalls/tables.ts';
+import type { Target } from '../target.ts';
+import { makeCombiner } from './combine.ts';
+import type { Combiner } from './combine.ts';
+import { beyondTable, callsAfter, enosysStub, givesEnosys } from './enosys.ts';
+import { MAX_NR, overlay, rangesOf } from './ranges.ts';
+import { effectiveEntries, reportLostBits, returnValue, rulesByNumber } from './rules.ts';
+import type { EffectiveEntry } from './rules.ts';
+import type { ArchPolicy, Decision, DecisionRange, Policy } from './types.ts';
+
+/** What an architecture outside the filter gets, whatever the default action. docs/semantics.md section 3. */
+const BAD_ARCH_ACTION = SECCOMP_RET_KILL_THREAD;
+
+/** runc starts a container without any filter for this; crun refuses it. docs/semantics.md section 1.7. */
+export function asksForNoFilter(seccomp: Seccomp, target: Target): boolean {
+  return target.semantics === 'runc' && seccomp.defaultAction === undefined && seccomp.syscalls.length === 0;
+}
+
+/**
+ * Decides what a profile means on its architectures: the one place where semantics live.
+ *
+ * @param arches those of `filterArches`; `tables` holds the table of each.
+ * @returns the policy, or undefined where a reported error forbids a filter.
+ */
+export function lowerPolicy(
+  seccomp: Seccomp,
+  arches: readonly Arch[],
+  target: Target,
+  tables: SyscallTables,
+  report: (d: Diagnostic) => void,
+): Policy | undefined {
+  let failed = false;
+  const note = (d: Diagnostic) => {
+    failed ||= d.severity === 'error';
+    report(d);
+  };
+  const { pointer } = seccomp;
+  if (seccomp.defaultAction === undefined) note(diagnostic('MISSING_DEFAULT_ACTION', {}, { pointer }));
+  const action = seccomp.defaultAction ?? 'SCMP_ACT_ERRNO';
+  const member = 'defaultErrnoRet';
+  const defaultAction = returnValue(action, seccomp.defaultErrnoRet, { pointer, member }, target, note);
+  reportListener(seccomp, target, note);
+
+  const entries = effectiveEntries(seccomp, defaultAction, target, tables, note);
+  reportLostBits(entries, arches, note);
+  if (target.enosysAfter !== undefined && !givesEnosys(defaultAction))
+    note(diagnostic('ENOSYS_AFTER_NEEDS_DENY', { action }, { pointer: `${pointer}/defaultAction` }));
+
+  const combiner = makeCombiner(defaultAction, target.overlap, note);
+  const context = { seccomp, target, tables, combiner, entries, defaultAction };
+  const policies = groupByAuditArch(arches).map((abis) => archPolicy(abis, context));
+  if (failed) return undefined;
+  return { endian: archOf(target.arch).endian, badArchAction: BAD_ARCH_ACTION, arches: policies };
+}
+
+/** What lowering one audit arch needs of the rest. */
+export interface LoweringContext {
+  seccomp: Seccomp;
+  target: Target;
+  tables: SyscallTables;
+  combiner: Combiner;
+  entries: readonly EffectiveEntry[];
+  /** u32 return value. */
+  defaultAction: number;
+}
+
+/** ABIs that the kernel reports under one `seccomp_data.arch`: X86_64 and X32, else each alone. */
+function groupByAuditArch(arches: readonly Arch[]): Arch[][] {
+  const groups = new Map<number, Arch[]>();
+  for (const arch of arches) {
+    const group = groups.get(arch.auditArch);
+    if (group) group.push(arch);
+    else groups.set(arch.auditArch, [arch]);
+  }
+  return [...groups.values()];
+}
+
+function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
+  const { combiner, entries, tables, defaultAction } = context;
+  const decided = new Map<number, Decision>();
+  for (const abi of abis) {
+    for (const { from, action } of callsAfter(abi, context)) decided.set(from, combiner.constant(action));
+    for (const [nr, rules] of rulesByNumber(entries, abi, tables))
+      decided.set(nr, combiner.combine(rules, abi));
+  }
+  const byDefault = combiner.constant(defaultAction);
+  const refused = combiner.constant(BAD_ARCH_ACTION);
+  let ranges = rangesOf(decided, byDefault);
+  for (const layer of foreignAbi(abis)) ranges = overlay(ranges, { ...layer, decision: refused });
+  const enosys = [...abis.flatMap((abi) => beyondTable(abi, context)), ...enosysStub(abis, context)];
+  for (const { from, to, action } of enosys)
+    ranges = overlay(ranges, { from, to, decision: combiner.constant(action) });
+  return { auditArch: abis[0]!.auditArch, abis, ranges };
+}
+
+/**
+ * The numbers of an ABI that shares the audit arch but is not in the filter. Of x32's, 0xffffffff stays out: that is
+ * how a tracer says "skip this call". docs/semantics.md section 3.
+ */
+function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[] {
+  const names = abis.map((abi) => abi.name);
+  if (names.includes('X86_64') && !names.includes('X32')) return [{ from: X32_SYSCALL_BIT, to: MAX_NR - 1 }];
+  if (names.includes('X32') && !names.includes('X86_64')) return [{ from: 0, to: X32_SYSCALL_BIT - 1 }];
+  return [];
+}
+
+/** NOTIFY and its listener. docs/semantics.md section 10.3. */
+function reportListener(seccomp: Seccomp, target: Target, report: (d: Diagnostic) => void): void {
+  const { pointer } = seccomp;
+  if (seccomp.defaultAction === 'SCMP_ACT_NOTIFY' && !target.force)
+    report(diagnostic('NOTIFY_DEFAULT', {}, { pointer: `${pointer}/defaultAction` }));
+  const notifying = seccomp.syscalls.find((entry) => entry.action === 'SCMP_ACT_NOTIFY');
+  if (notifying && !seccomp.listenerPath)
+    report(diagnostic('NOTIFY_WITHOUT_LISTENER', {}, { pointer: notifying.pointer }));
+  if (seccomp.listenerMetadata !== undefined && !seccomp.listenerPath)
+    report(diagnostic('LISTENER_METADATA_ALONE', {}, { pointer: `${pointer}/listenerMetadata` }));
+}

@@ -1,0 +1,226 @@
+import { actionValue, carriesErrno } from '../action.ts';
+import type { ActionName } from '../action.ts';
+import type { Arch } from '../arch.ts';
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import type { Seccomp, SyscallArg, SyscallEntry } from '../profile/types.ts';
+import { nearestNames } from '../syscalls/lookup.ts';
+import type { SyscallTables } from '../syscalls/tables.ts';
+import type { Target } from '../target.ts';
+import { losesBits, normalise } from './condition.ts';
+import { multiplexed } from './multiplex.ts';
+import type { Condition } from './types.ts';
+
+/** An entry of the profile that takes part in the filter: its return value, and how its `args` combine. */
+export interface EffectiveEntry {
+  entry: SyscallEntry;
+  names: string[];
+  /** u32 return value. */
+  action: number;
+  /** Each inner list is one rule: all of its conditions must hold. One empty list: no conditions. */
+  alternatives: SyscallArg[][];
+}
+
+/** A rule on one number of one architecture. */
+export interface Rule {
+  /** Argument indexes ascending, each at most once; empty: unconditional. */
+  conditions: Condition[];
+  /** u32 return value. */
+  action: number;
+  entry: SyscallEntry;
+  /** The name it was written for. */
+  name: string;
+  /** Set when the rule stands on the multiplexed call instead of the direct one. */
+  by?: 'socketcall' | 'ipc';
+}
+
+/** libseccomp refuses an ERRNO of 4095 and more; the kernel would cap it. docs/semantics.md section 4.2. */
+const MAX_ERRNO = 4094;
+const ERRNO_MASK = 0xffff;
+const EPERM = 1;
+/** crun keeps six of `args` (as many as a call has arguments); runc all. */
+const MAX_ARGS = 6;
+
+/** The return value of an action with its errno, every fault of the pair reported. docs/semantics.md section 4. */
+export function returnValue(
+  action: ActionName,
+  errnoRet: number | undefined,
+  where: { pointer: string; member: string },
+  target: Target,
+  report: (d: Diagnostic) => void,
+): number {
+  const pointer = `${where.pointer}/${where.member}`;
+  if (!carriesErrno(action)) {
+    if (errnoRet !== undefined) {
+      const severity = target.semantics === 'runc' ? 'warning' : 'error';
+      report(diagnostic('ERRNO_WITHOUT_EFFECT', { member: where.member, action }, { pointer, severity }));
+    }
+    return actionValue(action);
+  }
+  const wanted = errnoRet ?? EPERM;
+  const errno = wanted & ERRNO_MASK;
+  if (action === 'SCMP_ACT_ERRNO' && errno > MAX_ERRNO)
+    report(diagnostic('ERRNO_TOO_LARGE', { errno, limit: MAX_ERRNO }, { pointer }));
+  else if (errno !== wanted)
+    report(diagnostic(errno === 0 ? 'ERRNO_MASKED_TO_ZERO' : 'ERRNO_MASKED', { wanted, errno }, { pointer }));
+  return actionValue(action, errno);
+}
+
+/** The entries that can change an answer, in profile order, with every fault of an entry reported once. */
+export function effectiveEntries(
+  seccomp: Seccomp,
+  defaultAction: number,
+  target: Target,
+  tables: SyscallTables,
+  report: (d: Diagnostic) => void,
+): EffectiveEntry[] {
+  const effective: EffectiveEntry[] = [];
+  for (const entry of seccomp.syscalls) {
+    const { pointer } = entry;
+    const action = returnValue(entry.action, entry.errnoRet, { pointer, member: 'errnoRet' }, target, report);
+    if (entry.names === undefined) {
+      const severity = target.semantics === 'runc' ? 'warning' : 'error';
+      report(diagnostic('MISSING_NAMES', {}, { pointer, severity }));
+      continue;
+    }
+    const names = knownNames(entry, target, tables, report);
+    const alternatives = combineArgs(entry, target, report);
+    checkNotify(entry, names, target, report);
+    // Dropped before its names count, so it shadows nothing: docs/semantics.md section 5.1.
+    if (action === defaultAction) {
+      if (entry.names.length > 0)
+        report(diagnostic('ENTRY_EQUALS_DEFAULT', { action: entry.action }, { pointer }));
+      continue;
+    }
+    effective.push({ entry, names, action, alternatives });
+  }
+  return effective;
+}
+
+/** Pointer of a name in the user's file: the dialect may have it in a member of its own. */
+function namePointer(entry: SyscallEntry, index: number): string {
+  return entry.singular ? `${entry.pointer}/name` : `${entry.pointer}/names/${index}`;
+}
+
+function knownNames(
+  entry: SyscallEntry,
+  target: Target,
+  tables: SyscallTables,
+  report: (d: Diagnostic) => void,
+): string[] {
+  return (entry.names ?? []).filter((name, index) => {
+    if (tables.isKnown(name)) return true;
+    const [nearest] = nearestNames(name, 1);
+    const hint = nearest === undefined ? undefined : `did you mean "${nearest}"?`;
+    const severity = target.failUnknown ? 'error' : 'warning';
+    report(
+      diagnostic(
+        'UNKNOWN_SYSCALL',
+        { name },
+        { pointer: namePointer(entry, index), severity, ...(hint === undefined ? {} : { hint }) },
+      ),
+    );
+    return false;
+  });
+}
+
+/** All conditions in one rule, or one rule each when an argument index repeats. docs/semantics.md 5.4 to 5.7. */
+function combineArgs(entry: SyscallEntry, target: Target, report: (d: Diagnostic) => void): SyscallArg[][] {
+  const pointer = `${entry.pointer}/args`;
+  const looksAtSix = target.semantics === 'crun';
+  if (entry.args.length > MAX_ARGS && looksAtSix)
+    report(diagnostic('TOO_MANY_ARGS', { count: entry.args.length, limit: MAX_ARGS }, { pointer }));
+  const args = looksAtSix ? entry.args.slice(0, MAX_ARGS) : entry.args;
+  if (new Set(args.map((arg) => arg.index)).size === args.length)
+    return [args.toSorted((a, b) => a.index - b.index)];
+  report(diagnostic('ARGS_ALTERNATIVE', {}, { pointer }));
+  return args.map((arg) => [arg]);
+}
+
+/** A NOTIFY that would hang the container before its listener exists. docs/semantics.md section 10.3. */
+function checkNotify(
+  entry: SyscallEntry,
+  names: string[],
+  target: Target,
+  report: (d: Diagnostic) => void,
+): void {
+  if (entry.action === 'SCMP_ACT_NOTIFY' && names.includes('write') && !target.force)
+    report(
+      diagnostic(
+        'NOTIFY_ON_WRITE',
+        {},
+        { pointer: `${entry.pointer}/names/${entry.names?.indexOf('write')}` },
+      ),
+    );
+}
+
+/**
+ * The rules of every number of one architecture, in profile order. A name that has a multiplexed form makes two
+ * rules: the direct one, and one on socketcall or ipc where the selector takes the place of any condition on
+ * argument 0. docs/semantics.md section 6.3.
+ */
+export function rulesByNumber(
+  entries: readonly EffectiveEntry[],
+  arch: Arch,
+  tables: SyscallTables,
+): Map<number, Rule[]> {
+  const table = tables.of(arch.name);
+  const rules = new Map<number, Rule[]>();
+  const add = (nr: number, rule: Rule) => {
+    const list = rules.get(nr);
+    if (list) list.push(rule);
+    else rules.set(nr, [rule]);
+  };
+  for (const { entry, names, action, alternatives } of entries) {
+    const normalised = alternatives.map((args) => args.map((arg) => normalise(arg, arch.wordBits)));
+    for (const name of names) {
+      const nr = table.numberOf(name);
+      const mux = multiplexed(name, arch);
+      for (const all of normalised) {
+        const conditions = all.filter((c) => !alwaysTrue(c));
+        if (nr !== undefined) add(nr, { conditions, action, entry, name });
+        if (mux !== undefined) {
+          const selector: Condition = {
+            arg: 0,
+            comparator: 'eq',
+            value: mux.call,
+            mask: arch.wordBits === 64 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn,
+            bits: arch.wordBits,
+          };
+          const rest = conditions.filter((c) => c.arg !== 0);
+          add(mux.nr, { conditions: [selector, ...rest], action, entry, name, by: mux.by });
+        }
+      }
+    }
+  }
+  return rules;
+}
+
+/**
+ * Only an empty mask makes a condition not count; `>= 0` is always true too, but a rule with it stays a conditional
+ * one, as it does in libseccomp.
+ */
+function alwaysTrue(condition: Condition): boolean {
+  return condition.comparator === 'masked_eq' && condition.mask === 0n;
+}
+
+/** Warns of constants that a 32-bit architecture of the filter cuts. docs/semantics.md section 8.3. */
+export function reportLostBits(
+  entries: readonly EffectiveEntry[],
+  arches: readonly Arch[],
+  report: (d: Diagnostic) => void,
+): void {
+  const narrow = arches.filter((arch) => arch.wordBits === 32).map((arch) => arch.name);
+  if (narrow.length === 0) return;
+  for (const { entry } of entries)
+    entry.args.forEach((arg, index) => {
+      if (losesBits(arg))
+        report(
+          diagnostic(
+            'CONSTANT_CUT',
+            { value: `0x${arg.value.toString(16)}`, arches: narrow.join(', ') },
+            { pointer: `${entry.pointer}/args/${index}/value` },
+          ),
+        );
+    });
+}
