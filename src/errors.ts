@@ -162,6 +162,77 @@ const TABLE = {
     hint: 'split the argument rules over fewer architectures (--architectures), or allow a call without conditions',
   },
   FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
+
+  // -- cache: never a failure, always a fresh compile instead (src/cache)
+  CACHE_UNAVAILABLE: {
+    severity: 'warning',
+    message: 'the cache at {location} was not used: {reason}',
+    hint: 'the result is right, only slower; "seccompc cache clear" repairs a damaged cache, --no-cache goes without',
+  },
+  CACHE_MODULE_MISSING: {
+    severity: 'warning',
+    message: 'there is no cache: the optional package {module} is not installed',
+    hint: 'install it, or go without by --no-cache',
+  },
+  CACHE_FOLDER_UNSAFE: {
+    severity: 'warning',
+    message: 'the cache at {location} was not used: {reason}, so somebody else could have put a filter there',
+    hint: 'make it your own and closed (chmod 700), choose another by --cache, or go without by --no-cache',
+  },
+  CACHE_ENTRY_REFUSED: {
+    severity: 'warning',
+    message: 'a cache entry was refused and the profile compiled afresh: {reason}',
+  },
+  CACHE_SCHEME_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'there is no cache store for "{location}"',
+    hint: 'known are: a folder, sqlite:FILE',
+  },
+
+  // -- command line (src/cli)
+  USAGE: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
+  HOST_ARCHITECTURE_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'this machine ("{machine}") is none of the architectures that seccomp filters exist for',
+    hint: 'name the architecture of the target by --arch, such as --arch x86_64',
+  },
+  INPUT_UNREADABLE: { severity: 'error', exit: EXIT.noInput, message: 'cannot read {file}: {reason}' },
+  OUTPUT_NOT_CREATED: {
+    severity: 'error',
+    exit: EXIT.cannotCreate,
+    message: 'cannot create {file}: {reason}',
+  },
+  OUTPUT_NOT_WRITTEN: { severity: 'error', exit: EXIT.ioError, message: 'cannot write {file}: {reason}' },
+  OUTPUT_IS_TERMINAL: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'a raw filter is binary and would only disturb the terminal',
+    hint: 'read it by --format asm, or write it by -o FILE',
+  },
+  NOT_A_FILTER: {
+    severity: 'error',
+    message: '{file} is no filter: {reason}',
+    hint: 'a filter is 8 bytes an instruction, as "seccompc compile" writes it, or base64 of that',
+  },
+  NOT_CONFINED: {
+    severity: 'warning',
+    message:
+      'the config.json has no linux.seccomp: the container runs WITHOUT a filter, and there is nothing to compile',
+    hint: 'add linux.seccomp if a filter was meant',
+  },
+  CALL_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'no system call "{call}" on {arch}',
+  },
+  INTERNAL_ERROR: {
+    severity: 'error',
+    exit: EXIT.software,
+    message: 'seccompc itself failed: {reason}',
+    hint: 'this is not a fault of the input; DEBUG=1 shows where it happened',
+  },
 } as const satisfies Record<string, Entry>;
 
 export type Code = keyof typeof TABLE;

@@ -1,0 +1,238 @@
+/**
+ * What the numbers in a program mean: one forward pass that knows, before each instruction, which field of
+ * seccomp_data the accumulator holds, which audit archs can get there, and between which bounds nr then lies.
+ * Branches go forward only, so program order is a topological order and one pass is enough.
+ */
+import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
+import { allArches, archOf, X32_SYSCALL_BIT } from '../arch.ts';
+import type { Arch } from '../arch.ts';
+import { errnoName } from '../errno.ts';
+import type { DisassembleOptions } from './disassemble.ts';
+import {
+  BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MISC,
+  BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, BPF_A, OFFSET_ARCH, OFFSET_ARGS, OFFSET_NR,
+  SECCOMP_DATA_BYTES,
+} from './instruction.ts'; // prettier-ignore
+import type { Endian, SockFilter } from './instruction.ts';
+
+/** What is known before an instruction runs. */
+interface State {
+  /** The field in the accumulator, e.g. `nr` or `args[1] high`; undefined when paths disagree. */
+  holds: string | undefined;
+  /** Values of seccomp_data.arch that can get here; {@link ANY_OTHER} stands for all unlisted ones. */
+  arches: ReadonlySet<number>;
+  /** Bounds of nr, both included, u32. */
+  from: number;
+  to: number;
+}
+
+const ANY_OTHER = -1;
+const EVERY_ARCH: ReadonlySet<number> = new Set([ANY_OTHER, ...allArches().map((arch) => arch.auditArch)]);
+
+/** How many architectures' names a comment lists before the architecture counts as not tested. */
+const MAX_NAMED_ARCHES = 4;
+
+/** A comment for each instruction, undefined where there is nothing to say. */
+export function annotate(
+  program: readonly SockFilter[],
+  options: DisassembleOptions,
+): (string | undefined)[] {
+  const states: (State | undefined)[] = [];
+  states[0] = { holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff };
+  return program.map((instruction, index) => {
+    const state = states[index];
+    if (state === undefined) return 'never reached';
+    for (const [target, next] of successors(instruction, index, state, options))
+      if (target < program.length) states[target] = join(states[target], next);
+    return comment(program, instruction, index, state, options);
+  });
+}
+
+function successors(
+  { code, jt, jf, k }: SockFilter,
+  index: number,
+  state: State,
+  options: DisassembleOptions,
+): [target: number, next: State][] {
+  const next = index + 1;
+  const kind = code & 0x07;
+  if (kind === BPF_RET) return [];
+  if (code === (BPF_JMP | BPF_JA)) return [[next + k, state]];
+  if (kind === BPF_JMP)
+    return [
+      [next + jt, assume(state, code, k, true)],
+      [next + jf, assume(state, code, k, false)],
+    ];
+  if (kind === BPF_ST || kind === BPF_STX || code === (BPF_MISC | BPF_TAX)) return [[next, state]];
+  return [[next, { ...state, holds: accumulatorAfter(code, k, state, options) }]];
+}
+
+function accumulatorAfter(
+  code: number,
+  k: number,
+  state: State,
+  options: DisassembleOptions,
+): string | undefined {
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
+  if ((code & 0x07) === BPF_LDX) return state.holds;
+  if (code === (BPF_ALU | BPF_AND | BPF_K) && state.holds !== undefined)
+    return `${state.holds} & 0x${k.toString(16)}`;
+  return undefined;
+}
+
+/** The name of the word at a byte offset of seccomp_data; undefined where there is none. */
+function fieldAt(offset: number, endian: Endian): string | undefined {
+  if (offset === OFFSET_NR) return 'nr';
+  if (offset === OFFSET_ARCH) return 'arch';
+  if (offset % 4 !== 0 || offset >= SECCOMP_DATA_BYTES) return undefined;
+  const half = (offset % 8 === 0) === (endian === 'big') ? 'high' : 'low';
+  if (offset < OFFSET_ARGS) return `instruction_pointer ${half}`;
+  return `args[${Math.floor((offset - OFFSET_ARGS) / 8)}] ${half}`;
+}
+
+/** What is known after a branch was taken, or not taken. */
+function assume(state: State, code: number, k: number, taken: boolean): State {
+  const test = code & 0xf0;
+  if ((code & BPF_X) !== 0) return state;
+  if (state.holds === 'arch') {
+    const possible = [...state.arches].filter((arch) =>
+      arch === ANY_OTHER ? !(test === BPF_JEQ && taken) : holdsFor(test, arch, k) === taken,
+    );
+    return { ...state, arches: new Set(possible) };
+  }
+  if (state.holds !== 'nr') return state;
+  const { from, to } = state;
+  if (test === BPF_JEQ && taken) return { ...state, from: k, to: k };
+  if (test === BPF_JEQ) return { ...state, from: from === k ? k + 1 : from, to: to === k ? k - 1 : to };
+  if (test !== BPF_JGE && test !== BPF_JGT) return state;
+  const first = test === BPF_JGE ? k : k + 1;
+  return taken ? { ...state, from: Math.max(from, first) } : { ...state, to: Math.min(to, first - 1) };
+}
+
+function holdsFor(test: number, value: number, k: number): boolean {
+  switch (test) {
+    case BPF_JEQ:
+      return value === k;
+    case BPF_JGT:
+      return value > k;
+    case BPF_JGE:
+      return value >= k;
+    case BPF_JSET:
+      return (value & k) !== 0;
+    default:
+      return false;
+  }
+}
+
+function join(a: State | undefined, b: State): State {
+  if (a === undefined) return b;
+  return {
+    holds: a.holds === b.holds ? a.holds : undefined,
+    arches: new Set([...a.arches, ...b.arches]),
+    from: Math.min(a.from, b.from),
+    to: Math.max(a.to, b.to),
+  };
+}
+
+function comment(
+  program: readonly SockFilter[],
+  { code, jt, jf, k }: SockFilter,
+  index: number,
+  state: State,
+  options: DisassembleOptions,
+): string | undefined {
+  const kind = code & 0x07;
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
+  if (code === (BPF_RET | BPF_K)) return describeReturn(k, state, options);
+  if (code === (BPF_RET | BPF_A)) return undefined;
+  if (kind !== BPF_JMP || code === (BPF_JMP | BPF_JA) || (code & BPF_X) !== 0) return undefined;
+
+  const test = describeTest(code & 0xf0, k, state, options);
+  if (test === undefined) return undefined;
+  const sides = ([['yes', jt, true], ['no', jf, false]] as const).flatMap(([word, skip, taken]) => {
+    const target = program[index + 1 + skip];
+    if (target?.code !== (BPF_RET | BPF_K)) return [];
+    const side = assume(state, code, k, taken);
+    const range = state.holds === 'nr' && side.from < side.to ? ` ${formatNumber(side.from)}..${formatNumber(side.to)}` : '';
+    return [`${word}${range}: ${describeReturn(target.k, side, options)}`];
+  }); // prettier-ignore
+  return [test, ...sides].join('; ');
+}
+
+const SYMBOLS = new Map([
+  [BPF_JEQ, '=='],
+  [BPF_JGT, '>'],
+  [BPF_JGE, '>='],
+  [BPF_JSET, '&'],
+]);
+
+function describeTest(
+  test: number,
+  k: number,
+  state: State,
+  options: DisassembleOptions,
+): string | undefined {
+  const symbol = SYMBOLS.get(test);
+  if (symbol === undefined || state.holds === undefined) return undefined;
+  if (state.holds === 'arch') {
+    const names = test === BPF_JEQ ? archesOf(k).map((arch) => arch.name) : [];
+    return `arch ${symbol} ${names.length > 0 ? names.join('/') : `0x${k.toString(16)}`}`;
+  }
+  if (state.holds === 'nr') {
+    const name = test === BPF_JSET ? undefined : describeNumber(k, state, options);
+    return `nr ${symbol} ${name ?? formatNumber(k)}`;
+  }
+  return `${state.holds} ${symbol} 0x${k.toString(16)}`;
+}
+
+/** `read`, or `read (X86_64), fork (X86)` where several architectures share the test; undefined without a name. */
+function describeNumber(nr: number, state: State, options: DisassembleOptions): string | undefined {
+  const { tables } = options;
+  if (tables === undefined) return undefined;
+  const names = new Map<string, string[]>();
+  for (const arch of contextArches(state, options)) {
+    const name = tables.of(arch.name).nameOf(nr);
+    if (name !== undefined) names.set(name, [...(names.get(name) ?? []), arch.name]);
+  }
+  if (names.size === 0) return undefined;
+  if (names.size === 1) return `${formatNumber(nr)} ${[...names.keys()][0]}`;
+  return `${formatNumber(nr)} ${[...names].map(([name, arches]) => `${name} (${arches.join(' ')})`).join(', ')}`;
+}
+
+/** Decimal as everybody writes syscall numbers; hexadecimal where bit 30 is the point. */
+function formatNumber(nr: number): string {
+  return nr >= X32_SYSCALL_BIT ? `0x${nr.toString(16)}` : String(nr);
+}
+
+/** `ERRNO EPERM`, `TRACE 1`, `ALLOW`; the errno's name is the architecture's own. */
+function describeReturn(value: number, state: State, options: DisassembleOptions): string {
+  const label = actionLabel(value);
+  if (label === undefined) return 'no known action: the kernel kills the process';
+  const data = value & SECCOMP_RET_DATA;
+  if (label === 'TRACE') return `TRACE ${data}`;
+  if (label !== 'ERRNO') return data === 0 ? label : `${label} with data ${data}`;
+  if (data === 0) return 'ERRNO 0, the call seems to succeed';
+  const sets = new Set(contextArches(state, options).map((arch) => arch.errnos));
+  const names = new Set(
+    [...(sets.size === 0 ? ['generic' as const] : sets)].map((set) => errnoName(data, set)),
+  );
+  const named = [...names].filter((name) => name !== undefined);
+  return named.length === 0 ? `ERRNO ${data}` : `ERRNO ${named.join('/')}`;
+}
+
+/** The architectures a call can be of here: those the path has tested for, else the one that was given. */
+function contextArches(state: State, options: DisassembleOptions): readonly Arch[] {
+  const tested = [...state.arches].filter((value) => value !== ANY_OTHER);
+  if (tested.length > MAX_NAMED_ARCHES || state.arches.has(ANY_OTHER))
+    return options.arch === undefined ? [] : archesOf(archOf(options.arch).auditArch);
+  return tested.flatMap(archesOf);
+}
+
+/** One architecture, or X86_64 with X32. */
+function archesOf(auditArch: number): readonly Arch[] {
+  return allArches().filter((arch) => arch.auditArch === auditArch);
+}
+
+function endianOf(state: State, options: DisassembleOptions): Endian {
+  return contextArches(state, options)[0]?.endian ?? options.endian ?? 'little';
+}

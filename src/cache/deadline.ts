@@ -1,0 +1,21 @@
+/** Thrown when a store has not answered in time; what it was asked goes on unobserved. */
+export class DeadlinePassed extends Error {
+  override readonly name = 'DeadlinePassed';
+}
+
+/**
+ * The answer of `work`, or {@link DeadlinePassed} after `milliseconds`: a container must not wait for a cache.
+ * A later rejection of `work` is nobody's business any more, and swallowed.
+ */
+export async function withDeadline<T>(work: Promise<T>, milliseconds: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlinePassed(`no answer within ${milliseconds} ms`)), milliseconds);
+  });
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

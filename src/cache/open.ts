@@ -1,0 +1,21 @@
+import { join, resolve } from 'node:path';
+import { fail } from '../errors.ts';
+import { defaultCacheFolder } from './folder.ts';
+import { sqliteStore } from './sqlite.ts';
+import type { CacheStore } from './store.ts';
+
+const DATABASE_FILE = 'cache.sqlite';
+
+/**
+ * The store at a location: a folder, `sqlite:FILE`, or, without one, the user's cache folder. Nothing is
+ * opened or created yet.
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN
+ */
+export function openStore(location: string = defaultCacheFolder()): CacheStore {
+  // Two letters at least, so that a Windows drive is no scheme.
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  if (scheme === undefined) return sqliteStore(join(resolve(location), DATABASE_FILE));
+  const file = location.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '');
+  if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });
+  return sqliteStore(resolve(file));
+}
