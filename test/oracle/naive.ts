@@ -1,0 +1,288 @@
+/**
+ * The slow and obvious reading of a profile: for each call walk all entries, by docs/semantics.md.
+ *
+ * Nothing is prepared, merged or ordered cleverly, and nothing comes from src/. It judges what the compiler
+ * emits, so it answers every question twice as slowly as needed rather than once too cleverly.
+ */
+import { asksNothing, condition, holds, identity, witness } from './conditions.ts';
+import type { Condition } from './conditions.ts';
+import { ABIS, ACTIONS, KILL_THREAD, abiOf, isKnownName, rank, subcall, tableOf } from './facts.ts';
+import type { Abi } from './facts.ts';
+import type { OciArg, OciEntry, OciProfile } from './oci.ts';
+
+export interface NaiveOptions {
+  /** The native architecture, an OCI name with or without prefix. */
+  native: string;
+  semantics?: 'crun' | 'runc';
+  /** runc's ENOSYS stub; as `semantics` says when absent. */
+  enosysStub?: boolean;
+  /** Release after which unnamed calls get ENOSYS, and when each call came: undefined for "always there". */
+  enosysAfter?: { release: Release; since(table: string, name: string): Release | undefined };
+  overlap?: 'warn' | 'error';
+  failUnknown?: boolean;
+}
+
+export interface Release {
+  major: number;
+  minor: number;
+}
+
+/** Two rules of different actions that one call satisfies. */
+export interface Overlap {
+  abi: Abi;
+  nr: number;
+  args: bigint[];
+  actions: [number, number];
+}
+
+/** The meaning of a profile: refused, no filter at all (runc's reading of an empty one), or an evaluator. */
+export type Evaluation =
+  | { refused: string }
+  | { absent: true }
+  | {
+      /** The ABIs of the filter, native first. */
+      abis: readonly Abi[];
+      defaultAction: number;
+      /** The rules for a number of one ABI, in profile order. */
+      rules(abi: Abi, nr: number): Rule[];
+      overlaps(): Overlap[];
+      /** Return value for seccomp_data.arch, nr and args. */
+      evaluate(arch: number, nr: number, args: readonly bigint[]): number;
+    };
+
+export interface Rule {
+  action: number;
+  /** Position of the entry in `syscalls`. */
+  entry: number;
+  conditions: Condition[];
+}
+
+export type Evaluator = Extract<Evaluation, { abis: readonly Abi[] }>;
+
+class Refused extends Error {}
+
+function refuse(reason: string): never {
+  throw new Refused(reason);
+}
+
+export function evaluateProfile(profile: OciProfile, options: NaiveOptions): Evaluation {
+  try {
+    return understand(profile, options);
+  } catch (error) {
+    if (error instanceof Refused) return { refused: error.message };
+    throw error;
+  }
+}
+
+const X32_BIT = 0x40000000;
+const SKIPPED = 0xffffffff;
+
+function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
+  const runc = options.semantics === 'runc';
+  const entries = profile.syscalls ?? [];
+  if (profile.defaultAction === undefined) {
+    if (runc && entries.length === 0) return { absent: true };
+    refuse('no defaultAction');
+  }
+  const abis = abisOf(profile, options.native);
+  const defaultAction = actionOf(profile.defaultAction, profile.defaultErrnoRet, runc);
+  if (profile.defaultAction === 'SCMP_ACT_NOTIFY') refuse('NOTIFY as default action');
+  for (const entry of entries) checkEntry(entry, runc, options.failUnknown ?? false);
+
+  const known = new Map<string, Rule[]>();
+  const rules = (abi: Abi, nr: number) => {
+    const key = `${abi.oci} ${nr}`;
+    const found = known.get(key) ?? rulesFor(entries, defaultAction, runc, abi, nr);
+    known.set(key, found);
+    return found;
+  };
+  const overlaps = () => findOverlaps(abis, entries, rules);
+  refuseIdentical(abis, entries, rules);
+  if (options.overlap === 'error' && overlaps().length > 0) refuse('rules of different actions overlap');
+
+  const quiet = [0x7fff0000, 0x7ffc0000].includes(defaultAction) || rank(defaultAction) === rank(0x7ff00000);
+  const stub = !quiet && (options.enosysStub ?? runc);
+  const after = quiet ? undefined : options.enosysAfter;
+
+  function evaluate(arch: number, nr: number, args: readonly bigint[]): number {
+    const here = abis.filter((a) => a.audit === arch);
+    if (here.length === 0) return KILL_THREAD;
+    const x32 = here.find((a) => a.oci === 'X32');
+    const plain = here.find((a) => a.oci !== 'X32');
+    const hasBit = (nr & X32_BIT) !== 0;
+    // Which of the two ABIs that share x86_64's audit value a number belongs to; others have one only.
+    const abi = arch === 0xc000003e && hasBit ? x32 : plain;
+    if (stub && abi !== undefined && isBeyondNamed(abi, entries, nr)) return 0x00050026;
+    if (arch === 0xc000003e && x32 === undefined && nr >= X32_BIT && nr !== SKIPPED) return KILL_THREAD;
+    if (arch === 0xc000003e && plain === undefined && nr < X32_BIT) return KILL_THREAD;
+
+    const found = here.flatMap((a) => rules(a, nr));
+    const otherwise = after && isNewer(abi, entries, nr, after) ? (0x00050000 | (abi?.enosys ?? 38)) : defaultAction; // prettier-ignore
+    return decide(found, args, otherwise);
+  }
+  return { abis, defaultAction, rules, overlaps, evaluate };
+}
+
+/** Section 7: the first rule without conditions; else the strictest of those that match; else the default. */
+function decide(rules: readonly Rule[], args: readonly bigint[], otherwise: number): number {
+  const unconditional = rules.find((rule) => rule.conditions.length === 0);
+  if (unconditional !== undefined) return unconditional.action;
+  const matching = rules.filter((rule) => rule.conditions.every((c) => holds(c, args)));
+  // toSorted is stable: of two values of one action the earlier entry stays first.
+  return matching.toSorted((a, b) => rank(a.action) - rank(b.action))[0]?.action ?? otherwise;
+}
+
+/** Sections 5 and 6: what the entries say of one number of one ABI. */
+function rulesFor(
+  entries: readonly OciEntry[],
+  defaultAction: number,
+  runc: boolean,
+  abi: Abi,
+  nr: number,
+): Rule[] {
+  const rules: Rule[] = [];
+  entries.forEach((entry, position) => {
+    const action = actionOf(entry.action, entry.errnoRet, runc);
+    if (action === defaultAction) return;
+    for (const name of entry.names ?? []) {
+      for (const args of alternatives(entry, runc)) {
+        const add = (list: OciArg[]) => {
+          const conditions = list.map((arg) => condition(arg, abi.bits)).filter((c) => !asksNothing(c));
+          rules.push({ action, entry: position, conditions });
+        };
+        if (tableOf(abi.table).numbers.get(name) === nr) add(args);
+        const sub = subcall(abi, name);
+        if (sub?.nr === nr) {
+          const call: OciArg = { index: 0n, op: 'SCMP_CMP_EQ', value: sub.call };
+          add([call, ...args.filter((arg) => arg.index !== 0n)]);
+        }
+      }
+    }
+  });
+  return rules;
+}
+
+/** One list of conditions that must all hold; or, when an index repeats, one list for each condition. */
+function alternatives(entry: OciEntry, runc: boolean): OciArg[][] {
+  const all = entry.args ?? [];
+  const seen = runc ? all : all.slice(0, 6);
+  const repeats = new Set(seen.map((arg) => arg.index)).size < seen.length;
+  return repeats ? seen.map((arg) => [arg]) : [seen];
+}
+
+function abisOf(profile: OciProfile, native: string): Abi[] {
+  const abis: Abi[] = [];
+  for (const name of [native, ...(profile.architectures ?? [])]) {
+    const abi = abiOf(name) ?? refuse(`no architecture ${name}`);
+    if (!abis.includes(abi)) abis.push(abi);
+  }
+  if (abis.some((a) => a.big !== abis[0]?.big)) refuse('architectures of both byte orders');
+  return abis;
+}
+
+/** Section 4: the return value of an action and its errno. */
+function actionOf(name: string, errnoRet: bigint | undefined, runc: boolean): number {
+  const value = ACTIONS.find(([n]) => n === name)?.[1] ?? refuse(`no action ${name}`);
+  if (errnoRet !== undefined && (errnoRet < 0n || errnoRet > 0xffffffffn)) refuse('errno is not a uint32');
+  if (name !== 'SCMP_ACT_ERRNO' && name !== 'SCMP_ACT_TRACE') {
+    if (errnoRet !== undefined && !runc) refuse(`${name} takes no errno`);
+    return value;
+  }
+  const data = Number((errnoRet ?? 1n) & 0xffffn);
+  if (name === 'SCMP_ACT_ERRNO' && data >= 4095) refuse('ERRNO of 4095 or more');
+  return value + data;
+}
+
+const OPERATORS = ['NE', 'LT', 'LE', 'EQ', 'GE', 'GT', 'MASKED_EQ'].map((op) => `SCMP_CMP_${op}`);
+
+function checkEntry(entry: OciEntry, runc: boolean, failUnknown: boolean): void {
+  actionOf(entry.action, entry.errnoRet, runc);
+  if (entry.names === undefined && !runc) refuse('no names');
+  for (const name of entry.names ?? []) {
+    if (name === '') refuse('empty name');
+    if (failUnknown && !isKnownName(name)) refuse(`unknown name ${name}`);
+    if (name === 'write' && entry.action === 'SCMP_ACT_NOTIFY') refuse('NOTIFY for write');
+  }
+  for (const arg of entry.args ?? []) {
+    if (arg.index < 0n || arg.index > 5n) refuse(`argument index ${arg.index}`);
+    if (!OPERATORS.includes(arg.op)) refuse(`operator ${arg.op}`);
+    for (const word of [arg.value, arg.valueTwo ?? 0n])
+      if (word < 0n || word >= 1n << 64n) refuse(`${word} is no unsigned 64-bit value`);
+  }
+}
+
+/** Every number of an ABI that some entry names, the multiplexed ones included. */
+export function namedNumbers(abi: Abi, entries: readonly OciEntry[]): Set<number> {
+  const numbers = new Set<number>();
+  for (const name of entries.flatMap((entry) => entry.names ?? [])) {
+    const direct = tableOf(abi.table).numbers.get(name);
+    const through = subcall(abi, name)?.nr;
+    if (direct !== undefined) numbers.add(direct);
+    if (through !== undefined) numbers.add(through);
+  }
+  return numbers;
+}
+
+type RulesOf = (abi: Abi, nr: number) => Rule[];
+
+/** Section 7.5: the same conditions twice, with two actions, where no rule without conditions decides. */
+function refuseIdentical(abis: readonly Abi[], entries: readonly OciEntry[], rules: RulesOf): void {
+  for (const abi of abis) {
+    for (const nr of namedNumbers(abi, entries)) {
+      const found = rules(abi, nr);
+      if (found.some((rule) => rule.conditions.length === 0)) continue;
+      const actions = new Map<string, number>();
+      for (const rule of found) {
+        const key = identity(rule.conditions);
+        if ((actions.get(key) ?? rule.action) !== rule.action)
+          refuse(`${abi.oci} ${nr}: identical conditions, different actions`);
+        actions.set(key, rule.action);
+      }
+    }
+  }
+}
+
+function findOverlaps(abis: readonly Abi[], entries: readonly OciEntry[], rules: RulesOf): Overlap[] {
+  const overlaps: Overlap[] = [];
+  for (const abi of abis) {
+    for (const nr of namedNumbers(abi, entries)) {
+      const found = rules(abi, nr);
+      if (found.some((rule) => rule.conditions.length === 0)) continue;
+      found.forEach((a, i) => {
+        for (const b of found.slice(i + 1)) {
+          if (a.action === b.action) continue;
+          const args = witness(a.conditions, b.conditions);
+          if (args) overlaps.push({ abi, nr, args, actions: [a.action, b.action] });
+        }
+      });
+    }
+  }
+  return overlaps;
+}
+
+/** Section 9: above the largest number that any entry names on this ABI; 0 too on s390. */
+function isBeyondNamed(abi: Abi, entries: readonly OciEntry[], nr: number): boolean {
+  let last = 0;
+  for (const name of entries.flatMap((entry) => entry.names ?? []))
+    if (subcall(abi, name) === undefined) last = Math.max(last, tableOf(abi.table).numbers.get(name) ?? 0);
+  return last > 0 && (nr > last || (nr === 0 && abi.table.startsWith('s390')));
+}
+
+/** `--enosys-after`: not named, and newer than the release or beyond the table. */
+function isNewer(
+  abi: Abi | undefined,
+  entries: readonly OciEntry[],
+  nr: number,
+  { release, since }: NonNullable<NaiveOptions['enosysAfter']>,
+): boolean {
+  if (abi === undefined) return false;
+  const { names } = tableOf(abi.table);
+  const name = names.get(nr);
+  if (name === undefined) return nr > Math.max(...names.keys());
+  if (entries.some((entry) => entry.names?.includes(name))) return false;
+  const came = since(abi.table, name);
+  return came !== undefined && (came.major - release.major || came.minor - release.minor) > 0;
+}
+
+/** All audit values that exist, for inputs of architectures that a filter does not list. */
+export const ALL_AUDIT_ARCHES: readonly number[] = [...new Set(ABIS.map((a) => a.audit))];
