@@ -1,0 +1,208 @@
+import { BPF_JEQ, OFFSET_ARCH, OFFSET_NR } from '../bpf/instruction.ts';
+import type { SockFilter } from '../bpf/instruction.ts';
+import { X32_SYSCALL_BIT } from '../arch.ts';
+import type { ArchPolicy, Decision, DecisionRange, Policy } from '../policy/types.ts';
+import { assemble } from './assembler.ts';
+import { Graph } from './graph.ts';
+import type { Node } from './graph.ts';
+import { leafOf } from './leaf.ts';
+import { select } from './select.ts';
+import type { Interval, Selection } from './select.ts';
+import { weightsFor } from './weights.ts';
+import type { Optimize, Weights } from './weights.ts';
+
+export type { Optimize };
+
+/**
+ * Turns a policy into a program: one tree of tests on the syscall number for each audit arch, behind a test of the
+ * audit arch, with the argument tests of each decision at its leaves.
+ *
+ * Where two numberings are nearly the same (x32 and x86_64; the asm-generic architectures), the second becomes a tree
+ * of exceptions that runs into the first. docs/codegen.md.
+ */
+export function generate(policy: Policy, optimize: Optimize): SockFilter[] {
+  const graph = new Graph();
+  const leaves = new Map<Decision, Node>();
+  const context: Context = { graph, weights: weightsFor(policy, optimize), leaves, policy };
+
+  const trees: { arch: ArchPolicy; tree: Tree }[] = [];
+  for (const arch of policy.arches) {
+    const earlier = trees.map(({ tree }) => tree);
+    trees.push({ arch, tree: archTree(arch, earlier, context) });
+  }
+  const dispatch = trees.reduceRight<Node>(
+    (rest, { arch, tree }) => graph.test(BPF_JEQ, arch.auditArch, graph.load(OFFSET_NR, tree.node), rest),
+    graph.ret(policy.badArchAction),
+  );
+  return assemble(graph.load(OFFSET_ARCH, dispatch));
+}
+
+interface Context {
+  graph: Graph;
+  weights: Weights;
+  leaves: Map<Decision, Node>;
+  policy: Policy;
+}
+
+/** A tree over all syscall numbers, and what it decides. */
+interface Tree extends Selection {
+  ranges: readonly LeafRange[];
+}
+
+interface LeafRange {
+  from: number;
+  to: number;
+  leaf: Node;
+}
+
+function archTree(arch: ArchPolicy, earlier: readonly Tree[], context: Context): Tree {
+  const ranges = leafRanges(arch.ranges, context);
+  const weight = (from: number, to: number) => context.weights.of(arch, from, to);
+  const candidates: Selection[] = [plainTree(ranges, weight, context)];
+  if (arch.abis.some(({ name }) => name === 'X32')) {
+    const folded = foldedTree(ranges, weight, context);
+    if (folded) candidates.push(folded);
+  }
+  for (const base of earlier)
+    if (resembles(ranges, base.ranges)) candidates.push(exceptionTree(ranges, base, weight, context));
+  const best = candidates.reduce((a, b) => (b.cost < a.cost ? b : a));
+  return { ...best, ranges };
+}
+
+/** Whether two numberings differ in so few places that one can be the other with exceptions. */
+function resembles(ranges: readonly LeafRange[], base: readonly LeafRange[]): boolean {
+  const differing = overlapsOf(ranges, base).filter(({ leaf, other }) => leaf !== other).length;
+  return differing * 3 < ranges.length;
+}
+
+type Weigh = (from: number, to: number) => number;
+
+/** Each decision as a node; neighbours of one node joined. */
+function leafRanges(
+  ranges: readonly DecisionRange[],
+  { graph, leaves, policy, weights }: Context,
+): LeafRange[] {
+  const result: LeafRange[] = [];
+  for (const { from, to, decision } of ranges) {
+    let leaf = leaves.get(decision);
+    if (leaf === undefined) {
+      leaf = leafOf(decision, graph, policy.endian, weights.price);
+      leaves.set(decision, leaf);
+    }
+    const last = result.at(-1);
+    if (last?.leaf === leaf) last.to = to;
+    else result.push({ from, to, leaf });
+  }
+  return result;
+}
+
+function plainTree(ranges: readonly LeafRange[], weight: Weigh, { graph, weights }: Context): Selection {
+  const intervals = ranges.map(({ from, to, leaf }) => ({ from, to, leaf, weight: weight(from, to) }));
+  return select(graph, intervals, weights.price);
+}
+
+/** Bit 31 stays: numbers that only look like x32's after the mask must still land in the default. */
+const CLEAR_X32_BIT = 0xbfffffff;
+const BIT_31 = 0x80000000;
+
+/**
+ * x86_64 and x32 in one tree: numbers with bit 30 lose it, pass the tree of those calls that differ, and go on
+ * into the tree of x86_64. Undefined where numbers beyond both would come out wrong.
+ */
+function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Context): Selection | undefined {
+  const { graph, weights } = context;
+  const native = cut(ranges, 0, X32_SYSCALL_BIT - 1);
+  const x32 = cut(ranges, X32_SYSCALL_BIT, BIT_31 - 1).map((range) => shift(range, -X32_SYSCALL_BIT));
+  const beyond = cut(ranges, BIT_31, 0xffffffff);
+  if (beyond.length !== 1) return undefined;
+
+  // Numbers from bit 30 to bit 31 cannot be here; the stretch beyond takes their place.
+  const base = join([...native, { from: X32_SYSCALL_BIT, to: 0xffffffff, leaf: beyond[0]!.leaf }]);
+  const main = plainTree(base, weight, context);
+  const exceptions = exceptionIntervals(x32, native, main.node, (from, to) =>
+    weight(from + X32_SYSCALL_BIT, to + X32_SYSCALL_BIT),
+  );
+  const side = select(graph, exceptions, weights.price);
+  const node = graph.jge(X32_SYSCALL_BIT, graph.and(CLEAR_X32_BIT, side.node), main.node);
+  const through = weight(0, 0xffffffff);
+  return { node, cost: main.cost + side.cost + through + 2 * weights.price };
+}
+
+/** A second architecture with nearly the same numbering runs into the tree of the first. */
+function exceptionTree(
+  ranges: readonly LeafRange[],
+  base: Tree,
+  weight: Weigh,
+  { graph, weights }: Context,
+): Selection {
+  const exceptions = exceptionIntervals(ranges, base.ranges, base.node, weight);
+  const side = select(graph, exceptions, weights.price);
+  // What runs into the other tree pays its way there: about its depth.
+  const passing = exceptions
+    .filter(({ leaf }) => leaf === base.node)
+    .reduce((sum, { weight: w }) => sum + w, 0);
+  const depth = Math.log2(base.ranges.length + 1);
+  return { node: side.node, cost: side.cost + passing * depth };
+}
+
+/**
+ * The second numbering as exceptions to the first: where both agree, pass on to the first one's tree. A stretch of
+ * agreement between two exceptions of its own answer joins them instead.
+ */
+function exceptionIntervals(
+  ranges: readonly LeafRange[],
+  base: readonly LeafRange[],
+  pass: Node,
+  weight: Weigh,
+): Interval[] {
+  const pieces = overlapsOf(ranges, base);
+  const chosen: LeafRange[] = [];
+  pieces.forEach(({ from, to, leaf, other }, index) => {
+    const agrees = leaf === other;
+    const before = chosen.at(-1)?.leaf === leaf;
+    const next = pieces[index + 1];
+    const after = next !== undefined && next.leaf === leaf && next.other !== leaf;
+    const joins = agrees && before && after;
+    chosen.push({ from, to, leaf: agrees && !joins ? pass : leaf });
+  });
+  return join(chosen).map((range) => ({ ...range, weight: weight(range.from, range.to) }));
+}
+
+/** Both lists cut at each other's bounds. */
+function overlapsOf(a: readonly LeafRange[], b: readonly LeafRange[]): (LeafRange & { other: Node })[] {
+  const result: (LeafRange & { other: Node })[] = [];
+  let j = 0;
+  for (const range of a) {
+    while (b[j]!.to < range.from) j++;
+    for (let at = j; at < b.length && b[at]!.from <= range.to; at++) {
+      const other = b[at]!;
+      result.push({
+        from: Math.max(range.from, other.from),
+        to: Math.min(range.to, other.to),
+        leaf: range.leaf,
+        other: other.leaf,
+      });
+    }
+  }
+  return result;
+}
+
+function cut(ranges: readonly LeafRange[], from: number, to: number): LeafRange[] {
+  return ranges
+    .filter((range) => range.from <= to && range.to >= from)
+    .map((range) => ({ ...range, from: Math.max(range.from, from), to: Math.min(range.to, to) }));
+}
+
+function shift(range: LeafRange, by: number): LeafRange {
+  return { ...range, from: range.from + by, to: range.to + by };
+}
+
+function join(ranges: readonly LeafRange[]): LeafRange[] {
+  const joined: LeafRange[] = [];
+  for (const range of ranges) {
+    const last = joined.at(-1);
+    if (last?.leaf === range.leaf) last.to = range.to;
+    else joined.push({ ...range });
+  }
+  return joined;
+}
