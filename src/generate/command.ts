@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util';
+import type { HeaderFolders } from './headers.ts';
+import { generate, stalePaths, writeOutputs } from './run.ts';
+
+/** Where the command says what it did, and what is wrong. */
+export interface Streams {
+  readonly out: (line: string) => void;
+  readonly err: (line: string) => void;
+}
+
+/**
+ * The developer command that writes every generated file; no part of the package's interface.
+ *
+ *   npm run generate                                       all modules, from the checked-in tables
+ *   npm run generate -- --headers DIR --headers-s390 DIR   the tables too, from unpacked header packages
+ *   npm run generate -- --check                            writes nothing; 1 when a file is stale
+ *
+ * Returns the exit code; 2 means that an input is not as it must be, or wrong usage.
+ */
+export async function runCommand(args: string[], root: string, streams: Streams): Promise<number> {
+  try {
+    return await run(args, root, streams);
+  } catch (error) {
+    streams.err(`generate: ${error instanceof Error ? error.message : String(error)}`);
+    return 2;
+  }
+}
+
+async function run(args: string[], root: string, { out, err }: Streams): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: { check: { type: 'boolean' }, headers: { type: 'string' }, 'headers-s390': { type: 'string' } },
+  });
+  const headers = headerFolders(values.headers, values['headers-s390']);
+  const outputs = await generate({ root, ...(headers ? { headers } : {}) });
+  if (!values.check) {
+    for (const path of writeOutputs(root, outputs)) out(`wrote ${path}`);
+    return 0;
+  }
+  const stale = stalePaths(root, outputs);
+  if (stale.length === 0) return 0;
+  for (const path of stale) err(`stale: ${path}`);
+  const options = headers ? ` -- --headers ${headers.headers} --headers-s390 ${headers['headers-s390']}` : '';
+  err(`run: npm run generate${options}`);
+  return 1;
+}
+
+function headerFolders(headers: string | undefined, s390: string | undefined): HeaderFolders | undefined {
+  if (headers === undefined && s390 === undefined) return undefined;
+  if (headers === undefined || s390 === undefined)
+    throw new Error('--headers and --headers-s390 go together');
+  return { headers, 'headers-s390': s390 };
+}
