@@ -1,0 +1,81 @@
+/**
+ * Tests of argument words as variables of their own, when a proof over the single bits is too large.
+ *
+ * Two filters that are equal whatever each test answers are equal. The reverse does not hold, since tests
+ * on one word depend on each other; `compare.ts` takes that into account when it finds a difference.
+ */
+import type { Diagram, Node } from './diagram.ts';
+import { FALSE, TRUE, Undecided } from './diagram.ts';
+import { INPUT_BITS, variableOf, WORD_BITS } from './input.ts';
+
+/** `equal`: (word & mask) == value. `greater`: (word & mask) > value. */
+export interface Atom {
+  readonly kind: 'equal' | 'greater';
+  readonly word: number;
+  readonly mask: number;
+  readonly value: number;
+}
+
+/** Bounds the depth of the diagram, which is walked recursively. */
+const MOST_ATOMS = 2000;
+
+export class Atoms {
+  readonly #diagram: Diagram;
+  readonly #variables = new Map<string, number>();
+  readonly #atoms: Atom[] = [];
+
+  constructor(diagram: Diagram) {
+    this.#diagram = diagram;
+  }
+
+  /** (word & mask) == value, all u32. */
+  equal(word: number, mask: number, value: number): Node {
+    if ((value & ~mask) !== 0) return FALSE;
+    if (mask === 0) return TRUE;
+    // A single bit is set exactly if it is not clear: one variable for both.
+    if ((mask & (mask - 1)) === 0 && value === mask) return this.#diagram.not(this.equal(word, mask, 0));
+    return this.#variable({ kind: 'equal', word, mask, value });
+  }
+
+  /** (word & mask) > value, all u32. */
+  greater(word: number, mask: number, value: number): Node {
+    if (value >= mask) return FALSE;
+    if (value === 0) return this.#diagram.not(this.equal(word, mask, 0));
+    if (value === mask - 1) return this.equal(word, mask, mask);
+    return this.#variable({ kind: 'greater', word, mask, value });
+  }
+
+  /** The test that a variable stands for. */
+  atomOf(variable: number): Atom {
+    return this.#atoms[variable - INPUT_BITS]!;
+  }
+
+  #variable(atom: Atom): Node {
+    const key = `${atom.kind} ${atom.word} ${atom.mask} ${atom.value}`;
+    let variable = this.#variables.get(key);
+    if (variable === undefined) {
+      if (this.#atoms.length === MOST_ATOMS)
+        throw new Undecided(`the arguments are tested in more than ${MOST_ATOMS} ways`);
+      variable = INPUT_BITS + this.#atoms.length;
+      this.#variables.set(key, variable);
+      this.#atoms.push(atom);
+    }
+    return this.#diagram.variable(variable);
+  }
+}
+
+/** The same test over the bits of its word. */
+export function atomOverBits(diagram: Diagram, atom: Atom): Node {
+  let result: Node = atom.kind === 'equal' ? TRUE : FALSE;
+  for (let bit = 0; bit < WORD_BITS; bit++) {
+    const wanted = (atom.value >>> bit) & 1;
+    if (((atom.mask >>> bit) & 1) === 0) {
+      if (wanted) result = FALSE;
+      continue;
+    }
+    const variable = diagram.variable(variableOf(atom.word, bit));
+    if (wanted) result = diagram.ite(variable, result, FALSE);
+    else result = diagram.ite(variable, atom.kind === 'equal' ? FALSE : TRUE, result);
+  }
+  return result;
+}

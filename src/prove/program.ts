@@ -1,0 +1,298 @@
+/**
+ * The program's side of the proof: what a loop-free BPF program returns, as a function of its input.
+ *
+ * A state is a place in the program with the values of those registers that still matter there. Branches
+ * go forward only, so one pass over the program finds all states and a second one, backwards, gives each
+ * its result.
+ */
+import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import type { Diagram, Node } from './diagram.ts';
+import { FALSE, TRUE, Undecided } from './diagram.ts';
+import { WORD_ARGS, WORD_BITS } from './input.ts';
+import type { Comparison, Operand, Step } from './instruction.ts';
+import { decodeProgram, Malformed, REGISTER_A, REGISTER_M, REGISTER_X, REGISTERS } from './instruction.ts';
+import type { Space } from './space.ts';
+import type { ValueId } from './values.ts';
+import { Values } from './values.ts';
+import type { Vector } from './vector.ts';
+import { atLeast, compute, constantVector, divide, equal, intersects } from './vector.ts';
+
+/** Programs whose states are many more than their instructions do not end in a usable diagram. */
+const MOST_STATES = 100_000;
+/** A scratch word that nothing was stored in yet. */
+const UNWRITTEN: ValueId = -1;
+
+/**
+ * The function a program computes.
+ * @throws Malformed when the kernel would refuse it, Undecided when it is outside what can be computed.
+ */
+export function programDiagram(space: Space, program: readonly SockFilter[], endian: Endian): Node {
+  return new Execution(space, decodeProgram(program, endian)).run();
+}
+
+class Execution {
+  readonly #space: Space;
+  readonly #diagram: Diagram;
+  readonly #steps: readonly Step[];
+  readonly #values: Values;
+  /** For each instruction, the registers (a bit set) that it or a later one may still read. */
+  readonly #live: Int32Array;
+  /** Registers that are live anywhere: those that a state records. */
+  readonly #recorded: number[];
+
+  // States, by number: their instruction's list, their values, and where they lead.
+  readonly #first: Int32Array;
+  readonly #next: number[] = [];
+  readonly #stateValues: ValueId[] = [];
+  readonly #test: Node[] = [];
+  /** A state, or the complement of a result's node. */
+  readonly #onTrue: number[] = [];
+  readonly #onFalse: number[] = [];
+
+  /** Registers of the state being executed. */
+  readonly #registers: ValueId[];
+
+  constructor(space: Space, steps: readonly Step[]) {
+    this.#space = space;
+    this.#diagram = space.diagram;
+    this.#steps = steps;
+    this.#values = new Values(space);
+    this.#live = liveRegisters(steps);
+    const everLive = this.#live.reduce((all, live) => all | live, 0);
+    this.#recorded = registersIn(everLive);
+    this.#first = new Int32Array(steps.length).fill(-1);
+    this.#registers = new Array<ValueId>(REGISTERS).fill(UNWRITTEN);
+  }
+
+  run(): Node {
+    // The kernel clears A and X, and nothing else, before the first instruction.
+    this.#registers[REGISTER_A] = this.#registers[REGISTER_X] = this.#values.constant(0);
+    this.#enter(0);
+    for (let pc = 0; pc < this.#steps.length; pc++)
+      for (let state = this.#first[pc]!; state >= 0; state = this.#next[state]!) this.#execute(pc, state);
+
+    const results = new Int32Array(this.#test.length);
+    const resultAt = (to: number): Node => (to < 0 ? ~to : results[to]!);
+    for (let pc = this.#steps.length - 1; pc >= 0; pc--)
+      for (let state = this.#first[pc]!; state >= 0; state = this.#next[state]!)
+        results[state] = this.#diagram.ite(
+          this.#test[state]!,
+          resultAt(this.#onTrue[state]!),
+          resultAt(this.#onFalse[state]!),
+        );
+    return results[0]!;
+  }
+
+  /** The state at `pc` with the current registers: an existing one where possible. */
+  #enter(pc: number): number {
+    const live = this.#live[pc]!;
+    const width = this.#recorded.length;
+    for (let state = this.#first[pc]!; state >= 0; state = this.#next[state]!)
+      if (this.#matches(state * width, live)) return state;
+    const state = this.#test.length;
+    if (state === MOST_STATES) throw new Undecided(`the program has more than ${MOST_STATES} states`);
+    for (const register of this.#recorded) this.#stateValues.push(this.#registers[register]!);
+    this.#next.push(this.#first[pc]!);
+    this.#first[pc] = state;
+    this.#test.push(TRUE);
+    this.#onTrue.push(0);
+    this.#onFalse.push(0);
+    return state;
+  }
+
+  #matches(at: number, live: number): boolean {
+    for (let index = 0; index < this.#recorded.length; index++) {
+      const register = this.#recorded[index]!;
+      if (((live >>> register) & 1) === 1 && this.#stateValues[at + index] !== this.#registers[register])
+        return false;
+    }
+    return true;
+  }
+
+  #execute(pc: number, state: number): void {
+    const width = this.#recorded.length;
+    for (let index = 0; index < width; index++)
+      this.#registers[this.#recorded[index]!] = this.#stateValues[state * width + index]!;
+    const step = this.#steps[pc]!;
+    const registers = this.#registers;
+    switch (step.kind) {
+      case 'loadWord':
+        registers[REGISTER_A] = this.#values.word(step.word, 0xffffffff);
+        break;
+      case 'move':
+        registers[step.to] = this.#read(step.from, pc);
+        break;
+      case 'negate':
+        if (this.#isLive(REGISTER_A, pc + 1))
+          registers[REGISTER_A] = this.#compute('sub', this.#values.constant(0), registers[REGISTER_A]!);
+        break;
+      case 'compute':
+        if (step.operation === 'div' || this.#isLive(REGISTER_A, pc + 1))
+          this.#computeStep(state, step.operation, this.#read(step.operand, pc));
+        break;
+      case 'jump':
+        this.#onTrue[state] = this.#enter(step.target);
+        return;
+      case 'branch':
+        this.#branch(state, step.comparison, this.#read(step.operand, pc), step.onTrue, step.onFalse);
+        return;
+      case 'return':
+        this.#onTrue[state] = ~this.#terminals(this.#read(step.value, pc));
+        return;
+    }
+    this.#onTrue[state] = this.#enter(pc + 1);
+  }
+
+  #isLive(register: number, pc: number): boolean {
+    return ((this.#live[pc]! >>> register) & 1) === 1;
+  }
+
+  #read(operand: Operand, pc: number): ValueId {
+    if ('constant' in operand) return this.#values.constant(operand.constant);
+    const value = this.#registers[operand.register]!;
+    if (value === UNWRITTEN)
+      throw new Malformed(`reads scratch word ${operand.register - REGISTER_M} before it is written`, pc);
+    return value;
+  }
+
+  /** Leaves the result in A. A division by zero ends the filter with 0 (net/core/filter.c). */
+  #computeStep(state: number, operation: Parameters<typeof compute>[1] | 'div', operand: ValueId): void {
+    const a = this.#registers[REGISTER_A]!;
+    if (operation !== 'div') {
+      this.#registers[REGISTER_A] = this.#compute(operation, a, operand);
+      return;
+    }
+    const divisor = this.#values.vectorOf(operand);
+    const byZero = equal(this.#diagram, divisor, constantVector(0));
+    if (byZero !== TRUE)
+      this.#registers[REGISTER_A] = this.#values.ofVector(
+        divide(this.#diagram, this.#values.vectorOf(a), divisor),
+      );
+    this.#test[state] = this.#diagram.not(byZero);
+    this.#onFalse[state] = ~this.#diagram.terminal(0);
+  }
+
+  #compute(operation: Parameters<typeof compute>[1], a: ValueId, b: ValueId): ValueId {
+    const left = this.#values.get(a);
+    const right = this.#values.get(b);
+    if (operation === 'and' && left.kind === 'word' && right.kind === 'constant')
+      return this.#values.word(left.word, (left.mask & right.constant) >>> 0);
+    return this.#values.ofVector(
+      compute(this.#diagram, operation, this.#values.vectorOf(a), this.#values.vectorOf(b)),
+    );
+  }
+
+  #branch(state: number, comparison: Comparison, operand: ValueId, onTrue: number, onFalse: number): void {
+    const test = this.#compare(comparison, this.#registers[REGISTER_A]!, operand);
+    this.#test[state] = test;
+    if (test !== FALSE) this.#onTrue[state] = this.#enter(onTrue);
+    if (test !== TRUE) this.#onFalse[state] = this.#enter(onFalse);
+  }
+
+  #compare(comparison: Comparison, a: ValueId, b: ValueId): Node {
+    const left = this.#values.get(a);
+    const right = this.#values.get(b);
+    const { atoms } = this.#space;
+    if (atoms && left.kind === 'word' && left.word >= WORD_ARGS && right.kind === 'constant') {
+      const { word, mask } = left;
+      const { constant } = right;
+      switch (comparison) {
+        case 'equal':
+          return atoms.equal(word, mask, constant);
+        case 'greater':
+          return atoms.greater(word, mask, constant);
+        case 'atLeast':
+          return constant === 0 ? TRUE : atoms.greater(word, mask, constant - 1);
+        case 'intersects':
+          return this.#diagram.not(atoms.equal(word, (mask & constant) >>> 0, 0));
+      }
+    }
+    const x = this.#values.vectorOf(a);
+    const y = this.#values.vectorOf(b);
+    switch (comparison) {
+      case 'equal':
+        return equal(this.#diagram, x, y);
+      case 'greater':
+        return atLeast(this.#diagram, x, y, true);
+      case 'atLeast':
+        return atLeast(this.#diagram, x, y, false);
+      case 'intersects':
+        return intersects(this.#diagram, x, y);
+    }
+  }
+
+  /** A value as what the filter returns: one terminal for each number it can be. */
+  #terminals(value: ValueId): Node {
+    const known = this.#values.get(value);
+    if (known.kind === 'constant') return this.#diagram.terminal(known.constant);
+    return terminalsOf(this.#diagram, this.#values.vectorOf(value));
+  }
+}
+
+/** RET A: a function to terminals from the functions of the 32 bits, decided together variable by variable. */
+function terminalsOf(diagram: Diagram, vector: Vector): Node {
+  const done = new Map<string, Node>();
+  const visit = (bits: Vector): Node => {
+    const top = Math.min(...bits.map((bit) => diagram.levelOf(bit)));
+    const split = bits.find((bit) => !diagram.isTerminal(bit) && diagram.levelOf(bit) === top);
+    if (split === undefined)
+      return diagram.terminal(
+        bits.reduce((value, bit, index) => (value | (diagram.valueOf(bit) << index)) >>> 0, 0),
+      );
+    const key = bits.join();
+    let node = done.get(key);
+    if (node === undefined) {
+      const side = (child: 'low' | 'high') =>
+        visit(bits.map((bit) => (diagram.levelOf(bit) === top ? diagram[child](bit) : bit)));
+      const variable = diagram.variable(diagram.variableOf(split));
+      node = diagram.ite(variable, side('high'), side('low'));
+      done.set(key, node);
+    }
+    return node;
+  };
+  return visit(vector);
+}
+
+/** Which registers each instruction or those after it may read: one backward pass, since nothing loops. */
+function liveRegisters(steps: readonly Step[]): Int32Array {
+  const live = new Int32Array(steps.length + 1);
+  const bit = (operand: Operand) => ('register' in operand ? 1 << operand.register : 0);
+  const a = 1 << REGISTER_A;
+  for (let pc = steps.length - 1; pc >= 0; pc--) {
+    const step = steps[pc]!;
+    const after = live[pc + 1]!;
+    switch (step.kind) {
+      case 'loadWord':
+        live[pc] = after & ~a;
+        break;
+      case 'move':
+        // Reading a scratch word matters always: it must have been written.
+        live[pc] = after & ~(1 << step.to);
+        if ((after >>> step.to) & 1 || bit(step.from) >= 1 << REGISTER_M) live[pc]! |= bit(step.from);
+        break;
+      case 'negate':
+        live[pc] = after;
+        break;
+      case 'compute':
+        // A division matters even when nobody reads its result: it may end the filter.
+        live[pc] = (after & a) !== 0 || step.operation === 'div' ? after | a | bit(step.operand) : after;
+        break;
+      case 'jump':
+        live[pc] = live[step.target]!;
+        break;
+      case 'branch':
+        live[pc] = live[step.onTrue]! | live[step.onFalse]! | a | bit(step.operand);
+        break;
+      case 'return':
+        live[pc] = bit(step.value);
+        break;
+    }
+  }
+  return live;
+}
+
+function registersIn(set: number): number[] {
+  return Array.from({ length: WORD_BITS }, (_, register) => register).filter(
+    (register) => ((set >>> register) & 1) === 1,
+  );
+}

@@ -1,0 +1,312 @@
+/**
+ * The profile's side of the proof: what a filter must answer, straight from the resolved profile.
+ *
+ * Written from docs/semantics.md sections 2 to 9 on its own: it shares the parsed profile, the syscall
+ * tables and the facts about architectures with the compiler, and no code that decides anything. A profile
+ * with faults is refused before it comes here; what is left of them makes the answer "undecided".
+ */
+import type { ActionName } from '../action.ts';
+import { actionValue, carriesErrno, compareSeverity, SECCOMP_RET_ALLOW, SECCOMP_RET_LOG } from '../action.ts';
+import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRACE } from '../action.ts';
+import type { Arch } from '../arch.ts';
+import { archOf, parseArch, X32_SYSCALL_BIT } from '../arch.ts';
+import { errnoNumber } from '../errno.ts';
+import type { OperatorName, Seccomp, SyscallArg } from '../profile/types.ts';
+import type { SyscallTables } from '../syscalls/tables.ts';
+import type { KernelVersion, Target } from '../target.ts';
+import { Undecided } from './diagram.ts';
+
+/** What a program is proved against. */
+export interface Reference {
+  seccomp: Seccomp;
+  target: Target;
+  tables: SyscallTables;
+}
+
+/** One comparison of an argument (0..5); constants are cut to the width that is compared. */
+export interface Comparison {
+  readonly arg: number;
+  readonly op: OperatorName;
+  readonly value: bigint;
+  readonly valueTwo: bigint;
+  readonly bits: 32 | 64;
+}
+
+export interface Rule {
+  /** All must hold; empty for a rule that always applies. */
+  readonly comparisons: readonly Comparison[];
+  /** u32 return value. */
+  readonly action: number;
+}
+
+/** Numbers `from`..`to` (u32, both included) that get the same answer: the first rule that holds, else `otherwise`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly rules: readonly Rule[];
+  readonly otherwise: number;
+}
+
+/** The answers under one value of `seccomp_data.arch`: spans without gaps, ascending. */
+export interface ReferenceArch {
+  readonly auditArch: number;
+  /** One, or X86_64 and X32. */
+  readonly abis: readonly Arch[];
+  readonly spans: readonly Span[];
+}
+
+/** Section 3: an architecture outside the filter. */
+export const BAD_ARCH_ACTION = SECCOMP_RET_KILL_THREAD;
+
+/** A number that a tracer sets to skip the call (section 3). */
+const TRACER_SKIP = 0xffffffff;
+const LAST_NUMBER = 0xffffffff;
+const CRUN_MOST_ARGS = 6;
+const ARGUMENTS = 6;
+
+/** Section 6.3: the first argument of socketcall(2) and ipc(2) for each call that can go through them. */
+const SOCKET_CALLS: Readonly<Record<string, number>> = {
+  socket: 1, bind: 2, connect: 3, listen: 4, accept: 5, getsockname: 6, getpeername: 7, socketpair: 8, send: 9,
+  recv: 10, sendto: 11, recvfrom: 12, shutdown: 13, setsockopt: 14, getsockopt: 15, sendmsg: 16, recvmsg: 17,
+  accept4: 18, recvmmsg: 19, sendmmsg: 20,
+}; // prettier-ignore
+const IPC_CALLS: Readonly<Record<string, number>> = {
+  semop: 1, semget: 2, semctl: 3, semtimedop: 4, msgsnd: 11, msgrcv: 12, msgget: 13, msgctl: 14, shmat: 21,
+  shmdt: 22, shmget: 23, shmctl: 24,
+}; // prettier-ignore
+
+/** A rule of the profile before it is put under numbers: names, and one list of comparisons. */
+interface ProfileRule {
+  readonly names: readonly string[];
+  readonly args: readonly SyscallArg[];
+  readonly action: number;
+}
+
+/**
+ * The answers of a profile, native architecture first.
+ * @throws Undecided for a profile that the policy stage refuses.
+ */
+export function resolveReference({ seccomp, target, tables }: Reference): ReferenceArch[] {
+  if (seccomp.defaultAction === undefined) throw new Undecided('the profile has no default action');
+  const defaultAction = returnValue(seccomp.defaultAction, seccomp.defaultErrnoRet);
+  const rules = profileRules(seccomp, target, defaultAction);
+  const abis = filterArches(seccomp, target);
+  const tokens = [...new Set(abis.map((abi) => abi.auditArch))];
+  return tokens.map((auditArch) => {
+    const sharing = abis.filter((abi) => abi.auditArch === auditArch);
+    const spans = answersOf(sharing, rules, defaultAction, { seccomp, target, tables });
+    return { auditArch, abis: sharing, spans };
+  });
+}
+
+/** Section 2: the native architecture, then those of the list, each once. */
+function filterArches(seccomp: Seccomp, target: Target): Arch[] {
+  const listed =
+    target.architectures ??
+    seccomp.architectures.map(({ name }) => {
+      const known = parseArch(name);
+      if (known === undefined) throw new Undecided(`unknown architecture ${name}`);
+      return known;
+    });
+  return [...new Set([target.arch, ...listed])].map((name) => archOf(name));
+}
+
+/** Section 4.2. */
+function returnValue(action: ActionName, errno: number | undefined): number {
+  return carriesErrno(action) ? actionValue(action, errno ?? 1) : actionValue(action);
+}
+
+/** Section 5: entries that differ from the default, each as one rule or, when an index repeats, as several. */
+function profileRules(seccomp: Seccomp, target: Target, defaultAction: number): ProfileRule[] {
+  const rules: ProfileRule[] = [];
+  for (const entry of seccomp.syscalls) {
+    const action = returnValue(entry.action, entry.errnoRet);
+    if (action === defaultAction || entry.names === undefined) continue;
+    const args = target.semantics === 'runc' ? entry.args : entry.args.slice(0, CRUN_MOST_ARGS);
+    if (args.some(({ index }) => !(index >= 0 && index < ARGUMENTS)))
+      throw new Undecided('a rule has an argument index above 5');
+    const repeats = new Set(args.map(({ index }) => index)).size < args.length;
+    for (const together of repeats ? args.map((arg) => [arg]) : [args])
+      rules.push({ names: entry.names, args: together, action });
+  }
+  return rules;
+}
+
+/** Sections 3, 6, 7 and 9 for the ABIs that share an audit arch. */
+function answersOf(
+  abis: readonly Arch[],
+  profile: readonly ProfileRule[],
+  defaultAction: number,
+  { seccomp, target, tables }: Reference,
+): Span[] {
+  const byNumber = new Map<number, Rule[]>();
+  for (const abi of abis) addRules(byNumber, abi, profile, tables);
+  const decided = new Map<number, Omit<Span, 'from' | 'to'>>();
+  for (const [nr, rules] of byNumber) decided.set(nr, combine(rules, defaultAction));
+
+  const replaces = ![SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_TRACE].includes(
+    (defaultAction & SECCOMP_RET_ACTION_FULL) >>> 0,
+  );
+  const stub = replaces && target.enosysStub ? stubOf(abis, seccomp, tables) : undefined;
+  const newer =
+    replaces && target.enosysAfter ? newerOf(abis, seccomp, tables, target.enosysAfter) : undefined;
+  const isForeign = foreignNumbers(abis);
+
+  const answer = (nr: number): Omit<Span, 'from' | 'to'> => {
+    const stubbed = stub?.answer(nr);
+    if (stubbed !== undefined) return { rules: [], otherwise: stubbed };
+    if (isForeign(nr)) return { rules: [], otherwise: SECCOMP_RET_KILL_THREAD };
+    const ruled = decided.get(nr);
+    if (ruled) return ruled;
+    return { rules: [], otherwise: newer?.answer(nr) ?? defaultAction };
+  };
+
+  // The answer can change only where a number has rules or a range of the sections above begins.
+  const starts = new Set([0, X32_SYSCALL_BIT, 2 * X32_SYSCALL_BIT, 3 * X32_SYSCALL_BIT, TRACER_SKIP]);
+  for (const nr of byNumber.keys()) starts.add(nr).add(nr + 1);
+  for (const nr of [...(stub?.starts ?? []), ...(newer?.starts ?? [])]) starts.add(nr);
+  const sorted = Uint32Array.from([...starts].filter((nr) => nr <= LAST_NUMBER)).sort();
+  const spans: Span[] = [];
+  sorted.forEach((from, index) => {
+    spans.push({ from, to: (sorted[index + 1] ?? LAST_NUMBER + 1) - 1, ...answer(from) });
+  });
+  return spans;
+}
+
+/** Section 3: x86_64 and x32 share an audit arch; without the other ABI its numbers are a bad architecture. */
+function foreignNumbers(abis: readonly Arch[]): (nr: number) => boolean {
+  const names = new Set(abis.map((abi) => abi.name));
+  if (names.has('X86_64') && !names.has('X32')) return (nr) => nr >= X32_SYSCALL_BIT && nr !== TRACER_SKIP;
+  if (names.has('X32') && !names.has('X86_64')) return (nr) => nr < X32_SYSCALL_BIT;
+  return () => false;
+}
+
+/** Section 6: the rules of every name under its number, and under socketcall's and ipc's. */
+function addRules(
+  byNumber: Map<number, Rule[]>,
+  abi: Arch,
+  profile: readonly ProfileRule[],
+  tables: SyscallTables,
+): void {
+  const table = tables.of(abi.name);
+  const add = (nr: number, rule: Rule) => {
+    const rules = byNumber.get(nr);
+    if (rules) rules.push(rule);
+    else byNumber.set(nr, [rule]);
+  };
+  for (const { names, args, action } of profile) {
+    const rule: Rule = { comparisons: args.flatMap((arg) => comparisonOf(arg, abi)), action };
+    for (const name of names) {
+      const nr = table.numberOf(name);
+      if (nr !== undefined) add(nr, rule);
+      for (const { nr: multiplexer, call } of multiplexedCalls(abi, name)) {
+        const selector = { index: 0, op: 'SCMP_CMP_EQ', value: BigInt(call), valueTwo: 0n } as const;
+        const others = rule.comparisons.filter(({ arg }) => arg !== 0);
+        add(multiplexer, { comparisons: [...comparisonOf(selector, abi), ...others], action });
+      }
+    }
+  }
+}
+
+function multiplexedCalls(abi: Arch, name: string): { nr: number; call: number }[] {
+  const calls: { nr: number; call: number }[] = [];
+  const { socketcall, ipc } = abi;
+  if (socketcall !== undefined && Object.hasOwn(SOCKET_CALLS, name))
+    calls.push({ nr: socketcall, call: SOCKET_CALLS[name]! });
+  if (ipc !== undefined && Object.hasOwn(IPC_CALLS, name)) calls.push({ nr: ipc, call: IPC_CALLS[name]! });
+  return calls;
+}
+
+/** Section 8: constants are cut to the width of the ABI; a mask without bits is no comparison. */
+function comparisonOf({ index, op, value, valueTwo }: SyscallArg, abi: Arch): Comparison[] {
+  const bits = abi.wordBits;
+  const cut = {
+    arg: index,
+    op,
+    value: BigInt.asUintN(bits, value),
+    valueTwo: BigInt.asUintN(bits, valueTwo),
+    bits,
+  };
+  return op === 'SCMP_CMP_MASKED_EQ' && cut.value === 0n ? [] : [cut];
+}
+
+/** Section 7: the first rule without comparisons alone, else the strictest of those that hold. */
+function combine(rules: readonly Rule[], defaultAction: number): Omit<Span, 'from' | 'to'> {
+  const always = rules.find(({ comparisons }) => comparisons.length === 0);
+  if (always) return { rules: [], otherwise: always.action };
+  const strictestFirst = rules.toSorted((a, b) => compareSeverity(a.action, b.action));
+  return { rules: strictestFirst, otherwise: defaultAction };
+}
+
+/** Section 9: runc's stub, per ABI the numbers above the largest one that the profile names. */
+function stubOf(abis: readonly Arch[], seccomp: Seccomp, tables: SyscallTables) {
+  const last = new Map<Arch, number>();
+  for (const abi of abis) {
+    const table = tables.of(abi.name);
+    let largest = 0;
+    for (const { names } of seccomp.syscalls)
+      for (const name of names ?? [])
+        if (multiplexedCalls(abi, name).length === 0) largest = Math.max(largest, table.numberOf(name) ?? 0);
+    if (largest > 0) last.set(abi, largest);
+  }
+  const answer = (nr: number): number | undefined => {
+    const abi = abiOf(abis, nr);
+    const limit = abi && last.get(abi);
+    if (abi === undefined || limit === undefined) return undefined;
+    const s390Zero = nr === 0 && (abi.name === 'S390' || abi.name === 'S390X');
+    return nr > limit || s390Zero ? enosysOf(abi) : undefined;
+  };
+  return { answer, starts: [1, ...[...last.values()].map((nr) => nr + 1)] };
+}
+
+/** "No such call" in the numbering of the architecture. */
+function enosysOf(abi: Arch): number {
+  return actionValue('SCMP_ACT_ERRNO', errnoNumber('ENOSYS', abi.errnos));
+}
+
+/**
+ * `--enosys-after`: numbers the profile does not name that are newer than a release, or unassigned and beyond
+ * the ABI's last ordinary call, which is where new calls get theirs.
+ */
+function newerOf(abis: readonly Arch[], seccomp: Seccomp, tables: SyscallTables, after: KernelVersion) {
+  const newer = new Set<number>();
+  const last = new Map<Arch, number>();
+  const starts: number[] = [];
+  for (const abi of abis) {
+    const table = tables.of(abi.name);
+    const named = new Set(
+      seccomp.syscalls.flatMap(({ names }) => names ?? []).map((name) => table.numberOf(name)),
+    );
+    let ordinary = 0;
+    for (const [nr, name] of table.entries()) {
+      const since = table.sinceOf(name);
+      if (since && isNewer(since, after) && !named.has(nr)) newer.add(nr);
+      if (nr < (EXTRA_CALLS[abi.name] ?? Infinity)) ordinary = Math.max(ordinary, nr);
+      else starts.push(nr, nr + 1);
+    }
+    last.set(abi, ordinary);
+  }
+  const answer = (nr: number): number | undefined => {
+    const abi = abiOf(abis, nr);
+    if (abi === undefined) return undefined;
+    const unassigned = nr > last.get(abi)! && tables.of(abi.name).nameOf(nr) === undefined;
+    return newer.has(nr) || unassigned ? enosysOf(abi) : undefined;
+  };
+  for (const nr of [...newer, ...last.values()]) starts.push(nr, nr + 1);
+  return { answer, starts };
+}
+
+/** Where numbers begin that stand apart from the ordinary ones: ARM's private calls, x32's own versions. */
+const EXTRA_CALLS: Partial<Record<Arch['name'], number>> = { ARM: 0xf0000, X32: X32_SYSCALL_BIT + 512 };
+
+function isNewer(a: KernelVersion, b: KernelVersion): boolean {
+  return a.major > b.major || (a.major === b.major && a.minor > b.minor);
+}
+
+/** The ABI that a number is looked up in: where x86_64 and x32 share an audit arch, bit 30 chooses. */
+function abiOf(abis: readonly Arch[], nr: number): Arch | undefined {
+  const shared = abis.some(({ name }) => name === 'X86_64' || name === 'X32');
+  if (!shared) return abis[0];
+  const wanted = (nr & X32_SYSCALL_BIT) !== 0 ? 'X32' : 'X86_64';
+  return abis.find(({ name }) => name === wanted);
+}

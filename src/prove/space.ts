@@ -1,0 +1,47 @@
+/** Where two functions live that are to be compared: a diagram, and what its variables mean. */
+import { Atoms } from './atoms.ts';
+import { Diagram } from './diagram.ts';
+import { INPUT_BITS, variableOf, WORD_ARGS, WORD_BITS, WORDS } from './input.ts';
+
+export interface Space {
+  readonly diagram: Diagram;
+  /** When present, a test of an argument word is one variable; arch and nr are bits always. */
+  readonly atoms?: Atoms;
+  /** Nodes mean the same in every space of this kind; so a fingerprint can be taken. */
+  readonly canonical: boolean;
+}
+
+/** Bits that one place tests together: a mask (u32) for each word concerned. */
+export type TestGroup = ReadonlyMap<number, number>;
+
+/** Every bit a variable, words in their order. */
+export function canonicalSpace(nodeBudget: number | undefined): Space {
+  return { diagram: new Diagram({ nodeBudget }), canonical: true };
+}
+
+/** Every bit a variable, and bits that are tested together next to each other. */
+export function interleavedSpace(nodeBudget: number | undefined, groups: Iterable<TestGroup>): Space {
+  return { diagram: new Diagram({ nodeBudget, order: interleavedOrder(groups) }), canonical: false };
+}
+
+/** Every bit of arch and nr a variable, and every test of another word one. */
+export function atomSpace(nodeBudget: number | undefined): Space {
+  const diagram = new Diagram({ nodeBudget });
+  return { diagram, atoms: new Atoms(diagram), canonical: false };
+}
+
+/** arch and nr first; then bits in order of first use, the words of one group interleaved. */
+function interleavedOrder(groups: Iterable<TestGroup>): number[] {
+  const order = Array.from({ length: WORD_ARGS * WORD_BITS }, (_, variable) => variable);
+  const placed = new Uint8Array(INPUT_BITS).fill(1, 0, order.length);
+  const place = (variable: number) => {
+    if (placed[variable]) return;
+    placed[variable] = 1;
+    order.push(variable);
+  };
+  for (const group of groups)
+    for (let bit = WORD_BITS - 1; bit >= 0; bit--)
+      for (const [word, mask] of group) if ((mask >>> bit) & 1) place(variableOf(word, bit));
+  for (let variable = 0; variable < WORDS * WORD_BITS; variable++) place(variable);
+  return order;
+}
