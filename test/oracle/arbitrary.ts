@@ -1,7 +1,7 @@
 /**
  * Random OCI profiles for fast-check: few names and few constants, so that rules meet.
  */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ABIS } from './facts.ts';
 import type { OciArg, OciEntry, OciProfile } from './oci.ts';
 

@@ -25,13 +25,23 @@ export function showCall({ arch, nr, args }: Call): string {
 
 const hex = (x: number) => `0x${x.toString(16).padStart(8, '0')}`;
 
+/** Something a suite needs, or why this machine does not have it. */
+export type Oracle<T extends object> = T | { missing: string };
+
 /**
- * For `describe.skipIf`: whether to skip because an oracle is missing. Loud on a developer's machine; where CI is
- * set a missing oracle is a failure, so nothing can pass by not being run.
+ * For `skipIf`: whether to skip because an oracle is missing. Loud on a developer's machine; where CI is set a
+ * missing oracle is a failure, so nothing can pass by not being run.
  */
-export function skipWithout(missing: string | undefined): boolean {
-  if (missing === undefined) return false;
-  if (process.env['CI']) throw new Error(`an oracle is missing: ${missing}`);
-  console.warn(`SKIPPED, an oracle is missing: ${missing}`);
+export function skipWithout(oracle: Oracle<object>): boolean {
+  if (!('missing' in oracle)) return false;
+  const why = `an oracle is missing: ${oracle.missing}`;
+  if (process.env['CI']) throw new Error(why);
+  console.warn(`SKIPPED, ${why}`);
   return true;
+}
+
+/** The oracle itself, in a test that would have been skipped without it. */
+export function available<T extends object>(oracle: Oracle<T>): T {
+  if ('missing' in oracle) throw new Error(oracle.missing);
+  return oracle;
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Condition } from './conditions.ts';
 import type { RawProgram } from './bpf.ts';
 import { readProgram } from './bpf.ts';
+import type { Oracle } from './compare.ts';
 import { ABIS, ACTIONS, abiOf, isKnownName, tableOf } from './facts.ts';
 import type { Abi } from './facts.ts';
 import { namedNumbers } from './naive.ts';
@@ -31,7 +32,7 @@ export type Answer = { program: RawProgram } | { refused: string } | { timedOut:
 const SECONDS = 10;
 
 /** Builds the helper program, or says why it cannot be built. `newest` may be the installed one, loudly. */
-export function openLibseccomp(which: 'newest' | 'system'): Libseccomp | { missing: string } {
+export function openLibseccomp(which: 'newest' | 'system'): Oracle<Libseccomp> {
   const script = fileURLToPath(new URL('build.sh', import.meta.url));
   const built = spawnSync(script, [which], { encoding: 'utf8', timeout: 300_000 });
   if (built.stderr !== '') console.warn(built.stderr.trimEnd());

@@ -6,7 +6,7 @@
  */
 import { asksNothing, condition, holds, identity, witness } from './conditions.ts';
 import type { Condition } from './conditions.ts';
-import { ABIS, ACTIONS, KILL_THREAD, abiOf, isKnownName, rank, subcall, tableOf } from './facts.ts';
+import { ACTIONS, KILL_THREAD, abiOf, isKnownName, rank, subcall, tableOf } from './facts.ts';
 import type { Abi } from './facts.ts';
 import type { OciArg, OciEntry, OciProfile } from './oci.ts';
 
@@ -17,7 +17,7 @@ export interface NaiveOptions {
   /** runc's ENOSYS stub; as `semantics` says when absent. */
   enosysStub?: boolean;
   /** Release after which unnamed calls get ENOSYS, and when each call came: undefined for "always there". */
-  enosysAfter?: { release: Release; since(table: string, name: string): Release | undefined };
+  enosysAfter?: { release: Release; since: (table: string, name: string) => Release | undefined };
   overlap?: 'warn' | 'error';
   failUnknown?: boolean;
 }
@@ -112,12 +112,13 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
     const hasBit = (nr & X32_BIT) !== 0;
     // Which of the two ABIs that share x86_64's audit value a number belongs to; others have one only.
     const abi = arch === 0xc000003e && hasBit ? x32 : plain;
-    if (stub && abi !== undefined && isBeyondNamed(abi, entries, nr)) return 0x00050026;
+    if (stub && abi !== undefined && isBeyondNamed(abi, entries, nr)) return 0x00050000 | abi.enosys;
     if (arch === 0xc000003e && x32 === undefined && nr >= X32_BIT && nr !== SKIPPED) return KILL_THREAD;
     if (arch === 0xc000003e && plain === undefined && nr < X32_BIT) return KILL_THREAD;
 
     const found = here.flatMap((a) => rules(a, nr));
-    const otherwise = after && isNewer(abi, entries, nr, after) ? (0x00050000 | (abi?.enosys ?? 38)) : defaultAction; // prettier-ignore
+    const newer = after !== undefined && isNewer(abi, entries, nr, after);
+    const otherwise = newer ? 0x00050000 | (abi?.enosys ?? 38) : defaultAction; // prettier-ignore
     return decide(found, args, otherwise);
   }
   return { abis, defaultAction, rules, overlaps, evaluate };
@@ -268,7 +269,7 @@ function isBeyondNamed(abi: Abi, entries: readonly OciEntry[], nr: number): bool
   return last > 0 && (nr > last || (nr === 0 && abi.table.startsWith('s390')));
 }
 
-/** `--enosys-after`: not named, and newer than the release or beyond the table. */
+/** `--enosys-after`: not named, and newer than the release or behind the last ordinary call. */
 function isNewer(
   abi: Abi | undefined,
   entries: readonly OciEntry[],
@@ -278,11 +279,14 @@ function isNewer(
   if (abi === undefined) return false;
   const { names } = tableOf(abi.table);
   const name = names.get(nr);
-  if (name === undefined) return nr > Math.max(...names.keys());
+  if (name === undefined) return nr > lastOrdinary(abi);
   if (entries.some((entry) => entry.names?.includes(name))) return false;
   const came = since(abi.table, name);
   return came !== undefined && (came.major - release.major || came.minor - release.minor) > 0;
 }
 
-/** All audit values that exist, for inputs of architectures that a filter does not list. */
-export const ALL_AUDIT_ARCHES: readonly number[] = [...new Set(ABIS.map((a) => a.audit))];
+/** The last call before those that stand apart: ARM's private ones, x32's own from 512 on. */
+function lastOrdinary(abi: Abi): number {
+  const apart = abi.oci === 'X32' ? X32_BIT + 512 : 0xf0000;
+  return Math.max(...[...tableOf(abi.table).names.keys()].filter((nr) => nr < apart));
+}

@@ -43,20 +43,30 @@ export function fromJson(text: string): unknown {
   );
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Only that it is an object: the evaluator itself says what is wrong inside. */
+const isProfile = (value: unknown): value is OciProfile => isObject(value);
+
 /**
  * The seccomp object in a text: itself, or `linux.seccomp` of a config.json (undefined when it has none).
  * Whether the text is one of the Docker dialect is for the caller to know.
  */
 export function seccompOf(text: string): OciProfile | undefined {
-  const value = fromJson(text) as OciProfile & { linux?: { seccomp?: OciProfile }; ociVersion?: string };
-  return value.linux !== undefined || value.ociVersion !== undefined ? value.linux?.seccomp : value;
+  const value = fromJson(text);
+  if (!isObject(value)) throw new Error('no JSON object');
+  const isConfig = 'linux' in value || 'ociVersion' in value;
+  const linux = isObject(value['linux']) ? value['linux'] : {};
+  const seccomp = isConfig ? linux['seccomp'] : value;
+  return isProfile(seccomp) ? seccomp : undefined;
 }
 
 const DIALECT_MEMBERS = ['archMap', 'includes', 'excludes', 'name', 'comment', 'errno', 'defaultErrno'];
 
 /** Whether a text uses a member that only Docker's and Podman's dialect has. */
 export function isDialect(text: string): boolean {
-  const value = fromJson(text) as Record<string, unknown> | null;
-  const entries = Array.isArray(value?.['syscalls']) ? (value['syscalls'] as Record<string, unknown>[]) : [];
-  return [value ?? {}, ...entries].some((o) => DIALECT_MEMBERS.some((m) => Object.hasOwn(o, m)));
+  const value = fromJson(text);
+  const entries: unknown[] = isObject(value) && Array.isArray(value['syscalls']) ? value['syscalls'] : [];
+  return [value, ...entries].some((o) => isObject(o) && DIALECT_MEMBERS.some((m) => Object.hasOwn(o, m)));
 }
