@@ -183,6 +183,7 @@ const TABLE = {
     severity: 'warning',
     message: 'a cache entry was refused and the profile compiled afresh: {reason}',
   },
+  CACHE_FAILED: { severity: 'error', exit: EXIT.unavailable, message: '{reason}' },
   CACHE_SCHEME_UNKNOWN: {
     severity: 'error',
     exit: EXIT.usage,

@@ -1,0 +1,69 @@
+import { Command } from 'commander';
+import { withDeadline } from '../../cache/deadline.ts';
+import { faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
+import type { CacheStore } from '../../cache/index.ts';
+import { diagnostic, SeccompcError } from '../../errors.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, say, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+
+interface Options extends Voice {
+  cache?: string;
+}
+
+const HELP = `
+The cache only saves time: a filter from it is the same as a fresh one, and every entry is checked before use.
+
+Examples:
+  seccompc cache path
+  seccompc cache stats --json
+  seccompc cache clear`;
+
+export function makeCommand(): Command {
+  const command = new Command('cache')
+    .usage('path|stats|clear [OPTION...]')
+    .description('Shows or empties the cache of compiled filters.')
+    .addHelpText('after', HELP);
+  const add = (name: string, description: string, run: (options: Options) => Promise<void>) =>
+    addVoiceOptions(
+      command
+        .command(name)
+        .description(description)
+        .option('--cache DIR|URL', "another cache than the user's own: a folder, or sqlite:FILE")
+        .action(run),
+    );
+  add('path', 'print the file that the cache is in', async ({ cache, json }) => {
+    const { location } = openStore(cache);
+    await writeProduct(json ? toJson({ path: location }) : `${location}\n`);
+  });
+  add('stats', 'print how many entries there are, and their size', async ({ cache, json }) => {
+    const store = openStore(cache);
+    const { entries, bytes } = await ask(store, () => store.stats());
+    const { tier, location } = store;
+    await writeProduct(
+      json
+        ? toJson({ tier, path: location, entries, bytes })
+        : `tier\t${tier}\npath\t${location}\nentries\t${entries}\nbytes\t${bytes}\n`,
+    );
+  });
+  add('clear', 'remove every entry; a damaged cache is made anew', async ({ cache, json, quiet }) => {
+    const store = openStore(cache);
+    await ask(store, () => store.clear());
+    if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
+    else if (!quiet) await say(`cleared ${store.location}\n`);
+  });
+  return command;
+}
+
+/** Here the cache is the subject, so its faults end the command. */
+async function ask<T>(store: CacheStore, work: () => Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(work(), STORE_DEADLINE);
+  } catch (cause) {
+    const { message, hint } = faultOf(cause, store);
+    const found = diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
+    throw new SeccompcError([found], { cause });
+  } finally {
+    await withDeadline(store.close(), STORE_DEADLINE).catch(() => {});
+  }
+}

@@ -1,0 +1,135 @@
+import { Command, Option } from 'commander';
+import type { Diagnostic } from '../../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
+import { FORMAT_NAMES, formatProgram } from '../../format/index.ts';
+import type { FormatName } from '../../format/index.ts';
+import type { CompileOptions, Filter } from '../../compile.ts';
+import { readInput } from '../input.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, printWarnings, say } from '../report.ts';
+import type { Voice } from '../report.ts';
+import { addTargetOptions, targetOf } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+
+interface Options extends TargetFlags, Voice {
+  output?: string;
+  format?: FormatName | 'json';
+  optimize: 'attach' | 'frequency' | 'size';
+  prove: boolean;
+  requireProof?: true;
+  /** A location, or false for --no-cache. */
+  cache?: string | false;
+}
+
+/** A filter, and what the cache had to do with it. */
+export interface Compiled {
+  filter: Filter;
+  /** The kind of store that answered, or `none`. */
+  tier: string;
+  /** null without a cache. */
+  key: string | null;
+  warnings: Diagnostic[];
+}
+
+const HELP = `
+Nothing is written when the profile has faults: all of them are listed, with line, column and a hint.
+An existing FILE is replaced in one step, or left as it was.
+
+Examples:
+  seccompc compile profile.json -o filter.bpf
+  seccompc compile profile.json --format asm | less
+  seccompc compile config.json --arch arm64 --format c -o filter.h
+  docker inspect ... | seccompc compile - --json --engine moby --cap NET_ADMIN`;
+
+export function makeCommand(): Command {
+  const command = new Command('compile')
+    .description('Compiles a profile to the BPF program that seccomp(2) loads.')
+    .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
+    .option('-o, --output FILE', 'where to write the filter (default: standard output)')
+    .addOption(
+      new Option('--format FORMAT', 'raw: 8 bytes an instruction; asm: readable (default: raw)').choices([
+        ...FORMAT_NAMES,
+        'json',
+      ]),
+    )
+    .addOption(
+      new Option('--optimize FOR', 'attach: fast to load; frequency: fast common calls; size: short')
+        .choices(['attach', 'frequency', 'size'])
+        .default('attach'),
+    )
+    .option('--no-prove', 'do not prove that the filter answers every call as the profile says')
+    .option('--require-proof', 'fail rather than give a filter without that proof')
+    .option('--cache DIR|URL', "another cache than the user's own: a folder, or sqlite:FILE")
+    .option('--no-cache', 'neither look into the cache nor keep the filter')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addVoiceOptions(command));
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const begin = performance.now();
+  const format = chooseFormat(options);
+  const voice = { ...options, json: format === 'json' };
+  const input = await readInput(file);
+  const target = await targetOf(options);
+  const settings: CompileOptions = {
+    target,
+    optimize: options.optimize,
+    prove: options.requireProof ? 'require' : options.prove ? 'auto' : 'never',
+    file,
+  };
+  const compiled = await compileWith(options.cache, input, settings);
+  const { filter } = compiled;
+  await printWarnings(compiled.warnings, voice);
+  await printWarnings(filter.diagnostics, voice);
+  if (!filter.confined) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], voice);
+
+  await writeProduct(await render(compiled, format), options.output);
+  if (options.quiet || voice.json || !filter.confined) return;
+  const { summarise } = await import('../summary.ts');
+  await say(await summarise(filter, compiled.tier, performance.now() - begin));
+}
+
+/** Contradictions are refused before anything is read. */
+function chooseFormat({ format, json, output, prove, requireProof }: Options): FormatName | 'json' {
+  if (json && format !== undefined && format !== 'json')
+    fail('USAGE', { reason: `--json and --format ${format} ask for different products` });
+  if (requireProof && !prove) fail('USAGE', { reason: '--require-proof and --no-prove contradict each other' });
+  const chosen = json ? 'json' : (format ?? 'raw');
+  if (chosen === 'raw' && output === undefined && process.stdout.isTTY) fail('OUTPUT_IS_TERMINAL');
+  return chosen;
+}
+
+async function compileWith(
+  cache: string | false | undefined,
+  input: Uint8Array,
+  options: CompileOptions,
+): Promise<Compiled> {
+  if (cache === false) {
+    const { compile } = await import('../../compile.ts');
+    return { filter: await compile(input, options), tier: 'none', key: null, warnings: [] };
+  }
+  const { closeStore, compileCached, openStore } = await import('../../cache/index.ts');
+  const store = openStore(cache);
+  try {
+    return await compileCached(input, options, store);
+  } finally {
+    await closeStore(store);
+  }
+}
+
+async function render(compiled: Compiled, format: FormatName | 'json'): Promise<string | Uint8Array> {
+  const { filter } = compiled;
+  if (format === 'json') {
+    const { filterJson } = await import('../filter-json.ts');
+    return filterJson(compiled);
+  }
+  // There is no program, and no text could stand for that.
+  if (!filter.confined) return new Uint8Array();
+  if (format !== 'asm') return formatProgram(format, filter);
+  const [{ archOf }, { loadTables }] = await Promise.all([
+    import('../../arch.ts'),
+    import('../../syscalls/load.ts'),
+  ]);
+  return formatProgram(format, filter, await loadTables(filter.arches.map((arch) => archOf(arch).table)));
+}

@@ -1,0 +1,56 @@
+import { Command } from 'commander';
+import { allArches } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
+import { checkProgram, convertedLength } from '../../bpf/check.ts';
+import { disassemble, formatInstruction } from '../../bpf/disassemble.ts';
+import { loadTables } from '../../syscalls/load.ts';
+import { archArgument } from '../arch-option.ts';
+import { readFilter, readInput } from '../input.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+
+interface Options extends Voice {
+  arch?: ArchName;
+}
+
+const HELP = `
+FILTER is a file or - for standard input: 8 bytes an instruction in either byte order, or base64 of that.
+A filter that the kernel would refuse is printed too, with a warning for each reason.
+
+Examples:
+  seccompc disasm filter.bpf
+  seccompc compile profile.json | seccompc disasm -`;
+
+export function makeCommand(): Command {
+  const command = new Command('disasm')
+    .description('Prints the instructions of a filter, and in comments what their numbers mean.')
+    .argument('FILTER', 'the filter')
+    .option('--arch A', 'whose calls the numbers are where the filter does not test it itself', archArgument)
+    .addHelpText('after', HELP)
+    .action(run);
+  return addVoiceOptions(command);
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const { program, endian } = readFilter(await readInput(file), file);
+  const found = checkProgram(program).map((fault) => ({ ...fault, file, severity: 'warning' as const }));
+  await printWarnings(found, options);
+  if (options.json) {
+    const instructions = program.map((instruction, index) => ({
+      ...instruction,
+      text: formatInstruction(instruction, index),
+    }));
+    return writeProduct(
+      toJson({
+        endian,
+        instructions,
+        convertedLength: convertedLength(program),
+        diagnostics: found.map(diagnosticJson),
+      }),
+    );
+  }
+  const tables = await loadTables(allArches().map(({ table }) => table));
+  const { arch } = options;
+  await writeProduct(disassemble(program, { endian, tables, ...(arch === undefined ? {} : { arch }) }));
+}

@@ -1,0 +1,92 @@
+import { Command } from 'commander';
+import { archOf } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
+import { EXIT, fail } from '../../errors.ts';
+import { loadTables } from '../../syscalls/load.ts';
+import { lookup } from '../../syscalls/lookup.ts';
+import type { ArchCall, LookupResult } from '../../syscalls/lookup.ts';
+import { archArgument } from '../arch-option.ts';
+import { hostArch } from '../host.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, say, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+
+interface Options extends Voice {
+  arch?: ArchName | 'all';
+  all?: true;
+}
+
+const HELP = `
+Prints number, name, architecture and the first Linux release that has the call, separated by tabs.
+Exits with 1 when there is no such call.
+
+Examples:
+  seccompc lookup openat2
+  seccompc lookup 435 --arch all          what is 435 on every architecture?
+  seccompc lookup --all --arch aarch64    the whole table, "number<TAB>name"`;
+
+export function makeCommand(): Command {
+  const command = new Command('lookup')
+    .description('Looks up a system call by name or number (decimal or 0x hex).')
+    .argument('[NAME|NUMBER]', 'the call')
+    .option('--arch A', 'architecture, such as x86_64 or arm64, or "all" (default: this machine)', (text) =>
+      text === 'all' ? text : archArgument(text),
+    )
+    .option('--all', 'print the whole table of one architecture')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addVoiceOptions(command);
+}
+
+async function run(call: string | undefined, options: Options): Promise<void> {
+  const arch = options.arch ?? hostArch();
+  if (options.all) {
+    if (call !== undefined) fail('USAGE', { reason: '--all prints every call, so none can be named' });
+    if (arch === 'all') fail('USAGE', { reason: '--all prints one table: name its architecture by --arch' });
+    return printTable(arch, options);
+  }
+  if (call === undefined) fail('USAGE', { reason: 'name a call, or give --all' });
+  const result = await lookup(call, arch === 'all' ? arch : [arch]);
+  if (result.kind !== 'found') process.exitCode = EXIT.no;
+  if (options.json) return writeProduct(toJson(resultJson(result)));
+  if (result.kind === 'found') return writeProduct(result.calls.map(row).join(''));
+  if (!options.quiet) await say(explainAbsence(call, arch, result));
+}
+
+async function printTable(arch: ArchName, options: Options): Promise<void> {
+  const table = (await loadTables([archOf(arch).table])).of(arch);
+  const entries = table.entries();
+  await writeProduct(
+    options.json
+      ? toJson({ arch, calls: entries.map(([nr, name]) => ({ nr, name })) })
+      : entries.map(([nr, name]) => `${nr}\t${name}\n`).join(''),
+  );
+}
+
+function row({ nr, name, arch, since }: ArchCall): string {
+  return `${nr}\t${name}\t${arch}\t${since}\n`;
+}
+
+function resultJson(result: LookupResult): object {
+  const calls = result.kind === 'unknown' ? [] : result.calls;
+  return {
+    found: result.kind === 'found',
+    calls: result.kind === 'found' ? calls : [],
+    absent: result.kind === 'found' ? result.absent : [],
+    elsewhere: result.kind === 'elsewhere' ? calls : [],
+    nearest: result.kind === 'unknown' ? result.nearest : [],
+  };
+}
+
+function explainAbsence(
+  call: string,
+  arch: string,
+  result: Exclude<LookupResult, { kind: 'found' }>,
+): string {
+  if (result.kind === 'elsewhere') {
+    const places = result.calls.map((found) => `${found.arch} (${found.nr} ${found.name})`);
+    return `no call "${call}" on ${arch}, but on ${places.join(', ')}\n`;
+  }
+  const hint = result.nearest.length > 0 ? `; did you mean ${result.nearest.join(' or ')}?` : '';
+  return `no call "${call}" on any architecture${hint}\n`;
+}

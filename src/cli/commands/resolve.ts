@@ -1,0 +1,10 @@
+import { Command } from 'commander';
+import { readProfile } from '../../profile/read.ts';
+import { formatOci, resolveProfile } from '../../profile/docker.ts';
+import { diagnostic, SeccompcError } from '../../errors.ts';
+import { readInput } from '../input.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, printWarnings } from '../report.ts';
+import type { Voice } from '../report.ts';
+import { addTargetOptions, targetOf } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';

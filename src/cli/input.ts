@@ -1,0 +1,74 @@
+import { createReadStream } from 'node:fs';
+import { checkProgram, isSeccompOpcode } from '../bpf/check.ts';
+import { decode } from '../bpf/instruction.ts';
+import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import { fail } from '../errors.ts';
+import { decodeBase64 } from '../format/text.ts';
+import { reasonOf } from './output.ts';
+
+/** A million rules would be smaller; what is larger is the wrong file, or one without end. */
+const LARGEST_INPUT = 64 * 1024 * 1024;
+
+/** Reads a file, or standard input for `-`. @throws SeccompcError INPUT_UNREADABLE */
+export async function readInput(file: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > LARGEST_INPUT) throw new RangeError(`it has more than ${LARGEST_INPUT / 1024 ** 2} MiB`);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    fail('INPUT_UNREADABLE', { file, reason: reasonOf(cause) }, { cause });
+  }
+  return Buffer.concat(chunks);
+}
+
+/** A program that was read from a file. */
+export interface FilterInput {
+  program: SockFilter[];
+  endian: Endian;
+}
+
+/**
+ * The program that the bytes are, raw or in base64, if the kernel would take it; undefined for anything else.
+ * The byte order follows from the opcodes, all of which are below 256.
+ */
+export function recogniseFilter(bytes: Uint8Array): FilterInput | undefined {
+  for (const candidate of candidates(bytes))
+    if (checkProgram(candidate.program).length === 0) return candidate;
+  return undefined;
+}
+
+/**
+ * Like {@link recogniseFilter}, but also takes a program that the kernel would refuse, as long as most of its
+ * opcodes are some: who takes a filter apart wants to see what is wrong with it.
+ * @throws SeccompcError NOT_A_FILTER
+ */
+export function readFilter(bytes: Uint8Array, file: string): FilterInput {
+  const accepted = recogniseFilter(bytes);
+  if (accepted !== undefined) return accepted;
+  const likely = candidates(bytes).find(({ program }) => {
+    const known = program.filter(({ code }) => isSeccompOpcode(code)).length;
+    return known * 2 > program.length;
+  });
+  if (likely !== undefined) return likely;
+  const reason =
+    bytes.length === 0
+      ? 'it is empty'
+      : bytes.length % 8 === 0
+        ? 'its opcodes are not those of seccomp'
+        : `${bytes.length} bytes are no whole number of instructions, and it is not base64 either`;
+  return fail('NOT_A_FILTER', { file, reason });
+}
+
+function candidates(bytes: Uint8Array): FilterInput[] {
+  const decoded = decodeBase64(new TextDecoder('latin1').decode(bytes));
+  return [bytes, ...(decoded === undefined ? [] : [decoded])]
+    .filter((raw) => raw.length > 0 && raw.length % 8 === 0)
+    .flatMap((raw) =>
+      (['little', 'big'] as const).map((endian) => ({ program: decode(raw, endian), endian })),
+    );
+}

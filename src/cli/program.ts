@@ -1,0 +1,132 @@
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../cache/version.ts';
+import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { OutputClosed, writeStream } from './output.ts';
+import { printFailure } from './report.ts';
+
+/** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
+interface Entry {
+  summary: string;
+  load(): Promise<{ makeCommand(): Command }>;
+}
+
+const COMMANDS: Record<string, Entry> = {
+  compile: {
+    summary: 'compile a profile to a filter that the kernel can load',
+    load: () => import('./commands/compile.ts'),
+  },
+  resolve: {
+    summary: 'show the plain OCI profile that a profile becomes for a target',
+    load: () => import('./commands/resolve.ts'),
+  },
+  lookup: {
+    summary: 'look up the number of a system call, or the name of a number',
+    load: () => import('./commands/lookup.ts'),
+  },
+  simulate: {
+    summary: 'ask a profile or a filter what it answers to one call',
+    load: () => import('./commands/simulate.ts'),
+  },
+  disasm: {
+    summary: 'print a filter as readable instructions',
+    load: () => import('./commands/disasm.ts'),
+  },
+  cache: {
+    summary: 'show or empty the cache of compiled filters',
+    load: () => import('./commands/cache.ts'),
+  },
+};
+
+const EXAMPLES = `
+Examples:
+  seccompc compile profile.json -o filter.bpf     for this machine
+  seccompc compile profile.json --arch aarch64 --format asm
+  seccompc simulate profile.json clone3           what happens to this call?
+  seccompc lookup 435                             which call is that?
+
+PROFILE is a file or - for standard input: an OCI linux.seccomp object, a config.json, or a profile
+as Docker and Podman take it. "seccompc help COMMAND" says more about one command.`;
+
+/** Runs one command line, without `node` and the script; gives what to exit with. Never rejects. */
+export async function runCommandLine(args: string[]): Promise<number> {
+  // Help and version, which the parser would write without waiting.
+  const help: string[] = [];
+  try {
+    const program = await makeProgram(args, help);
+    await program.parseAsync(args.map(plainNegative), { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    if (help.length > 0) await writeStream(process.stdout, help.join('')).catch(() => {});
+    return await reportFailure(error, args);
+  }
+}
+
+async function makeProgram(args: string[], help: string[]): Promise<Command> {
+  const program = new Command('seccompc')
+    .description('Compiles OCI seccomp profiles to the BPF filters that seccomp(2) loads.')
+    .usage('COMMAND [OPTION...]')
+    .version(`seccompc ${packageVersion()}`, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [COMMAND]', 'print help for a command')
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    // Every message goes the one way, through reportFailure.
+    .configureOutput({ outputError: () => {}, writeOut: (text) => void help.push(text) })
+    .exitOverride()
+    .addHelpText('after', EXAMPLES);
+  const [first, second] = args.filter((arg) => !arg.startsWith('-'));
+  const wanted = first === 'help' ? second : first;
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    if (name === wanted) adopt(program, (await load()).makeCommand().summary(summary));
+    else program.command(name).summary(summary);
+  }
+  return program;
+}
+
+/** A command made elsewhere has none of the program's settings yet, and neither have those below it. */
+function adopt(parent: Command, command: Command): void {
+  parent.addCommand(command);
+  settle(parent, command);
+}
+
+function settle(parent: Command, command: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const below of command.commands) settle(command, below);
+}
+
+/** The parser takes `-1` for a number but `-0x1` for an option. */
+function plainNegative(arg: string): string {
+  return /^-0x[0-9a-f]+$/i.test(arg) ? String(-BigInt(arg.slice(1))) : arg;
+}
+
+async function reportFailure(error: unknown, args: string[]): Promise<number> {
+  // Whoever read our output has gone; there is nobody to tell.
+  if (error instanceof OutputClosed) return EXIT.ioError;
+  const found = diagnosticsOf(error, args);
+  if (found.length > 0) await printFailure(found, wantsJson(args)).catch(() => {});
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  return error instanceof SeccompcError ? error.exitCode : EXIT.software;
+}
+
+function diagnosticsOf(error: unknown, args: string[]): readonly Diagnostic[] {
+  if (error instanceof SeccompcError) return error.diagnostics;
+  if (error instanceof CommanderError) {
+    // Help was asked for, or was printed in place of a message.
+    if (error.exitCode === 0 || error.code === 'commander.help') return [];
+    const command = args.find((arg) => Object.hasOwn(COMMANDS, arg));
+    const hint = `see "seccompc ${command === undefined ? '' : `${command} `}--help"`;
+    return [diagnostic('USAGE', { reason: error.message.replace(/^error: /, '') }, { hint })];
+  }
+  if (process.env['DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return [diagnostic('INTERNAL_ERROR', { reason: error instanceof Error ? error.message : String(error) })];
+}
+
+/** Known without the parser, since what it has to report may be that the options cannot be parsed. */
+function wantsJson(args: string[]): boolean {
+  const end = args.indexOf('--');
+  const options = end < 0 ? args : args.slice(0, end);
+  return options.some(
+    (arg, index) =>
+      arg === '--json' || arg === '--format=json' || (arg === '--format' && options[index + 1] === 'json'),
+  );
+}

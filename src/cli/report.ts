@@ -1,0 +1,72 @@
+import { styleText } from 'node:util';
+import type { Command } from 'commander';
+import type { Diagnostic, Severity } from '../errors.ts';
+import { writeStream } from './output.ts';
+
+/** How a command speaks besides its product. */
+export interface Voice {
+  /** -q: no warnings, notes or summaries; what makes the command fail is still said. */
+  quiet?: boolean;
+  /** --json: diagnostics are members of the product instead of words. */
+  json?: boolean;
+}
+
+/** `-q` and `--json`, which every command has. */
+export function addVoiceOptions(command: Command): Command {
+  return command
+    .option('-q, --quiet', 'print no warnings and no summary')
+    .option('--json', 'print one JSON document, on failure one with the diagnostics');
+}
+
+/** Warnings and notes of a command that goes on. */
+export async function printWarnings(diagnostics: readonly Diagnostic[], voice: Voice): Promise<void> {
+  if (voice.quiet || voice.json || diagnostics.length === 0) return;
+  await say(diagnostics.map((found) => formatDiagnostic(found, usesColour())).join(''));
+}
+
+/** What ended a command: as text on stderr, or as the one JSON document on stdout. */
+export async function printFailure(diagnostics: readonly Diagnostic[], json: boolean): Promise<void> {
+  if (json) await writeStream(process.stdout, toJson({ diagnostics: diagnostics.map(diagnosticJson) }));
+  else await say(diagnostics.map((found) => formatDiagnostic(found, usesColour())).join(''));
+}
+
+/** Words for whoever is watching. */
+export async function say(text: string): Promise<void> {
+  // Nobody may be reading them; that is no reason to fail.
+  await writeStream(process.stderr, text).catch(() => {});
+}
+
+/** `file:line:column: severity: message [CODE]`, then the hint on an indented line. */
+export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
+  const { file, line, column, severity, message, code, hint } = found;
+  const place = [file ?? 'seccompc', ...(line === undefined ? [] : [line, column ?? 1])].join(':');
+  const word = colour ? styleText(COLOURS[severity], severity, { validateStream: false }) : severity;
+  return `${place}: ${word}: ${message} [${code}]\n${hint === undefined ? '' : `    ${hint}\n`}`;
+}
+
+const COLOURS = { error: 'red', warning: 'yellow', note: 'cyan' } as const satisfies Record<Severity, string>;
+
+function usesColour(): boolean {
+  // no-color.org: any value that is not empty.
+  return process.stderr.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+}
+
+/** Every member is there in every diagnostic, null where there is nothing to say. */
+export function diagnosticJson(found: Diagnostic): Record<string, string | number | null> {
+  const { code, severity, file, line, column, pointer, message, hint } = found;
+  return {
+    code,
+    severity,
+    file: file ?? null,
+    line: line ?? null,
+    column: column ?? null,
+    pointer: pointer ?? null,
+    message,
+    hint: hint ?? null,
+  };
+}
+
+/** One document, indented for people; ends with a newline. */
+export function toJson(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}

@@ -1,0 +1,108 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import type { ArchName } from '../arch.ts';
+import { loadTables } from '../syscalls/load.ts';
+import { capabilitySet, makeTarget, parseKernelVersion } from '../target.ts';
+import type { KernelVersion, Target } from '../target.ts';
+import { archArgument } from './arch-option.ts';
+import { hostArch, hostKernel } from './host.ts';
+
+/** The flags that say what a profile is compiled for, as the parser leaves them. */
+export interface TargetFlags {
+  arch?: ArchName;
+  architectures?: ArchName[] | 'native';
+  capSet: 'default' | 'all' | 'none';
+  cap?: string[];
+  capDrop?: string[];
+  kernel?: KernelVersion;
+  engine: Target['engine'];
+  semantics: Target['semantics'];
+  enosysStub?: boolean;
+  enosysAfter?: KernelVersion;
+  overlap: Target['overlap'];
+  failUnknown?: true;
+  force?: true;
+}
+
+/** Adds the flags that every command with a profile has. */
+export function addTargetOptions(command: Command): Command {
+  return command
+    .optionsGroup('Target:')
+    .option('--arch A', 'native architecture, such as x86_64 or arm64 (default: this machine)', archArgument)
+    .option(
+      '--architectures A,B',
+      'use these instead of the architectures in the profile; "native": only --arch',
+      architectureList,
+    )
+    .addOption(
+      new Option('--cap-set SET', 'capabilities of the container, for includes and excludes')
+        .choices(['default', 'all', 'none'])
+        .default('default', "the engine's own"),
+    )
+    .option('--cap CAP', 'one more capability (repeatable)', collect)
+    .option('--cap-drop CAP', 'one capability less (repeatable)', collect)
+    .option('--kernel X.Y', 'kernel release, for minKernel (default: this machine)', kernelVersion)
+    .addOption(
+      new Option('--engine ENGINE', 'whose reading of the Docker dialect')
+        .choices(['moby', 'podman'])
+        .default('moby'),
+    )
+    .addOption(
+      new Option('--semantics RUNTIME', 'whose reading where runtimes disagree')
+        .choices(['crun', 'runc'])
+        .default('crun'),
+    )
+    .option(
+      '--enosys-stub',
+      'answer ENOSYS to calls newer than any in the profile (default: with runc semantics)',
+    )
+    .option('--no-enosys-stub', 'do not, also with runc semantics')
+    .option(
+      '--enosys-after X.Y',
+      'answer ENOSYS to unnamed calls that are newer than this kernel',
+      kernelVersion,
+    )
+    .addOption(
+      new Option('--overlap HOW', 'rules with different actions that match one call')
+        .choices(['warn', 'error'])
+        .default('warn'),
+    )
+    .option('--fail-unknown', 'refuse names that are no system call')
+    .option('--force', 'accept what is nearly always a mistake');
+}
+
+/** The target that the flags ask for. Only here does a result come to depend on the machine it is made on. */
+export async function targetOf(flags: TargetFlags): Promise<Target> {
+  const arch = flags.arch ?? hostArch();
+  const { architectures, enosysAfter } = flags;
+  return makeTarget({
+    arch,
+    ...(architectures === undefined
+      ? {}
+      : { architectures: architectures === 'native' ? [arch] : architectures }),
+    capabilities: capabilitySet(flags.engine, flags.capSet, flags.cap ?? [], flags.capDrop ?? []),
+    kernel: flags.kernel ?? hostKernel() ?? (await loadTables([])).release,
+    engine: flags.engine,
+    semantics: flags.semantics,
+    enosysStub: flags.enosysStub ?? flags.semantics === 'runc',
+    ...(enosysAfter === undefined ? {} : { enosysAfter }),
+    overlap: flags.overlap,
+    failUnknown: flags.failUnknown ?? false,
+    force: flags.force ?? false,
+  });
+}
+
+function architectureList(text: string): ArchName[] | 'native' {
+  return text === 'native' ? text : text.split(',').map((name) => archArgument(name.trim()));
+}
+
+function kernelVersion(text: string): KernelVersion {
+  const version = parseKernelVersion(text);
+  if (version === undefined) throw new InvalidArgumentError('Give two numbers, such as 5.15.');
+  return version;
+}
+
+/** Both `--cap A --cap B` and `--cap A,B`. */
+function collect(text: string, before: string[] = []): string[] {
+  return [...before, ...text.split(',').map((name) => name.trim())];
+}
