@@ -103,8 +103,10 @@ export function compare(first: Side, second: Side, options: CompareOptions = {})
       };
       const nodes = space.diagram.size;
       if (pair.first === pair.second) {
-        const fingerprint = space.canonical ? fingerprintBytes(space.diagram, pair.first) : undefined;
-        return { verdict: 'holds', nodes, ...(fingerprint && { fingerprint }) };
+        const proof = { verdict: 'holds', nodes } as const;
+        return space.canonical
+          ? { ...proof, fingerprint: fingerprintBytes(space.diagram, pair.first) }
+          : proof;
       }
       const inputs = findInputs(space, pair.first, pair.second, BREAKS[relation], {
         limit: options.limit ?? DEFAULT_LIMIT,

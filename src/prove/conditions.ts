@@ -60,12 +60,8 @@ export function spanDiagram(space: Space, span: Span, known = new Map<readonly R
 function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo, bits }: Comparison): Node {
   const bit = (position: number): Node =>
     diagram.variable(variableOf(argWord(arg, position < 32 ? 'low' : 'high'), position % 32));
-  const isSet = (constant: bigint) => {
-    const [low, high] = [lowWord(constant), highWord(constant)];
-    return (position: number) => (((position < 32 ? low : high) >>> (position % 32)) & 1) === 1;
-  };
-  const first = isSet(value);
-  const second = isSet(valueTwo);
+  const first = bitsOf(value);
+  const second = bitsOf(valueTwo);
 
   /** x < value, or x > value, with `tie` for x == value. */
   const ordered = (less: boolean, tie: Node): Node => {
@@ -91,7 +87,6 @@ function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo, bits }
     }
     return result;
   };
-  const everyBit = () => true;
   switch (op) {
     case 'SCMP_CMP_EQ':
       return matches(everyBit, first, TRUE, FALSE);
@@ -153,6 +148,16 @@ function comparisonOverAtoms(
     default:
       throw new Undecided(`unknown operator ${String(op)}`);
   }
+}
+
+function everyBit(): boolean {
+  return true;
+}
+
+/** Whether a bit (0..63) of a constant is set. */
+function bitsOf(constant: bigint): (position: number) => boolean {
+  const [low, high] = [lowWord(constant), highWord(constant)];
+  return (position) => (((position < 32 ? low : high) >>> (position % 32)) & 1) === 1;
 }
 
 /** A function of nr from its sorted spans: halving the domain until one span covers a half. */

@@ -61,7 +61,7 @@ class Execution {
     const everLive = this.#live.reduce((all, live) => all | live, 0);
     this.#recorded = registersIn(everLive);
     this.#first = new Int32Array(steps.length).fill(-1);
-    this.#registers = new Array<ValueId>(REGISTERS).fill(UNWRITTEN);
+    this.#registers = Array.from({ length: REGISTERS }, () => UNWRITTEN);
   }
 
   run(): Node {
@@ -196,29 +196,17 @@ class Execution {
     if (atoms && left.kind === 'word' && left.word >= WORD_ARGS && right.kind === 'constant') {
       const { word, mask } = left;
       const { constant } = right;
-      switch (comparison) {
-        case 'equal':
-          return atoms.equal(word, mask, constant);
-        case 'greater':
-          return atoms.greater(word, mask, constant);
-        case 'atLeast':
-          return constant === 0 ? TRUE : atoms.greater(word, mask, constant - 1);
-        case 'intersects':
-          return this.#diagram.not(atoms.equal(word, (mask & constant) >>> 0, 0));
-      }
+      if (comparison === 'equal') return atoms.equal(word, mask, constant);
+      if (comparison === 'intersects')
+        return this.#diagram.not(atoms.equal(word, (mask & constant) >>> 0, 0));
+      if (comparison === 'greater') return atoms.greater(word, mask, constant);
+      return constant === 0 ? TRUE : atoms.greater(word, mask, constant - 1);
     }
     const x = this.#values.vectorOf(a);
     const y = this.#values.vectorOf(b);
-    switch (comparison) {
-      case 'equal':
-        return equal(this.#diagram, x, y);
-      case 'greater':
-        return atLeast(this.#diagram, x, y, true);
-      case 'atLeast':
-        return atLeast(this.#diagram, x, y, false);
-      case 'intersects':
-        return intersects(this.#diagram, x, y);
-    }
+    if (comparison === 'equal') return equal(this.#diagram, x, y);
+    if (comparison === 'intersects') return intersects(this.#diagram, x, y);
+    return atLeast(this.#diagram, x, y, comparison === 'greater');
   }
 
   /** A value as what the filter returns: one terminal for each number it can be. */
@@ -253,10 +241,13 @@ function terminalsOf(diagram: Diagram, vector: Vector): Node {
   return visit(vector);
 }
 
+function registerBit(operand: Operand): number {
+  return 'register' in operand ? 1 << operand.register : 0;
+}
+
 /** Which registers each instruction or those after it may read: one backward pass, since nothing loops. */
 function liveRegisters(steps: readonly Step[]): Int32Array {
   const live = new Int32Array(steps.length + 1);
-  const bit = (operand: Operand) => ('register' in operand ? 1 << operand.register : 0);
   const a = 1 << REGISTER_A;
   for (let pc = steps.length - 1; pc >= 0; pc--) {
     const step = steps[pc]!;
@@ -268,23 +259,25 @@ function liveRegisters(steps: readonly Step[]): Int32Array {
       case 'move':
         // Reading a scratch word matters always: it must have been written.
         live[pc] = after & ~(1 << step.to);
-        if ((after >>> step.to) & 1 || bit(step.from) >= 1 << REGISTER_M) live[pc]! |= bit(step.from);
+        if ((after >>> step.to) & 1 || registerBit(step.from) >= 1 << REGISTER_M)
+          live[pc]! |= registerBit(step.from);
         break;
       case 'negate':
         live[pc] = after;
         break;
       case 'compute':
         // A division matters even when nobody reads its result: it may end the filter.
-        live[pc] = (after & a) !== 0 || step.operation === 'div' ? after | a | bit(step.operand) : after;
+        live[pc] =
+          (after & a) !== 0 || step.operation === 'div' ? after | a | registerBit(step.operand) : after;
         break;
       case 'jump':
         live[pc] = live[step.target]!;
         break;
       case 'branch':
-        live[pc] = live[step.onTrue]! | live[step.onFalse]! | a | bit(step.operand);
+        live[pc] = live[step.onTrue]! | live[step.onFalse]! | a | registerBit(step.operand);
         break;
       case 'return':
-        live[pc] = bit(step.value);
+        live[pc] = registerBit(step.value);
         break;
     }
   }

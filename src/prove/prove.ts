@@ -46,23 +46,13 @@ export function prove(
 ): ProofResult {
   const { endian = archOf(reference.target.arch).endian, ...rest } = options;
   const result = compare(reference, { program, endian }, rest);
-  switch (result.verdict) {
-    case 'holds': {
-      const { verdict: _, ...proof } = result;
-      return { verdict: 'equal', ...proof };
-    }
-    case 'broken':
-      return {
-        verdict: 'different',
-        witnesses: result.differences.map(({ first, second, ...call }) => ({
-          ...call,
-          expected: first,
-          actual: second,
-        })),
-      };
-    case 'malformed':
-      return { verdict: 'malformed', reason: result.reason };
-    case 'undecided':
-      return result;
-  }
+  if (result.verdict === 'holds') return { ...result, verdict: 'equal' };
+  if (result.verdict === 'malformed') return { verdict: 'malformed', reason: result.reason };
+  if (result.verdict === 'undecided') return result;
+  const witnesses = result.differences.map(({ first, second, ...call }) => ({
+    ...call,
+    expected: first,
+    actual: second,
+  }));
+  return { verdict: 'different', witnesses };
 }

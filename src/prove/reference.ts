@@ -165,7 +165,7 @@ function answersOf(
   const starts = new Set([0, X32_SYSCALL_BIT, 2 * X32_SYSCALL_BIT, 3 * X32_SYSCALL_BIT, TRACER_SKIP]);
   for (const nr of byNumber.keys()) starts.add(nr).add(nr + 1);
   for (const nr of [...(stub?.starts ?? []), ...(newer?.starts ?? [])]) starts.add(nr);
-  const sorted = Uint32Array.from([...starts].filter((nr) => nr <= LAST_NUMBER)).sort();
+  const sorted = [...starts].filter((nr) => nr <= LAST_NUMBER).toSorted((a, b) => a - b);
   const spans: Span[] = [];
   sorted.forEach((from, index) => {
     spans.push({ from, to: (sorted[index + 1] ?? LAST_NUMBER + 1) - 1, ...answer(from) });

@@ -13,8 +13,7 @@ const NOTHING: Support = new Uint32Array(WORDS);
 /** One group for each branch, in program order. Masks are followed through AND; other operations keep them. */
 export function* programGroups(program: readonly SockFilter[], endian: Endian): Generator<TestGroup> {
   const steps = decodeProgram(program, endian);
-  const arriving = new Array<Support[] | undefined>(steps.length);
-  arriving[0] = new Array<Support>(REGISTERS).fill(NOTHING);
+  const arriving: (Support[] | undefined)[] = [Array.from({ length: REGISTERS }, () => NOTHING)];
   const flow = (registers: Support[], to: number) => {
     const known = arriving[to];
     arriving[to] = known ? known.map((support, index) => union(support, registers[index]!)) : registers;

@@ -61,25 +61,19 @@ export function intersects(diagram: Diagram, a: Vector, b: Vector): Node {
   return result;
 }
 
+const OPERATIONS: Record<Arithmetic, (diagram: Diagram, a: Vector, b: Vector) => Vector> = {
+  and: (diagram, a, b) => a.map((bit, index) => diagram.and(bit, b[index]!)),
+  or: (diagram, a, b) => a.map((bit, index) => diagram.or(bit, b[index]!)),
+  xor: (diagram, a, b) => a.map((bit, index) => diagram.xor(bit, b[index]!)),
+  add: (diagram, a, b) => add(diagram, a, b, FALSE),
+  sub: subtract,
+  mul: multiply,
+  lsh: (diagram, a, b) => shift(diagram, a, b, 1),
+  rsh: (diagram, a, b) => shift(diagram, a, b, -1),
+};
+
 export function compute(diagram: Diagram, operation: Arithmetic, a: Vector, b: Vector): Vector {
-  switch (operation) {
-    case 'and':
-      return a.map((bit, index) => diagram.and(bit, b[index]!));
-    case 'or':
-      return a.map((bit, index) => diagram.or(bit, b[index]!));
-    case 'xor':
-      return a.map((bit, index) => diagram.xor(bit, b[index]!));
-    case 'add':
-      return add(diagram, a, b, FALSE);
-    case 'sub':
-      return subtract(diagram, a, b);
-    case 'mul':
-      return multiply(diagram, a, b);
-    case 'lsh':
-      return shift(diagram, a, b, 1);
-    case 'rsh':
-      return shift(diagram, a, b, -1);
-  }
+  return OPERATIONS[operation](diagram, a, b);
 }
 
 /** a / b where b is not zero; where it is, the result means nothing. */
