@@ -22,13 +22,20 @@ export type { Optimize };
  */
 export function generate(policy: Policy, optimize: Optimize): SockFilter[] {
   const graph = new Graph();
+  const weights = weightsFor(policy, optimize);
   const leaves = new Map<Decision, Node>();
-  const context: Context = { graph, weights: weightsFor(policy, optimize), leaves, policy };
+  const leaf = (decision: Decision) => {
+    const known = leaves.get(decision) ?? leafOf(decision, graph, policy.endian, weights.price);
+    leaves.set(decision, known);
+    return known;
+  };
+  const numberings = policy.arches.map((arch) => ({ arch, ranges: leafRanges(arch.ranges, leaf) }));
+  const context: Context = { graph, weights, isFar: standsElsewhere(numberings.map(({ ranges }) => ranges)) };
 
   const trees: { arch: ArchPolicy; tree: Tree }[] = [];
-  for (const arch of policy.arches) {
+  for (const { arch, ranges } of numberings) {
     const earlier = trees.map(({ tree }) => tree);
-    trees.push({ arch, tree: archTree(arch, earlier, context) });
+    trees.push({ arch, tree: archTree(arch, ranges, earlier, context) });
   }
   const dispatch = trees.reduceRight<Node>(
     (rest, { arch, tree }) => graph.test(BPF_JEQ, arch.auditArch, graph.load(OFFSET_NR, tree.node), rest),
@@ -40,8 +47,17 @@ export function generate(policy: Policy, optimize: Optimize): SockFilter[] {
 interface Context {
   graph: Graph;
   weights: Weights;
-  leaves: Map<Decision, Node>;
-  policy: Policy;
+  /** Whether a leaf is reached from several places, so that a test has to jump there. */
+  isFar(leaf: Node): boolean;
+}
+
+/** Return values, and argument tests that several numbers share. */
+function standsElsewhere(numberings: readonly (readonly LeafRange[])[]): (leaf: Node) => boolean {
+  const uses = new Map<Node, number>();
+  for (const ranges of numberings)
+    for (const { from, leaf } of ranges)
+      if (from < X32_SYSCALL_BIT) uses.set(leaf, (uses.get(leaf) ?? 0) + 1);
+  return (leaf) => leaf.kind === 'ret' || (uses.get(leaf) ?? 0) > 1;
 }
 
 /** A tree over all syscall numbers, and what it decides. */
@@ -55,8 +71,12 @@ interface LeafRange {
   leaf: Node;
 }
 
-function archTree(arch: ArchPolicy, earlier: readonly Tree[], context: Context): Tree {
-  const ranges = leafRanges(arch.ranges, context);
+function archTree(
+  arch: ArchPolicy,
+  ranges: readonly LeafRange[],
+  earlier: readonly Tree[],
+  context: Context,
+): Tree {
   const weight = (from: number, to: number) => context.weights.of(arch, from, to);
   const candidates: Selection[] = [plainTree(ranges, weight, context)];
   if (arch.abis.some(({ name }) => name === 'X32')) {
@@ -78,27 +98,17 @@ function resembles(ranges: readonly LeafRange[], base: readonly LeafRange[]): bo
 type Weigh = (from: number, to: number) => number;
 
 /** Each decision as a node; neighbours of one node joined. */
-function leafRanges(
-  ranges: readonly DecisionRange[],
-  { graph, leaves, policy, weights }: Context,
-): LeafRange[] {
-  const result: LeafRange[] = [];
-  for (const { from, to, decision } of ranges) {
-    let leaf = leaves.get(decision);
-    if (leaf === undefined) {
-      leaf = leafOf(decision, graph, policy.endian, weights.price);
-      leaves.set(decision, leaf);
-    }
-    const last = result.at(-1);
-    if (last?.leaf === leaf) last.to = to;
-    else result.push({ from, to, leaf });
-  }
-  return result;
+function leafRanges(ranges: readonly DecisionRange[], leafOfDecision: (d: Decision) => Node): LeafRange[] {
+  return join(ranges.map(({ from, to, decision }) => ({ from, to, leaf: leafOfDecision(decision) })));
 }
 
-function plainTree(ranges: readonly LeafRange[], weight: Weigh, { graph, weights }: Context): Selection {
+function plainTree(
+  ranges: readonly LeafRange[],
+  weight: Weigh,
+  { graph, weights, isFar }: Context,
+): Selection {
   const intervals = ranges.map(({ from, to, leaf }) => ({ from, to, leaf, weight: weight(from, to) }));
-  return select(graph, intervals, weights.price);
+  return select(graph, intervals, weights.price, isFar);
 }
 
 /** Bit 31 stays: numbers that only look like x32's after the mask must still land in the default. */
@@ -110,7 +120,7 @@ const BIT_31 = 0x80000000;
  * into the tree of x86_64. Undefined where numbers beyond both would come out wrong.
  */
 function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Context): Selection | undefined {
-  const { graph, weights } = context;
+  const { graph, weights, isFar } = context;
   const native = cut(ranges, 0, X32_SYSCALL_BIT - 1);
   const x32 = cut(ranges, X32_SYSCALL_BIT, BIT_31 - 1).map((range) => shift(range, -X32_SYSCALL_BIT));
   const beyond = cut(ranges, BIT_31, 0xffffffff);
@@ -122,7 +132,7 @@ function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Contex
   const exceptions = exceptionIntervals(x32, native, main.node, (from, to) =>
     weight(from + X32_SYSCALL_BIT, to + X32_SYSCALL_BIT),
   );
-  const side = select(graph, exceptions, weights.price);
+  const side = select(graph, exceptions, weights.price, (leaf) => leaf === main.node || isFar(leaf));
   const node = graph.jge(X32_SYSCALL_BIT, graph.and(CLEAR_X32_BIT, side.node), main.node);
   const through = weight(0, 0xffffffff);
   return { node, cost: main.cost + side.cost + through + 2 * weights.price };
@@ -133,10 +143,10 @@ function exceptionTree(
   ranges: readonly LeafRange[],
   base: Tree,
   weight: Weigh,
-  { graph, weights }: Context,
+  { graph, weights, isFar }: Context,
 ): Selection {
   const exceptions = exceptionIntervals(ranges, base.ranges, base.node, weight);
-  const side = select(graph, exceptions, weights.price);
+  const side = select(graph, exceptions, weights.price, (leaf) => leaf === base.node || isFar(leaf));
   // What runs into the other tree pays its way there: about its depth.
   const passing = exceptions
     .filter(({ leaf }) => leaf === base.node)

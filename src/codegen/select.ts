@@ -34,20 +34,30 @@ const MAX_INTERVALS = 1000;
  * docs/codegen.md.
  *
  * @param intervals ascending, without gaps that matter (a gap belongs to either neighbour); at least one.
+ * @param isFar whether a leaf stands elsewhere, so that no test can fall into it: return values, shared code.
  */
-export function select(graph: Graph, intervals: readonly Interval[], price: number): Selection {
+export function select(
+  graph: Graph,
+  intervals: readonly Interval[],
+  price: number,
+  isFar: (leaf: Node) => boolean = isReturn,
+): Selection {
   const merged = mergeNeighbours(intervals);
   if (merged.length > MAX_INTERVALS) {
     const middle = Math.floor(merged.length / 2);
-    const low = select(graph, merged.slice(0, middle), price);
-    const high = select(graph, merged.slice(middle), price);
+    const low = select(graph, merged.slice(0, middle), price, isFar);
+    const high = select(graph, merged.slice(middle), price, isFar);
     const weight = merged.reduce((sum, interval) => sum + interval.weight, 0);
     return {
       node: graph.jge(merged[middle]!.from, high.node, low.node),
       cost: low.cost + high.cost + weight + price,
     };
   }
-  return new Search(graph, merged, price).best();
+  return new Search(graph, merged, price, isFar).best();
+}
+
+function isReturn(leaf: Node): boolean {
+  return leaf.kind === 'ret';
 }
 
 function mergeNeighbours(intervals: readonly Interval[]): Interval[] {
@@ -84,6 +94,7 @@ class Search {
   readonly #graph: Graph;
   readonly #all: readonly Interval[];
   readonly #price: number;
+  readonly #isFar: (leaf: Node) => boolean;
   readonly #n: number;
   /** Window (i, j) at i * n + j. */
   readonly #cost: Float64Array;
@@ -93,7 +104,8 @@ class Search {
   /** Weight of the first i intervals. */
   readonly #weightBelow: Float64Array;
 
-  constructor(graph: Graph, intervals: readonly Interval[], price: number) {
+  constructor(graph: Graph, intervals: readonly Interval[], price: number, isFar: (leaf: Node) => boolean) {
+    this.#isFar = isFar;
     this.#graph = graph;
     this.#all = intervals;
     this.#price = price;
@@ -119,7 +131,8 @@ class Search {
     const first = narrow ? Math.max(i + 1, this.#split[i * n + j - 1]! - NEAR) : i + 1;
     const last = narrow ? Math.min(j, this.#split[(i + 1) * n + j]! + NEAR) : j;
     for (let m = first; m <= last; m++) {
-      const twoJumps = m - 1 === i && m === j && this.#isReturn(i) && this.#isReturn(j);
+      const twoJumps =
+        m - 1 === i && m === j && this.#isFar(this.#all[i]!.leaf) && this.#isFar(this.#all[j]!.leaf);
       const size = (twoJumps ? 2 : 1) + (this.#all[m]!.from >>> 31);
       const cost = this.#cost[i * n + m - 1]! + this.#cost[m * n + j]! + weight + this.#price * size;
       if (cost < best) {
@@ -139,7 +152,7 @@ class Search {
     }
     const jset = this.#jset(i, j);
     if (jset) {
-      const size = jset.hit.kind === 'ret' && jset.miss.kind === 'ret' ? 2 : 1;
+      const size = this.#isFar(jset.miss) ? 2 : 1;
       const cost = weight + this.#price * size;
       if (cost < best) {
         best = cost;
@@ -147,10 +160,6 @@ class Search {
       }
     }
     this.#cost[i * n + j] = best;
-  }
-
-  #isReturn(i: number): boolean {
-    return this.#all[i]!.leaf.kind === 'ret';
   }
 
   /** A chain needs all leaves but one to be on single values, or pairs of neighbours. */
@@ -196,7 +205,7 @@ class Search {
   #chainCost({ links, main }: Chain, weight: number): number {
     let cost = 0;
     let left = weight;
-    let size = main.kind === 'ret' && links.at(-1)!.leaf.kind === 'ret' ? 1 : 0;
+    let size = this.#isFar(main) && this.#isFar(links.at(-1)!.leaf) ? 1 : 0;
     for (const link of links) {
       cost += left;
       left -= link.weight;
