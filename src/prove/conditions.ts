@@ -57,7 +57,7 @@ export function spanDiagram(space: Space, span: Span, known = new Map<readonly R
 }
 
 /** Section 8 of the semantics, bit by bit from the least significant: each step puts a test above the last. */
-function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo, bits }: Comparison): Node {
+export function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo, bits }: Comparison): Node {
   const bit = (position: number): Node =>
     diagram.variable(variableOf(argWord(arg, position < 32 ? 'low' : 'high'), position % 32));
   const first = bitsOf(value);
@@ -108,7 +108,7 @@ function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo, bits }
 }
 
 /** The same over tests of whole words, the two words of a wide argument joined as a program has to. */
-function comparisonOverAtoms(
+export function comparisonOverAtoms(
   diagram: Diagram,
   atoms: Atoms,
   { arg, op, value, valueTwo, bits }: Comparison,
