@@ -57,7 +57,7 @@ case $what in
   victim)
     if [ ! -x victim64 ] || [ "$here/victim.c" -nt victim64 ]; then
       # shellcheck disable=SC2086
-      cc $flags "$here/victim.c" -o victim64
+      cc $flags -mno-red-zone "$here/victim.c" -o victim64
       # shellcheck disable=SC2086
       cc $flags -m32 "$here/victim.c" -o victim32 || { rm -f victim32; say "no 32-bit victim: install gcc-multilib"; }
     fi

@@ -102,24 +102,26 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
 
   const quiet = [0x7fff0000, 0x7ffc0000].includes(defaultAction) || rank(defaultAction) === rank(0x7ff00000);
   const stub = !quiet && (options.enosysStub ?? runc);
-  const after = quiet ? undefined : options.enosysAfter;
+  const after = options.enosysAfter;
+  if (quiet && after !== undefined) refuse('ENOSYS for new calls beside a default that lets calls through');
 
   function evaluate(arch: number, nr: number, args: readonly bigint[]): number {
     const here = abis.filter((a) => a.audit === arch);
     if (here.length === 0) return KILL_THREAD;
     const x32 = here.find((a) => a.oci === 'X32');
     const plain = here.find((a) => a.oci !== 'X32');
-    const hasBit = (nr & X32_BIT) !== 0;
-    // Which of the two ABIs that share x86_64's audit value a number belongs to; others have one only.
-    const abi = arch === 0xc000003e && hasBit ? x32 : plain;
+    const shared = arch === 0xc000003e;
+    // Which of the ABIs that share x86_64's audit value a number belongs to is told by bit 30 alone.
+    const abi = shared && (nr & X32_BIT) !== 0 ? x32 : plain;
     if (stub && abi !== undefined && isBeyondNamed(abi, entries, nr)) return 0x00050000 | abi.enosys;
-    if (arch === 0xc000003e && x32 === undefined && nr >= X32_BIT && nr !== SKIPPED) return KILL_THREAD;
-    if (arch === 0xc000003e && plain === undefined && nr < X32_BIT) return KILL_THREAD;
+    if (shared && x32 === undefined && nr >= X32_BIT && nr !== SKIPPED) return KILL_THREAD;
+    if (shared && plain === undefined && nr < X32_BIT) return KILL_THREAD;
 
     const found = here.flatMap((a) => rules(a, nr));
-    const newer = after !== undefined && isNewer(abi, entries, nr, after);
-    const otherwise = newer ? 0x00050000 | (abi?.enosys ?? 38) : defaultAction; // prettier-ignore
-    return decide(found, args, otherwise);
+    // A number of 0x80000000 and more is x32's where x86_64 is not in the filter.
+    const owner = abi ?? (plain === undefined ? x32 : undefined);
+    const newer = after !== undefined && owner !== undefined && isNewer(owner, entries, nr, after);
+    return decide(found, args, newer ? 0x00050000 | owner.enosys : defaultAction);
   }
   return { abis, defaultAction, rules, overlaps, evaluate };
 }
@@ -271,12 +273,11 @@ function isBeyondNamed(abi: Abi, entries: readonly OciEntry[], nr: number): bool
 
 /** `--enosys-after`: not named, and newer than the release or behind the last ordinary call. */
 function isNewer(
-  abi: Abi | undefined,
+  abi: Abi,
   entries: readonly OciEntry[],
   nr: number,
   { release, since }: NonNullable<NaiveOptions['enosysAfter']>,
 ): boolean {
-  if (abi === undefined) return false;
   const { names } = tableOf(abi.table);
   const name = names.get(nr);
   if (name === undefined) return nr > lastOrdinary(abi);

@@ -1,0 +1,150 @@
+/**
+ * Compiled programs against the naive evaluator: random profiles on all architectures, under every reading and
+ * option that changes the meaning. What one refuses, the other must refuse.
+ */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anySample, crowdedSample } from '../oracle/arbitrary.ts';
+import { runProgram } from '../oracle/bpf.ts';
+import { firstDifference } from '../oracle/compare.ts';
+import { denseCalls } from '../oracle/inputs.ts';
+import { evaluateProfile } from '../oracle/naive.ts';
+import type { NaiveOptions } from '../oracle/naive.ts';
+import { toJson } from '../oracle/oci.ts';
+import type { OciProfile } from '../oracle/oci.ts';
+import { readSince } from '../oracle/since.ts';
+import { compileText, targetOf } from '../oracle/subject.ts';
+
+const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 150);
+
+/** `compared` or `refused`; the sentence of a disagreement otherwise. */
+async function judge(profile: OciProfile, options: NaiveOptions): Promise<string> {
+  const meaning = evaluateProfile(profile, options);
+  const compiled = await compileText(toJson(profile), targetOf(options));
+  if ('refused' in meaning || 'refused' in compiled) {
+    if ('refused' in meaning && 'refused' in compiled) return 'refused';
+    return `the evaluator: ${describeOutcome(meaning)}; the compiler: ${describeOutcome(compiled)}`;
+  }
+  if ('absent' in meaning || 'absent' in compiled)
+    return 'absent' in meaning && 'absent' in compiled ? 'no filter' : 'only one sees a filter';
+  return (
+    firstDifference(
+      denseCalls(profile, meaning),
+      ['evaluator', (call) => meaning.evaluate(call.arch, call.nr, call.args)],
+      ['program', (call) => runProgram(compiled.program, call)],
+    ) ?? 'compared'
+  );
+}
+
+const describeOutcome = (outcome: object): string =>
+  'refused' in outcome ? `refused: ${String(outcome.refused)}` : 'accepted';
+
+const FINE = ['compared', 'refused', 'no filter'];
+
+const since = readSince();
+const READINGS: [name: string, options: Omit<NaiveOptions, 'native'>, crowded?: boolean][] = [
+  ['the default reading', {}],
+  ['the default reading, many conditions', {}, true],
+  ["runc's reading", { semantics: 'runc' }],
+  ["runc's reading, many conditions", { semantics: 'runc' }, true],
+  ["runc's reading without the stub", { semantics: 'runc', enosysStub: false }],
+  ['the stub alone', { enosysStub: true }],
+  ['overlap refused', { overlap: 'error' }],
+  ['unknown names refused', { failUnknown: true }],
+  ['ENOSYS after 4.2', { enosysAfter: { release: { major: 4, minor: 2 }, since } }],
+  [
+    'ENOSYS after 6.9, with the stub',
+    { enosysStub: true, enosysAfter: { release: { major: 6, minor: 9 }, since } },
+  ],
+];
+
+describe('random profiles on 23 architectures', () => {
+  it.each(READINGS)('%s', async (_, options, crowded = false) => {
+    const outcomes = new Map<string, number>();
+    await fc.assert(
+      fc.asyncProperty(crowded ? crowdedSample() : anySample(), async ({ profile, native }) => {
+        const outcome = await judge(profile, { native, ...options });
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+        if (!FINE.includes(outcome)) throw new Error(`${outcome}\n${native} ${toJson(profile)}`);
+      }),
+      { seed: 23, numRuns: RUNS },
+    );
+    console.info([...outcomes].map(([outcome, n]) => `${n} ${outcome}`).join(', '));
+    expect(outcomes.get('compared')).toBeGreaterThan(RUNS / 4);
+  });
+});
+
+const allow: OciProfile = { defaultAction: 'SCMP_ACT_ALLOW' };
+const deny: OciProfile = { defaultAction: 'SCMP_ACT_ERRNO' };
+const kill = { names: ['getpid'], action: 'SCMP_ACT_KILL' };
+const arg = { index: 0n, value: 1n, op: 'SCMP_CMP_EQ' };
+
+describe('profiles that must be refused', () => {
+  const bad: [why: string, profile: OciProfile, semantics: NaiveOptions['semantics']][] = [
+    ['no default action', { syscalls: [kill] }, 'crun'],
+    ['unknown default action', { defaultAction: 'SCMP_ACT_DENY' }, 'crun'],
+    ['unknown action in a dropped place', { ...allow, syscalls: [{ names: [], action: 'SCMP_ACT_DENY' }] }, 'crun'],
+    ['errno with ALLOW', { ...allow, defaultErrnoRet: 1n }, 'crun'],
+    ['errno 4095', { ...deny, defaultErrnoRet: 4095n }, 'crun'],
+    ['errno 4095 after the cut to 16 bits', { ...deny, defaultErrnoRet: 0x10fffn }, 'crun'],
+    ['errno beyond 32 bits', { ...deny, defaultErrnoRet: 1n << 32n }, 'crun'],
+    ['errno with KILL', { ...allow, syscalls: [{ ...kill, errnoRet: 1n }] }, 'crun'],
+    ['no names', { ...allow, syscalls: [{ action: 'SCMP_ACT_KILL' }] }, 'crun'],
+    ['empty name', { ...allow, syscalls: [{ names: [''], action: 'SCMP_ACT_KILL' }] }, 'crun'],
+    ['empty name, runc', { ...allow, syscalls: [{ names: [''], action: 'SCMP_ACT_KILL' }] }, 'runc'],
+    ['index 6', { ...allow, syscalls: [{ ...kill, args: [{ ...arg, index: 6n }] }] }, 'crun'],
+    ['index 6 of an unknown name', { ...allow, syscalls: [{ ...kill, names: ['nothing'], args: [{ ...arg, index: 6n }] }] }, 'crun'],
+    ['unknown operator', { ...allow, syscalls: [{ ...kill, args: [{ ...arg, op: 'SCMP_CMP_EQUAL' }] }] }, 'crun'],
+    ['value of 65 bits', { ...allow, syscalls: [{ ...kill, args: [{ ...arg, value: 1n << 64n }] }] }, 'crun'],
+    ['negative value', { ...allow, syscalls: [{ ...kill, args: [{ ...arg, value: -1n }] }] }, 'crun'],
+    ['unknown architecture', { ...allow, architectures: ['SCMP_ARCH_VAX'] }, 'crun'],
+    ['native by name', { ...allow, architectures: ['SCMP_ARCH_NATIVE'] }, 'crun'],
+    ['both byte orders', { ...allow, architectures: ['SCMP_ARCH_S390X'] }, 'crun'],
+    ['NOTIFY as default', { defaultAction: 'SCMP_ACT_NOTIFY' }, 'crun'],
+    ['NOTIFY for write', { ...allow, syscalls: [{ names: ['write'], action: 'SCMP_ACT_NOTIFY' }] }, 'crun'],
+    [
+      'one condition, two actions',
+      { ...allow, syscalls: [{ ...kill, args: [arg] }, { names: ['getpid'], action: 'SCMP_ACT_TRAP', args: [arg] }] },
+      'crun',
+    ],
+    [
+      'one condition, two actions, on a 32-bit architecture only',
+      {
+        ...allow,
+        architectures: ['SCMP_ARCH_X86'],
+        syscalls: [
+          { ...kill, args: [arg] },
+          { names: ['getpid'], action: 'SCMP_ACT_TRAP', args: [{ ...arg, value: 0x100000001n }] },
+        ],
+      },
+      'crun',
+    ],
+    [
+      'two actions behind socketcall',
+      {
+        ...allow,
+        architectures: ['SCMP_ARCH_X86'],
+        syscalls: [
+          { names: ['socket'], action: 'SCMP_ACT_KILL', args: [arg] },
+          { names: ['socket'], action: 'SCMP_ACT_TRAP', args: [{ ...arg, value: 2n }] },
+        ],
+      },
+      'crun',
+    ],
+  ]; // prettier-ignore
+  it.each(bad)('%s', async (_, profile, semantics = 'crun') => {
+    expect(await judge(profile, { native: 'X86_64', semantics })).toBe('refused');
+  });
+});
+
+describe('profiles that one runtime refuses and the other takes', () => {
+  const split: [why: string, profile: OciProfile, crun: string, runc: string][] = [
+    ['nothing at all', {}, 'refused', 'no filter'],
+    ['no names', { ...allow, syscalls: [{ action: 'SCMP_ACT_KILL' }] }, 'refused', 'compared'],
+    ['errno with ALLOW', { ...allow, defaultErrnoRet: 1n }, 'refused', 'compared'],
+  ];
+  it.each(split)('%s', async (_, profile, crun, runc) => {
+    expect(await judge(profile, { native: 'X86_64', semantics: 'crun' })).toBe(crun);
+    expect(await judge(profile, { native: 'X86_64', semantics: 'runc' })).toBe(runc);
+  });
+});
