@@ -78,11 +78,8 @@ function archTree(
   context: Context,
 ): Tree {
   const weight = (from: number, to: number) => context.weights.of(arch, from, to);
-  const candidates: Selection[] = [plainTree(ranges, weight, context)];
-  if (arch.abis.some(({ name }) => name === 'X32')) {
-    const folded = foldedTree(ranges, weight, context);
-    if (folded) candidates.push(folded);
-  }
+  const folded = arch.abis.some(({ name }) => name === 'X32') ? foldedTree(ranges, weight, context) : undefined;
+  const candidates: Selection[] = [folded ?? plainTree(ranges, weight, context)];
   for (const base of earlier)
     if (resembles(ranges, base.ranges)) candidates.push(exceptionTree(ranges, base, weight, context));
   const best = candidates.reduce((a, b) => (b.cost < a.cost ? b : a));
@@ -92,7 +89,7 @@ function archTree(
 /** Whether two numberings differ in so few places that one can be the other with exceptions. */
 function resembles(ranges: readonly LeafRange[], base: readonly LeafRange[]): boolean {
   const differing = overlapsOf(ranges, base).filter(({ leaf, other }) => leaf !== other).length;
-  return differing * 3 < ranges.length;
+  return differing < ranges.length;
 }
 
 type Weigh = (from: number, to: number) => number;
@@ -117,14 +114,14 @@ const BIT_31 = 0x80000000;
 
 /**
  * x86_64 and x32 in one tree: numbers with bit 30 lose it, pass the tree of those calls that differ, and go on
- * into the tree of x86_64. Undefined where numbers beyond both would come out wrong.
+ * into the tree of x86_64. Undefined where numbers beyond both would come out wrong, or too many calls differ.
  */
 function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Context): Selection | undefined {
   const { graph, weights, isFar } = context;
   const native = cut(ranges, 0, X32_SYSCALL_BIT - 1);
   const x32 = cut(ranges, X32_SYSCALL_BIT, BIT_31 - 1).map((range) => shift(range, -X32_SYSCALL_BIT));
   const beyond = cut(ranges, BIT_31, 0xffffffff);
-  if (beyond.length !== 1) return undefined;
+  if (beyond.length !== 1 || !resembles(x32, native)) return undefined;
 
   // Numbers from bit 30 to bit 31 cannot be here; the stretch beyond takes their place.
   const base = join([...native, { from: X32_SYSCALL_BIT, to: 0xffffffff, leaf: beyond[0]!.leaf }]);
