@@ -147,16 +147,21 @@ function comment(
   if (code === (BPF_RET | BPF_A)) return undefined;
   if (kind !== BPF_JMP || code === (BPF_JMP | BPF_JA) || (code & BPF_X) !== 0) return undefined;
 
-  const test = describeTest(code & 0xf0, k, state, options);
-  if (test === undefined) return undefined;
   const sides = ([['yes', jt, true], ['no', jf, false]] as const).flatMap(([word, skip, taken]) => {
     const target = program[index + 1 + skip];
     if (target?.code !== (BPF_RET | BPF_K)) return [];
     const side = assume(state, code, k, taken);
-    const range = state.holds === 'nr' && side.from < side.to ? ` ${formatNumber(side.from)}..${formatNumber(side.to)}` : '';
-    return [`${word}${range}: ${describeReturn(target.k, side, options)}`];
+    return [`${word}${describeRange(code, state, side)}: ${describeReturn(target.k, side, options)}`];
   }); // prettier-ignore
-  return [test, ...sides].join('; ');
+  const parts = [describeTest(code & 0xf0, k, state, options), ...sides].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : parts.join('; ');
+}
+
+/** ` 60..255` where an ordered test leaves more than one number. */
+function describeRange(code: number, { holds }: State, { from, to }: State): string {
+  const test = code & 0xf0;
+  if (holds !== 'nr' || (test !== BPF_JGE && test !== BPF_JGT) || from >= to) return '';
+  return ` ${formatNumber(from)}..${formatNumber(to)}`;
 }
 
 const SYMBOLS = new Map([
@@ -222,10 +227,9 @@ function describeReturn(value: number, state: State, options: DisassembleOptions
 
 /** The architectures a call can be of here: those the path has tested for, else the one that was given. */
 function contextArches(state: State, options: DisassembleOptions): readonly Arch[] {
-  const tested = [...state.arches].filter((value) => value !== ANY_OTHER);
-  if (tested.length > MAX_NAMED_ARCHES || state.arches.has(ANY_OTHER))
+  if (state.arches.size > MAX_NAMED_ARCHES || state.arches.has(ANY_OTHER))
     return options.arch === undefined ? [] : archesOf(archOf(options.arch).auditArch);
-  return tested.flatMap(archesOf);
+  return allArches().filter((arch) => state.arches.has(arch.auditArch));
 }
 
 /** One architecture, or X86_64 with X32. */

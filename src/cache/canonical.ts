@@ -26,9 +26,14 @@ function append(parts: Uint8Array[], value: unknown): void {
   else if (Array.isArray(value)) {
     head(parts, 'a', value.length);
     for (const item of value) append(parts, item);
-  } else if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype)
-    appendMembers(parts, value);
-  else throw new TypeError(`a ${typeof value} that has no canonical form`);
+  } else if (isPlainObject(value)) appendMembers(parts, value);
+  else throw new TypeError(`a value of type ${typeof value} that has no canonical form`);
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }
 
 function appendMembers(parts: Uint8Array[], value: object): void {

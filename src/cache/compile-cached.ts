@@ -10,6 +10,9 @@ import type { CacheStore } from './store.ts';
 /** How long a store may take for one answer before the profile is compiled without it, in milliseconds. */
 export const STORE_DEADLINE = 3000;
 
+/** What the compiler calls an input without a name. */
+const UNNAMED = '-';
+
 /** A filter, and where it came from. */
 export interface CachedFilter {
   /** The same on a hit as on a miss, to the byte and to the diagnostic. */
@@ -36,6 +39,7 @@ export async function compileCached(
   store: CacheStore,
   deadline: number = STORE_DEADLINE,
 ): Promise<CachedFilter> {
+  const { file = UNNAMED } = options;
   const key = cacheKey(await keyFields(input, options));
   const warnings: Diagnostic[] = [];
   let usable = true;
@@ -51,7 +55,7 @@ export async function compileCached(
 
   const kept = await ask(() => store.get(key));
   if (kept !== undefined) {
-    const { file, target, prove } = options;
+    const { target, prove } = options;
     const found = readEntry(kept, { key, file, proved: prove === 'require', arch: target.arch });
     if (!('refused' in found)) return { filter: found, tier: store.tier, key, warnings };
     warnings.push(diagnostic('CACHE_ENTRY_REFUSED', { reason: found.refused }));
@@ -60,7 +64,7 @@ export async function compileCached(
   // Only a miss pays for loading the compiler.
   const { compile } = await import('../compile.ts');
   const filter = await compile(input, options);
-  const text = writeEntry(filter, key, options.file);
+  const text = writeEntry(filter, key, file);
   if (usable && text !== undefined) await ask(() => store.set(key, text));
   return { filter, tier: 'none', key, warnings };
 }
@@ -70,4 +74,12 @@ export function faultOf(cause: unknown, store: CacheStore): Diagnostic {
   if (cause instanceof CacheFault) return cause.diagnostic;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return diagnostic('CACHE_UNAVAILABLE', { location: store.location, reason });
+}
+
+/** How long a finished command waits for its cache to be closed, in milliseconds. */
+const CLOSE_DEADLINE = 500;
+
+/** Closes a store; never rejects, and never waits long for one that hangs. */
+export async function closeStore(store: CacheStore): Promise<void> {
+  await withDeadline(store.close(), CLOSE_DEADLINE).catch(() => {});
 }

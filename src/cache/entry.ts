@@ -42,7 +42,7 @@ interface Body {
 export interface Expectation {
   key: string;
   /** Name of the input, for the diagnostics. */
-  file?: string | undefined;
+  file: string;
   /** Only a proved filter will do. */
   proved: boolean;
   /** The native architecture. */
@@ -50,7 +50,7 @@ export interface Expectation {
 }
 
 /** The text to keep for a filter; undefined for one that would not come back the same. */
-export function writeEntry(filter: Filter, key: string, file: string | undefined): string | undefined {
+export function writeEntry(filter: Filter, key: string, file: string): string | undefined {
   if (filter.diagnostics.some((d) => d.file !== undefined && d.file !== file)) return undefined;
   const { convertedLength: converted, endian, arches, confined, listenerPath, target, proved } = filter;
   const body: Body = {
@@ -89,7 +89,8 @@ export function readEntry(text: string, expected: Expectation): Filter | { refus
 function readBody(body: Body, expected: Expectation): Filter | { refused: string } {
   const bytes = decodeBase64(body.bytes);
   if (bytes === undefined || bytes.length % 8 !== 0) return { refused: 'its program is damaged' };
-  if (body.endian !== archOf(expected.arch).endian || body.target.arch !== expected.arch)
+  const foreign = body.confined && body.endian !== archOf(expected.arch).endian;
+  if (foreign || body.target.arch !== expected.arch)
     return { refused: 'its program is for another architecture' };
   if (expected.proved && !body.proved) return { refused: 'its program is not proved' };
   const instructions = decode(bytes, body.endian);
@@ -111,7 +112,7 @@ function readBody(body: Body, expected: Expectation): Filter | { refused: string
     target: body.target,
     proved: body.proved,
     diagnostics: body.diagnostics.map(({ file, ...rest }) =>
-      file === null && expected.file !== undefined ? { ...rest, file: expected.file } : rest,
+      file === null ? { ...rest, file: expected.file } : rest,
     ),
   };
 }

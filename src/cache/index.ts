@@ -1,5 +1,5 @@
 /** Compiling with a cache: the part of the library that needs Node. */
-export { compileCached, STORE_DEADLINE } from './compile-cached.ts';
+export { closeStore, compileCached, faultOf, STORE_DEADLINE } from './compile-cached.ts';
 export type { CachedFilter } from './compile-cached.ts';
 export { defaultCacheFolder } from './folder.ts';
 export { openStore } from './open.ts';

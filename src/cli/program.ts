@@ -8,7 +8,7 @@ import { printFailure } from './report.ts';
 /** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
 interface Entry {
   summary: string;
-  load(): Promise<{ makeCommand(): Command }>;
+  load: () => Promise<{ makeCommand: () => Command }>;
 }
 
 const COMMANDS: Record<string, Entry> = {

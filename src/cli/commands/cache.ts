@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { withDeadline } from '../../cache/deadline.ts';
-import { faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
+import { closeStore, faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
 import type { CacheStore } from '../../cache/index.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import { writeProduct } from '../output.ts';
@@ -64,6 +64,6 @@ async function ask<T>(store: CacheStore, work: () => Promise<T>): Promise<T> {
     const found = diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
     throw new SeccompcError([found], { cause });
   } finally {
-    await withDeadline(store.close(), STORE_DEADLINE).catch(() => {});
+    await closeStore(store);
   }
 }

@@ -94,7 +94,8 @@ async function run(file: string, options: Options): Promise<void> {
 function chooseFormat({ format, json, output, prove, requireProof }: Options): FormatName | 'json' {
   if (json && format !== undefined && format !== 'json')
     fail('USAGE', { reason: `--json and --format ${format} ask for different products` });
-  if (requireProof && !prove) fail('USAGE', { reason: '--require-proof and --no-prove contradict each other' });
+  if (requireProof && !prove)
+    fail('USAGE', { reason: '--require-proof and --no-prove contradict each other' });
   const chosen = json ? 'json' : (format ?? 'raw');
   if (chosen === 'raw' && output === undefined && process.stdout.isTTY) fail('OUTPUT_IS_TERMINAL');
   return chosen;

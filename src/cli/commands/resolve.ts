@@ -1,10 +1,51 @@
 import { Command } from 'commander';
-import { readProfile } from '../../profile/read.ts';
-import { formatOci, resolveProfile } from '../../profile/docker.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { formatOci, resolveProfile } from '../../profile/docker.ts';
+import { parseProfile } from '../../profile/read.ts';
+import type { Profile } from '../../profile/types.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, printWarnings } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
+
+interface Options extends TargetFlags, Voice {
+  output?: string;
+}
+
+const HELP = `
+The Docker dialect depends on machine, kernel and capabilities; the object that is printed does not any more.
+A config.json without linux.seccomp gives "null".
+
+Examples:
+  seccompc resolve default.json
+  seccompc resolve default.json --arch arm64 --cap SYS_ADMIN --kernel 5.15
+  seccompc resolve default.json --engine podman`;
+
+export function makeCommand(): Command {
+  const command = new Command('resolve')
+    .description('Prints the OCI linux.seccomp object that a profile of any dialect becomes for a target.')
+    .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
+    .option('-o, --output FILE', 'where to write it (default: standard output)')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addVoiceOptions(command));
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const { profile, diagnostics } = parseProfile(await readInput(file), { file });
+  if (profile === undefined) throw new SeccompcError(diagnostics);
+  const resolved = resolveProfile(profile, await targetOf(options));
+  const found = [...diagnostics, ...resolved.diagnostics.map((d) => placed(d, profile))];
+  if (found.some(({ severity }) => severity === 'error')) throw new SeccompcError(found);
+  await printWarnings(found, options);
+  if (resolved.seccomp === null) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], options);
+  await writeProduct(resolved.seccomp === null ? 'null\n' : formatOci(resolved.seccomp), options.output);
+}
+
+function placed(found: Diagnostic, profile: Profile): Diagnostic {
+  const position = found.pointer === undefined ? undefined : profile.locate(found.pointer);
+  return { ...found, file: profile.file, ...position };
+}

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { actionLabel, SECCOMP_RET_DATA } from '../../action.ts';
 import { archOf } from '../../arch.ts';
-import type { Arch, ArchName } from '../../arch.ts';
-import { OFFSET_ARCH, BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_W } from '../../bpf/instruction.ts';
+import type { ArchName } from '../../arch.ts';
 import type { SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
 import { errnoName } from '../../errno.ts';
+import { diagnostic, SeccompcError } from '../../errors.ts';
 import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/bitmap.ts';
 import { archArgument } from '../arch-option.ts';
 import { parseCall } from '../call.ts';
@@ -14,7 +14,117 @@ import { hostArch } from '../host.ts';
 import { readInput, recogniseFilter } from '../input.ts';
 import type { FilterInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
+import { addVoiceOptions, printWarnings, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
+import { testedArches } from '../tested-arches.ts';
+
+interface Options extends TargetFlags, Voice {
+  callArch?: ArchName;
+  ip: string;
+}
+
+const HELP = `
+CALL is a name or a number; ARG is decimal, 0x hex or negative (two's complement), and 0 where it is left out.
+The input is taken for a FILTER if it is one, raw or base64, and for a PROFILE otherwise. The target options
+below concern profiles; for a filter, --arch says whose call it is (default: this machine's if the filter
+knows it, else the first that it tests).
+
+"bitmap: yes" means that Linux 5.11 and newer do not even run the filter for this call.
+
+Examples:
+  seccompc simulate profile.json clone3
+  seccompc simulate profile.json socket 40 1 0
+  seccompc simulate profile.json --call-arch x86 socketcall 1
+  seccompc simulate filter.bpf 435 --json`;
+
+export function makeCommand(): Command {
+  const command = new Command('simulate')
+    .description('Says what a profile or a filter answers to one system call.')
+    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
+    .argument('CALL', 'name or number of the call')
+    .argument('[ARG...]', 'its arguments, up to six')
+    .option('--call-arch A', 'architecture of the call, if not --arch', archArgument)
+    .option('--ip N', 'instruction pointer', '0')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addVoiceOptions(command));
+}
+
+async function run(file: string, call: string, args: string[], options: Options): Promise<void> {
+  const bytes = await readInput(file);
+  const given = recogniseFilter(bytes);
+  const { program, endian } = given ?? (await compileProfile(bytes, file, options));
+  const arch = options.callArch ?? options.arch ?? defaultArch(given);
+  const asked = await parseCall({ call, args, ip: options.ip, arch });
+  const answer = runProgram(program, asked.data, endian);
+  const found = {
+    ...describe(answer.value, arch),
+    value: answer.value,
+    steps: answer.steps,
+    bitmap: isInBitmap(program, arch, asked),
+    path: answer.path,
+    call: { arch, nr: asked.data.nr, name: asked.name ?? null, args: asked.data.args.map(String) },
+  };
+  if (options.json) return writeProduct(toJson(found));
+  const errno = found.errno === null ? '' : ` ${found.errnoName ?? ''} (${found.errno})`.replace('  ', ' ');
+  const lines = [
+    `${found.action}${errno}`,
+    `steps: ${found.steps}`,
+    `path: ${found.path.join(' ')}`,
+    `bitmap: ${found.bitmap ? 'yes' : 'no'}`,
+  ];
+  await writeProduct(`${lines.join('\n')}\n`);
+}
+
+async function compileProfile(bytes: Uint8Array, file: string, options: Options): Promise<FilterInput> {
+  const { compile } = await import('../../compile.ts');
+  const filter = await compile(bytes, { target: await targetOf(options), prove: 'never', file });
+  await printWarnings(filter.diagnostics, options);
+  if (!filter.confined)
+    throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
+  return { program: filter.instructions, endian: filter.endian };
+}
+
+/** For a filter: this machine's architecture if it is one of the filter's, else the filter's first. */
+function defaultArch(given: FilterInput | undefined): ArchName {
+  if (given === undefined) return hostArch();
+  const tested = testedArches(given.program);
+  const host = tested.length === 0 ? hostArch() : tested.find((arch) => arch === safeHostArch());
+  return host ?? tested[0]!;
+}
+
+/** Undefined where Node runs on what is no architecture of seccomp's. */
+function safeHostArch(): ArchName | undefined {
+  try {
+    return hostArch();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The kernel's name of the action, and the errno in the architecture's own numbering. */
+function describe(
+  value: number,
+  arch: ArchName,
+): { action: string; errno: number | null; errnoName: string | null } {
+  const action = actionLabel(value) ?? 'KILL_PROCESS';
+  const errno = action === 'ERRNO' ? value & SECCOMP_RET_DATA : null;
+  return {
+    action,
+    errno,
+    errnoName: errno === null ? null : (errnoName(errno, archOf(arch).errnos) ?? null),
+  };
+}
+
+/** Whether the kernel remembers that this call is always allowed. MIPS and x32 have no such memory. */
+function isInBitmap(program: readonly SockFilter[], arch: ArchName, { data }: Call): boolean {
+  const { errnos } = archOf(arch);
+  return (
+    errnos !== 'mips' &&
+    arch !== 'X32' &&
+    data.nr < BITMAP_NUMBERS &&
+    isConstantAllow(program, data.arch, data.nr)
+  );
+}
