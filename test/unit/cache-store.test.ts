@@ -1,0 +1,230 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DeadlinePassed, withDeadline } from '../../src/cache/deadline.ts';
+import { CacheFault, defaultCacheFolder, openStore } from '../../src/cache/index.ts';
+import type { CacheStore } from '../../src/cache/index.ts';
+import { SeccompcError } from '../../src/errors.ts';
+
+const KEY = '0f'.repeat(32);
+const onPosix = process.platform !== 'win32';
+
+let folder: string;
+let open: CacheStore[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'seccompc-cache-'));
+  open = [];
+});
+afterEach(async () => {
+  for (const store of open) await store.close().catch(() => {});
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function storeAt(location: string): CacheStore {
+  const store = openStore(location);
+  open.push(store);
+  return store;
+}
+
+async function faultOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'no fault',
+    (error: unknown) => (error instanceof CacheFault ? error.diagnostic.code : error),
+  );
+}
+
+describe('the SQLite store', () => {
+  it('gives back what was set, also to the next process', async () => {
+    const first = storeAt(join(folder, 'deep', 'cache'));
+    expect(await first.get(KEY)).toBeUndefined();
+    await first.set(KEY, 'one');
+    await first.set(KEY, 'two "quoted" \u{1f600}');
+    await first.close();
+    const second = storeAt(join(folder, 'deep', 'cache'));
+    expect(await second.get(KEY)).toBe('two "quoted" \u{1f600}');
+    expect(await second.get(KEY.toUpperCase())).toBeUndefined();
+  });
+
+  it('counts and forgets its entries', async () => {
+    const store = storeAt(folder);
+    await store.set(KEY, 'x'.repeat(1000));
+    await store.set(`${KEY}2`, 'y');
+    expect(await store.stats()).toMatchObject({ entries: 2 });
+    expect((await store.stats()).bytes).toBeGreaterThan(1000);
+    await store.clear();
+    expect(await store.stats()).toEqual({ entries: 0, bytes: 0 });
+    expect(await store.get(KEY)).toBeUndefined();
+  });
+
+  it.runIf(onPosix)('closes its folder and its files to others', async () => {
+    const store = storeAt(join(folder, 'cache'));
+    await store.set(KEY, 'x');
+    expect(lstatSync(join(folder, 'cache')).mode & 0o777).toBe(0o700);
+    for (const suffix of ['', '-wal', '-shm'])
+      expect(lstatSync(`${store.location}${suffix}`).mode & 0o777, suffix).toBe(0o600);
+  });
+
+  it('rejects, and does not end the process, where the file is no database; clear starts a new one', async () => {
+    const store = storeAt(folder);
+    writeFileSync(store.location, 'this is no database, but something much longer than a header'.repeat(40), {
+      mode: 0o600,
+    });
+    await expect(store.get(KEY)).rejects.toThrow(/not a database/);
+    const again = storeAt(folder);
+    await again.clear();
+    await again.set(KEY, 'new');
+    expect(await again.get(KEY)).toBe('new');
+  });
+
+  it('rejects where the file is cut off', async () => {
+    const store = storeAt(folder);
+    for (let index = 0; index < 20; index += 1) await store.set(`${KEY}${index}`, 'x'.repeat(5000));
+    await store.close();
+    const { size } = lstatSync(store.location);
+    const { truncateSync } = await import('node:fs');
+    truncateSync(store.location, size - 8192);
+    const damaged = storeAt(folder);
+    const answers = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, index) => damaged.get(`${KEY}${index}`)),
+    );
+    expect(answers.some(({ status }) => status === 'rejected')).toBe(true);
+    for (const answer of answers)
+      if (answer.status === 'fulfilled') expect([undefined, 'x'.repeat(5000)]).toContain(answer.value);
+  });
+
+  it('rejects where a folder cannot be made', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    await expect(storeAt(join(folder, 'file', 'cache')).get(KEY)).rejects.toThrow(/ENOTDIR|EEXIST/);
+  });
+
+  it('waits for a lock that is soon given back', async () => {
+    const store = storeAt(folder);
+    await store.set(KEY, 'before');
+    const { KeyvSqlite } = await import('@keyv/sqlite');
+    const other = new KeyvSqlite({ uri: `sqlite://${store.location}`, table: 'filters' });
+    await other.query('BEGIN EXCLUSIVE');
+    setTimeout(() => void other.query('COMMIT'), 200);
+    await store.set(KEY, 'after');
+    expect(await store.get(KEY)).toBe('after');
+    await other.close();
+  });
+
+  it('takes the writes of eight processes that find no cache yet', async () => {
+    const script = `
+      import { openStore } from ${JSON.stringify(new URL('../../dist/cache/index.js', import.meta.url).href)};
+      const store = openStore(${JSON.stringify(folder)});
+      const key = process.argv[1];
+      await store.get(key);
+      await store.set(key, 'of ' + key);
+      await store.close();`;
+    const codes = await Promise.all(
+      Array.from(
+        { length: 8 },
+        (_, index) =>
+          new Promise((resolve) =>
+            spawn(process.execPath, ['--input-type=module', '-e', script, `key${index}`], {
+              stdio: ['ignore', 'ignore', 'inherit'],
+            }).on('exit', resolve),
+          ),
+      ),
+    );
+    expect(codes).toEqual(Array.from({ length: 8 }, () => 0));
+    const store = storeAt(folder);
+    for (let index = 0; index < 8; index += 1) expect(await store.get(`key${index}`)).toBe(`of key${index}`);
+  });
+});
+
+describe.runIf(onPosix)('a place where others could put a filter is refused', () => {
+  const UNSAFE = 'CACHE_FOLDER_UNSAFE';
+
+  it('if the folder can be written by group or world', async () => {
+    for (const mode of [0o770, 0o720, 0o702, 0o777]) {
+      chmodSync(folder, mode);
+      expect(await faultOf(storeAt(folder).get(KEY)), mode.toString(8)).toBe(UNSAFE);
+    }
+    chmodSync(folder, 0o755);
+    expect(await faultOf(storeAt(folder).get(KEY))).toBe('no fault');
+  });
+
+  it('if the file can', async () => {
+    const store = storeAt(folder);
+    await store.set(KEY, 'x');
+    await store.close();
+    chmodSync(store.location, 0o660);
+    expect(await faultOf(storeAt(folder).get(KEY))).toBe(UNSAFE);
+  });
+
+  it('if anybody can replace a folder above', async () => {
+    const above = join(folder, 'open');
+    mkdirSync(above);
+    chmodSync(above, 0o777);
+    expect(await faultOf(storeAt(join(above, 'cache')).get(KEY))).toBe(UNSAFE);
+    chmodSync(above, 0o1777);
+    expect(await faultOf(storeAt(join(above, 'cache')).get(KEY))).toBe('no fault');
+  });
+
+  it('if it is a symbolic link', async () => {
+    mkdirSync(join(folder, 'real'), { mode: 0o700 });
+    symlinkSync(join(folder, 'real'), join(folder, 'link'));
+    expect(await faultOf(storeAt(join(folder, 'link')).get(KEY))).toBe(UNSAFE);
+    writeFileSync(join(folder, 'elsewhere'), '');
+    symlinkSync(join(folder, 'elsewhere'), join(folder, 'real', 'cache.sqlite'));
+    expect(await faultOf(storeAt(join(folder, 'real')).get(KEY))).not.toBe('no fault');
+  });
+
+  it.runIf(process.geteuid?.() === 0)('if it belongs to another user', async () => {
+    const { chownSync } = await import('node:fs');
+    chmodSync(folder, 0o700);
+    chownSync(folder, 12345, 12345);
+    expect(await faultOf(storeAt(folder).get(KEY))).toBe(UNSAFE);
+  });
+});
+
+describe('a location', () => {
+  it('is a folder or a sqlite file', () => {
+    expect(openStore('/some/folder').location).toBe('/some/folder/cache.sqlite');
+    expect(openStore('sqlite:/some/file.db').location).toBe('/some/file.db');
+    expect(openStore('sqlite:///some/file.db').location).toBe('/some/file.db');
+  });
+
+  it('of another kind is refused, with the kinds there are', () => {
+    for (const location of [
+      'redis://host',
+      'postgres://host/db',
+      'http://x/',
+      'sqlite:',
+      'sqlite://host/x',
+    ]) {
+      expect(() => openStore(location), location).toThrow(SeccompcError);
+      expect(() => openStore(location)).toThrow(/no cache store/);
+    }
+  });
+
+  it('is where the system keeps caches, and an odd variable is ignored', () => {
+    const home = defaultCacheFolder({}, 'linux');
+    expect(home).toMatch(/\.cache\/seccompc$/);
+    expect(defaultCacheFolder({ XDG_CACHE_HOME: '/x' }, 'linux')).toBe('/x/seccompc');
+    expect(defaultCacheFolder({ XDG_CACHE_HOME: 'relative' }, 'linux')).toBe(home);
+    expect(defaultCacheFolder({ XDG_CACHE_HOME: '' }, 'linux')).toBe(home);
+    expect(defaultCacheFolder({}, 'darwin')).toMatch(/Library\/Caches\/seccompc$/);
+    expect(defaultCacheFolder({ LOCALAPPDATA: '/local' }, 'win32')).toBe('/local/seccompc/Cache');
+  });
+});
+
+describe('a deadline', () => {
+  it('ends the wait, and swallows what comes later', async () => {
+    await expect(withDeadline(new Promise(() => {}), 10)).rejects.toThrow(DeadlinePassed);
+    let failLater: (error: Error) => void = () => {};
+    const late = new Promise((_, reject) => (failLater = reject));
+    await expect(withDeadline(late, 10)).rejects.toThrow(/10 ms/);
+    failLater(new Error('too late'));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  });
+
+  it('passes an answer and a rejection on', async () => {
+    expect(await withDeadline(Promise.resolve(7), 1000)).toBe(7);
+    await expect(withDeadline(Promise.reject(new Error('no')), 1000)).rejects.toThrow('no');
+  });
+});
