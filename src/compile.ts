@@ -3,21 +3,29 @@ import { checkProgram, convertedLength } from './bpf/check.ts';
 import { encode } from './bpf/instruction.ts';
 import type { Endian, SockFilter } from './bpf/instruction.ts';
 import { generate } from './codegen/generate.ts';
-import type { Optimize } from './codegen/generate.ts';
-import { SeccompcError } from './errors.ts';
+import { weightsFor } from './codegen/weights.ts';
+import type { Optimize } from './codegen/weights.ts';
+import { diagnostic, fail, SeccompcError } from './errors.ts';
 import type { Diagnostic } from './errors.ts';
 import { filterArches } from './policy/architectures.ts';
+import { describeAction } from './policy/combine.ts';
 import { asksForNoFilter, lowerPolicy } from './policy/lower.ts';
 import { resolveProfile } from './profile/docker.ts';
 import { parseProfile } from './profile/read.ts';
 import type { FlagName, Profile, Seccomp } from './profile/types.ts';
+import { prove } from './prove/prove.ts';
+import type { Witness } from './prove/prove.ts';
+import type { Reference } from './prove/reference.ts';
 import { loadTables } from './syscalls/load.ts';
+import type { SyscallTables } from './syscalls/tables.ts';
 import type { Target } from './target.ts';
 
 export interface CompileOptions {
   target: Target;
   /** What the program is made fast for; `attach` unless said. */
   optimize?: Optimize;
+  /** Whether to prove the program against the profile: wherever the proof ends in time (`auto`), never, or else refuse. */
+  prove?: 'auto' | 'never' | 'require';
   /** Name of the input in diagnostics. */
   file?: string;
 }
@@ -38,6 +46,8 @@ export interface Filter {
   flags: FlagName[] | undefined;
   listenerPath?: string;
   target: Target;
+  /** Whether the program was proved to answer every possible call as the profile does. */
+  proved: boolean;
   /** Warnings and notes, in the order in which they were found, with their place in the file. */
   diagnostics: Diagnostic[];
 }
@@ -51,7 +61,7 @@ export async function compile(
   input: Profile | string | Uint8Array,
   options: CompileOptions,
 ): Promise<Filter> {
-  const { target, optimize = 'attach' } = options;
+  const { target, optimize = 'attach', prove: proof = 'auto' } = options;
   const { profile, diagnostics } = readInput(input, options.file ?? '-');
   if (profile === undefined) throw new SeccompcError(diagnostics);
   const report = (d: Diagnostic) => diagnostics.push(placed(d, profile));
@@ -69,8 +79,9 @@ export async function compile(
   const policy = lowerPolicy(seccomp, arches, target, tables, report);
   refuseErrors(diagnostics);
 
-  const instructions = generate(policy!, optimize);
+  const instructions = generate(policy!, weightsFor(optimize, tables));
   checkProgram(instructions).forEach(report);
+  const proved = proof !== 'never' && provedEqual(instructions, { seccomp, target, tables }, proof, report);
   refuseErrors(diagnostics);
 
   return {
@@ -82,8 +93,39 @@ export async function compile(
     confined: true,
     ...besideTheProgram(seccomp),
     target,
+    proved,
     diagnostics,
   };
+}
+
+/** Proves the program; a program that differs from its profile is a fault of ours and never leaves here. */
+function provedEqual(
+  program: readonly SockFilter[],
+  reference: Reference,
+  proof: 'auto' | 'require',
+  report: (d: Diagnostic) => void,
+): boolean {
+  const result = prove(program, reference);
+  switch (result.verdict) {
+    case 'equal':
+      return true;
+    case 'undecided': {
+      const severity = proof === 'require' ? 'error' : 'note';
+      report(diagnostic('NOT_PROVED', { reason: result.reason }, { severity }));
+      return false;
+    }
+    case 'malformed':
+      return fail('PROOF_CONTRADICTS', { witness: result.reason });
+    case 'different':
+      return fail('PROOF_CONTRADICTS', { witness: describeWitness(result.witnesses[0]!, reference.tables) });
+  }
+}
+
+function describeWitness({ data, abi, expected, actual }: Witness, tables: SyscallTables): string {
+  const name = abi === undefined ? undefined : tables.of(abi).nameOf(data.nr);
+  const args = data.args.map((arg) => `0x${arg.toString(16)}`).join(', ');
+  const call = `${name ?? data.nr}(${args}) on ${abi ?? `audit arch 0x${data.arch.toString(16)}`}`;
+  return `${call}: the profile asks for ${describeAction(expected)}, the program gives ${describeAction(actual)}`;
 }
 
 function readInput(
@@ -119,6 +161,7 @@ function unconfined(seccomp: Seccomp | null, target: Target, diagnostics: Diagno
     confined: false,
     ...besideTheProgram(seccomp),
     target,
+    proved: false,
     diagnostics,
   };
 }

@@ -154,6 +154,19 @@ const TABLE = {
       'on {arch} {name} also goes through {by}, where conditions on argument 0 are lost and the others test the arguments of {by}',
   },
 
+  // -- proof (src/compile.ts)
+  NOT_PROVED: {
+    severity: 'note',
+    exit: EXIT.undecided,
+    message: 'the program is not proved: {reason}',
+  },
+  PROOF_CONTRADICTS: {
+    severity: 'error',
+    exit: EXIT.software,
+    message: 'the compiler made a program that differs from the profile, so nothing is written. {witness}',
+    hint: 'this is a fault of seccompc; please report it with the profile',
+  },
+
   // -- check: the kernel's acceptance rules (src/bpf/check.ts)
   FILTER_EMPTY: { severity: 'error', message: 'the filter has no instructions, which the kernel refuses' },
   FILTER_TOO_LONG: {

@@ -8,10 +8,7 @@ import type { Node } from './graph.ts';
 import { leafOf } from './leaf.ts';
 import { select } from './select.ts';
 import type { Interval, Selection } from './select.ts';
-import { weightsFor } from './weights.ts';
-import type { Optimize, Weights } from './weights.ts';
-
-export type { Optimize };
+import type { Weights } from './weights.ts';
 
 /**
  * Turns a policy into a program: one tree of tests on the syscall number for each audit arch, behind a test of the
@@ -20,9 +17,8 @@ export type { Optimize };
  * Where two numberings are nearly the same (x32 and x86_64; the asm-generic architectures), the second becomes a tree
  * of exceptions that runs into the first. docs/codegen.md.
  */
-export function generate(policy: Policy, optimize: Optimize): SockFilter[] {
+export function generate(policy: Policy, weights: Weights): SockFilter[] {
   const graph = new Graph();
-  const weights = weightsFor(policy, optimize);
   const leaves = new Map<Decision, Node>();
   const leaf = (decision: Decision) => {
     const known = leaves.get(decision) ?? leafOf(decision, graph, policy.endian, weights.price);
@@ -78,7 +74,9 @@ function archTree(
   context: Context,
 ): Tree {
   const weight = (from: number, to: number) => context.weights.of(arch, from, to);
-  const folded = arch.abis.some(({ name }) => name === 'X32') ? foldedTree(ranges, weight, context) : undefined;
+  const folded = arch.abis.some(({ name }) => name === 'X32')
+    ? foldedTree(ranges, weight, context)
+    : undefined;
   const candidates: Selection[] = [folded ?? plainTree(ranges, weight, context)];
   for (const base of earlier)
     if (resembles(ranges, base.ranges)) candidates.push(exceptionTree(ranges, base, weight, context));

@@ -1,14 +1,19 @@
 import { X32_SYSCALL_BIT } from '../arch.ts';
-import type { ArchPolicy, Policy } from '../policy/types.ts';
+import type { ArchPolicy } from '../policy/types.ts';
+import type { SyscallTables } from '../syscalls/tables.ts';
+import { FREQUENCY, SELDOM } from './frequency.ts';
 
 /**
  * What a filter is made fast for.
  *
  * - `attach`: the kernel's attach, which emulates the program once for each number of the native and the compat
- *   architecture. The default: on kernels since 5.11 allowed calls cost nothing afterwards.
+ *   architecture. Since Linux 5.11 allowed calls cost nothing afterwards.
+ * - `frequency`: the calls that programs make most, for older kernels and for architectures without the
+ *   kernel's allow-bitmap.
  * - `size`: fewest instructions.
  */
-export type Optimize = 'attach' | 'size';
+export const OPTIMIZE_GOALS = ['attach', 'frequency', 'size'] as const;
+export type Optimize = (typeof OPTIMIZE_GOALS)[number];
 
 /** How much a test on the way to a number costs. The weights of one architecture add up to about 1. */
 export interface Weights {
@@ -19,28 +24,56 @@ export interface Weights {
 }
 
 /**
- * Attach on Linux 6.18 takes about 92 ns for each converted instruction and 2 ns for each emulated step, and every
+ * Attach on Linux 6.18 takes about 92 ns for each converted instruction and 2 ns for each emulated step, and a
  * test on all of some 470 numbers is 470 steps: an instruction weighs a tenth of such a test. docs/codegen.md.
  */
 const ATTACH_PRICE = 0.1;
-/** Numbers of each architecture that the kernel emulates, `NR_syscalls`, rounded; those of the newest table. */
+/** A call takes no part in the cost of the program's size: enough to keep the tree from growing without gain. */
+const FREQUENCY_PRICE = 0.02;
+const SIZE_PRICE = 100;
+
+/** Numbers of each architecture that the kernel emulates, `NR_syscalls`: those of the newest table. */
 const EMULATED = 472;
-/** Numbers nobody emulates still count a little, or their part of the tree would degenerate. */
+/** Numbers outside still count a little, or their part of the tree would degenerate. */
 const RARE = 0.01;
 
-export function weightsFor(_policy: Policy, optimize: Optimize): Weights {
-  const scale = optimize === 'size' ? 0.001 : 1;
-  return {
-    price: ATTACH_PRICE,
-    of(arch, from, to) {
-      const first = firstNumber(arch);
-      const counted = overlap(from, to, first, first + EMULATED - 1);
-      const rest = to - from + 1 - counted;
-      return (
-        scale *
-        ((counted / EMULATED) * (1 - RARE) + (rest > 0 ? RARE * Math.min(1, rest / EMULATED) : 0) + 1e-9)
-      );
-    },
+export function weightsFor(optimize: Optimize, tables: SyscallTables): Weights {
+  if (optimize === 'frequency') return { price: FREQUENCY_PRICE, of: frequencyWeights(tables) };
+  return { price: optimize === 'size' ? SIZE_PRICE : ATTACH_PRICE, of: evenWeights };
+}
+
+/** All emulated numbers weigh the same, whether assigned or not. */
+function evenWeights(arch: ArchPolicy, from: number, to: number): number {
+  const first = firstNumber(arch);
+  const counted = overlap(from, to, first, first + EMULATED - 1);
+  const others = Math.min(EMULATED, to - from + 1 - counted);
+  return (counted / EMULATED) * (1 - RARE) + (others / EMULATED) * RARE + Number.EPSILON;
+}
+
+/** A number weighs what its call does, an unassigned one next to nothing. */
+function frequencyWeights(tables: SyscallTables): Weights['of'] {
+  /** For each audit arch the assigned numbers, ascending, each with the share of all up to and including it. */
+  const shares = new Map<ArchPolicy, { numbers: number[]; sums: number[] }>();
+  const sharesOf = (arch: ArchPolicy) => {
+    const known = shares.get(arch);
+    if (known) return known;
+    const entries = arch.abis.flatMap((abi) => [...tables.of(abi.name).entries()]);
+    const numbers: number[] = [];
+    const sums: number[] = [];
+    let sum = 0;
+    for (const [nr, name] of entries.toSorted(([a], [b]) => a - b)) {
+      sum += FREQUENCY.get(name) ?? SELDOM;
+      numbers.push(nr);
+      sums.push(sum);
+    }
+    const made = { numbers, sums: sums.map((share) => share / sum) };
+    shares.set(arch, made);
+    return made;
+  };
+  return (arch, from, to) => {
+    const { numbers, sums } = sharesOf(arch);
+    const upTo = (nr: number) => sums[numbers.findLastIndex((n) => n <= nr)] ?? 0;
+    return upTo(to) - upTo(from - 1) + Number.EPSILON;
   };
 }
 
