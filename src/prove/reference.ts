@@ -250,7 +250,7 @@ function stubOf(abis: readonly Arch[], seccomp: Seccomp, tables: SyscallTables) 
     if (largest > 0) last.set(abi, largest);
   }
   const answer = (nr: number): number | undefined => {
-    const abi = abiOf(abis, nr);
+    const abi = abiOf(abis, (nr & X32_SYSCALL_BIT) !== 0);
     const limit = abi && last.get(abi);
     if (abi === undefined || limit === undefined) return undefined;
     const s390Zero = nr === 0 && (abi.name === 'S390' || abi.name === 'S390X');
@@ -287,7 +287,7 @@ function newerOf(abis: readonly Arch[], seccomp: Seccomp, tables: SyscallTables,
     last.set(abi, ordinary);
   }
   const answer = (nr: number): number | undefined => {
-    const abi = abiOf(abis, nr);
+    const abi = abiOf(abis, nr >= X32_SYSCALL_BIT);
     if (abi === undefined) return undefined;
     const unassigned = nr > last.get(abi)! && tables.of(abi.name).nameOf(nr) === undefined;
     return newer.has(nr) || unassigned ? enosysOf(abi) : undefined;
@@ -303,10 +303,8 @@ function isNewer(a: KernelVersion, b: KernelVersion): boolean {
   return a.major > b.major || (a.major === b.major && a.minor > b.minor);
 }
 
-/** The ABI that a number is looked up in: where x86_64 and x32 share an audit arch, bit 30 chooses. */
-function abiOf(abis: readonly Arch[], nr: number): Arch | undefined {
+/** The ABI of a number, where x86_64 and x32 share an audit arch: `isX32` says which. */
+function abiOf(abis: readonly Arch[], isX32: boolean): Arch | undefined {
   const shared = abis.some(({ name }) => name === 'X86_64' || name === 'X32');
-  if (!shared) return abis[0];
-  const wanted = (nr & X32_SYSCALL_BIT) !== 0 ? 'X32' : 'X86_64';
-  return abis.find(({ name }) => name === wanted);
+  return shared ? abis.find(({ name }) => name === (isX32 ? 'X32' : 'X86_64')) : abis[0];
 }

@@ -30,7 +30,10 @@ export function atomSpace(nodeBudget: number | undefined): Space {
   return { diagram, atoms: new Atoms(diagram), canonical: false };
 }
 
-/** arch and nr first; then bits in order of first use, the words of one group interleaved. */
+/**
+ * arch and nr first; then bits in order of first use, the words of one group interleaved. Groups of several words
+ * come before those of one, which are content with any order.
+ */
 function interleavedOrder(groups: Iterable<TestGroup>): number[] {
   const order = Array.from({ length: WORD_ARGS * WORD_BITS }, (_, variable) => variable);
   const placed = new Uint8Array(INPUT_BITS).fill(1, 0, order.length);
@@ -39,7 +42,8 @@ function interleavedOrder(groups: Iterable<TestGroup>): number[] {
     placed[variable] = 1;
     order.push(variable);
   };
-  for (const group of groups)
+  const all = [...groups];
+  for (const group of [...all.filter(({ size }) => size > 1), ...all])
     for (let bit = WORD_BITS - 1; bit >= 0; bit--)
       for (const [word, mask] of group) if ((mask >>> bit) & 1) place(variableOf(word, bit));
   for (let variable = 0; variable < WORDS * WORD_BITS; variable++) place(variable);

@@ -1,7 +1,9 @@
 /** Programs for the prover's tests: an assembler with labels, and the plainest compiler of a profile there is. */
 import type { Endian, SockFilter } from '../../src/bpf/instruction.ts';
 import type { ArchName } from '../../src/arch.ts';
+import { isActionName } from '../../src/action.ts';
 import type { ActionName } from '../../src/action.ts';
+import { OPERATOR_NAMES } from '../../src/profile/types.ts';
 import type { OperatorName, Seccomp } from '../../src/profile/types.ts';
 import type { Target } from '../../src/target.ts';
 import type { Condition } from '../oracle/conditions.ts';
@@ -152,19 +154,19 @@ function emitCondition(code: Assembler, c: Condition, endian: Endian, fail: Labe
 /** The profile as the product's own reader would give it. */
 export function seccompFrom(profile: OciProfile): Seccomp {
   return {
-    defaultAction: asAction(profile.defaultAction),
+    defaultAction: profile.defaultAction === undefined ? undefined : actionNamed(profile.defaultAction),
     ...(profile.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: Number(profile.defaultErrnoRet) }),
     architectures: (profile.architectures ?? []).map((name) => ({ name, pointer: '' })),
     flags: undefined,
     syscalls: (profile.syscalls ?? []).map((entry, index) => ({
       names: entry.names,
-      action: asAction(entry.action)!,
+      action: actionNamed(entry.action),
       ...(entry.errnoRet === undefined ? {} : { errnoRet: Number(entry.errnoRet) }),
       args: (entry.args ?? []).map((arg) => ({
         index: Number(arg.index),
         value: arg.value,
         valueTwo: arg.valueTwo ?? 0n,
-        op: arg.op as OperatorName,
+        op: operatorNamed(arg.op),
       })),
       pointer: `/syscalls/${index}`,
     })),
@@ -172,8 +174,16 @@ export function seccompFrom(profile: OciProfile): Seccomp {
   };
 }
 
-function asAction(name: string | undefined): ActionName | undefined {
-  return name as ActionName | undefined;
+function actionNamed(name: string): ActionName {
+  return isActionName(name) ? name : unusable(name);
+}
+
+function operatorNamed(name: string): OperatorName {
+  return OPERATOR_NAMES.find((known) => known === name) ?? unusable(name);
+}
+
+function unusable(name: string): never {
+  throw new Error(`the sample has no valid ${name}`);
 }
 
 export function targetFor(arch: ArchName, more: Partial<Target> = {}): Target {

@@ -1,0 +1,177 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { allArches } from '../../src/arch.ts';
+import type { SeccompData } from '../../src/bpf/instruction.ts';
+import { run } from '../../src/bpf/interpreter.ts';
+import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/conditions.ts';
+import { Undecided } from '../../src/prove/diagram.ts';
+import { wordsOf } from '../../src/prove/input.ts';
+import { Malformed } from '../../src/prove/instruction.ts';
+import { programDiagram } from '../../src/prove/program.ts';
+import { atomSpace, canonicalSpace, interleavedSpace } from '../../src/prove/space.ts';
+import { atomOverBits } from '../../src/prove/atoms.ts';
+import { condition, holds } from '../oracle/conditions.ts';
+import type { Mnemonic } from '../unit/prove-programs.ts';
+import { insn } from '../unit/prove-programs.ts';
+
+const word = fc.oneof(
+  fc.constantFrom(0, 1, 2, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff),
+  fc.integer({ min: 0, max: 40 }),
+  fc.integer({ min: 0, max: 0xffffffff }),
+);
+const wide = fc.tuple(word, word).map(([high, low]) => (BigInt(high) << 32n) | BigInt(low));
+const input: fc.Arbitrary<SeccompData> = fc.record({
+  nr: word,
+  arch: fc.oneof(word, fc.constantFrom(...allArches().map(({ auditArch }) => auditArch))),
+  ip: wide,
+  args: fc.array(wide, { minLength: 6, maxLength: 6 }),
+});
+
+describe('a comparison of an argument', () => {
+  const OPERATORS = ['NE', 'LT', 'LE', 'EQ', 'GE', 'GT', 'MASKED_EQ'] as const;
+  const comparison = fc.record({
+    op: fc.constantFrom(...OPERATORS),
+    value: wide,
+    valueTwo: wide,
+    bits: fc.constantFrom(32 as const, 64 as const),
+    arg: fc.integer({ min: 0, max: 5 }),
+  });
+
+  it('means over bits and over atoms what plain integers say', () => {
+    fc.assert(
+      fc.property(comparison, fc.array(input, { minLength: 5, maxLength: 20 }), (shape, inputs) => {
+        const { value, valueTwo, bits, arg } = shape;
+        const op = `SCMP_CMP_${shape.op}` as const;
+        const cut = {
+          arg, op, bits, value: BigInt.asUintN(bits, value), valueTwo: BigInt.asUintN(bits, valueTwo),
+        }; // prettier-ignore
+        const { diagram } = canonicalSpace(undefined);
+        const overBits = comparisonOverBits(diagram, cut);
+        const { diagram: tests, atoms } = atomSpace(undefined);
+        const overAtoms = comparisonOverAtoms(tests, atoms!, cut);
+        /** Follows the diagram of atoms, answering each by its own bits. */
+        const followAtoms = (words: Uint32Array) => {
+          let node = overAtoms;
+          while (!tests.isTerminal(node)) {
+            const test = atomOverBits(diagram, atoms!.atomOf(tests.variableOf(node)));
+            node = diagram.evaluate(test, words) === 1 ? tests.high(node) : tests.low(node);
+          }
+          return tests.valueOf(node);
+        };
+        const expected = condition({ index: BigInt(arg), op, value, valueTwo }, BigInt(bits));
+        const near = [value, value - 1n, value + 1n, value ^ (1n << 32n), valueTwo, ~value].map((x) => ({
+          ...inputs[0]!,
+          args: inputs[0]!.args.with(arg, BigInt.asUintN(64, x)),
+        }));
+        for (const data of [...inputs, ...near]) {
+          const wanted = holds(expected, data.args) ? 1 : 0;
+          expect(diagram.evaluate(overBits, wordsOf(data))).toBe(wanted);
+          expect(followAtoms(wordsOf(data))).toBe(wanted);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('the diagram of a program', () => {
+  const cheap: Mnemonic[] = [
+    'ld #', 'ldx #', 'ld len', 'ldx len', 'tax', 'txa', 'and', 'or', 'xor', 'lsh', 'rsh', 'add', 'sub', 'neg',
+    'st M', 'stx M', 'jeq', 'jgt', 'jge', 'jset', 'and x', 'or x', 'xor x', 'jset x', 'div', 'mul', 'lsh x',
+    'rsh x', 'jeq x', 'jge x', 'add x', 'div x',
+  ]; // prettier-ignore
+  const instruction = fc
+    .tuple(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.constant<Mnemonic>('ld abs') },
+        { weight: 2, arbitrary: fc.constantFrom<Mnemonic>('and', 'jeq', 'jge', 'ld M', 'ldx M') },
+        { weight: 8, arbitrary: fc.constantFrom(...cheap) },
+      ),
+      word,
+      fc.integer({ min: 0, max: 3 }),
+      fc.integer({ min: 0, max: 3 }),
+    )
+    .map(([mnemonic, k, jt, jf]) => {
+      if (mnemonic === 'ld abs') return insn(mnemonic, (k % 16) * 4);
+      if (mnemonic.endsWith('M')) return insn(mnemonic, k % 3);
+      if (mnemonic === 'lsh' || mnemonic === 'rsh') return insn(mnemonic, k % 32);
+      if (mnemonic === 'div' || mnemonic === 'mul') return insn(mnemonic, (k % 9) + 1);
+      return insn(mnemonic, k, jt, jf);
+    });
+  const program = fc
+    .tuple(fc.array(instruction, { minLength: 1, maxLength: 14 }), fc.boolean())
+    .map(([body, returnsA]) => [
+      // Scratch words are written before they are read, as the kernel wants it.
+      insn('st M', 0), insn('st M', 1), insn('st M', 2),
+      ...body,
+      insn('ret', 0x7fff0000), insn('ret', 0x50001), insn('ret', 0), insn(returnsA ? 'ret a' : 'ret', 0x50002),
+    ]); // prettier-ignore
+
+  it('answers as the interpreter does, whatever the opcodes', () => {
+    let decided = 0;
+    fc.assert(
+      fc.property(
+        program,
+        fc.constantFrom('little' as const, 'big' as const),
+        fc.array(input, { minLength: 10, maxLength: 30 }),
+        (code, endian, inputs) => {
+          const space = canonicalSpace(1 << 14);
+          try {
+            const node = programDiagram(space, code, endian);
+            for (const data of inputs)
+              expect(space.diagram.evaluate(node, wordsOf(data))).toBe(run(code, data, endian).value);
+            decided++;
+          } catch (error) {
+            if (!(error instanceof Undecided)) throw error;
+          }
+        },
+      ),
+      { numRuns: 1500 },
+    );
+    expect(decided).toBeGreaterThan(1000);
+  });
+
+  it('is the same function in any order of variables', () => {
+    fc.assert(
+      fc.property(
+        program,
+        fc.array(input, { minLength: 5, maxLength: 10 }),
+        fc.array(fc.dictionary(fc.constantFrom('2', '5', '9', '14'), word, { maxKeys: 3 }), { maxLength: 5 }),
+        (code, inputs, groups) => {
+          const order = groups.map((group) => new Map(Object.entries(group).map(([k, v]) => [Number(k), v])));
+          const space = interleavedSpace(1 << 14, order);
+          try {
+            const node = programDiagram(space, code, 'little');
+            for (const data of inputs)
+              expect(space.diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+          } catch (error) {
+            if (!(error instanceof Undecided)) throw error;
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is refused, never wrong, for instructions at random', () => {
+    const anything = fc.record({
+      code: fc.integer({ min: 0, max: 0xff }),
+      jt: fc.integer({ min: 0, max: 4 }),
+      jf: fc.integer({ min: 0, max: 4 }),
+      k: word,
+    });
+    fc.assert(
+      fc.property(fc.array(anything, { maxLength: 6 }), input, (body, data) => {
+        const code = [...body, insn('ret', 0x7fff0000)];
+        const space = canonicalSpace(1 << 12);
+        try {
+          const node = programDiagram(space, code, 'little');
+          expect(space.diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+        } catch (error) {
+          if (!(error instanceof Undecided || error instanceof Malformed)) throw error;
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
