@@ -45,6 +45,114 @@ interface Entry {
 
 // Sections by stage. Keep each sorted by the order in which the stage can find it.
 const TABLE = {
+  // -- reading: the text of a profile (src/profile)
+  NOT_A_PROFILE: { severity: 'error', message: 'this is {what}, not a seccomp profile' },
+  BYTE_ORDER_MARK: {
+    severity: 'warning',
+    message: 'the file starts with a byte order mark, at which Docker and Podman refuse it',
+    hint: 'save it as UTF-8 without a byte order mark',
+  },
+  JSON_TOO_LARGE: { severity: 'error', message: 'the text has more than {limit} characters' },
+  JSON_TOO_DEEP: { severity: 'error', message: 'more than {limit} levels of objects and arrays' },
+  JSON_SYNTAX: { severity: 'error', message: 'not JSON: {reason}' },
+  JSON_COMMENT: {
+    severity: 'error',
+    message: 'JSON has no comments, and every runtime refuses the file',
+    hint: 'put it into a member named "comment"',
+  },
+  JSON_TRAILING_COMMA: {
+    severity: 'error',
+    message: 'a comma after the last element, which JSON does not have',
+    hint: 'remove the comma',
+  },
+  JSON_DUPLICATE_KEY: {
+    severity: 'error',
+    message: 'the key {key} stands twice in one object, and readers disagree on which one counts',
+  },
+  JSON_AFTER_END: { severity: 'error', message: 'the document is complete, but {found} follows' },
+  WRONG_TYPE: { severity: 'error', message: '{member} must be {expected}, not {found}' },
+  MISSING_MEMBER: { severity: 'error', message: '{owner} has no {member}' },
+  UNKNOWN_ACTION: { severity: 'error', message: 'there is no action {value}' },
+  UNKNOWN_OPERATOR: { severity: 'error', message: 'there is no operator {value}' },
+  UNKNOWN_FLAG: { severity: 'error', message: 'there is no filter flag {value}' },
+  ARG_INDEX_RANGE: {
+    severity: 'error',
+    message: 'a system call has arguments 0 to 5, so there is no index {value}',
+  },
+  NUMBER_FORM: {
+    severity: 'error',
+    message: '{member} is written {value}, but the runtimes take plain whole numbers only',
+  },
+  NUMBER_RANGE: { severity: 'error', message: '{member} must be 0 to {largest}, not {value}' },
+  EMPTY_NAME: { severity: 'error', message: '{member} is empty, at which runc refuses the profile' },
+  KEY_CASE: {
+    severity: 'warning',
+    message: 'the key {key} is read as "{proper}": Docker and Podman ignore case here, other readers do not',
+    hint: 'write "{proper}"',
+  },
+  KEY_CASE_IGNORED: {
+    severity: 'warning',
+    message: 'the key {key} is ignored, as crun does, but runc reads it as "{proper}"{more}',
+    hint: 'write "{proper}", or take it out',
+  },
+  ENGINE_KEY_IGNORED: {
+    severity: 'warning',
+    message: 'OCI runtimes ignore {key}, which only Docker and Podman resolve: {effect}{more}',
+    hint: 'resolve the profile first ("seccompc resolve") and put the result here',
+  },
+  RULES_IGNORED: {
+    severity: 'warning',
+    message: 'NOTHING reads the key {key}, although it looks like rules: they have no effect{more}',
+    hint: 'rules stand in "syscalls", each with "names" and "action"',
+  },
+  UNKNOWN_KEY: { severity: 'warning', message: 'no runtime reads the key {key}{more}' },
+
+  // -- resolving: the Docker dialect against its target (src/profile/docker.ts)
+  ARCHITECTURES_AND_ARCHMAP: {
+    severity: 'error',
+    message: 'the profile has both architectures and archMap, which Docker and Podman refuse',
+    hint: 'keep archMap; --architectures replaces either',
+  },
+  ARCHMAP_NOT_APPLIED: {
+    severity: 'warning',
+    message: '{engine} does not apply archMap on {arch}, so the filter has {arch} only',
+  },
+  ARCHMAP_WITHOUT_NATIVE: {
+    severity: 'warning',
+    message: 'archMap has no entry for {name}, so the filter has {arch} only',
+  },
+  NAME_AND_NAMES: {
+    severity: 'error',
+    message: 'the entry has both name and names, which Docker and Podman refuse',
+    hint: 'keep names',
+  },
+  ENTRY_WITHOUT_NAMES: { severity: 'warning', message: 'the entry names no system call, so it has no effect' },
+  MIN_KERNEL_INVALID: {
+    severity: 'error',
+    message: 'minKernel must be two numbers from 0 to 255 such as "4.8", not {value}',
+  },
+  MIN_KERNEL_IGNORED: {
+    severity: 'warning',
+    message: 'Podman ignores minKernel, so the entry {effect} whatever the kernel{more}',
+  },
+  ERRNO_NAME_UNKNOWN: { severity: 'error', message: 'there is no errno {value}' },
+  ERRNO_NAME_IGNORED: {
+    severity: 'warning',
+    message: 'Docker ignores {member}, so {effect}{more}',
+    hint: 'write the number as {number} too',
+  },
+  ARCHES_NEVER_MATCH: {
+    severity: 'warning',
+    message: '{engine} has no architecture {value}, so this never matches{more}',
+  },
+  UNKNOWN_CAPABILITY: {
+    severity: 'warning',
+    message: 'there is no capability {value}, so this never matches{more}',
+  },
+
+  // -- target: what to compile for (src/target.ts)
+  TARGET_INVALID: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
+
   // -- policy: the resolved profile against its target (src/policy)
   MISSING_DEFAULT_ACTION: {
     severity: 'error',
@@ -212,7 +320,7 @@ const TABLE = {
     message: 'this machine ("{machine}") is none of the architectures that seccomp filters exist for',
     hint: 'name the architecture of the target by --arch, such as --arch x86_64',
   },
-  INPUT_UNREADABLE: { severity: 'error', exit: EXIT.noInput, message: 'cannot read {file}: {reason}' },
+  INPUT_UNREADABLE: { severity: 'error', exit: EXIT.noInput, message: 'cannot be read: {reason}' },
   OUTPUT_NOT_CREATED: {
     severity: 'error',
     exit: EXIT.cannotCreate,
@@ -227,7 +335,7 @@ const TABLE = {
   },
   NOT_A_FILTER: {
     severity: 'error',
-    message: '{file} is no filter: {reason}',
+    message: 'this is no filter: {reason}',
     hint: 'a filter is 8 bytes an instruction, as "seccompc compile" writes it, or base64 of that',
   },
   NOT_CONFINED: {
