@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { checkProgram, isSeccompOpcode } from '../bpf/check.ts';
 import { decode } from '../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
-import { fail } from '../errors.ts';
+import { diagnostic, SeccompcError } from '../errors.ts';
 import { decodeBase64 } from '../format/text.ts';
 import { reasonOf } from './output.ts';
 
@@ -21,7 +21,8 @@ export async function readInput(file: string): Promise<Uint8Array> {
       chunks.push(chunk);
     }
   } catch (cause) {
-    fail('INPUT_UNREADABLE', { file, reason: reasonOf(cause) }, { cause });
+    const found = { ...diagnostic('INPUT_UNREADABLE', { reason: reasonOf(cause) }), file };
+    throw new SeccompcError([found], { cause });
   }
   return Buffer.concat(chunks);
 }
@@ -61,7 +62,7 @@ export function readFilter(bytes: Uint8Array, file: string): FilterInput {
       : bytes.length % 8 === 0
         ? 'its opcodes are not those of seccomp'
         : `${bytes.length} bytes are no whole number of instructions, and it is not base64 either`;
-  return fail('NOT_A_FILTER', { file, reason });
+  throw new SeccompcError([{ ...diagnostic('NOT_A_FILTER', { reason }), file }]);
 }
 
 function candidates(bytes: Uint8Array): FilterInput[] {

@@ -114,8 +114,10 @@ function diagnosticsOf(error: unknown, args: string[]): readonly Diagnostic[] {
     // Help was asked for, or was printed in place of a message.
     if (error.exitCode === 0 || error.code === 'commander.help') return [];
     const command = args.find((arg) => Object.hasOwn(COMMANDS, arg));
-    const hint = `see "seccompc ${command === undefined ? '' : `${command} `}--help"`;
-    return [diagnostic('USAGE', { reason: error.message.replace(/^error: /, '') }, { hint })];
+    const help = `see "seccompc ${command === undefined ? '' : `${command} `}--help"`;
+    const [reason = '', guess] = error.message.replace(/^error: /, '').split('\n');
+    const hint = guess === undefined ? help : `${guess.replaceAll(/[()]/g, '')} Or ${help}`;
+    return [diagnostic('USAGE', { reason }, { hint })];
   }
   if (process.env['DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return [diagnostic('INTERNAL_ERROR', { reason: error instanceof Error ? error.message : String(error) })];

@@ -28,27 +28,31 @@ export interface TargetFlags {
 export function addTargetOptions(command: Command): Command {
   return command
     .optionsGroup('Target:')
-    .option('--arch A', 'native architecture, such as x86_64 or arm64 (default: this machine)', archArgument)
     .option(
-      '--architectures A,B',
+      '--arch <A>',
+      'native architecture, such as x86_64 or arm64 (default: this machine)',
+      archArgument,
+    )
+    .option(
+      '--architectures <A,B>',
       'use these instead of the architectures in the profile; "native": only --arch',
       architectureList,
     )
     .addOption(
-      new Option('--cap-set SET', 'capabilities of the container, for includes and excludes')
+      new Option('--cap-set <SET>', 'capabilities of the container, for includes and excludes')
         .choices(['default', 'all', 'none'])
         .default('default', "the engine's own"),
     )
-    .option('--cap CAP', 'one more capability (repeatable)', collect)
-    .option('--cap-drop CAP', 'one capability less (repeatable)', collect)
-    .option('--kernel X.Y', 'kernel release, for minKernel (default: this machine)', kernelVersion)
+    .option('--cap <CAP>', 'one more capability (repeatable)', collect)
+    .option('--cap-drop <CAP>', 'one capability less (repeatable)', collect)
+    .option('--kernel <X.Y>', 'kernel release, for minKernel (default: this machine)', kernelVersion)
     .addOption(
-      new Option('--engine ENGINE', 'whose reading of the Docker dialect')
+      new Option('--engine <ENGINE>', 'whose reading of the Docker dialect')
         .choices(['moby', 'podman'])
         .default('moby'),
     )
     .addOption(
-      new Option('--semantics RUNTIME', 'whose reading where runtimes disagree')
+      new Option('--semantics <RUNTIME>', 'whose reading where runtimes disagree')
         .choices(['crun', 'runc'])
         .default('crun'),
     )
@@ -58,12 +62,12 @@ export function addTargetOptions(command: Command): Command {
     )
     .option('--no-enosys-stub', 'do not, also with runc semantics')
     .option(
-      '--enosys-after X.Y',
+      '--enosys-after <X.Y>',
       'answer ENOSYS to unnamed calls that are newer than this kernel',
       kernelVersion,
     )
     .addOption(
-      new Option('--overlap HOW', 'rules with different actions that match one call')
+      new Option('--overlap <HOW>', 'rules with different actions that match one call')
         .choices(['warn', 'error'])
         .default('warn'),
     )

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalBytes } from '../../src/cache/canonical.ts';
 import { cacheKey } from '../../src/cache/key.ts';
@@ -40,8 +40,23 @@ function leaves(value: unknown, path: string[] = []): string[][] {
   return Object.entries(value).flatMap(([name, member]) => leaves(member, [...path, name]));
 }
 
+function membersOf(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null ? Object.entries(value) : [];
+}
+
+/** The key of fields that a test has put together by name. */
+function keyOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null || !isKeyFields(value))
+    throw new TypeError('no key fields');
+  return cacheKey(value);
+}
+
+function isKeyFields(value: object): value is KeyFields {
+  return ['input', 'options', 'tables', 'version', 'revision', 'entry'].every((name) => name in value);
+}
+
 function at(value: unknown, path: string[]): unknown {
-  return path.reduce<unknown>((inner, name) => new Map(Object.entries(inner as object)).get(name), value);
+  return path.reduce<unknown>((inner, name) => membersOf(inner).find(([key]) => key === name)?.[1], value);
 }
 
 /** The value with one leaf replaced. */
@@ -49,9 +64,8 @@ function withLeaf(value: unknown, [name, ...rest]: string[], leaf: unknown): unk
   if (name === undefined) return leaf;
   if (Array.isArray(value))
     return value.map((item, index) => (String(index) === name ? withLeaf(item, rest, leaf) : item));
-  const members = Object.entries(value as object);
   return Object.fromEntries(
-    members.map(([key, member]) => [key, key === name ? withLeaf(member, rest, leaf) : member]),
+    membersOf(value).map(([key, member]) => [key, key === name ? withLeaf(member, rest, leaf) : member]),
   );
 }
 
@@ -68,10 +82,10 @@ describe('the key of a compile', () => {
       fc.property(fields, (one) => {
         const paths = leaves(one);
         expect(paths.length).toBeGreaterThan(14);
-        for (const path of paths) {
-          const other = withLeaf(one, path, flipped(at(one, path))) as KeyFields;
-          expect(cacheKey(other), path.join('.')).not.toBe(cacheKey(one));
-        }
+        const unnoticed = paths.filter(
+          (path) => keyOf(withLeaf(one, path, flipped(at(one, path)))) === cacheKey(one),
+        );
+        expect(unnoticed).toEqual([]);
       }),
     );
   });
@@ -105,7 +119,7 @@ describe('the key of a compile', () => {
               .map(([name, member]) => [name, backwards(member)]),
           );
         };
-        expect(cacheKey(backwards(one) as KeyFields)).toBe(cacheKey(one));
+        expect(keyOf(backwards(one))).toBe(cacheKey(one));
       }),
     );
   });
@@ -154,7 +168,7 @@ describe('the canonical form', () => {
     fc.assert(
       fc.property(anyValue, anyValue, (one, other) => {
         const [a, b] = [Buffer.from(canonicalBytes(one)), Buffer.from(canonicalBytes(other))];
-        if (!a.equals(b)) expect(b.subarray(0, a.length).equals(a)).toBe(false);
+        expect(b.subarray(0, a.length).equals(a)).toBe(a.equals(b));
       }),
       { numRuns: 5000 },
     );

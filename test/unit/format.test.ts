@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { endianness, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
@@ -81,8 +81,8 @@ describe('raw, hex and base64', () => {
   });
 
   it('are not read from what only looks like base64', () => {
-    for (const wrong of ['A', 'AA', 'AAA', 'AA=', 'A===', '=AAA', 'AA=A', 'AB==', 'AAB=', 'AA-_', '{}AA'])
-      expect(decodeBase64(wrong), wrong).toBeUndefined();
+    const wrong = ['A', 'AA', 'AAA', 'AA=', 'A===', '=AAA', 'AA=A', 'AB==', 'AAB=', 'AA-_', '{}AA'];
+    expect(wrong.filter((each) => decodeBase64(each) !== undefined)).toEqual([]);
     expect(decodeBase64('')).toEqual(new Uint8Array());
   });
 });

@@ -29,7 +29,7 @@ export function makeCommand(): Command {
       command
         .command(name)
         .description(description)
-        .option('--cache DIR|URL', "another cache than the user's own: a folder, or sqlite:FILE")
+        .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
         .action(run),
     );
   add('path', 'print the file that the cache is in', async ({ cache, json }) => {

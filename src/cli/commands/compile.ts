@@ -45,21 +45,21 @@ export function makeCommand(): Command {
   const command = new Command('compile')
     .description('Compiles a profile to the BPF program that seccomp(2) loads.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .option('-o, --output FILE', 'where to write the filter (default: standard output)')
+    .option('-o, --output <FILE>', 'where to write the filter (default: standard output)')
     .addOption(
-      new Option('--format FORMAT', 'raw: 8 bytes an instruction; asm: readable (default: raw)').choices([
+      new Option('--format <FORMAT>', 'raw: 8 bytes an instruction; asm: readable (default: raw)').choices([
         ...FORMAT_NAMES,
         'json',
       ]),
     )
     .addOption(
-      new Option('--optimize FOR', 'attach: fast to load; frequency: fast common calls; size: short')
+      new Option('--optimize <FOR>', 'attach: fast to load; frequency: fast common calls; size: short')
         .choices(['attach', 'frequency', 'size'])
         .default('attach'),
     )
     .option('--no-prove', 'do not prove that the filter answers every call as the profile says')
     .option('--require-proof', 'fail rather than give a filter without that proof')
-    .option('--cache DIR|URL', "another cache than the user's own: a folder, or sqlite:FILE")
+    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
     .option('--no-cache', 'neither look into the cache nor keep the filter')
     .addHelpText('after', HELP)
     .action(run);

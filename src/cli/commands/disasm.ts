@@ -26,7 +26,11 @@ export function makeCommand(): Command {
   const command = new Command('disasm')
     .description('Prints the instructions of a filter, and in comments what their numbers mean.')
     .argument('FILTER', 'the filter')
-    .option('--arch A', 'whose calls the numbers are where the filter does not test it itself', archArgument)
+    .option(
+      '--arch <A>',
+      'whose calls the numbers are where the filter does not test it itself',
+      archArgument,
+    )
     .addHelpText('after', HELP)
     .action(run);
   return addVoiceOptions(command);

@@ -29,7 +29,7 @@ export function makeCommand(): Command {
   const command = new Command('lookup')
     .description('Looks up a system call by name or number (decimal or 0x hex).')
     .argument('[NAME|NUMBER]', 'the call')
-    .option('--arch A', 'architecture, such as x86_64 or arm64, or "all" (default: this machine)', (text) =>
+    .option('--arch <A>', 'architecture, such as x86_64 or arm64, or "all" (default: this machine)', (text) =>
       text === 'all' ? text : archArgument(text),
     )
     .option('--all', 'print the whole table of one architecture')

@@ -28,7 +28,7 @@ export function makeCommand(): Command {
   const command = new Command('resolve')
     .description('Prints the OCI linux.seccomp object that a profile of any dialect becomes for a target.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .option('-o, --output FILE', 'where to write it (default: standard output)')
+    .option('-o, --output <FILE>', 'where to write it (default: standard output)')
     .addHelpText('after', HELP)
     .action(run);
   return addTargetOptions(addVoiceOptions(command));

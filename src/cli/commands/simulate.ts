@@ -45,8 +45,8 @@ export function makeCommand(): Command {
     .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
     .argument('CALL', 'name or number of the call')
     .argument('[ARG...]', 'its arguments, up to six')
-    .option('--call-arch A', 'architecture of the call, if not --arch', archArgument)
-    .option('--ip N', 'instruction pointer', '0')
+    .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument)
+    .option('--ip <N>', 'instruction pointer', '0')
     .addHelpText('after', HELP)
     .action(run);
   return addTargetOptions(addVoiceOptions(command));
