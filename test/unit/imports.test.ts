@@ -1,0 +1,102 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const SRC = join(import.meta.dirname, '../../src');
+
+/** What each part may import besides itself. An import that is not listed is a decision to be made here first. */
+const ALLOWED: Record<string, string[]> = {
+  errors: [],
+  arch: [],
+  action: [],
+  target: ['arch', 'errors', 'syscalls'],
+  errno: ['arch', 'syscalls'],
+  bpf: ['action', 'arch', 'errno', 'errors', 'syscalls'],
+  syscalls: ['arch', 'target'],
+  profile: ['action', 'arch', 'errno', 'errors', 'syscalls', 'target'],
+  policy: ['action', 'arch', 'errno', 'errors', 'profile', 'syscalls', 'target'],
+  codegen: ['arch', 'bpf', 'policy', 'syscalls'],
+  // The proof shares the parsed profile and the tables with the compiler, and nothing that decides.
+  prove: ['action', 'arch', 'bpf', 'errno', 'profile', 'syscalls', 'target'],
+  compile: [
+    'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
+  ],
+  format: ['action', 'arch', 'bpf', 'compile', 'syscalls'],
+  index: [
+    'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'format', 'policy', 'profile', 'prove', 'syscalls',
+    'target',
+  ],
+  cache: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'profile', 'syscalls', 'target'],
+  cli: [
+    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'policy', 'profile', 'prove',
+    'syscalls', 'target',
+  ],
+  generate: ['arch', 'action', 'errors', 'profile', 'syscalls', 'target'],
+}; // prettier-ignore
+
+/** Parts that need Node; everything else runs in a browser. */
+const NEEDS_NODE = new Set(['cache', 'cli', 'generate']);
+/** Packages that the core may use; none of them touches the host. */
+const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein']);
+
+interface Import {
+  file: string;
+  part: string;
+  specifier: string;
+}
+
+function partOf(path: string): string {
+  return path.split('/')[0]!.replace(/\.ts$/, '');
+}
+
+function allImports(): Import[] {
+  const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    /\.[jt]s$/.test(path),
+  );
+  return files.flatMap((file) => {
+    const text = readFileSync(join(SRC, file), 'utf8');
+    const statements = text.matchAll(/^(?:import|export)\b[^;]*?\bfrom\s+'([^']+)'|\bimport\('([^']+)'\)/gm);
+    return [...statements]
+      .map((match) => ({ file, part: partOf(file), specifier: (match[1] ?? match[2])! }))
+      .filter(({ specifier }) => !isInTemplate(file, specifier));
+  });
+}
+
+/** The generator holds the text of modules whose imports are not its own. */
+function isInTemplate(file: string, specifier: string): boolean {
+  return (
+    file.startsWith('generate/') &&
+    specifier.startsWith('.') &&
+    !existsSync(join(SRC, dirname(file), specifier))
+  );
+}
+
+const imports = allImports();
+
+describe('the sources', () => {
+  test('import in one direction only', () => {
+    const wrong = imports
+      .filter(({ specifier }) => specifier.startsWith('.'))
+      .map(({ file, part, specifier }) => ({
+        file,
+        part,
+        to: partOf(relative(SRC, normalize(join(SRC, dirname(file), specifier)))),
+      }))
+      .filter(({ part, to }) => to !== part && !ALLOWED[part]?.includes(to))
+      .map(({ file, to }) => `${file} imports ${to}`);
+    expect(wrong).toEqual([]);
+    expect(new Set(imports.map(({ part }) => part)).size).toBeGreaterThan(10);
+  });
+
+  test('use nothing of Node in the core', () => {
+    const wrong = imports
+      .filter(({ part, specifier }) => !NEEDS_NODE.has(part) && !specifier.startsWith('.'))
+      .filter(({ specifier }) => !CORE_PACKAGES.has(specifier))
+      .map(({ file, specifier }) => `${file} imports ${specifier}`);
+    expect(wrong).toEqual([]);
+    const globals = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts') && !NEEDS_NODE.has(partOf(path)))
+      .filter((path) => /\b(process\.|Buffer\.|require\()/.test(readFileSync(join(SRC, path), 'utf8')));
+    expect(globals).toEqual([]);
+  });
+});
