@@ -58,12 +58,16 @@ export type Failure =
   | { verdict: 'malformed'; side: 'first' | 'second'; reason: string }
   | { verdict: 'undecided'; reason: string };
 
+export type { NamedCalls };
+
 export interface CompareOptions {
   relation?: Relation;
   /** Nodes a diagram may have before the next representation is tried. */
   nodeBudget?: number;
   /** Differences to report, one for each call; 32 unless said. */
   limit?: number;
+  /** Calls with names, besides those of a profile's own architectures: each that differs is reported. */
+  calls?: readonly NamedCalls[];
 }
 
 const DEFAULT_LIMIT = 32;
@@ -95,6 +99,8 @@ export function compare(first: Side, second: Side, options: CompareOptions = {})
   const relation = options.relation ?? 'equal';
   try {
     const sides = [prepare(first), prepare(second)] as const;
+    const known = [...sides.flatMap(({ calls }) => calls), ...(options.calls ?? [])];
+    const calls = [...new Map(known.map((named) => [named.abi.name, named])).values()];
     return firstDecided(spaces(options.nodeBudget, sides), (space) => {
       const pair = {
         space,
@@ -110,7 +116,7 @@ export function compare(first: Side, second: Side, options: CompareOptions = {})
       }
       const inputs = findInputs(space, pair.first, pair.second, BREAKS[relation], {
         limit: options.limit ?? DEFAULT_LIMIT,
-        calls: sides.flatMap(({ calls }) => calls),
+        calls,
       });
       if (inputs.length === 0) return { verdict: 'holds', nodes };
       return { verdict: 'broken', differences: inputs.map((input) => replay(pair, sides, relation, input)) };

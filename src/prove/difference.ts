@@ -37,6 +37,7 @@ interface Cube {
   second: Node;
 }
 
+const ALL_BITS = 0xffffffff;
 /** Paths through arch and nr that are looked at before the list is cut off. */
 const MOST_CUBES = 4096;
 /** Steps of the search where tests on one word may contradict each other. */
@@ -58,6 +59,7 @@ export function findInputs(
   const cubes = cubesOf(space.diagram, first, second, isBroken);
   const named: Input[] = [];
   const others: Input[] = [];
+  const kinds = new Set<string>();
   const searchAtoms = space.atoms && new AtomSearch(space.diagram, space.atoms, breaks, isBroken);
   for (const cube of cubes) {
     const input = new Uint32Array(WORDS);
@@ -70,7 +72,8 @@ export function findInputs(
       const call = input.slice();
       call[WORD_ARCH] = arch;
       call[WORD_NR] = nr;
-      (isNamed ? named : others).push(call);
+      if (isNamed) named.push(call);
+      else if (isNewKind(cube, arch, options.calls, kinds)) others.push(call);
     }
     if (named.length >= options.limit) break;
   }
@@ -78,6 +81,21 @@ export function findInputs(
   if (inputs.length === 0 && cubes.length === MOST_CUBES)
     throw new Undecided('the functions differ only where tests may contradict each other');
   return inputs;
+}
+
+/** Of ranges of nameless numbers, one for each way in which an architecture of the filter differs will do. */
+function isNewKind(
+  { masks, first, second }: Cube,
+  auditArch: number,
+  calls: readonly NamedCalls[],
+  kinds: Set<string>,
+): boolean {
+  if (masks[WORD_ARCH] === ALL_BITS && masks[WORD_NR] === ALL_BITS) return true;
+  const isListed = calls.some(({ abi }) => abi.auditArch === auditArch);
+  const kind = `${isListed ? auditArch : 'outside'} ${first} ${second}`;
+  const isNew = !kinds.has(kind);
+  kinds.add(kind);
+  return isNew;
 }
 
 /** Whether some input below a pair of nodes breaks the relation, remembered for every pair. */
