@@ -1,0 +1,47 @@
+import type { Position } from './types.ts';
+
+/** The text of a document and its lines. A line ends with LF or CRLF. */
+export class JsonText {
+  private readonly source: string;
+  /** Offset of the first unit of each line; made when the first position is asked for. */
+  private starts: number[] | undefined;
+
+  constructor(source: string) {
+    this.source = source;
+  }
+
+  positionAt(offset: number): Position {
+    const starts = (this.starts ??= this.lineStarts());
+    let low = 0;
+    let high = starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (starts[middle]! <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: offset - starts[low]! + 1 };
+  }
+
+  endOfLine(offset: number): number {
+    const end = this.source.indexOf('\n', offset);
+    return end < 0 ? this.source.length : end;
+  }
+
+  private lineStarts(): number[] {
+    const starts = [0];
+    for (let at = this.source.indexOf('\n'); at >= 0; at = this.source.indexOf('\n', at + 1))
+      starts.push(at + 1);
+    return starts;
+  }
+}
+
+const LONGEST_QUOTE = 60;
+
+/** The user's text for a message: in double quotes, cut when long, nothing in it that moves a terminal's cursor. */
+export function quote(text: string): string {
+  const cut = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
+  return JSON.stringify(cut).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,234 @@
+import { createScanner } from 'jsonc-parser';
+import { diagnostic } from '../errors.ts';
+import type { Code, Diagnostic } from '../errors.ts';
+import { JsonText, quote } from './json-text.ts';
+import type { Position } from './types.ts';
+
+/**
+ * Strict JSON (RFC 8259) as a tree that keeps what `JSON.parse` throws away: where each value stands, the text
+ * of each number, and keys that stand twice. Comments and trailing commas are reported and read over, so that
+ * one run finds all of them.
+ */
+
+/** A value of the document. `offset` counts UTF-16 units from the start of the text. */
+export type JsonNode =
+  | JsonObject
+  | { kind: 'array'; offset: number; items: JsonNode[] }
+  | { kind: 'string'; offset: number; value: string }
+  /** `text` as written: numbers above 2^53 would not survive a conversion. */
+  | { kind: 'number'; offset: number; text: string }
+  | { kind: 'boolean'; offset: number; value: boolean }
+  | { kind: 'null'; offset: number };
+
+export interface JsonObject {
+  kind: 'object';
+  offset: number;
+  /** In the order of the document; of a key that stands twice, the first. */
+  members: JsonMember[];
+}
+
+export interface JsonMember {
+  key: string;
+  keyOffset: number;
+  value: JsonNode;
+}
+
+export interface JsonDocument {
+  /** Undefined when a fault left no tree to speak of. */
+  root: JsonNode | undefined;
+  /** Faults of the syntax, with line and column, in the order of the text. */
+  diagnostics: Diagnostic[];
+  positionAt(offset: number): Position;
+}
+
+/** A config.json needs about 10 levels; the limit keeps hostile input from exhausting the stack. */
+export const MAX_DEPTH = 100;
+/** The largest text in UTF-16 units. A profile that names every system call with its arguments has some 100 KiB. */
+export const MAX_LENGTH = 16 * 1024 * 1024;
+
+// What the scanner calls its tokens and its faults; its own declarations are `const enum`s, which do not exist
+// at run time.
+const TOKEN = {
+  openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, comma: 5, colon: 6, null: 7, true: 8,
+  false: 9, string: 10, number: 11, lineComment: 12, blockComment: 13, lineBreak: 14, space: 15, unknown: 16,
+  end: 17,
+} as const; // prettier-ignore
+const SCAN_FAULTS: Record<number, { reason: string; fatal?: true }> = {
+  1: { reason: 'a comment that is not closed', fatal: true },
+  2: { reason: 'a string that is not closed on its line', fatal: true },
+  3: { reason: 'a number that is not finished', fatal: true },
+  4: { reason: 'a \\u escape that is not followed by four hexadecimal digits' },
+  5: { reason: 'an escape that JSON does not have' },
+  6: { reason: 'a control character in a string, which must be escaped' },
+};
+
+/** Ends the parse after a fault that leaves no sensible way to go on; it has been reported. */
+class Stop extends Error {}
+
+/** Reads one JSON document. Never throws; a byte order mark must have been taken off. */
+export function parseJson(source: string): JsonDocument {
+  const text = new JsonText(source);
+  const parser = new Parser(source, text);
+  let root: JsonNode | undefined;
+  try {
+    root = parser.document();
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+  }
+  return { root, diagnostics: parser.diagnostics, positionAt: (offset) => text.positionAt(offset) };
+}
+
+class Parser {
+  readonly diagnostics: Diagnostic[] = [];
+  private readonly source: string;
+  private readonly text: JsonText;
+  private readonly scanner: ReturnType<typeof createScanner>;
+  /** The token to be read next, without spaces and comments. */
+  private token: number = TOKEN.end;
+  private depth = 0;
+
+  constructor(source: string, text: JsonText) {
+    this.source = source;
+    this.text = text;
+    this.scanner = createScanner(source, false);
+  }
+
+  document(): JsonNode {
+    if (this.source.length > MAX_LENGTH)
+      this.stop('JSON_TOO_LARGE', 0, { limit: `${MAX_LENGTH / 1024 ** 2} Mi` });
+    this.next();
+    const root = this.value();
+    if (!this.is(TOKEN.end)) this.stop('JSON_AFTER_END', this.offset(), { found: this.found() });
+    return root;
+  }
+
+  private value(): JsonNode {
+    const offset = this.offset();
+    const token = this.token;
+    switch (token) {
+      case TOKEN.openBrace:
+        return this.nested(() => this.object(offset));
+      case TOKEN.openBracket:
+        return this.nested(() => this.array(offset));
+      case TOKEN.string: {
+        const value = this.scanner.getTokenValue();
+        this.next();
+        return { kind: 'string', offset, value };
+      }
+      case TOKEN.number: {
+        const text = this.source.slice(offset, offset + this.scanner.getTokenLength());
+        this.next();
+        return { kind: 'number', offset, text };
+      }
+      case TOKEN.true:
+      case TOKEN.false:
+        this.next();
+        return { kind: 'boolean', offset, value: token === TOKEN.true };
+      case TOKEN.null:
+        this.next();
+        return { kind: 'null', offset };
+      default:
+        return this.expected('a value');
+    }
+  }
+
+  private nested<T>(read: () => T): T {
+    this.depth += 1;
+    if (this.depth > MAX_DEPTH) this.stop('JSON_TOO_DEEP', this.offset(), { limit: MAX_DEPTH });
+    this.next();
+    const result = read();
+    this.depth -= 1;
+    return result;
+  }
+
+  private object(offset: number): JsonObject {
+    const members: JsonMember[] = [];
+    const keys = new Set<string>();
+    this.list(TOKEN.closeBrace, '"}"', () => {
+      const keyOffset = this.offset();
+      if (!this.is(TOKEN.string)) this.expected('a key in double quotes');
+      const key = this.scanner.getTokenValue();
+      this.next();
+      if (!this.is(TOKEN.colon)) this.expected('":" after the key');
+      this.next();
+      const value = this.value();
+      if (keys.has(key)) this.report('JSON_DUPLICATE_KEY', keyOffset, { key: quote(key) });
+      else members.push({ key, keyOffset, value });
+      keys.add(key);
+    });
+    return { kind: 'object', offset, members };
+  }
+
+  private array(offset: number): JsonNode {
+    const items: JsonNode[] = [];
+    this.list(TOKEN.closeBracket, '"]"', () => items.push(this.value()));
+    return { kind: 'array', offset, items };
+  }
+
+  /** Comma-separated elements up to and with the closing token. */
+  private list(close: number, closeText: string, element: () => void): void {
+    while (!this.is(close)) {
+      element();
+      if (this.is(close)) break;
+      if (!this.is(TOKEN.comma)) this.expected(`"," or ${closeText}`);
+      const comma = this.offset();
+      this.next();
+      if (this.is(close)) this.report('JSON_TRAILING_COMMA', comma);
+    }
+    this.next();
+  }
+
+  /** Goes to the next token; reports comments, and what the scanner finds wrong within a token. */
+  private next(): void {
+    for (;;) {
+      this.token = this.scanner.scan();
+      const offset = this.offset();
+      const fault = SCAN_FAULTS[this.scanner.getTokenError()];
+      if (fault?.fatal) this.stop('JSON_SYNTAX', offset, { reason: fault.reason });
+      if (fault) this.report('JSON_SYNTAX', offset, { reason: fault.reason });
+      if (this.is(TOKEN.lineComment) || this.is(TOKEN.blockComment)) this.report('JSON_COMMENT', offset);
+      else if (this.is(TOKEN.unknown) && this.source[offset] === '#') {
+        this.report('JSON_COMMENT', offset);
+        this.scanner.setPosition(this.text.endOfLine(offset));
+      } else if (!this.is(TOKEN.space) && !this.is(TOKEN.lineBreak)) return;
+    }
+  }
+
+  private is(token: number): boolean {
+    return this.token === token;
+  }
+
+  private offset(): number {
+    return this.scanner.getTokenOffset();
+  }
+
+  private found(): string {
+    if (this.is(TOKEN.end)) return 'the end of the file';
+    return quote(this.source.slice(this.offset(), this.offset() + this.scanner.getTokenLength()));
+  }
+
+  private expected(what: string): never {
+    const hint = this.source[this.offset()] === "'" ? 'JSON has double quotes only' : undefined;
+    return this.stop(
+      'JSON_SYNTAX',
+      this.offset(),
+      { reason: `expected ${what}, found ${this.found()}` },
+      hint,
+    );
+  }
+
+  private report(
+    code: Code,
+    offset: number,
+    values: Record<string, string | number> = {},
+    hint?: string,
+  ): void {
+    const found = diagnostic(code, values, hint === undefined ? {} : { hint });
+    this.diagnostics.push({ ...found, ...this.text.positionAt(offset) });
+  }
+
+  private stop(code: Code, offset: number, values: Record<string, string | number>, hint?: string): never {
+    this.report(code, offset, values, hint);
+    throw new Stop(code);
+  }
+}

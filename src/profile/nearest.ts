@@ -1,0 +1,42 @@
+import { distance } from 'fastest-levenshtein';
+
+/** What people write for an action or operator when they think of another tool, without prefix, folded. */
+const SYNONYMS: Record<string, string> = {
+  deny: 'SCMP_ACT_ERRNO', block: 'SCMP_ACT_ERRNO', reject: 'SCMP_ACT_ERRNO', eperm: 'SCMP_ACT_ERRNO',
+  permit: 'SCMP_ACT_ALLOW', accept: 'SCMP_ACT_ALLOW', audit: 'SCMP_ACT_LOG', usernotif: 'SCMP_ACT_NOTIFY',
+  '==': 'SCMP_CMP_EQ', '=': 'SCMP_CMP_EQ', '!=': 'SCMP_CMP_NE', '<': 'SCMP_CMP_LT', '<=': 'SCMP_CMP_LE',
+  '>': 'SCMP_CMP_GT', '>=': 'SCMP_CMP_GE', '&': 'SCMP_CMP_MASKED_EQ', maskedequal: 'SCMP_CMP_MASKED_EQ',
+  equal: 'SCMP_CMP_EQ', notequal: 'SCMP_CMP_NE', lessthan: 'SCMP_CMP_LT', greaterthan: 'SCMP_CMP_GT',
+}; // prettier-ignore
+
+/** Prefixes that are left out or swapped for one another. */
+const PREFIX = /^(scmpact|scmpcmp|scmparch|scmp|seccompret|seccompfilterflag|seccomp|act|cmp|cap)/;
+
+/** The candidate that was most likely meant: the same but for case, prefix and punctuation, or a few letters off. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const stem = stemOf(word);
+  if (stem === '') return undefined;
+  const synonym = SYNONYMS[stem] ?? SYNONYMS[word];
+  if (synonym !== undefined && candidates.includes(synonym)) return synonym;
+  let best: string | undefined;
+  let least = Math.max(1, Math.floor(stem.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const apart = distance(stem, stemOf(candidate));
+    if (apart < least) [best, least] = [candidate, apart];
+  }
+  return best;
+}
+
+function stemOf(word: string): string {
+  const plain = word
+    .slice(0, 80)
+    .toLowerCase()
+    .replaceAll(/[\s_.-]/g, '');
+  return plain.replace(PREFIX, '') || plain;
+}
+
+/** "did you mean X?", or nothing. */
+export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
+  const meant = nearest(word, candidates);
+  return meant === undefined ? undefined : `did you mean "${meant}"?`;
+}

@@ -1,0 +1,54 @@
+import type { JsonNode } from './json.ts';
+
+/** RFC 6901 pointers, and what they point at. */
+
+export function escapeToken(token: string): string {
+  return token.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+export function tokensOf(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/** Equal for two keys that Go's encoding/json takes for one. */
+export function foldKey(key: string): string {
+  return key.toUpperCase().toLowerCase();
+}
+
+/** A node, the pointer by which the user's file knows it, and whether it is the one that was asked for. */
+export interface Found {
+  node: JsonNode;
+  pointer: string;
+  exact: boolean;
+}
+
+/**
+ * What a pointer points at, or its nearest existing ancestor. A key that the file has only in another case is
+ * found too: that is how the Docker dialect reads it.
+ */
+export function find(root: JsonNode, pointer: string): Found {
+  let node = root;
+  let actual = '';
+  for (const token of tokensOf(pointer)) {
+    const next = step(node, token);
+    if (next === undefined) return { node, pointer: actual, exact: false };
+    node = next.node;
+    actual += `/${escapeToken(next.token)}`;
+  }
+  return { node, pointer: actual, exact: true };
+}
+
+function step(node: JsonNode, token: string): { node: JsonNode; token: string } | undefined {
+  if (node.kind === 'array') {
+    const item = /^(0|[1-9]\d*)$/.test(token) ? node.items[Number(token)] : undefined;
+    return item && { node: item, token };
+  }
+  if (node.kind !== 'object') return undefined;
+  const member =
+    node.members.find(({ key }) => key === token) ??
+    node.members.find(({ key }) => foldKey(key) === foldKey(token));
+  return member && { node: member.value, token: member.key };
+}

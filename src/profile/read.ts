@@ -1,0 +1,127 @@
+import { diagnostic, SeccompcError } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { buildDocker, buildSeccomp } from './build.ts';
+import { foreignBytes, foreignText } from './foreign.ts';
+import type { Foreign } from './foreign.ts';
+import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
+import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
+import { parseJson } from './json.ts';
+import type { JsonDocument, JsonNode } from './json.ts';
+import { knownMembers } from './members.ts';
+import { find } from './pointer.ts';
+import { recognise } from './recognise.ts';
+import type { Profile } from './types.ts';
+import { isAbsentAction, validate } from './validate.ts';
+
+export interface ReadOptions {
+  /** Name of the input for messages; `-` for stdin. */
+  file: string;
+}
+
+/**
+ * Reads a profile of any form and says everything that is wrong with it, each fault with its place. Never throws
+ * for what it reads. With faults the profile is partial, for other stages to look for more; it must not be compiled.
+ * It is undefined when the document is none, is something else, or has no usable default action.
+ */
+export function parseProfile(
+  input: string | Uint8Array,
+  { file }: ReadOptions,
+): { profile?: Profile; diagnostics: Diagnostic[] } {
+  const diagnostics: Diagnostic[] = [];
+  const profile = read(input, file, (found) => diagnostics.push({ ...found, file }));
+  if (profile === undefined) return { diagnostics };
+  return { profile: { ...profile, diagnostics: [...diagnostics] }, diagnostics };
+}
+
+/** Like {@link parseProfile}. @throws SeccompcError with all faults when there is an error among them. */
+export function readProfile(input: string | Uint8Array, options: ReadOptions): Profile {
+  const { profile, diagnostics } = parseProfile(input, options);
+  if (profile === undefined || diagnostics.some(({ severity }) => severity === 'error'))
+    throw new SeccompcError(diagnostics);
+  return profile;
+}
+
+type Report = (found: Diagnostic) => void;
+
+function read(input: string | Uint8Array, file: string, report: Report): Profile | undefined {
+  const source = textOf(input, report);
+  if (source === undefined) return undefined;
+  const notJson = foreignText(source);
+  if (notJson) {
+    refuse(notJson, report);
+    return undefined;
+  }
+  const document = parseJson(source);
+  document.diagnostics.forEach(report);
+  const { root } = document;
+  return root && readDocument({ ...document, root }, file, report);
+}
+
+/** Decodes UTF-8 and takes a byte order mark off. */
+function textOf(input: string | Uint8Array, report: Report): string | undefined {
+  let text = input;
+  if (typeof text !== 'string') {
+    const binary = foreignBytes(text);
+    if (binary) return refuse(binary, report);
+    try {
+      text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text);
+    } catch {
+      return refuse({ what: 'a file in another encoding than UTF-8', hint: 'save it as UTF-8' }, report);
+    }
+  }
+  if (!text.startsWith('\uFEFF')) return text;
+  report({ ...diagnostic('BYTE_ORDER_MARK', {}, { pointer: '' }), line: 1, column: 1 });
+  return text.slice(1);
+}
+
+function refuse({ what, hint, pointer = '' }: Foreign, report: Report, document?: JsonDocument): undefined {
+  const found = diagnostic('NOT_A_PROFILE', { what }, { pointer, ...(hint === undefined ? {} : { hint }) });
+  const place = document?.root && document.positionAt(find(document.root, pointer).node.offset);
+  report({ ...found, ...(place ?? { line: 1, column: 1 }) });
+}
+
+function readDocument(
+  document: JsonDocument & { root: JsonNode },
+  file: string,
+  report: Report,
+): Profile | undefined {
+  const recognised = recognise(document.root);
+  if (recognised.form === 'foreign') return refuse(recognised.foreign, report, document);
+  const { form, seccomp } = recognised;
+  const locate = (pointer: string) => document.positionAt(find(document.root, pointer).node.offset);
+  const common = { file, diagnostics: [], locate };
+  if (seccomp === null) return { ...common, dialect: 'oci', form: 'config', seccomp };
+
+  const prefix = form === 'config' ? '/linux/seccomp' : '';
+  const rules =
+    form === 'docker'
+      ? { known: dockerProfileMembers, reader: 'engine' as const }
+      : { known: ociSeccompMembers, reader: 'runtime' as const, dialect: dockerProfileMembers };
+  const known = knownMembers(seccomp, rules, { document, pointer: prefix });
+  const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
+  const faults = validate(known.node, validator, { document, prefix });
+  byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
+  if (
+    !hasUsableHead(
+      known.node,
+      faults.map(({ pointer }) => pointer),
+    )
+  )
+    return undefined;
+
+  const sound = { tree: known.node, prefix, faults: faults.map(({ pointer }) => pointer) };
+  return form === 'docker'
+    ? { ...common, dialect: 'docker', form, docker: buildDocker(sound) }
+    : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(sound) };
+}
+
+/** Without a default action that is right or absent, what later stages find would be about another profile. */
+function hasUsableHead(tree: JsonNode, faults: readonly string[]): boolean {
+  if (tree.kind !== 'object') return false;
+  const action = tree.members.find(({ key }) => key === 'defaultAction')?.value;
+  return action === undefined || isAbsentAction(action) || !faults.includes('/defaultAction');
+}
+
+function byPlace(diagnostics: Diagnostic[]): Diagnostic[] {
+  return diagnostics.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+}

@@ -1,0 +1,116 @@
+import { FEATURES, foreignObject, isFeatures, unknownDocument } from './foreign.ts';
+import type { Foreign } from './foreign.ts';
+import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
+import type { JsonNode, JsonObject } from './json.ts';
+import type { Members } from './members.ts';
+import { nearest } from './nearest.ts';
+import { foldKey } from './pointer.ts';
+
+/** What a document is, told by its shape, and where its profile stands. */
+export type Recognised =
+  | { form: 'seccomp' | 'docker'; seccomp: JsonObject }
+  | { form: 'config'; seccomp: JsonNode | null }
+  | { form: 'foreign'; foreign: Foreign };
+
+/** Members that make an object a profile; `flags` alone stands in many documents. */
+const PROFILE_MEMBERS = [
+  'defaultAction', 'syscalls', 'architectures', 'archMap', 'defaultErrnoRet', 'defaultErrno', 'listenerPath',
+  'listenerMetadata',
+]; // prettier-ignore
+
+/** Members that only the Docker dialect has; `name` and the rest stand in an entry. */
+const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
+const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
+
+/** docs/semantics.md sections 1.1 and 11. */
+export function recognise(root: JsonNode): Recognised {
+  if (root.kind !== 'object') return foreign(unknownDocument(root));
+  const isProfile = root.members.some(({ key }) => isOneOf(key, PROFILE_MEMBERS));
+  const known = foreignObject(root, isProfile);
+  if (known) return foreign(known);
+  if (isConfig(root)) return recogniseConfig(root);
+  const dialect = ownDialect(root);
+  if (dialect) return foreign(dialect);
+  if (!isProfile) return foreign(unknownDocument(root));
+  return { form: isDockerDialect(root) ? 'docker' : 'seccomp', seccomp: root };
+}
+
+function foreign(what: Foreign): Recognised {
+  return { form: 'foreign', foreign: what };
+}
+
+function isConfig(root: JsonObject): boolean {
+  return root.members.some(
+    ({ key, value }) =>
+      (key === 'ociVersion' && value.kind === 'string') || (key === 'linux' && value.kind === 'object'),
+  );
+}
+
+function recogniseConfig(root: JsonObject): Recognised {
+  const linux = valueOf(root, 'linux');
+  const seccomp = linux?.kind === 'object' ? valueOf(linux, 'seccomp') : undefined;
+  if (seccomp === undefined || seccomp.kind === 'null') return { form: 'config', seccomp: null };
+  if (seccomp.kind === 'object' && isFeatures(seccomp)) return foreign(FEATURES);
+  return { form: 'config', seccomp };
+}
+
+function valueOf(object: JsonObject, key: string): JsonNode | undefined {
+  return object.members.find((member) => member.key === key)?.value;
+}
+
+/** A profile in somebody's own words: `default_action` or the like in place of `defaultAction`. */
+function ownDialect(root: JsonObject): Foreign | undefined {
+  if (root.members.some(({ key }) => foldKey(key) === 'defaultaction')) return undefined;
+  const member = root.members.find(({ key }) => /^default[_-]?(action|policy)?$/i.test(key));
+  return (
+    member && {
+      what: `a profile in a dialect of its own, with ${JSON.stringify(member.key)} instead of "defaultAction"`,
+      hint: 'write it as an OCI seccomp object: "defaultAction", "syscalls", actions such as "SCMP_ACT_ERRNO"',
+      pointer: `/${member.key}`,
+    }
+  );
+}
+
+/**
+ * Whether only an engine can have been meant to read it: it has a member of the dialect, or one in another case,
+ * which means something to the engines alone.
+ */
+function isDockerDialect(root: JsonObject): boolean {
+  const misspelt = (object: JsonObject, members: Members | null) =>
+    members !== null &&
+    'members' in members &&
+    object.members.some(({ key }) => !(key in members.members) && isOneOf(key, Object.keys(members.members)));
+  if (root.members.some(({ key }) => isOneOf(key, DIALECT_MEMBERS))) return true;
+  if (misspelt(root, ociSeccompMembers)) return true;
+  const entryMembers = elementMembers(ociSeccompMembers, 'syscalls');
+  const argMembers = elementMembers(entryMembers, 'args');
+  return objectsIn(valueOf(root, 'syscalls')).some(
+    (entry) =>
+      entry.members.some(({ key }) => isOneOf(key, DIALECT_ENTRY_MEMBERS)) ||
+      misspelt(entry, entryMembers) ||
+      objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
+  );
+}
+
+function elementMembers(members: Members | null, key: string): Members | null {
+  const list = members && 'members' in members ? members.members[key] : null;
+  return list && 'items' in list ? list.items : null;
+}
+
+function objectsIn(node: JsonNode | undefined): JsonObject[] {
+  return node?.kind === 'array' ? node.items.filter((item) => item.kind === 'object') : [];
+}
+
+function isOneOf(key: string, names: readonly string[]): boolean {
+  return names.some((name) => foldKey(name) === foldKey(key));
+}
+
+/** The schema members of a form. */
+export function membersOf(form: 'seccomp' | 'docker' | 'config'): Members {
+  return form === 'docker' ? dockerProfileMembers : ociSeccompMembers;
+}
+
+/** The member of a profile that a key is most likely to mean. */
+export function nearestMember(key: string): string | undefined {
+  return nearest(key, PROFILE_MEMBERS);
+}

@@ -1,0 +1,217 @@
+import { ACTION_NAMES } from '../action.ts';
+import { errnoNumber } from '../errno.ts';
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import type { JsonDocument, JsonNode } from './json.ts';
+import { quote } from './json-text.ts';
+import { didYouMean } from './nearest.ts';
+import { find, tokensOf } from './pointer.ts';
+import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
+
+/** What a compiled schema reports; the part of ajv's ErrorObject that is used here. */
+export interface ValidationError {
+  /** RFC 6901. */
+  instancePath: string;
+  keyword: string;
+  params: { type?: string | string[]; missingProperty?: string; limit?: number };
+}
+
+/** A schema compiled by ajv. `errors` holds what the last call found. */
+export interface Validator {
+  (data: unknown): boolean;
+  errors?: ValidationError[] | null;
+}
+
+/** A fault, and which part of the tree cannot be used for it. */
+export interface Fault {
+  pointer: string;
+  diagnostic: Diagnostic;
+}
+
+/**
+ * Holds a tree of known members against its schema. Two things are left to the policy stage, which knows the
+ * target: an absent (null, empty) defaultAction and absent names.
+ *
+ * @param prefix pointer of the tree in the user's document.
+ */
+export function validate(
+  tree: JsonNode,
+  validator: Validator,
+  at: { document: JsonDocument; prefix: string },
+): Fault[] {
+  if (validator(plainValue(tree))) return [];
+  const firstAt = new Map<string, ValidationError>();
+  for (const error of validator.errors ?? []) {
+    const id = error.instancePath + (error.keyword === 'required' ? `?${error.params.missingProperty}` : '');
+    const before = firstAt.get(id);
+    if (before === undefined || error.keyword === 'type') firstAt.set(id, error);
+  }
+  const faults: (Fault & { offset: number })[] = [];
+  for (const error of firstAt.values()) {
+    const { node } = find(tree, error.instancePath);
+    if (isLeftToPolicy(error, node)) continue;
+    const { pointer } = find(at.document.root!, at.prefix + error.instancePath);
+    const found = { ...describe(error, node, pointer), ...at.document.positionAt(node.offset) };
+    faults.push({ pointer: error.instancePath, diagnostic: found, offset: node.offset });
+  }
+  return faults.toSorted((a, b) => a.offset - b.offset);
+}
+
+/** The document as plain values, each number as {@link numberForSchema} has it. */
+function plainValue(node: JsonNode): unknown {
+  switch (node.kind) {
+    case 'object':
+      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value)]));
+    case 'array':
+      return node.items.map(plainValue);
+    case 'number':
+      return numberForSchema(node.text);
+    case 'null':
+      return null;
+    default:
+      return node.value;
+  }
+}
+
+const PLAIN_INTEGER = /^-?\d+$/;
+const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+
+/**
+ * A double that a schema judges as it would judge the number that is written: the bound 2^64-1 is 2^64 as a
+ * double, so what is truly above it must be clearly above; and `1e3` is no integer to the runtimes.
+ */
+function numberForSchema(text: string): number {
+  if (!PLAIN_INTEGER.test(text)) return 0.5;
+  if (text.startsWith('-')) return -1;
+  return isAboveU64(text) ? 2 ** 65 : Number(text);
+}
+
+function isAboveU64(text: string): boolean {
+  // JSON has no leading zeros, so the length decides, and BigInt never sees megabytes of digits.
+  return text.length > 20 || (text.length === 20 && BigInt(text) > MAX_U64);
+}
+
+function isLeftToPolicy({ keyword, instancePath, params }: ValidationError, node: JsonNode): boolean {
+  if (keyword === 'required')
+    return params.missingProperty === 'defaultAction' || params.missingProperty === 'names';
+  return instancePath === '/defaultAction' && isAbsentAction(node);
+}
+
+/** Null and the empty string: what Go's zero value makes of an action that is not there. */
+export function isAbsentAction(node: JsonNode): boolean {
+  return node.kind === 'null' || (node.kind === 'string' && node.value === '');
+}
+
+function describe(error: ValidationError, node: JsonNode, pointer: string): Diagnostic {
+  const member = labelOf(pointer);
+  switch (error.keyword) {
+    case 'required':
+      return diagnostic(
+        'MISSING_MEMBER',
+        { owner: ownerOf(pointer), member: error.params.missingProperty ?? '' },
+        { pointer },
+      );
+    case 'enum':
+      return unknownWord(node, pointer);
+    case 'minLength':
+      return diagnostic('EMPTY_NAME', { member }, { pointer });
+    case 'minimum':
+    case 'maximum':
+      return outOfRange(node, member, pointer);
+    default:
+      return wrongType(expectedTypes(error), node, member, pointer);
+  }
+}
+
+function expectedTypes({ params }: ValidationError): string[] {
+  return [params.type ?? []].flat().filter((type) => type !== 'null');
+}
+
+function unknownWord(node: JsonNode, pointer: string): Diagnostic {
+  const word = node.kind === 'string' ? node.value : '';
+  const last = tokensOf(pointer).at(-1)!.toLowerCase();
+  const [code, candidates] =
+    last === 'op'
+      ? (['UNKNOWN_OPERATOR', OPERATOR_NAMES] as const)
+      : last.endsWith('action')
+        ? (['UNKNOWN_ACTION', ACTION_NAMES] as const)
+        : (['UNKNOWN_FLAG', FLAG_NAMES] as const);
+  const hint = didYouMean(word, candidates) ?? `known are ${candidates.join(', ')}`;
+  return diagnostic(code, { value: quote(word) }, { pointer, hint });
+}
+
+function outOfRange(node: JsonNode, member: string, pointer: string): Diagnostic {
+  const value = shorten(node.kind === 'number' ? node.text : '');
+  if (member === 'index') return diagnostic('ARG_INDEX_RANGE', { value }, { pointer });
+  const isErrno = /errno/i.test(member);
+  const largest = isErrno ? '4294967295' : '18446744073709551615';
+  const twosComplement = !isErrno && /^-\d{1,19}$/.test(value) && -BigInt(value) <= MAX_U64 / 2n + 1n;
+  const hint = twosComplement ? `as 64 bits that is ${BigInt.asUintN(64, BigInt(value))}` : undefined;
+  return diagnostic('NUMBER_RANGE', { member, largest, value }, withHint(pointer, hint));
+}
+
+function wrongType(expected: string[], node: JsonNode, member: string, pointer: string): Diagnostic {
+  const wantsNumber = expected.includes('integer');
+  if (wantsNumber && node.kind === 'number') {
+    const whole = Number(node.text);
+    const hint = Number.isSafeInteger(whole) ? `write ${whole}` : undefined;
+    return diagnostic('NUMBER_FORM', { member, value: shorten(node.text) }, withHint(pointer, hint));
+  }
+  let hint: string | undefined;
+  if (wantsNumber && node.kind === 'string') hint = numberHint(node.value, member);
+  else if (node.kind === 'number' && /^(default)?errno$/i.test(member))
+    hint = `write it as a string, or give the number in ${member}Ret`;
+  const found = node.kind === 'string' ? `the string ${quote(node.value)}` : KINDS[node.kind];
+  const wanted = expected.map((type) => TYPES[type] ?? type).join(' or ');
+  return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, withHint(pointer, hint));
+}
+
+/** What to write instead of a string. */
+function numberHint(text: string, member: string): string | undefined {
+  if (/^\d{1,20}$/.test(text)) return `write ${BigInt(text)}, without quotes`;
+  if (/^0x[\da-f]{1,16}$/i.test(text)) return `write ${BigInt(text)}: JSON has decimal numbers only`;
+  const errno = /errno/i.test(member) ? errnoNumber(text.toUpperCase(), 'generic') : undefined;
+  return errno === undefined ? undefined : `write ${errno}, or use Podman's ${member.replace(/Ret$/i, '')}`;
+}
+
+function withHint(pointer: string, hint: string | undefined): { pointer: string; hint?: string } {
+  return hint === undefined ? { pointer } : { pointer, hint };
+}
+
+const TYPES: Record<string, string> = {
+  array: 'an array',
+  object: 'an object',
+  string: 'a string',
+  integer: 'a whole number',
+};
+const KINDS = {
+  array: 'an array',
+  object: 'an object',
+  number: 'a number',
+  boolean: 'a boolean',
+  null: 'null',
+} as const;
+
+/** `names[2]` for `/syscalls/0/names/2`. */
+function labelOf(pointer: string): string {
+  const tokens = tokensOf(pointer);
+  const index = tokens.findLastIndex((token) => !/^\d+$/.test(token));
+  if (index < 0) return 'the profile';
+  return (
+    tokens[index]! +
+    tokens
+      .slice(index + 1)
+      .map((n) => `[${n}]`)
+      .join('')
+  );
+}
+
+function ownerOf(pointer: string): string {
+  const [list] = /(\w+)\/\d+$/.exec(pointer)?.slice(1) ?? [];
+  if (list === undefined) return 'the profile';
+  return { args: 'the argument', archmap: 'the archMap entry' }[list.toLowerCase()] ?? 'the entry';
+}
+
+function shorten(digits: string): string {
+  return digits.length > 40 ? `${digits.slice(0, 40)}…` : digits;
+}
