@@ -58,8 +58,8 @@ export function spanDiagram(space: Space, span: Span, known = new Map<readonly R
 
 /** Section 8 of the semantics, bit by bit from the least significant: each step puts a test above the last. */
 export function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo, bits }: Comparison): Node {
-  const bit = (position: number): Node =>
-    diagram.variable(variableOf(argWord(arg, position < 32 ? 'low' : 'high'), position % 32));
+  const branch = (position: number, set: Node, clear: Node): Node =>
+    diagram.branch(variableOf(argWord(arg, position < 32 ? 'low' : 'high'), position % 32), set, clear);
   const first = bitsOf(value);
   const second = bitsOf(valueTwo);
 
@@ -67,8 +67,8 @@ export function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo,
   const ordered = (less: boolean, tie: Node): Node => {
     let result = tie;
     for (let position = 0; position < bits; position++) {
-      if (first(position)) result = diagram.ite(bit(position), result, less ? TRUE : FALSE);
-      else result = diagram.ite(bit(position), less ? FALSE : TRUE, result);
+      if (first(position)) result = branch(position, result, less ? TRUE : FALSE);
+      else result = branch(position, less ? FALSE : TRUE, result);
     }
     return result;
   };
@@ -82,8 +82,8 @@ export function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo,
     let result = then;
     for (let position = 0; position < bits; position++) {
       if (!counts(position)) continue;
-      if (want(position)) result = diagram.ite(bit(position), result, otherwise);
-      else result = diagram.ite(bit(position), otherwise, result);
+      if (want(position)) result = branch(position, result, otherwise);
+      else result = branch(position, otherwise, result);
     }
     return result;
   };
@@ -170,7 +170,7 @@ function chooseByNumber(diagram: Diagram, spans: readonly Span[], answers: reado
     const low = build(bit - 1, from, first, split);
     const upper = spans[split]!.to >= half ? split : split + 1;
     const high = build(bit - 1, half, upper, last);
-    return diagram.ite(diagram.variable(variableOf(WORD_NR, bit)), high, low);
+    return diagram.branch(variableOf(WORD_NR, bit), high, low);
   };
   return build(31, 0, 0, spans.length - 1);
 }
@@ -178,9 +178,8 @@ function chooseByNumber(diagram: Diagram, spans: readonly Span[], answers: reado
 function chooseAt(diagram: Diagram, word: number, value: number, then: Node, otherwise: Node): Node {
   let matches: Node = TRUE;
   for (let bit = 0; bit < 32; bit++) {
-    const variable = diagram.variable(variableOf(word, bit));
-    matches =
-      (value >>> bit) & 1 ? diagram.ite(variable, matches, FALSE) : diagram.ite(variable, FALSE, matches);
+    const [set, clear] = (value >>> bit) & 1 ? [matches, FALSE] : [FALSE, matches];
+    matches = diagram.branch(variableOf(word, bit), set, clear);
   }
   return diagram.ite(matches, then, otherwise);
 }

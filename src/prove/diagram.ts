@@ -46,6 +46,9 @@ export class Diagram {
   /** Direct mapped, entries of (test, then, else, result); a test of 0 is free. */
   #cache = new Int32Array(4 * FIRST_CAPACITY);
 
+  /** What `compareWord` finds beside its path, by bit. */
+  readonly #sides = new Int32Array(32);
+
   /** `order`: all input variables, first tested first; by default as they are numbered. */
   constructor(options: { nodeBudget?: number | undefined; order?: readonly number[] | undefined } = {}) {
     this.#budget = options.nodeBudget ?? DEFAULT_NODE_BUDGET;
@@ -127,6 +130,13 @@ export class Diagram {
     return this.ite(a, this.not(b), b);
   }
 
+  /** The function that is `set` where a variable is 1 and `clear` where it is 0. */
+  branch(variable: number, set: Node, clear: Node): Node {
+    const level = variable < INPUT_BITS && this.#levelOf ? this.#levelOf[variable]! : variable;
+    if (level < this.#level[set]! && level < this.#level[clear]!) return this.#make(level, clear, set);
+    return this.ite(this.#make(level, FALSE, TRUE), set, clear);
+  }
+
   /**
    * If-then-else: `then` where `test` (a boolean) holds, `otherwise` elsewhere.
    * @throws Undecided when the budget is used up.
@@ -177,6 +187,59 @@ export class Diagram {
       cache[slot + 1] = then;
       cache[slot + 2] = otherwise;
       cache[slot + 3] = result;
+    }
+    return result;
+  }
+
+  /**
+   * The function that is `inside` for the words equal to `path`, `above` for larger and `below` for smaller ones,
+   * without a diagram of the comparison: one walk down the path and one back. The 32 variables of the word follow
+   * each other from level `top` on and stand above nothing but the three functions. Bits outside `mask` count as 0.
+   * Undefined when one of the functions depends on such a bit: both of its values would have to be followed.
+   */
+  compareWord(
+    top: number,
+    { mask, path }: { mask: number; path: number },
+    { below, inside, above }: { below: Node; inside: Node; above: Node },
+  ): Node | undefined {
+    const level = this.#level;
+    const low = this.#low;
+    const high = this.#high;
+    const sides = this.#sides;
+    let bit = 31;
+    for (; bit >= 0; bit--) {
+      const here = top + 31 - bit;
+      const isBelow = level[below] === here;
+      const isInside = level[inside] === here;
+      const isAbove = level[above] === here;
+      const wanted = (path >>> bit) & 1;
+      if (((mask >>> bit) & 1) === 0) {
+        if (isBelow || isInside || isAbove) return undefined;
+        sides[bit] = -1;
+        if (!wanted) continue;
+        // The word has a 0 where the constant has a 1.
+        inside = below;
+        break;
+      }
+      // Where the word leaves the path, it is below or above for good.
+      if (wanted) {
+        sides[bit] = isBelow ? low[below]! : below;
+        if (isBelow) below = high[below]!;
+        if (isInside) inside = high[inside]!;
+        if (isAbove) above = high[above]!;
+      } else {
+        sides[bit] = isAbove ? high[above]! : above;
+        if (isBelow) below = low[below]!;
+        if (isInside) inside = low[inside]!;
+        if (isAbove) above = low[above]!;
+      }
+    }
+    let result = inside;
+    for (bit = Math.max(bit, 0); bit < 32; bit++) {
+      const side = sides[bit]!;
+      if (side < 0) continue;
+      const here = top + 31 - bit;
+      result = (path >>> bit) & 1 ? this.#make(here, side, result) : this.#make(here, result, side);
     }
     return result;
   }

@@ -16,6 +16,8 @@ import type { ValueId } from './values.ts';
 import { Values } from './values.ts';
 import type { Vector } from './vector.ts';
 import { atLeast, compute, constantVector, divide, equal, intersects } from './vector.ts';
+import type { WordTest } from './word-test.ts';
+import { chooseByWord, outcomeOf } from './word-test.ts';
 
 /** Programs whose states are many more than their instructions do not end in a usable diagram. */
 const MOST_STATES = 100_000;
@@ -44,7 +46,7 @@ class Execution {
   readonly #first: Int32Array;
   readonly #next: number[] = [];
   readonly #stateValues: ValueId[] = [];
-  readonly #test: Node[] = [];
+  readonly #test: (Node | WordTest)[] = [];
   /** A state, or the complement of a result's node. */
   readonly #onTrue: number[] = [];
   readonly #onFalse: number[] = [];
@@ -74,12 +76,15 @@ class Execution {
     const results = new Int32Array(this.#test.length);
     const resultAt = (to: number): Node => (to < 0 ? ~to : results[to]!);
     for (let pc = this.#steps.length - 1; pc >= 0; pc--)
-      for (let state = this.#first[pc]!; state >= 0; state = this.#next[state]!)
-        results[state] = this.#diagram.ite(
-          this.#test[state]!,
-          resultAt(this.#onTrue[state]!),
-          resultAt(this.#onFalse[state]!),
-        );
+      for (let state = this.#first[pc]!; state >= 0; state = this.#next[state]!) {
+        const onTrue = resultAt(this.#onTrue[state]!);
+        const onFalse = resultAt(this.#onFalse[state]!);
+        const test = this.#test[state]!;
+        results[state] =
+          typeof test === 'number'
+            ? this.#diagram.ite(test, onTrue, onFalse)
+            : chooseByWord(this.#space, test, onTrue, onFalse);
+      }
     return results[0]!;
   }
 
@@ -134,7 +139,7 @@ class Execution {
         this.#onTrue[state] = this.#enter(step.target);
         return;
       case 'branch':
-        this.#branch(state, step.comparison, this.#read(step.operand, pc), step.onTrue, step.onFalse);
+        this.#branch(pc, state, step);
         return;
       case 'return':
         this.#onTrue[state] = ~this.#terminals(this.#read(step.value, pc));
@@ -182,11 +187,23 @@ class Execution {
     );
   }
 
-  #branch(state: number, comparison: Comparison, operand: ValueId, onTrue: number, onFalse: number): void {
-    const test = this.#compare(comparison, this.#registers[REGISTER_A]!, operand);
+  #branch(pc: number, state: number, step: Step & { kind: 'branch' }): void {
+    const a = this.#registers[REGISTER_A]!;
+    const test =
+      this.#wordTest(step.comparison, a, step.operand) ??
+      this.#compare(step.comparison, a, this.#read(step.operand, pc));
     this.#test[state] = test;
-    if (test !== FALSE) this.#onTrue[state] = this.#enter(onTrue);
-    if (test !== TRUE) this.#onFalse[state] = this.#enter(onFalse);
+    if (test !== FALSE) this.#onTrue[state] = this.#enter(step.onTrue);
+    if (test !== TRUE) this.#onFalse[state] = this.#enter(step.onFalse);
+  }
+
+  /** The common case: a word, perhaps masked, and a constant, where the word has bits. */
+  #wordTest(comparison: Comparison, a: ValueId, operand: Operand): Node | WordTest | undefined {
+    if (comparison === 'intersects' || !('constant' in operand)) return undefined;
+    const value = this.#values.get(a);
+    if (value.kind !== 'word' || (this.#space.atoms && value.word >= WORD_ARGS)) return undefined;
+    const test = { comparison, word: value.word, mask: value.mask, constant: operand.constant };
+    return outcomeOf(test) ?? test;
   }
 
   #compare(comparison: Comparison, a: ValueId, b: ValueId): Node {

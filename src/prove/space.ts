@@ -7,6 +7,8 @@ export interface Space {
   readonly diagram: Diagram;
   /** When present, a test of an argument word is one variable; arch and nr are bits always. */
   readonly atoms?: Atoms;
+  /** The bits of a word are next to each other in the order, the most significant first. */
+  readonly wordwise: boolean;
   /** Nodes mean the same in every space of this kind; so a fingerprint can be taken. */
   readonly canonical: boolean;
 }
@@ -16,18 +18,19 @@ export type TestGroup = ReadonlyMap<number, number>;
 
 /** Every bit a variable, words in their order. */
 export function canonicalSpace(nodeBudget: number | undefined): Space {
-  return { diagram: new Diagram({ nodeBudget }), canonical: true };
+  return { diagram: new Diagram({ nodeBudget }), wordwise: true, canonical: true };
 }
 
 /** Every bit a variable, and bits that are tested together next to each other. */
 export function interleavedSpace(nodeBudget: number | undefined, groups: Iterable<TestGroup>): Space {
-  return { diagram: new Diagram({ nodeBudget, order: interleavedOrder(groups) }), canonical: false };
+  const diagram = new Diagram({ nodeBudget, order: interleavedOrder(groups) });
+  return { diagram, wordwise: false, canonical: false };
 }
 
 /** Every bit of arch and nr a variable, and every test of another word one. */
 export function atomSpace(nodeBudget: number | undefined): Space {
   const diagram = new Diagram({ nodeBudget });
-  return { diagram, atoms: new Atoms(diagram), canonical: false };
+  return { diagram, atoms: new Atoms(diagram), wordwise: true, canonical: false };
 }
 
 /**

@@ -14,10 +14,14 @@ export type Value =
   | { readonly kind: 'word'; readonly word: number; readonly mask: number }
   | { readonly kind: 'vector'; readonly vector: Vector };
 
+const ALL_BITS = 0xffffffff;
+
 export class Values {
   readonly #space: Space;
   readonly #values: Value[] = [];
   readonly #vectors: (Vector | undefined)[] = [];
+  /** Words without a mask, by their number. */
+  readonly #whole: (ValueId | undefined)[] = [];
   readonly #plain = new Map<number, ValueId>();
   readonly #computed = new Map<string, ValueId>();
 
@@ -32,6 +36,7 @@ export class Values {
   /** A word of the input under a mask (u32). */
   word(word: number, mask: number): ValueId {
     if (mask === 0) return this.constant(0);
+    if (mask === ALL_BITS) return (this.#whole[word] ??= this.#add({ kind: 'word', word, mask }));
     return this.#plainValue((word + 1) * 2 ** WORD_BITS + mask, { kind: 'word', word, mask });
   }
 

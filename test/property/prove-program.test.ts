@@ -131,6 +131,44 @@ describe('the diagram of a program', () => {
     expect(decided).toBeGreaterThan(1000);
   });
 
+  it('is right about every value near the constants of branches on one word', () => {
+    const constant = fc.oneof(
+      fc.integer({ min: 0, max: 12 }),
+      fc.constantFrom(0x80000000, 0x40000003, 0xffffffff),
+    );
+    const mask = fc.constantFrom(0xffffffff, 0xbfffffff, 0xfffffffe, 7, 0xd, 0x80000003);
+    const step = fc.oneof(
+      { weight: 1, arbitrary: mask.map((k) => insn('and', k)) },
+      { weight: 1, arbitrary: fc.constant(insn('ld abs', 0)) },
+      {
+        weight: 6,
+        arbitrary: fc
+          .tuple(
+            fc.constantFrom<Mnemonic>('jeq', 'jgt', 'jge', 'jset'),
+            constant,
+            fc.integer({ min: 0, max: 4 }),
+            fc.integer({ min: 0, max: 4 }),
+          )
+          .map(([mnemonic, k, jt, jf]) => insn(mnemonic, k, jt, jf)),
+      },
+    );
+    const returns = [0, 1, 2, 3, 4].map((data) => insn('ret', 0x50000 + data));
+    const high = [0, 0x40000000, 0x80000000, 0xc0000000, 0xfffffff0];
+    const numbers = high.flatMap((base) => Array.from({ length: 16 }, (_, low) => base + low));
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 2, maxLength: 16 }), (body) => {
+        const code = [insn('ld abs', 0), ...body, ...returns];
+        const { diagram, ...space } = canonicalSpace(undefined);
+        const node = programDiagram({ diagram, ...space }, code, 'little');
+        const calls = numbers.map((nr) => ({ nr, arch: 0, ip: 0n, args: [0n, 0n, 0n, 0n, 0n, 0n] }));
+        expect(calls.map((data) => diagram.evaluate(node, wordsOf(data)))).toEqual(
+          calls.map((data) => run(code, data).value),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('is the same function in any order of variables', () => {
     fc.assert(
       fc.property(
