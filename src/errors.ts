@@ -111,7 +111,7 @@ const TABLE = {
   ARCHITECTURES_AND_ARCHMAP: {
     severity: 'error',
     message: 'the profile has both architectures and archMap, which Docker and Podman refuse',
-    hint: 'keep archMap; --architectures replaces either',
+    hint: 'keep one of the two',
   },
   ARCHMAP_NOT_APPLIED: {
     severity: 'warning',
@@ -126,7 +126,10 @@ const TABLE = {
     message: 'the entry has both name and names, which Docker and Podman refuse',
     hint: 'keep names',
   },
-  ENTRY_WITHOUT_NAMES: { severity: 'warning', message: 'the entry names no system call, so it has no effect' },
+  ENTRY_WITHOUT_NAMES: {
+    severity: 'warning',
+    message: 'the entry names no system call, so it has no effect{more}',
+  },
   MIN_KERNEL_INVALID: {
     severity: 'error',
     message: 'minKernel must be two numbers from 0 to 255 such as "4.8", not {value}',
@@ -139,7 +142,7 @@ const TABLE = {
   ERRNO_NAME_IGNORED: {
     severity: 'warning',
     message: 'Docker ignores {member}, so {effect}{more}',
-    hint: 'write the number as {number} too',
+    hint: 'give the number as {member}Ret too',
   },
   ARCHES_NEVER_MATCH: {
     severity: 'warning',

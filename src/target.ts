@@ -1,4 +1,7 @@
+import { allArches } from './arch.ts';
 import type { ArchName } from './arch.ts';
+import { diagnostic, fail, SeccompcError } from './errors.ts';
+import type { Diagnostic } from './errors.ts';
 
 export interface KernelVersion {
   major: number;
@@ -33,4 +36,105 @@ export interface Target {
   failUnknown: boolean;
   /** Accept what is refused only because it is nearly always a mistake. */
   force: boolean;
+}
+
+/** All capabilities; the position is the number (linux/capability.h, `CAP_LAST_CAP` is 40). */
+export const CAPABILITY_NAMES: readonly string[] = [
+  'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_SETGID',
+  'CAP_SETUID', 'CAP_SETPCAP', 'CAP_LINUX_IMMUTABLE', 'CAP_NET_BIND_SERVICE', 'CAP_NET_BROADCAST',
+  'CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_IPC_LOCK', 'CAP_IPC_OWNER', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO',
+  'CAP_SYS_CHROOT', 'CAP_SYS_PTRACE', 'CAP_SYS_PACCT', 'CAP_SYS_ADMIN', 'CAP_SYS_BOOT', 'CAP_SYS_NICE',
+  'CAP_SYS_RESOURCE', 'CAP_SYS_TIME', 'CAP_SYS_TTY_CONFIG', 'CAP_MKNOD', 'CAP_LEASE', 'CAP_AUDIT_WRITE',
+  'CAP_AUDIT_CONTROL', 'CAP_SETFCAP', 'CAP_MAC_OVERRIDE', 'CAP_MAC_ADMIN', 'CAP_SYSLOG', 'CAP_WAKE_ALARM',
+  'CAP_BLOCK_SUSPEND', 'CAP_AUDIT_READ', 'CAP_PERFMON', 'CAP_BPF', 'CAP_CHECKPOINT_RESTORE',
+]; // prettier-ignore
+
+/** What a container holds when nothing is said. docs/semantics.md section 11. */
+const PODMAN_DEFAULT: readonly string[] = [
+  'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_NET_BIND_SERVICE',
+  'CAP_SETFCAP', 'CAP_SETGID', 'CAP_SETPCAP', 'CAP_SETUID', 'CAP_SYS_CHROOT',
+]; // prettier-ignore
+const DEFAULT_CAPABILITIES: Record<Target['engine'], readonly string[]> = {
+  moby: [...PODMAN_DEFAULT, 'CAP_AUDIT_WRITE', 'CAP_MKNOD', 'CAP_NET_RAW'],
+  podman: PODMAN_DEFAULT,
+};
+
+/** The release of the checked-in syscall tables. */
+const NEWEST_KERNEL: KernelVersion = { major: 7, minor: 2 };
+
+/**
+ * A bounding set, sorted: the engine's default, all, or none, then more, then less. Names in any case, with or without
+ * `CAP_`; `ALL` stands for all of them.
+ *
+ * @throws SeccompcError TARGET_INVALID for a name the kernel does not have
+ */
+export function capabilitySet(
+  engine: Target['engine'],
+  base: 'default' | 'all' | 'none',
+  add: readonly string[] = [],
+  drop: readonly string[] = [],
+): string[] {
+  const bases = { default: DEFAULT_CAPABILITIES[engine], all: CAPABILITY_NAMES, none: [] };
+  const dropped = new Set(drop.flatMap(capabilitiesNamed));
+  const held = new Set([...bases[base], ...add.flatMap(capabilitiesNamed)]);
+  return [...held].filter((name) => !dropped.has(name)).toSorted();
+}
+
+function capabilitiesNamed(text: string): readonly string[] {
+  const upper = text.toUpperCase();
+  if (upper === 'ALL' || upper === 'CAP_ALL') return CAPABILITY_NAMES;
+  const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+  if (CAPABILITY_NAMES.includes(name)) return [name];
+  return fail('TARGET_INVALID', { reason: `there is no capability "${text}"` });
+}
+
+/** The two numbers of "X.Y"; what follows, as in "6.1.0-13-amd64", does not matter. Undefined for anything else. */
+export function parseKernelVersion(text: string): KernelVersion | undefined {
+  const [, major, minor] = /^(\d{1,3})\.(\d{1,5})(?:[.+-].*)?$/.exec(text) ?? [];
+  return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
+}
+
+/** A target with everything that is not said at its default: the table in docs/cli.md. @throws SeccompcError */
+export function makeTarget(given: Partial<Target> & Pick<Target, 'arch'>): Target {
+  const { engine = 'moby', semantics = 'crun', architectures, enosysAfter } = given;
+  const target: Target = {
+    arch: given.arch,
+    ...(architectures === undefined ? {} : { architectures: [...architectures] }),
+    capabilities:
+      given.capabilities === undefined
+        ? capabilitySet(engine, 'default')
+        : [...new Set(given.capabilities)].toSorted(),
+    kernel: given.kernel ?? NEWEST_KERNEL,
+    engine,
+    semantics,
+    enosysStub: given.enosysStub ?? semantics === 'runc',
+    ...(enosysAfter === undefined ? {} : { enosysAfter }),
+    overlap: given.overlap ?? 'warn',
+    failUnknown: given.failUnknown ?? false,
+    force: given.force ?? false,
+  };
+  const faults = validateTarget(target);
+  if (faults.length > 0) throw new SeccompcError(faults);
+  return target;
+}
+
+/** Everything in a target that types do not rule out, or that a caller without types got wrong. */
+export function validateTarget(target: Target): Diagnostic[] {
+  const reasons: string[] = [];
+  const arches = allArches().map(({ name }) => name);
+  for (const arch of [target.arch, ...(target.architectures ?? [])])
+    if (!arches.includes(arch)) reasons.push(`"${arch}" is none of ${arches.join(', ')}`);
+  for (const name of target.capabilities)
+    if (!CAPABILITY_NAMES.includes(name)) reasons.push(`there is no capability "${name}"`);
+  for (const kernel of [target.kernel, ...(target.enosysAfter === undefined ? [] : [target.enosysAfter])])
+    if (![kernel.major, kernel.minor].every((n) => Number.isSafeInteger(n) && n >= 0))
+      reasons.push(`a kernel release is two whole numbers, not ${kernel.major}.${kernel.minor}`);
+  const choices: [string, string, readonly string[]][] = [
+    ['engine', target.engine, ['moby', 'podman']],
+    ['semantics', target.semantics, ['crun', 'runc']],
+    ['overlap', target.overlap, ['warn', 'error']],
+  ];
+  for (const [option, value, known] of choices)
+    if (!known.includes(value)) reasons.push(`${option} is ${known.join(' or ')}, not "${value}"`);
+  return reasons.map((reason) => diagnostic('TARGET_INVALID', { reason }));
 }

@@ -1,10 +1,224 @@
-import type { Seccomp, Profile } from './types.ts';
-import type { Diagnostic } from '../errors.ts';
+import { archOf, ociArchName } from '../arch.ts';
+import { errnoNumber } from '../errno.ts';
+import { diagnostic } from '../errors.ts';
+import type { Code, Diagnostic } from '../errors.ts';
+import { CAPABILITY_NAMES } from '../target.ts';
 import type { Target } from '../target.ts';
+import { engineArch, misnamedArch } from './engine-arch.ts';
+import { quote } from './json-text.ts';
+import { more } from './members.ts';
+import { didYouMean } from './nearest.ts';
+import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
+
+export { formatOci, toOciObject } from './oci-text.ts';
+export type { OciSeccomp, OciSyscall } from './oci-text.ts';
+
+/**
+ * What a profile becomes for a target: the OCI object. The Docker dialect is resolved as the target's engine does it
+ * (docs/semantics.md section 11); an OCI object stays as it is. Null: a config.json that has no seccomp section.
+ * With an error among the diagnostics the result is not what any engine would make of the profile.
+ */
 export function resolveProfile(
   profile: Profile,
-  _target: Target,
+  target: Target,
 ): { seccomp: Seccomp | null; diagnostics: Diagnostic[] } {
-  if (profile.dialect === 'oci') return { seccomp: profile.seccomp, diagnostics: [] };
-  throw new Error('next step');
+  if (profile.dialect === 'oci') {
+    const { seccomp } = profile;
+    return { seccomp: seccomp && replaceArchitectures(seccomp, target), diagnostics: [] };
+  }
+  const resolver = new Resolver(target);
+  const seccomp = replaceArchitectures(resolver.resolve(profile.docker), target);
+  return { seccomp, diagnostics: resolver.diagnostics() };
+}
+
+function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Seccomp {
+  if (architectures === undefined) return seccomp;
+  const pointer = `${seccomp.pointer}/architectures`;
+  return { ...seccomp, architectures: architectures.map((name) => ({ name: ociArchName(name), pointer })) };
+}
+
+const ENGINES = { moby: 'Docker', podman: 'Podman' } as const;
+
+interface Finding {
+  found: Diagnostic;
+  code: Code;
+  values: Record<string, string>;
+  count: number;
+}
+
+class Resolver {
+  private readonly target: Target;
+  private readonly arch: ReturnType<typeof engineArch>;
+  private readonly held: ReadonlySet<string>;
+  private readonly findings = new Map<string, Finding>();
+
+  constructor(target: Target) {
+    this.target = target;
+    this.arch = engineArch(target.engine, target.arch);
+    this.held = new Set(target.capabilities);
+  }
+
+  resolve(docker: DockerProfile): Seccomp {
+    const { defaultAction, flags, listenerPath, listenerMetadata } = docker;
+    const architectures = this.architectures(docker);
+    const defaultErrnoRet = this.errno('defaultErrno', docker.defaultErrno, docker.defaultErrnoRet, '');
+    return {
+      defaultAction,
+      ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
+      architectures,
+      flags,
+      ...(listenerPath === undefined ? {} : { listenerPath }),
+      ...(listenerMetadata === undefined ? {} : { listenerMetadata }),
+      syscalls: docker.syscalls.flatMap((entry) => this.entry(entry)),
+      pointer: '',
+    };
+  }
+
+  private architectures(docker: DockerProfile): Seccomp['architectures'] {
+    const { architectures, archMap } = docker;
+    if (archMap.length === 0) return architectures;
+    if (architectures.length > 0) {
+      this.report('ARCHITECTURES_AND_ARCHMAP', {}, '/archMap');
+      return architectures;
+    }
+    const native = archMap.find(({ architecture }) => architecture === this.arch.archMap);
+    if (native === undefined) {
+      const arch = this.target.arch;
+      const values = { engine: ENGINES[this.target.engine], arch, name: ociArchName(arch) };
+      const code = this.arch.archMap === undefined ? 'ARCHMAP_NOT_APPLIED' : 'ARCHMAP_WITHOUT_NATIVE';
+      if (this.target.architectures === undefined) this.report(code, values, '/archMap');
+      return [];
+    }
+    const { architecture, subArchitectures, pointer } = native;
+    return [
+      { name: architecture, pointer: `${pointer}/architecture` },
+      ...subArchitectures.map((name, index) => ({ name, pointer: `${pointer}/subArchitectures/${index}` })),
+    ];
+  }
+
+  /** The entry as the runtime gets it: one, or none where a condition drops it. */
+  private entry(entry: DockerEntry): SyscallEntry[] {
+    const { name, names, action, args, pointer } = entry;
+    const isMoby = this.target.engine === 'moby';
+    this.reviewCondition('excludes', entry.excludes, pointer);
+    this.reviewCondition('includes', entry.includes, pointer);
+    const keeps = this.keeps(entry);
+    // Docker looks at the names before it looks at the conditions, Podman after.
+    if (!keeps && !isMoby) return [];
+    if (name !== undefined && names.length > 0) this.report('NAME_AND_NAMES', {}, `${pointer}/name`);
+    if (!keeps) return [];
+    const errnoRet = this.errno('errno', entry.errno, entry.errnoRet, pointer);
+    if (name === undefined && names.length === 0) {
+      this.report('ENTRY_WITHOUT_NAMES', {}, pointer);
+      if (!isMoby) return [];
+    }
+    return [
+      {
+        names: name === undefined ? names : [name],
+        action,
+        ...(errnoRet === undefined ? {} : { errnoRet }),
+        args,
+        pointer,
+        ...(name === undefined ? {} : { singular: true }),
+      },
+    ];
+  }
+
+  private keeps({ includes, excludes }: DockerEntry): boolean {
+    const isNative = (arches: string[]) => arches.includes(this.arch.name);
+    const holds = (capability: string) => this.held.has(capability);
+    if (isNative(excludes.arches) || excludes.caps.some(holds) || this.isReached(excludes) === true)
+      return false;
+    if (includes.arches.length > 0 && !isNative(includes.arches)) return false;
+    return includes.caps.every(holds) && this.isReached(includes) !== false;
+  }
+
+  /** Whether the target's kernel is as new as the condition asks; undefined when it does not ask. */
+  private isReached({ minKernel }: DockerCondition): boolean | undefined {
+    if (this.target.engine === 'podman' || minKernel === undefined) return undefined;
+    const [major, minor] = parseMinKernel(minKernel) ?? [0, 0];
+    const { kernel } = this.target;
+    return kernel.major > major || (kernel.major === major && kernel.minor >= minor);
+  }
+
+  /** Reports what in a condition is wrong or can never hold, whether or not the entry is kept. */
+  private reviewCondition(
+    member: 'includes' | 'excludes',
+    { caps, arches, minKernel }: DockerCondition,
+    entry: string,
+  ): void {
+    const pointer = `${entry}/${member}`;
+    const engine = ENGINES[this.target.engine];
+    arches.forEach((value, index) => {
+      const misnamed = misnamedArch(value, this.target);
+      if (misnamed === undefined) return;
+      const hint = misnamed.write === undefined ? undefined : `write "${misnamed.write}"`;
+      this.report('ARCHES_NEVER_MATCH', { engine, value: quote(value) }, `${pointer}/arches/${index}`, hint);
+    });
+    caps.forEach((value, index) => {
+      if (CAPABILITY_NAMES.includes(value)) return;
+      const hint = didYouMean(value, CAPABILITY_NAMES);
+      this.report('UNKNOWN_CAPABILITY', { value: quote(value) }, `${pointer}/caps/${index}`, hint);
+    });
+    if (minKernel === undefined) return;
+    if (this.target.engine === 'podman') {
+      const effect = member === 'includes' ? 'is kept' : 'is not dropped';
+      this.report('MIN_KERNEL_IGNORED', { effect }, `${pointer}/minKernel`);
+    } else if (parseMinKernel(minKernel) === undefined)
+      this.report('MIN_KERNEL_INVALID', { value: quote(minKernel) }, `${pointer}/minKernel`);
+  }
+
+  /** The number beside an errno name: Podman prefers the name, Docker does not read it. */
+  private errno(
+    member: 'errno' | 'defaultErrno',
+    name: string | undefined,
+    number: number | undefined,
+    pointer: string,
+  ): number | undefined {
+    if (name === undefined) return number;
+    const named = this.parseErrno(name);
+    if (this.target.engine === 'moby') {
+      const effect = number === undefined ? 'the errno is EPERM' : `${member}Ret decides`;
+      if (named !== (number ?? 1))
+        this.report('ERRNO_NAME_IGNORED', { member, effect }, `${pointer}/${member}`);
+      return number;
+    }
+    if (named === undefined)
+      this.report('ERRNO_NAME_UNKNOWN', { value: quote(name) }, `${pointer}/${member}`);
+    return named;
+  }
+
+  /** Digits up to 2^32-1, or a name in the numbering of the target's architecture. */
+  private parseErrno(text: string): number | undefined {
+    if (/^\d+$/.test(text)) {
+      const number = Number(text);
+      if (number <= 0xffff_ffff) return number;
+    }
+    return errnoNumber(text, archOf(this.target.arch).errnos);
+  }
+
+  /** Once for each kind of finding; the place is the first one. */
+  private report(code: Code, values: Record<string, string>, pointer: string, hint?: string): void {
+    const found = diagnostic(code, values, { pointer, ...(hint === undefined ? {} : { hint }) });
+    const id =
+      found.severity === 'error' ? `${code} ${pointer}` : `${code} ${Object.values(values).join(' ')}`;
+    const before = this.findings.get(id);
+    if (before) before.count += 1;
+    else this.findings.set(id, { found, code, values, count: 1 });
+  }
+
+  diagnostics(): Diagnostic[] {
+    return [...this.findings.values()].map(({ found, code, values, count }) => ({
+      ...found,
+      message: diagnostic(code, { ...values, more: more(count) }).message,
+    }));
+  }
+}
+
+/** "X.Y" as Docker reads it: two numbers of at most 255, not both 0. Empty is 0.0, which every kernel reaches. */
+function parseMinKernel(text: string): [major: number, minor: number] | undefined {
+  if (text === '') return [0, 0];
+  const [, major, minor] = /^(\d+)\.(\d+)$/.exec(text)?.map(Number) ?? [];
+  if (major === undefined || minor === undefined) return undefined;
+  return major > 255 || minor > 255 || major + minor === 0 ? undefined : [major, minor];
 }
