@@ -7,6 +7,7 @@ import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
 import { allArches, archOf, X32_SYSCALL_BIT } from '../arch.ts';
 import type { Arch } from '../arch.ts';
 import { errnoName } from '../errno.ts';
+import type { SyscallTable, SyscallTables } from '../syscalls/tables.ts';
 import type { DisassembleOptions } from './disassemble.ts';
 import {
   BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MISC,
@@ -196,12 +197,21 @@ function describeNumber(nr: number, state: State, options: DisassembleOptions): 
   if (tables === undefined) return undefined;
   const names = new Map<string, string[]>();
   for (const arch of contextArches(state, options)) {
-    const name = tables.of(arch.name).nameOf(nr);
+    const name = tableOf(tables, arch)?.nameOf(nr);
     if (name !== undefined) names.set(name, [...(names.get(name) ?? []), arch.name]);
   }
   if (names.size === 0) return undefined;
   if (names.size === 1) return `${formatNumber(nr)} ${[...names.keys()][0]}`;
   return `${formatNumber(nr)} ${[...names].map(([name, arches]) => `${name} (${arches.join(' ')})`).join(', ')}`;
+}
+
+/** Undefined for a table that was not loaded: X32's, say, in a listing that somebody wants of X86_64 only. */
+function tableOf(tables: SyscallTables, arch: Arch): SyscallTable | undefined {
+  try {
+    return tables.of(arch.name);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Decimal as everybody writes syscall numbers; hexadecimal where bit 30 is the point. */

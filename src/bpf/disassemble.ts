@@ -21,7 +21,7 @@ export interface DisassembleOptions {
   arch?: ArchName;
   /** Decides which word of an argument is the high one where no tested arch tells; default little. */
   endian?: Endian;
-  /** Names for syscall numbers; without them numbers stay numbers. */
+  /** Names for syscall numbers; where a table is not loaded, numbers stay numbers. */
   tables?: SyscallTables;
 }
 

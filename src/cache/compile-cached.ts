@@ -8,7 +8,7 @@ import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
 /** How long a store may take for one answer before the profile is compiled without it, in milliseconds. */
-export const STORE_DEADLINE = 3000;
+export const STORE_DEADLINE = 2000;
 
 /** What the compiler calls an input without a name. */
 const UNNAMED = '-';

@@ -6,7 +6,7 @@ import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
 /** How long SQLite waits for another process's lock, in milliseconds; below the deadline for an answer. */
-const BUSY_TIMEOUT = 2000;
+const BUSY_TIMEOUT = 1500;
 /** Processes that create one database at the same moment can be told "locked" at once, without that wait. */
 const OPEN_ATTEMPTS = 5;
 const OPEN_PAUSE = 50;
@@ -33,7 +33,8 @@ export function sqliteStore(file: string): CacheStore {
     location: file,
     async get(key) {
       const text = await (await database()).get(key);
-      return typeof text === 'string' ? text : undefined;
+      // What is there and is no text is no entry, but worth a word: the empty text is refused like any damage.
+      return text === undefined || typeof text === 'string' ? text : '';
     },
     async set(key, text) {
       const db = await database();

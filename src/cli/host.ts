@@ -2,6 +2,7 @@ import { endianness, machine, release } from 'node:os';
 import { archOf, parseArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { fail } from '../errors.ts';
+import { parseKernelVersion } from '../target.ts';
 import type { KernelVersion } from '../target.ts';
 
 /** What Node calls the architectures it runs on, where that is not a name that parseArch knows. */
@@ -22,6 +23,5 @@ export function hostArch(): ArchName {
 /** The running kernel's version on Linux; undefined elsewhere, where no profile will ever meet it. */
 export function hostKernel(): KernelVersion | undefined {
   if (process.platform !== 'linux') return undefined;
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release()) ?? [];
-  return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
+  return parseKernelVersion(release());
 }

@@ -1,7 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { ArchName } from '../arch.ts';
-import { loadTables } from '../syscalls/load.ts';
 import { capabilitySet, makeTarget, parseKernelVersion } from '../target.ts';
 import type { KernelVersion, Target } from '../target.ts';
 import { archArgument } from './arch-option.ts';
@@ -76,16 +75,17 @@ export function addTargetOptions(command: Command): Command {
 }
 
 /** The target that the flags ask for. Only here does a result come to depend on the machine it is made on. */
-export async function targetOf(flags: TargetFlags): Promise<Target> {
+export function targetOf(flags: TargetFlags): Target {
   const arch = flags.arch ?? hostArch();
   const { architectures, enosysAfter } = flags;
+  const kernel = flags.kernel ?? hostKernel();
   return makeTarget({
     arch,
     ...(architectures === undefined
       ? {}
       : { architectures: architectures === 'native' ? [arch] : architectures }),
     capabilities: capabilitySet(flags.engine, flags.capSet, flags.cap ?? [], flags.capDrop ?? []),
-    kernel: flags.kernel ?? hostKernel() ?? (await loadTables([])).release,
+    ...(kernel === undefined ? {} : { kernel }),
     engine: flags.engine,
     semantics: flags.semantics,
     enosysStub: flags.enosysStub ?? flags.semantics === 'runc',

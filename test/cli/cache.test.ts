@@ -149,13 +149,7 @@ describe('a cache at fault is a warning, and the filter is the same', () => {
     const database = new KeyvSqlite({ uri: `sqlite://${join(cache, 'cache.sqlite')}`, table: 'filters' });
     const good = String(await database.get(rowOf(theirs)));
     const own = String(await database.get(rowOf(mine)));
-    for (const bad of [
-      good,
-      own.replace('AAA', 'AAB'),
-      own.slice(0, own.length / 2),
-      'null',
-      '{"value":7}',
-    ]) {
+    for (const bad of [good, own.replace('AAA', 'AAB'), own.slice(0, own.length / 2), '{"value":7}']) {
       await database.set(rowOf(mine), bad);
       expect(await warned(cache)).toHaveLength(1);
     }

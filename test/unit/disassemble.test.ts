@@ -102,6 +102,22 @@ describe('a listing', () => {
     expect(comment(0x12340000)).toBe('no known action: the kernel kills the process');
   });
 
+  it('leaves numbers as they are where no table is loaded', async () => {
+    const program = [
+      load(4),
+      jeq(0xc000003e, 0, 3),
+      load(0),
+      jge(0x40000001, 1, 0),
+      ret(ALLOW),
+      ret(KILL_THREAD),
+    ];
+    expect(disassemble(program)).toContain('nr >= 0x40000001;');
+    expect(disassemble(program, { tables: await loadTables(['x86_64']) })).toContain('nr >= 0x40000001;');
+    expect(disassemble(program, { tables: await loadTables(['x86_64', 'x32']) })).toContain(
+      '>= 0x40000001 write;',
+    );
+  });
+
   it('shows what seccomp does not know, field by field', () => {
     expect(disassemble([insn(0x28, 12)])).toContain('.insn 0x0028, 0, 0, 0xc'); // a half-word load
     expect(disassemble([insn(0x94, 3)])).toContain('.insn 0x0094, 0, 0, 0x3'); // MOD

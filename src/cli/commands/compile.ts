@@ -71,7 +71,7 @@ async function run(file: string, options: Options): Promise<void> {
   const format = chooseFormat(options);
   const voice = { ...options, json: format === 'json' };
   const input = await readInput(file);
-  const target = await targetOf(options);
+  const target = targetOf(options);
   const settings: CompileOptions = {
     target,
     optimize: options.optimize,
@@ -128,9 +128,6 @@ async function render(compiled: Compiled, format: FormatName | 'json'): Promise<
   // There is no program, and no text could stand for that.
   if (!filter.confined) return new Uint8Array();
   if (format !== 'asm') return formatProgram(format, filter);
-  const [{ archOf }, { loadTables }] = await Promise.all([
-    import('../../arch.ts'),
-    import('../../syscalls/load.ts'),
-  ]);
-  return formatProgram(format, filter, await loadTables(filter.arches.map((arch) => archOf(arch).table)));
+  const { tablesFor } = await import('../tested-arches.ts');
+  return formatProgram(format, filter, await tablesFor(filter.instructions));
 }

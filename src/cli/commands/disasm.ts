@@ -1,14 +1,13 @@
 import { Command } from 'commander';
-import { allArches } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { checkProgram, convertedLength } from '../../bpf/check.ts';
 import { disassemble, formatInstruction } from '../../bpf/disassemble.ts';
-import { loadTables } from '../../syscalls/load.ts';
 import { archArgument } from '../arch-option.ts';
 import { readFilter, readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
+import { tablesFor } from '../tested-arches.ts';
 
 interface Options extends Voice {
   arch?: ArchName;
@@ -54,7 +53,7 @@ async function run(file: string, options: Options): Promise<void> {
       }),
     );
   }
-  const tables = await loadTables(allArches().map(({ table }) => table));
   const { arch } = options;
+  const tables = await tablesFor(program, arch);
   await writeProduct(disassemble(program, { endian, tables, ...(arch === undefined ? {} : { arch }) }));
 }

@@ -37,7 +37,7 @@ export function makeCommand(): Command {
 async function run(file: string, options: Options): Promise<void> {
   const { profile, diagnostics } = parseProfile(await readInput(file), { file });
   if (profile === undefined) throw new SeccompcError(diagnostics);
-  const resolved = resolveProfile(profile, await targetOf(options));
+  const resolved = resolveProfile(profile, targetOf(options));
   const found = [...diagnostics, ...resolved.diagnostics.map((d) => placed(d, profile))];
   if (found.some(({ severity }) => severity === 'error')) throw new SeccompcError(found);
   await printWarnings(found, options);

@@ -80,7 +80,7 @@ async function run(file: string, call: string, args: string[], options: Options)
 
 async function compileProfile(bytes: Uint8Array, file: string, options: Options): Promise<FilterInput> {
   const { compile } = await import('../../compile.ts');
-  const filter = await compile(bytes, { target: await targetOf(options), prove: 'never', file });
+  const filter = await compile(bytes, { target: targetOf(options), prove: 'never', file });
   await printWarnings(filter.diagnostics, options);
   if (!filter.confined)
     throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
