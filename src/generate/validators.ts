@@ -54,42 +54,45 @@ function validatorsModule(code: string): string {
   return `${HEADER}// @ts-nocheck\nimport type { Validator } from '../validate.ts';\n\n${body}\n`;
 }
 
-/** The part of JSON Schema that tells the shape of objects. */
-interface Schema {
-  $ref?: string;
-  properties?: Record<string, Schema>;
-  items?: Schema;
-  definitions?: Record<string, Schema>;
-}
-
 type Members = { members: Record<string, Members | null> } | { items: Members | null };
 
 function membersModule(): string {
-  const constants = [
-    ['ociSeccompMembers', ociSeccomp as Schema],
-    ['dockerProfileMembers', dockerProfile as Schema],
-  ] as const;
+  const constants = Object.entries({
+    ociSeccompMembers: membersOf(ociSeccomp, ociSeccomp),
+    dockerProfileMembers: membersOf(dockerProfile, dockerProfile),
+  });
   const declarations = constants.map(
-    ([name, schema]) => `export const ${name}: Members = ${JSON.stringify(membersOf(schema, schema))};\n`,
+    ([name, members]) => `export const ${name}: Members = ${JSON.stringify(members)};\n`,
   );
   return `${HEADER}import type { Members } from '../members.ts';\n\n${declarations.join('\n')}`;
 }
 
 /** The named members of an object, or the elements of an array, all the way down; null for a plain value. */
-function membersOf(schema: Schema, root: Schema): Members | null {
-  if (schema.$ref !== undefined) return followed(schema.$ref, root);
-  if (schema.items !== undefined) return { items: membersOf(schema.items, root) };
-  if (schema.properties === undefined) return null;
-  const entries = Object.entries(schema.properties).map(
-    ([name, value]) => [name, membersOf(value, root)] as const,
-  );
+function membersOf(schema: unknown, root: unknown): Members | null {
+  const reference = property(schema, '$ref');
+  if (typeof reference === 'string') return membersAt(reference, root);
+  const items = property(schema, 'items');
+  if (items !== undefined) return { items: membersOf(items, root) };
+  const properties = property(schema, 'properties');
+  if (!isObject(properties)) return null;
+  const entries = Object.entries(properties).map(([name, value]) => [name, membersOf(value, root)] as const);
   return { members: Object.fromEntries(entries) };
 }
 
-function followed(reference: string, root: Schema): Members | null {
-  const [file, pointer] = reference.split('#') as [string, string];
-  const target: Schema = file === '' ? root : (ociSeccomp as Schema);
-  let found: unknown = target;
-  for (const token of pointer.split('/').slice(1)) found = (found as Record<string, unknown>)[token];
-  return membersOf(found as Schema, target);
+/** Follows `#/definitions/x`, in the same file or in the OCI schema. */
+function membersAt(reference: string, root: unknown): Members | null {
+  const [file, pointer = ''] = reference.split('#');
+  const target: unknown = file === '' ? root : ociSeccomp;
+  let found = target;
+  for (const token of pointer.split('/').slice(1)) found = property(found, token);
+  if (found === undefined) throw new Error(`${reference} points at nothing`);
+  return membersOf(found, target);
+}
+
+function property(value: unknown, name: string): unknown {
+  return isObject(value) ? value[name] : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

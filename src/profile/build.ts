@@ -1,12 +1,13 @@
+import { ACTION_NAMES } from '../action.ts';
 import type { ActionName } from '../action.ts';
 import type { JsonNode } from './json.ts';
 import { tokensOf } from './pointer.ts';
+import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 import type {
   DockerCondition,
   DockerEntry,
   DockerProfile,
   FlagName,
-  OperatorName,
   Seccomp,
   SyscallArg,
   SyscallEntry,
@@ -26,66 +27,79 @@ export interface Sound {
 }
 
 export function buildSeccomp({ tree, prefix, faults }: Sound): Seccomp {
-  const sound = soundParts(faults);
-  return {
-    ...buildHead(tree, prefix, sound),
-    syscalls: elements(tree, 'syscalls', prefix, sound).map(({ node, pointer }): SyscallEntry => {
-      const names = member(node, 'names');
-      return {
-        names: names && strings(names),
-        action: action(node),
-        ...optionalNumber(node, 'errnoRet'),
-        args: args(node),
-        pointer,
-      };
-    }),
-    pointer: prefix,
-  };
+  const isSound = soundParts(faults);
+  const syscalls = elements(tree, 'syscalls', prefix, isSound).map(({ node, pointer }): SyscallEntry => {
+    const names = member(node, 'names');
+    const errnoRet = number(member(node, 'errnoRet'));
+    return {
+      names: names && strings(names),
+      action: action(node),
+      ...(errnoRet === undefined ? {} : { errnoRet }),
+      args: args(node),
+      pointer,
+    };
+  });
+  return { ...buildHead(tree, prefix, isSound), syscalls, pointer: prefix };
 }
 
 export function buildDocker({ tree, prefix, faults }: Sound): DockerProfile {
-  const sound = soundParts(faults);
-  return {
-    ...buildHead(tree, prefix, sound),
-    ...(sound('/defaultErrno') ? optionalString(tree, 'defaultErrno') : {}),
-    archMap: elements(tree, 'archMap', prefix, sound).map(({ node, pointer }) => ({
-      architecture: text(member(node, 'architecture')),
-      subArchitectures: strings(member(node, 'subArchitectures')),
-      pointer,
-    })),
-    syscalls: elements(tree, 'syscalls', prefix, sound).map(({ node, pointer }): DockerEntry => ({
-      ...optionalString(node, 'name'),
+  const isSound = soundParts(faults);
+  const defaultErrno = isSound('/defaultErrno') ? optionalText(tree, 'defaultErrno') : undefined;
+  const archMap = elements(tree, 'archMap', prefix, isSound).map(({ node, pointer }) => ({
+    architecture: text(member(node, 'architecture')),
+    subArchitectures: strings(member(node, 'subArchitectures')),
+    pointer,
+  }));
+  const syscalls = elements(tree, 'syscalls', prefix, isSound).map(({ node, pointer }): DockerEntry => {
+    const name = optionalText(node, 'name');
+    const errnoRet = number(member(node, 'errnoRet'));
+    const errno = optionalText(node, 'errno');
+    return {
+      ...(name === undefined ? {} : { name }),
       names: strings(member(node, 'names')),
       action: action(node),
-      ...optionalNumber(node, 'errnoRet'),
-      ...optionalString(node, 'errno'),
+      ...(errnoRet === undefined ? {} : { errnoRet }),
+      ...(errno === undefined ? {} : { errno }),
       args: args(node),
       includes: condition(member(node, 'includes')),
       excludes: condition(member(node, 'excludes')),
       pointer,
-    })),
-  };
+    };
+  });
+  const head = buildHead(tree, prefix, isSound);
+  return { ...head, ...(defaultErrno === undefined ? {} : { defaultErrno }), archMap, syscalls };
 }
 
+type IsSound = (pointer: string) => boolean;
+type Head = Omit<Seccomp, 'syscalls' | 'pointer'>;
+
 /** Members that both forms share. */
-function buildHead(tree: JsonNode, prefix: string, sound: (pointer: string) => boolean) {
-  const defaultAction = member(tree, 'defaultAction');
-  const flags = member(tree, 'flags');
+function buildHead(tree: JsonNode, prefix: string, isSound: IsSound): Head {
+  const soundMember = (key: string) => (isSound(`/${key}`) ? member(tree, key) : undefined);
+  const defaultAction = optionalText(tree, 'defaultAction');
+  const defaultErrnoRet = number(soundMember('defaultErrnoRet'));
+  const listenerPath = text(soundMember('listenerPath'));
+  const listenerMetadata = text(soundMember('listenerMetadata'));
   return {
-    defaultAction: (text(defaultAction) || undefined) as ActionName | undefined,
-    ...(sound('/defaultErrnoRet') ? optionalNumber(tree, 'defaultErrnoRet') : {}),
-    architectures: elements(tree, 'architectures', prefix, sound).map(({ node, pointer }) => ({
+    defaultAction: defaultAction === undefined ? undefined : known(defaultAction, ACTION_NAMES),
+    ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
+    architectures: elements(tree, 'architectures', prefix, isSound).map(({ node, pointer }) => ({
       name: text(node),
       pointer,
     })),
-    flags: flags && elements(tree, 'flags', prefix, sound).map(({ node }) => text(node) as FlagName),
-    ...(sound('/listenerPath') ? optionalString(tree, 'listenerPath') : {}),
-    ...(sound('/listenerMetadata') ? optionalString(tree, 'listenerMetadata') : {}),
+    flags: flags(tree, prefix, isSound),
+    ...(listenerPath === '' ? {} : { listenerPath }),
+    ...(listenerMetadata === '' ? {} : { listenerMetadata }),
   };
 }
 
+function flags(tree: JsonNode, prefix: string, isSound: IsSound): FlagName[] | undefined {
+  if (member(tree, 'flags') === undefined) return undefined;
+  return elements(tree, 'flags', prefix, isSound).map(({ node }) => known(text(node), FLAG_NAMES));
+}
+
 /** Tells whether there is no fault at a pointer or below. */
-function soundParts(faults: readonly string[]): (pointer: string) => boolean {
+function soundParts(faults: readonly string[]): IsSound {
   const faulty = new Set<string>();
   for (const fault of faults) {
     let pointer = '';
@@ -105,17 +119,22 @@ function elements(
   tree: JsonNode,
   key: string,
   prefix: string,
-  sound: (pointer: string) => boolean,
+  isSound: IsSound,
 ): { node: JsonNode; pointer: string }[] {
   const list = member(tree, key);
   if (list?.kind !== 'array') return [];
   return list.items.flatMap((node, index) =>
-    sound(`/${key}/${index}`) ? [{ node, pointer: `${prefix}/${key}/${index}` }] : [],
+    isSound(`/${key}/${index}`) ? [{ node, pointer: `${prefix}/${key}/${index}` }] : [],
   );
 }
 
 function text(node: JsonNode | undefined): string {
   return node?.kind === 'string' ? node.value : '';
+}
+
+/** Absent when empty too, which to Go is the same. */
+function optionalText(node: JsonNode, key: string): string | undefined {
+  return text(member(node, key)) || undefined;
 }
 
 function strings(node: JsonNode | undefined): string[] {
@@ -126,19 +145,19 @@ function integer(node: JsonNode | undefined): bigint {
   return node?.kind === 'number' ? BigInt(node.text) : 0n;
 }
 
-function optionalNumber<K extends string>(node: JsonNode, key: K): { [key in K]?: number } {
-  const value = member(node, key);
-  return value === undefined ? {} : ({ [key]: Number(integer(value)) } as { [key in K]: number });
+function number(node: JsonNode | undefined): number | undefined {
+  return node && Number(integer(node));
 }
 
-/** Absent when empty too, which to Go is the same. */
-function optionalString<K extends string>(node: JsonNode, key: K): { [key in K]?: string } {
-  const value = text(member(node, key));
-  return value === '' ? {} : ({ [key]: value } as { [key in K]: string });
+/** @throws Error when the schema lets a word pass that the types do not have: the two must agree. */
+function known<T extends string>(word: string, words: readonly T[]): T {
+  const found = words.find((candidate) => candidate === word);
+  if (found === undefined) throw new Error(`the schema let "${word}" pass`);
+  return found;
 }
 
 function action(node: JsonNode): ActionName {
-  return text(member(node, 'action')) as ActionName;
+  return known(text(member(node, 'action')), ACTION_NAMES);
 }
 
 function args(node: JsonNode): SyscallArg[] {
@@ -148,7 +167,7 @@ function args(node: JsonNode): SyscallArg[] {
     index: Number(integer(member(arg, 'index'))),
     value: integer(member(arg, 'value')),
     valueTwo: integer(member(arg, 'valueTwo')),
-    op: text(member(arg, 'op')) as OperatorName,
+    op: known(text(member(arg, 'op')), OPERATOR_NAMES),
   }));
 }
 

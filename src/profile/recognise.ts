@@ -1,9 +1,8 @@
 import { FEATURES, foreignObject, isFeatures, unknownDocument } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
+import { ociSeccompMembers } from './generated/members.ts';
 import type { JsonNode, JsonObject } from './json.ts';
 import type { Members } from './members.ts';
-import { nearest } from './nearest.ts';
 import { foldKey } from './pointer.ts';
 
 /** What a document is, told by its shape, and where its profile stands. */
@@ -76,10 +75,6 @@ function ownDialect(root: JsonObject): Foreign | undefined {
  * which means something to the engines alone.
  */
 function isDockerDialect(root: JsonObject): boolean {
-  const misspelt = (object: JsonObject, members: Members | null) =>
-    members !== null &&
-    'members' in members &&
-    object.members.some(({ key }) => !(key in members.members) && isOneOf(key, Object.keys(members.members)));
   if (root.members.some(({ key }) => isOneOf(key, DIALECT_MEMBERS))) return true;
   if (misspelt(root, ociSeccompMembers)) return true;
   const entryMembers = elementMembers(ociSeccompMembers, 'syscalls');
@@ -90,6 +85,13 @@ function isDockerDialect(root: JsonObject): boolean {
       misspelt(entry, entryMembers) ||
       objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
   );
+}
+
+/** Whether a member is one that the form knows, but in another case. */
+function misspelt(object: JsonObject, members: Members | null): boolean {
+  if (members === null || !('members' in members)) return false;
+  const names = Object.keys(members.members);
+  return object.members.some(({ key }) => !names.includes(key) && isOneOf(key, names));
 }
 
 function elementMembers(members: Members | null, key: string): Members | null {
@@ -103,14 +105,4 @@ function objectsIn(node: JsonNode | undefined): JsonObject[] {
 
 function isOneOf(key: string, names: readonly string[]): boolean {
   return names.some((name) => foldKey(name) === foldKey(key));
-}
-
-/** The schema members of a form. */
-export function membersOf(form: 'seccomp' | 'docker' | 'config'): Members {
-  return form === 'docker' ? dockerProfileMembers : ociSeccompMembers;
-}
-
-/** The member of a profile that a key is most likely to mean. */
-export function nearestMember(key: string): string | undefined {
-  return nearest(key, PROFILE_MEMBERS);
 }
