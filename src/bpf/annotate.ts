@@ -22,10 +22,15 @@ interface State {
   holds: string | undefined;
   /** Values of seccomp_data.arch that can get here; {@link ANY_OTHER} stands for all unlisted ones. */
   arches: ReadonlySet<number>;
-  /** Bounds of nr, both included, u32. */
+  /** Bounds of the number, both included, u32. */
   from: number;
   to: number;
+  /** What the number is: nr itself, nr with bit 30 cleared, or one or the other. */
+  numbering: 'nr' | 'x32' | 'either';
 }
+
+/** What a filter masks an x32 number with, to go on as if it were one of x86_64's. */
+const CLEAR_X32_BIT = ~X32_SYSCALL_BIT >>> 0;
 
 const ANY_OTHER = -1;
 const EVERY_ARCH: ReadonlySet<number> = new Set([ANY_OTHER, ...allArches().map((arch) => arch.auditArch)]);
@@ -39,7 +44,7 @@ export function annotate(
   options: DisassembleOptions,
 ): (string | undefined)[] {
   const states: (State | undefined)[] = [];
-  states[0] = { holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff };
+  states[0] = { holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff, numbering: 'nr' };
   return program.map((instruction, index) => {
     const state = states[index];
     if (state === undefined) return 'never reached';
@@ -65,7 +70,24 @@ function successors(
       [next + jf, assume(state, code, k, false)],
     ];
   if (kind === BPF_ST || kind === BPF_STX || code === (BPF_MISC | BPF_TAX)) return [[next, state]];
-  return [[next, { ...state, holds: accumulatorAfter(code, k, state, options) }]];
+  const holds = accumulatorAfter(code, k, state, options);
+  return [[next, { ...state, ...numberAfter(code, k, state), holds }]];
+}
+
+/** What is known of the number after an instruction that loads it, or clears the x32 bit of it. */
+function numberAfter(code: number, k: number, { holds, from, to, numbering }: State): Partial<State> {
+  if (code === (BPF_LD | BPF_W | BPF_ABS) && k === OFFSET_NR && numbering !== 'nr')
+    return { from: 0, to: 0xffffffff, numbering: 'nr' };
+  if (!clearsX32Bit(code, k, holds)) return {};
+  if (numbering !== 'nr') return { from: 0, to: CLEAR_X32_BIT, numbering: 'either' };
+  const isX32 = from >= X32_SYSCALL_BIT && to < 2 * X32_SYSCALL_BIT;
+  return isX32
+    ? { from: from - X32_SYSCALL_BIT, to: to - X32_SYSCALL_BIT, numbering: 'x32' }
+    : { from: 0, to: CLEAR_X32_BIT, numbering: from >= X32_SYSCALL_BIT ? 'x32' : 'either' };
+}
+
+function clearsX32Bit(code: number, k: number, holds: string | undefined): boolean {
+  return code === (BPF_ALU | BPF_AND | BPF_K) && k === CLEAR_X32_BIT && holds === 'nr';
 }
 
 function accumulatorAfter(
@@ -76,6 +98,7 @@ function accumulatorAfter(
 ): string | undefined {
   if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
   if ((code & 0x07) === BPF_LDX) return state.holds;
+  if (clearsX32Bit(code, k, state.holds)) return 'nr';
   if (code === (BPF_ALU | BPF_AND | BPF_K) && state.holds !== undefined)
     return `${state.holds} & 0x${k.toString(16)}`;
   return undefined;
@@ -132,6 +155,7 @@ function join(a: State | undefined, b: State): State {
     arches: new Set([...a.arches, ...b.arches]),
     from: Math.min(a.from, b.from),
     to: Math.max(a.to, b.to),
+    numbering: a.numbering === b.numbering ? a.numbering : 'either',
   };
 }
 
@@ -144,6 +168,7 @@ function comment(
 ): string | undefined {
   const kind = code & 0x07;
   if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
+  if (clearsX32Bit(code, k, state.holds)) return 'nr without the x32 bit';
   if (code === (BPF_RET | BPF_K)) return describeReturn(k, state, options);
   if (code === (BPF_RET | BPF_A)) return undefined;
   if (kind !== BPF_JMP || code === (BPF_JMP | BPF_JA) || (code & BPF_X) !== 0) return undefined;
@@ -185,8 +210,9 @@ function describeTest(
     return `arch ${symbol} ${names.length > 0 ? names.join('/') : `0x${k.toString(16)}`}`;
   }
   if (state.holds === 'nr') {
-    const name = test === BPF_JSET ? undefined : describeNumber(k, state, options);
-    return `nr ${symbol} ${name ?? formatNumber(k)}`;
+    if (test === BPF_JSET) return `nr & 0x${k.toString(16)}`;
+    const nr = state.numbering === 'x32' ? 'x32 nr' : 'nr';
+    return `${nr} ${symbol} ${describeNumber(k, state, options) ?? formatNumber(k)}`;
   }
   return `${state.holds} ${symbol} 0x${k.toString(16)}`;
 }
@@ -197,12 +223,24 @@ function describeNumber(nr: number, state: State, options: DisassembleOptions): 
   if (tables === undefined) return undefined;
   const names = new Map<string, string[]>();
   for (const arch of contextArches(state, options)) {
-    const name = tableOf(tables, arch)?.nameOf(nr);
+    const name = nameOn(arch, tables, nr, state.numbering);
     if (name !== undefined) names.set(name, [...(names.get(name) ?? []), arch.name]);
   }
   if (names.size === 0) return undefined;
   if (names.size === 1) return `${formatNumber(nr)} ${[...names.keys()][0]}`;
   return `${formatNumber(nr)} ${[...names].map(([name, arches]) => `${name} (${arches.join(' ')})`).join(', ')}`;
+}
+
+function nameOn(
+  arch: Arch,
+  tables: SyscallTables,
+  nr: number,
+  numbering: State['numbering'],
+): string | undefined {
+  const table = tableOf(tables, arch);
+  const plain = numbering === 'x32' ? undefined : table?.nameOf(nr);
+  if (plain !== undefined || numbering === 'nr' || arch.name !== 'X32') return plain;
+  return table?.nameOf((nr | X32_SYSCALL_BIT) >>> 0);
 }
 
 /** Undefined for a table that was not loaded: X32's, say, in a listing that somebody wants of X86_64 only. */

@@ -80,6 +80,28 @@ describe('a listing', () => {
     expect(disassemble(program, { tables, arch: 'AARCH64' })).toContain('; nr == 63 read;');
   });
 
+  it('follows an x32 number whose bit 30 is cleared into the tree of x86_64', async () => {
+    const tables = await loadTables(['x86_64', 'x32']);
+    const program = [
+      load(4),
+      jeq(0xc000003e, 0, 7),
+      load(0),
+      jge(0x40000000, 0, 2),
+      insn(0x54, 0xbfffffff),
+      jge(512, 2, 0),
+      jeq(41, 0, 2),
+      jeq(16, 0, 1),
+      ret(ALLOW),
+      ret(KILL_THREAD),
+    ];
+    expect(
+      disassemble(program, { tables })
+        .split('\n')
+        .slice(4, 8)
+        .map((line) => line.split('; ')[1]),
+    ).toEqual(['nr without the x32 bit', 'x32 nr >= 512 rt_sigaction', 'nr == 41 socket', 'nr == 16 ioctl']);
+  });
+
   it('names both calls where two architectures share a test', async () => {
     const tables = await loadTables(['x86_64', 'x32', 'x86']);
     const program = [
