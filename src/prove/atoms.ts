@@ -50,6 +50,11 @@ export class Atoms {
     return this.#atoms[variable - INPUT_BITS]!;
   }
 
+  /** Every test made so far. */
+  all(): readonly Atom[] {
+    return this.#atoms;
+  }
+
   #variable(atom: Atom): Node {
     const key = `${atom.kind} ${atom.word} ${atom.mask} ${atom.value}`;
     let variable = this.#variables.get(key);

@@ -21,6 +21,8 @@ export class Undecided extends Error {
 }
 
 export const DEFAULT_NODE_BUDGET = 1 << 19;
+/** No budget is larger, so that a pair of nodes fits one exact number. */
+export const LARGEST_NODE_BUDGET = 2 ** 26;
 
 const TERMINAL_LEVEL = 0xffff;
 /** Recomputation after a lost cache entry makes no nodes, so steps are bounded as well. */
@@ -51,7 +53,7 @@ export class Diagram {
 
   /** `order`: all input variables, first tested first; by default as they are numbered. */
   constructor(options: { nodeBudget?: number | undefined; order?: readonly number[] | undefined } = {}) {
-    this.#budget = options.nodeBudget ?? DEFAULT_NODE_BUDGET;
+    this.#budget = Math.min(options.nodeBudget ?? DEFAULT_NODE_BUDGET, LARGEST_NODE_BUDGET);
     this.#stepsLeft = this.#budget * STEPS_PER_NODE;
     if (options.order) {
       this.#variableAt = Uint16Array.from(options.order);
@@ -252,16 +254,6 @@ export class Diagram {
       node = bit === 1 ? this.#high[node]! : this.#low[node]!;
     }
     return this.valueOf(node);
-  }
-
-  /** What remains of a function once one word, tested before all that remains, has this value (u32). */
-  restrict(node: Node, word: number, value: number): Node {
-    while (this.#level[node] !== TERMINAL_LEVEL) {
-      const variable = this.variableOf(node);
-      if (variable >>> 5 !== word) break;
-      node = ((value >>> (31 - (variable & 31))) & 1) === 1 ? this.#high[node]! : this.#low[node]!;
-    }
-    return node;
   }
 
   /** Hash-consing: the one node with these parts. */

@@ -3,18 +3,13 @@ import type { Arch } from '../arch.ts';
 import { allArches } from '../arch.ts';
 import type { SyscallTable } from '../syscalls/tables.ts';
 import { abiOfCall } from './abi.ts';
-import type { Atoms } from './atoms.ts';
-import { atomOverBits } from './atoms.ts';
-import type { Node } from './diagram.ts';
-import { Diagram, FALSE, TRUE, Undecided } from './diagram.ts';
+import { AtomSearch } from './atom-search.ts';
+import type { Diagram, Node } from './diagram.ts';
+import { Undecided } from './diagram.ts';
 import { WORD_ARCH, WORD_ARGS, WORD_NR, WORDS } from './input.ts';
+import type { Breaks, Input, IsBroken } from './pair.ts';
+import { fillBits, makeBrokenTest, split, topVariable } from './pair.ts';
 import type { Space } from './space.ts';
-
-/** Whether two return values of one input break the relation; false for equal values. */
-export type Breaks = (first: number, second: number) => boolean;
-
-/** Inputs as their sixteen words. */
-export type Input = Uint32Array;
 
 export interface SearchOptions {
   /** Inputs to report, at most one for each call. */
@@ -40,9 +35,6 @@ interface Cube {
 const ALL_BITS = 0xffffffff;
 /** Paths through arch and nr that are looked at before the list is cut off. */
 const MOST_CUBES = 4096;
-/** Steps of the search where tests on one word may contradict each other. */
-const MOST_ATOM_STEPS = 50_000;
-const ATOM_NODE_BUDGET = 1 << 18;
 
 /**
  * Inputs for which the relation is broken; empty exactly if there are none. Bits that do not matter are 0.
@@ -63,11 +55,8 @@ export function findInputs(
   const searchAtoms = space.atoms && new AtomSearch(space.diagram, space.atoms, breaks, isBroken);
   for (const cube of cubes) {
     const input = new Uint32Array(WORDS);
-    if (searchAtoms) {
-      if (!searchAtoms.fill(cube.first, cube.second, input)) continue;
-    } else {
-      fillBits(space.diagram, cube.first, cube.second, isBroken, input);
-    }
+    if (!searchAtoms) fillBits(space.diagram, cube.first, cube.second, isBroken, input);
+    else if (!searchAtoms.fill(cube.first, cube.second, input, named.length + others.length > 0)) continue;
     for (const { arch, nr, isNamed } of callsIn(cube, options.calls)) {
       const call = input.slice();
       call[WORD_ARCH] = arch;
@@ -98,48 +87,8 @@ function isNewKind(
   return isNew;
 }
 
-/** Whether some input below a pair of nodes breaks the relation, remembered for every pair. */
-function makeBrokenTest(diagram: Diagram, breaks: Breaks): (first: Node, second: Node) => boolean {
-  const known = new Map<number, boolean>();
-  const isBroken = (first: Node, second: Node): boolean => {
-    if (first === second) return false;
-    if (diagram.isTerminal(first) && diagram.isTerminal(second))
-      return breaks(diagram.valueOf(first), diagram.valueOf(second));
-    const key = first * 2 ** 26 + second;
-    let broken = known.get(key);
-    if (broken === undefined) {
-      const [lowFirst, highFirst, lowSecond, highSecond] = split(diagram, first, second);
-      broken = isBroken(lowFirst, lowSecond) || isBroken(highFirst, highSecond);
-      known.set(key, broken);
-    }
-    return broken;
-  };
-  return isBroken;
-}
-
-/** Both functions with the uppermost variable 0, then 1: first low, first high, second low, second high. */
-function split(diagram: Diagram, first: Node, second: Node): [Node, Node, Node, Node] {
-  const a = diagram.levelOf(first);
-  const b = diagram.levelOf(second);
-  return [
-    a <= b ? diagram.low(first) : first,
-    a <= b ? diagram.high(first) : first,
-    b <= a ? diagram.low(second) : second,
-    b <= a ? diagram.high(second) : second,
-  ];
-}
-
-function topVariable(diagram: Diagram, first: Node, second: Node): number {
-  return diagram.variableOf(diagram.levelOf(first) <= diagram.levelOf(second) ? first : second);
-}
-
 /** Every path through arch and nr behind which the relation is broken. */
-function cubesOf(
-  diagram: Diagram,
-  first: Node,
-  second: Node,
-  isBroken: (a: Node, b: Node) => boolean,
-): Cube[] {
+function cubesOf(diagram: Diagram, first: Node, second: Node, isBroken: IsBroken): Cube[] {
   const cubes: Cube[] = [];
   const values = new Uint32Array(WORD_ARGS);
   const masks = new Uint32Array(WORD_ARGS);
@@ -184,81 +133,4 @@ function* callsIn(
   if (found) return;
   const known = allArches().find(({ auditArch }) => fits(WORD_ARCH, auditArch));
   yield { arch: known?.auditArch ?? values[WORD_ARCH]!, nr: values[WORD_NR]!, isNamed: false };
-}
-
-/** Follows a broken path down to terminals, low side first, and sets the bits on it. */
-function fillBits(
-  diagram: Diagram,
-  first: Node,
-  second: Node,
-  isBroken: (a: Node, b: Node) => boolean,
-  input: Input,
-): void {
-  let [a, b] = [first, second];
-  while (!diagram.isTerminal(a) || !diagram.isTerminal(b)) {
-    const variable = topVariable(diagram, a, b);
-    const [lowA, highA, lowB, highB] = split(diagram, a, b);
-    if (isBroken(lowA, lowB)) {
-      [a, b] = [lowA, lowB];
-    } else {
-      input[variable >>> 5]! += 2 ** (31 - (variable & 31));
-      [a, b] = [highA, highB];
-    }
-  }
-}
-
-/** The search where variables are tests: a path counts only if some word satisfies all tests on it. */
-class AtomSearch {
-  readonly #diagram: Diagram;
-  readonly #atoms: Atoms;
-  readonly #breaks: Breaks;
-  readonly #isBroken: (a: Node, b: Node) => boolean;
-  readonly #bits = new Diagram({ nodeBudget: ATOM_NODE_BUDGET });
-  readonly #overBits = new Map<number, Node>();
-  #stepsLeft = MOST_ATOM_STEPS;
-
-  constructor(diagram: Diagram, atoms: Atoms, breaks: Breaks, isBroken: (a: Node, b: Node) => boolean) {
-    this.#diagram = diagram;
-    this.#atoms = atoms;
-    this.#breaks = breaks;
-    this.#isBroken = isBroken;
-  }
-
-  /** Sets the words of one input that breaks the relation; false when there is none. */
-  fill(first: Node, second: Node, input: Input): boolean {
-    return this.#visit(first, second, new Map(), input);
-  }
-
-  #visit(first: Node, second: Node, possible: Map<number, Node>, input: Input): boolean {
-    if (!this.#isBroken(first, second)) return false;
-    const diagram = this.#diagram;
-    if (--this.#stepsLeft < 0)
-      throw new Undecided('the functions differ only where tests may contradict each other');
-    if (diagram.isTerminal(first) && diagram.isTerminal(second)) {
-      if (!this.#breaks(diagram.valueOf(first), diagram.valueOf(second))) return false;
-      for (const values of possible.values()) fillBits(this.#bits, values, FALSE, (a, b) => a !== b, input);
-      return true;
-    }
-    const variable = topVariable(diagram, first, second);
-    const { word } = this.#atoms.atomOf(variable);
-    const test = this.#testOf(variable);
-    const before = possible.get(word) ?? TRUE;
-    const [lowFirst, highFirst, lowSecond, highSecond] = split(diagram, first, second);
-    const sides = [
-      { a: lowFirst, b: lowSecond, left: this.#bits.and(before, this.#bits.not(test)) },
-      { a: highFirst, b: highSecond, left: this.#bits.and(before, test) },
-    ];
-    return sides.some(
-      ({ a, b, left }) => left !== FALSE && this.#visit(a, b, new Map(possible).set(word, left), input),
-    );
-  }
-
-  #testOf(variable: number): Node {
-    let test = this.#overBits.get(variable);
-    if (test === undefined) {
-      test = atomOverBits(this.#bits, this.#atoms.atomOf(variable));
-      this.#overBits.set(variable, test);
-    }
-    return test;
-  }
 }

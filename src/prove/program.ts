@@ -8,14 +8,14 @@
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
 import type { Diagram, Node } from './diagram.ts';
 import { FALSE, TRUE, Undecided } from './diagram.ts';
-import { WORD_ARGS, WORD_BITS } from './input.ts';
+import { WORD_ARGS } from './input.ts';
 import type { Comparison, Operand, Step } from './instruction.ts';
 import { decodeProgram, Malformed, REGISTER_A, REGISTER_M, REGISTER_X, REGISTERS } from './instruction.ts';
+import { liveRegisters, registersIn } from './liveness.ts';
 import type { Space } from './space.ts';
 import type { ValueId } from './values.ts';
 import { Values } from './values.ts';
-import type { Vector } from './vector.ts';
-import { atLeast, compute, constantVector, divide, equal, intersects } from './vector.ts';
+import { atLeast, compute, constantVector, divide, equal, intersects, terminalsOf } from './vector.ts';
 import type { WordTest } from './word-test.ts';
 import { chooseByWord, outcomeOf } from './word-test.ts';
 
@@ -232,77 +232,4 @@ class Execution {
     if (known.kind === 'constant') return this.#diagram.terminal(known.constant);
     return terminalsOf(this.#diagram, this.#values.vectorOf(value));
   }
-}
-
-/** RET A: a function to terminals from the functions of the 32 bits, decided together variable by variable. */
-function terminalsOf(diagram: Diagram, vector: Vector): Node {
-  const done = new Map<string, Node>();
-  const visit = (bits: Vector): Node => {
-    const top = Math.min(...bits.map((bit) => diagram.levelOf(bit)));
-    const split = bits.find((bit) => !diagram.isTerminal(bit) && diagram.levelOf(bit) === top);
-    if (split === undefined)
-      return diagram.terminal(
-        bits.reduce((value, bit, index) => (value | (diagram.valueOf(bit) << index)) >>> 0, 0),
-      );
-    const key = bits.join();
-    let node = done.get(key);
-    if (node === undefined) {
-      const side = (child: 'low' | 'high') =>
-        visit(bits.map((bit) => (diagram.levelOf(bit) === top ? diagram[child](bit) : bit)));
-      const variable = diagram.variable(diagram.variableOf(split));
-      node = diagram.ite(variable, side('high'), side('low'));
-      done.set(key, node);
-    }
-    return node;
-  };
-  return visit(vector);
-}
-
-function registerBit(operand: Operand): number {
-  return 'register' in operand ? 1 << operand.register : 0;
-}
-
-/** Which registers each instruction or those after it may read: one backward pass, since nothing loops. */
-function liveRegisters(steps: readonly Step[]): Int32Array {
-  const live = new Int32Array(steps.length + 1);
-  const a = 1 << REGISTER_A;
-  for (let pc = steps.length - 1; pc >= 0; pc--) {
-    const step = steps[pc]!;
-    const after = live[pc + 1]!;
-    switch (step.kind) {
-      case 'loadWord':
-        live[pc] = after & ~a;
-        break;
-      case 'move':
-        // Reading a scratch word matters always: it must have been written.
-        live[pc] = after & ~(1 << step.to);
-        if ((after >>> step.to) & 1 || registerBit(step.from) >= 1 << REGISTER_M)
-          live[pc]! |= registerBit(step.from);
-        break;
-      case 'negate':
-        live[pc] = after;
-        break;
-      case 'compute':
-        // A division matters even when nobody reads its result: it may end the filter.
-        live[pc] =
-          (after & a) !== 0 || step.operation === 'div' ? after | a | registerBit(step.operand) : after;
-        break;
-      case 'jump':
-        live[pc] = live[step.target]!;
-        break;
-      case 'branch':
-        live[pc] = live[step.onTrue]! | live[step.onFalse]! | a | registerBit(step.operand);
-        break;
-      case 'return':
-        live[pc] = registerBit(step.value);
-        break;
-    }
-  }
-  return live;
-}
-
-function registersIn(set: number): number[] {
-  return Array.from({ length: WORD_BITS }, (_, register) => register).filter(
-    (register) => ((set >>> register) & 1) === 1,
-  );
 }

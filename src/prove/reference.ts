@@ -10,11 +10,12 @@ import { actionValue, carriesErrno, compareSeverity, SECCOMP_RET_ALLOW, SECCOMP_
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRACE } from '../action.ts';
 import type { Arch } from '../arch.ts';
 import { archOf, parseArch, X32_SYSCALL_BIT } from '../arch.ts';
-import { errnoNumber } from '../errno.ts';
 import type { OperatorName, Seccomp, SyscallArg } from '../profile/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
-import type { KernelVersion, Target } from '../target.ts';
+import type { Target } from '../target.ts';
 import { Undecided } from './diagram.ts';
+import { newerOf, stubOf } from './reference-enosys.ts';
+import { multiplexedCalls } from './reference-multiplex.ts';
 
 /** What a program is proved against. */
 export interface Reference {
@@ -63,17 +64,6 @@ const TRACER_SKIP = 0xffffffff;
 const LAST_NUMBER = 0xffffffff;
 const CRUN_MOST_ARGS = 6;
 const ARGUMENTS = 6;
-
-/** Section 6.3: the first argument of socketcall(2) and ipc(2) for each call that can go through them. */
-const SOCKET_CALLS: Readonly<Record<string, number>> = {
-  socket: 1, bind: 2, connect: 3, listen: 4, accept: 5, getsockname: 6, getpeername: 7, socketpair: 8, send: 9,
-  recv: 10, sendto: 11, recvfrom: 12, shutdown: 13, setsockopt: 14, getsockopt: 15, sendmsg: 16, recvmsg: 17,
-  accept4: 18, recvmmsg: 19, sendmmsg: 20,
-}; // prettier-ignore
-const IPC_CALLS: Readonly<Record<string, number>> = {
-  semop: 1, semget: 2, semctl: 3, semtimedop: 4, msgsnd: 11, msgrcv: 12, msgget: 13, msgctl: 14, shmat: 21,
-  shmdt: 22, shmget: 23, shmctl: 24,
-}; // prettier-ignore
 
 /** A rule of the profile before it is put under numbers: names, and one list of comparisons. */
 interface ProfileRule {
@@ -208,15 +198,6 @@ function addRules(
   }
 }
 
-function multiplexedCalls(abi: Arch, name: string): { nr: number; call: number }[] {
-  const calls: { nr: number; call: number }[] = [];
-  const { socketcall, ipc } = abi;
-  if (socketcall !== undefined && Object.hasOwn(SOCKET_CALLS, name))
-    calls.push({ nr: socketcall, call: SOCKET_CALLS[name]! });
-  if (ipc !== undefined && Object.hasOwn(IPC_CALLS, name)) calls.push({ nr: ipc, call: IPC_CALLS[name]! });
-  return calls;
-}
-
 /** Section 8: constants are cut to the width of the ABI; a mask without bits is no comparison. */
 function comparisonOf({ index, op, value, valueTwo }: SyscallArg, abi: Arch): Comparison[] {
   const bits = abi.wordBits;
@@ -236,75 +217,4 @@ function combine(rules: readonly Rule[], defaultAction: number): Omit<Span, 'fro
   if (always) return { rules: [], otherwise: always.action };
   const strictestFirst = rules.toSorted((a, b) => compareSeverity(a.action, b.action));
   return { rules: strictestFirst, otherwise: defaultAction };
-}
-
-/** Section 9: runc's stub, per ABI the numbers above the largest one that the profile names. */
-function stubOf(abis: readonly Arch[], seccomp: Seccomp, tables: SyscallTables) {
-  const last = new Map<Arch, number>();
-  for (const abi of abis) {
-    const table = tables.of(abi.name);
-    let largest = 0;
-    for (const { names } of seccomp.syscalls)
-      for (const name of names ?? [])
-        if (multiplexedCalls(abi, name).length === 0) largest = Math.max(largest, table.numberOf(name) ?? 0);
-    if (largest > 0) last.set(abi, largest);
-  }
-  const answer = (nr: number): number | undefined => {
-    const abi = abiOf(abis, (nr & X32_SYSCALL_BIT) !== 0);
-    const limit = abi && last.get(abi);
-    if (abi === undefined || limit === undefined) return undefined;
-    const s390Zero = nr === 0 && (abi.name === 'S390' || abi.name === 'S390X');
-    return nr > limit || s390Zero ? enosysOf(abi) : undefined;
-  };
-  return { answer, starts: [1, ...[...last.values()].map((nr) => nr + 1)] };
-}
-
-/** "No such call" in the numbering of the architecture. */
-function enosysOf(abi: Arch): number {
-  return actionValue('SCMP_ACT_ERRNO', errnoNumber('ENOSYS', abi.errnos));
-}
-
-/**
- * `--enosys-after`: numbers the profile does not name that are newer than a release, or unassigned and beyond
- * the ABI's last ordinary call, which is where new calls get theirs.
- */
-function newerOf(abis: readonly Arch[], seccomp: Seccomp, tables: SyscallTables, after: KernelVersion) {
-  const newer = new Set<number>();
-  const last = new Map<Arch, number>();
-  const starts: number[] = [];
-  for (const abi of abis) {
-    const table = tables.of(abi.name);
-    const named = new Set(
-      seccomp.syscalls.flatMap(({ names }) => names ?? []).map((name) => table.numberOf(name)),
-    );
-    let ordinary = 0;
-    for (const [nr, name] of table.entries()) {
-      const since = table.sinceOf(name);
-      if (since && isNewer(since, after) && !named.has(nr)) newer.add(nr);
-      if (nr < (EXTRA_CALLS[abi.name] ?? Infinity)) ordinary = Math.max(ordinary, nr);
-      else starts.push(nr, nr + 1);
-    }
-    last.set(abi, ordinary);
-  }
-  const answer = (nr: number): number | undefined => {
-    const abi = abiOf(abis, nr >= X32_SYSCALL_BIT);
-    if (abi === undefined) return undefined;
-    const unassigned = nr > last.get(abi)! && tables.of(abi.name).nameOf(nr) === undefined;
-    return newer.has(nr) || unassigned ? enosysOf(abi) : undefined;
-  };
-  for (const nr of [...newer, ...last.values()]) starts.push(nr, nr + 1);
-  return { answer, starts };
-}
-
-/** Where numbers begin that stand apart from the ordinary ones: ARM's private calls, x32's own versions. */
-const EXTRA_CALLS: Partial<Record<Arch['name'], number>> = { ARM: 0xf0000, X32: X32_SYSCALL_BIT + 512 };
-
-function isNewer(a: KernelVersion, b: KernelVersion): boolean {
-  return a.major > b.major || (a.major === b.major && a.minor > b.minor);
-}
-
-/** The ABI of a number, where x86_64 and x32 share an audit arch: `isX32` says which. */
-function abiOf(abis: readonly Arch[], isX32: boolean): Arch | undefined {
-  const shared = abis.some(({ name }) => name === 'X86_64' || name === 'X32');
-  return shared ? abis.find(({ name }) => name === (isX32 ? 'X32' : 'X86_64')) : abis[0];
 }

@@ -136,3 +136,27 @@ function shiftBy(a: Vector, left: number): Vector {
 function choose(diagram: Diagram, test: Node, then: Vector, otherwise: Vector): Vector {
   return then.map((bit, index) => diagram.ite(test, bit, otherwise[index]!));
 }
+
+/** RET A: a function to terminals from the functions of the 32 bits, decided together variable by variable. */
+export function terminalsOf(diagram: Diagram, vector: Vector): Node {
+  const done = new Map<string, Node>();
+  const visit = (bits: Vector): Node => {
+    const top = Math.min(...bits.map((bit) => diagram.levelOf(bit)));
+    const split = bits.find((bit) => !diagram.isTerminal(bit) && diagram.levelOf(bit) === top);
+    if (split === undefined)
+      return diagram.terminal(
+        bits.reduce((value, bit, index) => (value | (diagram.valueOf(bit) << index)) >>> 0, 0),
+      );
+    const key = bits.join();
+    let node = done.get(key);
+    if (node === undefined) {
+      const side = (child: 'low' | 'high') =>
+        visit(bits.map((bit) => (diagram.levelOf(bit) === top ? diagram[child](bit) : bit)));
+      const variable = diagram.variable(diagram.variableOf(split));
+      node = diagram.ite(variable, side('high'), side('low'));
+      done.set(key, node);
+    }
+    return node;
+  };
+  return visit(vector);
+}
