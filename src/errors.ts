@@ -46,7 +46,7 @@ interface Entry {
 // Sections by stage. Keep each sorted by the order in which the stage can find it.
 const TABLE = {
   // -- reading: the text of a profile (src/profile)
-  NOT_A_PROFILE: { severity: 'error', message: 'this is {what}, not a seccomp profile' },
+  NOT_A_PROFILE: { severity: 'error', message: 'this is {what}, not an OCI or Docker seccomp profile' },
   BYTE_ORDER_MARK: {
     severity: 'warning',
     message: 'the file starts with a byte order mark, at which Docker and Podman refuse it',
@@ -87,7 +87,8 @@ const TABLE = {
   EMPTY_NAME: { severity: 'error', message: '{member} is empty, at which runc refuses the profile' },
   KEY_CASE: {
     severity: 'warning',
-    message: 'the key {key} is read as "{proper}": Docker and Podman ignore case here, other readers do not',
+    message:
+      'the key {key} is read as "{proper}": Docker and Podman ignore case here, other readers do not{more}',
     hint: 'write "{proper}"',
   },
   KEY_CASE_IGNORED: {

@@ -37,8 +37,8 @@ function startsLikeFilter(bytes: Uint8Array): boolean {
   return (little || big) && jt === 0 && jf === 0 && (offset === 0 || offset === 4);
 }
 
-/** The same first instructions in base64. */
-const BASE64_FILTER = /^(IAAAA[AQ]|ACAAAAAAA[AA])[A-Za-z0-9+/\s]*={0,2}\s*$/;
+/** The same first instructions in base64, little- and big-endian. */
+const BASE64_FILTER = /^(IAAAAA[AQ]A|ACAAAAAAAA[AQ])[A-Za-z0-9+/=\s]*$/;
 
 /** Texts that are not JSON, told by how they begin. Undefined for whatever might be JSON with a fault. */
 export function foreignText(text: string): Foreign | undefined {
@@ -54,8 +54,8 @@ export function foreignText(text: string): Foreign | undefined {
   if (line === undefined || /^["{[]/.test(line)) return undefined;
   if (/^#\s*pseudo filter code/im.test(text))
     return { what: "libseccomp's pseudo filter code", hint: NEEDED };
-  if (/^\s*line\s+CODE\s+JT\s+JF\s+K/m.test(text)) return { what: 'a disassembled filter', hint: NEEDED };
-  if (/^\d+$/.test(line) && /^\s*(allow|deny|white|black)list/m.test(text))
+  if (/^[ \t]*line +CODE +JT +JF +K/m.test(text)) return { what: 'a disassembled filter', hint: NEEDED };
+  if (/^\d+$/.test(line) && /^[ \t]*(allow|deny|white|black)list/m.test(text))
     return { what: 'an LXC seccomp profile', hint: NEEDED };
   if (/^(POLICY|USE|#define|#use)\b/.test(line) && text.includes('{'))
     return { what: 'a Kafel policy', hint: NEEDED };
@@ -66,8 +66,13 @@ export function foreignText(text: string): Foreign | undefined {
 
 /** The first line that is neither blank nor a `#` comment. */
 function firstLine(text: string): string | undefined {
-  const [, line] = /^(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*([^\r\n]+)/.exec(text) ?? [];
-  return line?.startsWith('#') ? undefined : line?.trimEnd();
+  for (let at = 0; at < text.length;) {
+    const end = text.indexOf('\n', at);
+    const line = text.slice(at, end < 0 ? undefined : end).trim();
+    if (line !== '' && !line.startsWith('#')) return line;
+    at = end < 0 ? text.length : end + 1;
+  }
+  return undefined;
 }
 
 function isYaml(line: string): boolean {
@@ -77,7 +82,7 @@ function isYaml(line: string): boolean {
 function foreignYaml(text: string): Foreign {
   if (/^kind:\s*["']?SeccompProfile\b/m.test(text)) return SECCOMP_PROFILE_RESOURCE;
   if (/^apiVersion:/m.test(text)) return { what: 'a Kubernetes resource in YAML', hint: NEEDED };
-  if (/^\s*default_action:/m.test(text)) return GO_SECCOMP_BPF;
+  if (/^[ \t]*default_action:/m.test(text)) return GO_SECCOMP_BPF;
   return {
     what: 'a YAML file',
     hint: 'profiles are JSON; if it holds one, convert it (yq -o json)',
@@ -134,7 +139,10 @@ export const FEATURES: Foreign = {
 
 /** `linux.seccomp` of a features document lists names; a profile has none of these. */
 export function isFeatures(seccomp: JsonObject): boolean {
-  return seccomp.members.some(({ key }) => ['knownFlags', 'supportedFlags', 'operators'].includes(key));
+  const has = (...keys: string[]) => seccomp.members.some(({ key }) => keys.includes(key));
+  return (
+    has('enabled', 'knownFlags', 'supportedFlags', 'operators', 'archs') && !has('defaultAction', 'syscalls')
+  );
 }
 
 function isThreadFilter(node: JsonNode): boolean {

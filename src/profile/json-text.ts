@@ -1,3 +1,4 @@
+import type { Diagnostic } from '../errors.ts';
 import type { Position } from './types.ts';
 
 /** The text of a document and its lines. A line ends with LF or CRLF. */
@@ -33,6 +34,11 @@ export class JsonText {
       starts.push(at + 1);
     return starts;
   }
+}
+
+/** Diagnostics in the order of the text. */
+export function byPlace(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return diagnostics.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 const LONGEST_QUOTE = 60;

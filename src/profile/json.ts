@@ -1,7 +1,7 @@
 import { createScanner } from 'jsonc-parser';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
-import { JsonText, quote } from './json-text.ts';
+import { byPlace, JsonText, quote } from './json-text.ts';
 import type { Position } from './types.ts';
 
 /**
@@ -46,6 +46,9 @@ export const MAX_DEPTH = 100;
 /** The largest text in UTF-16 units. A profile that names every system call with its arguments has some 100 KiB. */
 export const MAX_LENGTH = 16 * 1024 * 1024;
 
+/** After so many faults the text is not JSON, and more of them help nobody. */
+const MAX_FAULTS = 100;
+
 // What the scanner calls its tokens and its faults; its own declarations are `const enum`s, which do not exist
 // at run time.
 const TOKEN = {
@@ -53,6 +56,10 @@ const TOKEN = {
   false: 9, string: 10, number: 11, lineComment: 12, blockComment: 13, lineBreak: 14, space: 15, unknown: 16,
   end: 17,
 } as const; // prettier-ignore
+/** Tokens that start a value. */
+const STARTS: ReadonlySet<number> = new Set([
+  TOKEN.openBrace, TOKEN.openBracket, TOKEN.string, TOKEN.number, TOKEN.true, TOKEN.false, TOKEN.null,
+]); // prettier-ignore
 const SCAN_FAULTS: Record<number, { reason: string; fatal?: true }> = {
   1: { reason: 'a comment that is not closed', fatal: true },
   2: { reason: 'a string that is not closed on its line', fatal: true },
@@ -75,7 +82,8 @@ export function parseJson(source: string): JsonDocument {
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
   }
-  return { root, diagnostics: parser.diagnostics, positionAt: (offset) => text.positionAt(offset) };
+  const diagnostics = byPlace(parser.diagnostics);
+  return { root, diagnostics, positionAt: (offset) => text.positionAt(offset) };
 }
 
 class Parser {
@@ -94,8 +102,7 @@ class Parser {
   }
 
   document(): JsonNode {
-    if (this.source.length > MAX_LENGTH)
-      this.stop('JSON_TOO_LARGE', 0, { limit: `${MAX_LENGTH / 1024 ** 2} Mi` });
+    if (this.source.length > MAX_LENGTH) this.stop('JSON_TOO_LARGE', 0, { limit: MAX_LENGTH });
     this.next();
     const root = this.value();
     if (!this.is(TOKEN.end)) this.stop('JSON_AFTER_END', this.offset(), { found: this.found() });
@@ -170,10 +177,16 @@ class Parser {
     while (!this.is(close)) {
       element();
       if (this.is(close)) break;
-      if (!this.is(TOKEN.comma)) this.expected(`"," or ${closeText}`);
-      const comma = this.offset();
+      const separator = this.offset();
+      if (!this.is(TOKEN.comma)) {
+        // A forgotten comma is the likeliest fault before another value, and no reason to stop.
+        const reason = `expected "," or ${closeText}, found ${this.found()}`;
+        if (!STARTS.has(this.token)) this.stop('JSON_SYNTAX', separator, { reason });
+        this.report('JSON_SYNTAX', separator, { reason });
+        continue;
+      }
       this.next();
-      if (this.is(close)) this.report('JSON_TRAILING_COMMA', comma);
+      if (this.is(close)) this.report('JSON_TRAILING_COMMA', separator);
     }
     this.next();
   }
@@ -225,6 +238,7 @@ class Parser {
   ): void {
     const found = diagnostic(code, values, hint === undefined ? {} : { hint });
     this.diagnostics.push({ ...found, ...this.text.positionAt(offset) });
+    if (this.diagnostics.length >= MAX_FAULTS) throw new Stop(code);
   }
 
   private stop(code: Code, offset: number, values: Record<string, string | number>, hint?: string): never {

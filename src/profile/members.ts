@@ -123,7 +123,8 @@ class Walk {
     { pointer, offset, level }: Where,
     hint?: string,
   ): void {
-    const id = `${code} ${level} ${values['key']}`;
+    // A warning stands for all of its kind; of an error every place counts.
+    const id = `${code} ${code === 'JSON_DUPLICATE_KEY' ? pointer : level} ${values['key']}`;
     const before = this.findings.get(id);
     if (before) before.count += 1;
     else this.findings.set(id, { code, values, hint, pointer, offset, count: 1 });

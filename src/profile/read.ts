@@ -5,11 +5,12 @@ import { foreignBytes, foreignText } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
 import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
-import { parseJson } from './json.ts';
+import { MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
+import { byPlace } from './json-text.ts';
 import { knownMembers } from './members.ts';
 import { find } from './pointer.ts';
-import { recognise } from './recognise.ts';
+import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';
 import { isAbsentAction, validate } from './validate.ts';
 
@@ -61,6 +62,8 @@ function read(input: string | Uint8Array, file: string, report: Report): Profile
 function textOf(input: string | Uint8Array, report: Report): string | undefined {
   let text = input;
   if (typeof text !== 'string') {
+    // The decoder makes at least one unit of three bytes.
+    if (text.length > 3 * MAX_LENGTH) return tooLarge(report);
     const binary = foreignBytes(text);
     if (binary) return refuse(binary, report);
     try {
@@ -74,10 +77,18 @@ function textOf(input: string | Uint8Array, report: Report): string | undefined 
   return text.slice(1);
 }
 
+function tooLarge(report: Report): undefined {
+  report({ ...diagnostic('JSON_TOO_LARGE', { limit: MAX_LENGTH }, { pointer: '' }), line: 1, column: 1 });
+}
+
 function refuse({ what, hint, pointer = '' }: Foreign, report: Report, document?: JsonDocument): undefined {
   const found = diagnostic('NOT_A_PROFILE', { what }, { pointer, ...(hint === undefined ? {} : { hint }) });
-  const place = document?.root && document.positionAt(find(document.root, pointer).node.offset);
-  report({ ...found, ...(place ?? { line: 1, column: 1 }) });
+  report(document ? placed(found, document) : { ...found, line: 1, column: 1 });
+}
+
+function placed(found: Diagnostic, document: JsonDocument): Diagnostic {
+  const { root } = document;
+  return { ...found, ...(root && document.positionAt(find(root, found.pointer ?? '').node.offset)) };
 }
 
 function readDocument(
@@ -88,6 +99,7 @@ function readDocument(
   const recognised = recognise(document.root);
   if (recognised.form === 'foreign') return refuse(recognised.foreign, report, document);
   const { form, seccomp } = recognised;
+  if (form === 'config') strayKeys(document.root).forEach((found) => report(placed(found, document)));
   const locate = (pointer: string) => document.positionAt(find(document.root, pointer).node.offset);
   const common = { file, diagnostics: [], locate };
   if (seccomp === null) return { ...common, dialect: 'oci', form: 'config', seccomp };
@@ -120,8 +132,4 @@ function hasUsableHead(tree: JsonNode, faults: readonly string[]): boolean {
   if (tree.kind !== 'object') return false;
   const action = tree.members.find(({ key }) => key === 'defaultAction')?.value;
   return action === undefined || isAbsentAction(action) || !faults.includes('/defaultAction');
-}
-
-function byPlace(diagnostics: Diagnostic[]): Diagnostic[] {
-  return diagnostics.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }

@@ -1,9 +1,12 @@
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
 import { FEATURES, foreignObject, isFeatures, unknownDocument } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { ociSeccompMembers } from './generated/members.ts';
+import { quote } from './json-text.ts';
 import type { JsonNode, JsonObject } from './json.ts';
 import type { Members } from './members.ts';
-import { foldKey } from './pointer.ts';
+import { escapeToken, foldKey } from './pointer.ts';
 
 /** What a document is, told by its shape, and where its profile stands. */
 export type Recognised =
@@ -27,7 +30,7 @@ export function recognise(root: JsonNode): Recognised {
   const isProfile = root.members.some(({ key }) => isOneOf(key, PROFILE_MEMBERS));
   const known = foreignObject(root, isProfile);
   if (known) return foreign(known);
-  if (isConfig(root)) return recogniseConfig(root);
+  if (isConfig(root, isProfile)) return recogniseConfig(root);
   const dialect = ownDialect(root);
   if (dialect) return foreign(dialect);
   if (!isProfile) return foreign(unknownDocument(root));
@@ -38,7 +41,9 @@ function foreign(what: Foreign): Recognised {
   return { form: 'foreign', foreign: what };
 }
 
-function isConfig(root: JsonObject): boolean {
+/** The members of a profile at the top are one, unless there is a `linux` beside them. */
+function isConfig(root: JsonObject, isProfile: boolean): boolean {
+  if (isProfile) return valueOf(root, 'linux')?.kind === 'object';
   return root.members.some(
     ({ key, value }) =>
       (key === 'ociVersion' && value.kind === 'string') || (key === 'linux' && value.kind === 'object'),
@@ -51,6 +56,29 @@ function recogniseConfig(root: JsonObject): Recognised {
   if (seccomp === undefined || seccomp.kind === 'null') return { form: 'config', seccomp: null };
   if (seccomp.kind === 'object' && isFeatures(seccomp)) return foreign(FEATURES);
   return { form: 'config', seccomp };
+}
+
+/** Profiles in a config.json that stand where not every runtime looks, or none. */
+export function strayKeys(root: JsonNode): Diagnostic[] {
+  if (root.kind !== 'object') return [];
+  const stray: Diagnostic[] = [];
+  for (const { key, value } of root.members) {
+    const pointer = `/${escapeToken(key)}`;
+    if (foldKey(key) === 'seccomp' || isOneOf(key, PROFILE_MEMBERS))
+      stray.push(
+        diagnostic('RULES_IGNORED', { key: quote(key) }, { pointer, hint: 'it belongs into linux.seccomp' }),
+      );
+    else if (foldKey(key) === 'linux' && key !== 'linux') stray.push(ignoredCase(key, 'linux', pointer));
+    if (foldKey(key) !== 'linux' || value.kind !== 'object') continue;
+    for (const member of value.members)
+      if (foldKey(member.key) === 'seccomp' && member.key !== 'seccomp')
+        stray.push(ignoredCase(member.key, 'seccomp', `${pointer}/${escapeToken(member.key)}`));
+  }
+  return stray;
+}
+
+function ignoredCase(key: string, proper: string, pointer: string): Diagnostic {
+  return diagnostic('KEY_CASE_IGNORED', { key: quote(key), proper }, { pointer });
 }
 
 function valueOf(object: JsonObject, key: string): JsonNode | undefined {
