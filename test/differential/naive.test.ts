@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anySample, crowdedSample } from '../oracle/arbitrary.ts';
 import { runProgram } from '../oracle/bpf.ts';
+import type { Call, RawProgram } from '../oracle/bpf.ts';
 import { firstDifference } from '../oracle/compare.ts';
 import { denseCalls } from '../oracle/inputs.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
@@ -79,6 +80,54 @@ const deny: OciProfile = { defaultAction: 'SCMP_ACT_ERRNO' };
 const kill = { names: ['getpid'], action: 'SCMP_ACT_KILL' };
 const arg = { index: 0n, value: 1n, op: 'SCMP_CMP_EQ' };
 
+/** Small changes to one instruction, as a wrong compiler would make them. */
+function mutants(
+  { code, k, jt, jf }: RawProgram,
+  pc: number,
+): Partial<Record<'code' | 'k' | 'jt' | 'jf', number>>[] {
+  const [op = 0, constant = 0] = [code[pc], k[pc]];
+  if (op === 0x06) return [{ k: constant ^ 0x10000 }];
+  if (op === 0x20) return [{ k: constant ^ 4 }];
+  if (op === 0x05) return [{ k: constant + 1 }];
+  const swapped = { jt: jf[pc] ?? 0, jf: jt[pc] ?? 0 };
+  return [swapped, { k: constant + 1 }, { k: constant - 1 }, ...(op === 0x35 ? [{ code: 0x25 }] : [])];
+}
+
+describe('the calls that are compared', () => {
+  it('tell nearly every changed instruction', async () => {
+    let [made, seen] = [0, 0];
+    for (const { profile, native } of fc.sample(anySample(), { seed: 99, numRuns: 20 })) {
+      const meaning = evaluateProfile(profile, { native });
+      const compiled = await compileText(toJson(profile), targetOf({ native }));
+      if (!('evaluate' in meaning) || !('program' in compiled)) continue;
+      const { program } = compiled;
+      const calls = [...denseCalls(profile, meaning)];
+      const answers = calls.map((call) => meaning.evaluate(call.arch, call.nr, call.args));
+      for (let pc = 0; pc < program.length; pc++) {
+        for (const change of mutants(program, pc)) {
+          const mutant: RawProgram = { ...program, code: program.code.slice(), k: program.k.slice(), jt: program.jt.slice(), jf: program.jf.slice() }; // prettier-ignore
+          for (const field of ['code', 'k', 'jt', 'jf'] as const)
+            mutant[field][pc] = change[field] ?? mutant[field][pc]!;
+          made++;
+          if (calls.some((call, i) => outcomeOf(mutant, call) !== answers[i])) seen++;
+        }
+      }
+    }
+    console.info(`${seen} of ${made} changes seen`);
+    expect(made).toBeGreaterThan(300);
+    expect(seen / made).toBeGreaterThan(0.95);
+  });
+});
+
+/** What a program answers; undefined where it runs off its end. */
+function outcomeOf(program: RawProgram, call: Call): number | undefined {
+  try {
+    return runProgram(program, call);
+  } catch {
+    return undefined;
+  }
+}
+
 describe('profiles that must be refused', () => {
   const bad: [why: string, profile: OciProfile, semantics: NaiveOptions['semantics']][] = [
     ['no default action', { syscalls: [kill] }, 'crun'],
@@ -139,7 +188,7 @@ describe('profiles that must be refused', () => {
 
 describe('profiles that one runtime refuses and the other takes', () => {
   const split: [why: string, profile: OciProfile, crun: string, runc: string][] = [
-    ['nothing at all', {}, 'refused', 'no filter'],
+    ['nothing but an empty list', { syscalls: [] }, 'refused', 'no filter'],
     ['no names', { ...allow, syscalls: [{ action: 'SCMP_ACT_KILL' }] }, 'refused', 'compared'],
     ['errno with ALLOW', { ...allow, defaultErrnoRet: 1n }, 'refused', 'compared'],
   ];

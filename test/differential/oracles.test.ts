@@ -9,7 +9,7 @@ import type { Sample } from '../oracle/arbitrary.ts';
 import { runProgram } from '../oracle/bpf.ts';
 import { available, firstDifference, skipWithout } from '../oracle/compare.ts';
 import { denseCalls } from '../oracle/inputs.ts';
-import { openLibseccomp, unsoundness } from '../oracle/libseccomp.ts';
+import { mayRefuse, openLibseccomp, unsoundness } from '../oracle/libseccomp.ts';
 import type { Libseccomp } from '../oracle/libseccomp.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
 import { toJson } from '../oracle/oci.ts';
@@ -28,6 +28,7 @@ function compare(library: Libseccomp, { profile, native }: Sample, optimize: 1 |
   const why = unsoundness(profile, meaning, library, optimize);
   if (why !== undefined) return 'outside the sound subset';
   const answer = library.compile(profile, native, optimize);
+  if ('refused' in answer && mayRefuse(profile, meaning)) return 'refused for a call that is not there';
   if (!('program' in answer)) throw new Error(`${JSON.stringify(answer)} for ${native} ${toJson(profile)}`);
   const common = [...denseCalls(profile, meaning)].filter((call) =>
     meaning.abis.every((abi) => abi.audit !== call.arch || library.agreesOn(abi, call.nr)),

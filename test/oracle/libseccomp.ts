@@ -180,9 +180,24 @@ function losesNumber(
   library: Pick<Libseccomp, 'agreesOn'>,
 ): boolean {
   if (abi.oci === 'X86_64' && !meaning.abis.some((a) => a.oci === 'X32')) return false;
-  const live = entries.filter((e) => returnValue(e.action, e.errnoRet) !== meaning.defaultAction);
-  const names = live.flatMap((entry) => entry.names ?? []);
-  if (names.every((name) => tableOf(abi.table).numbers.has(name) || !isKnownName(name))) return false;
+  const live = liveEntries(entries, meaning);
+  if (!namesAbsentCall(abi, live)) return false;
   const real = [...namedNumbers(abi, live)].filter((nr) => library.agreesOn(abi, nr));
   return !real.some((nr) => meaning.rules(abi, nr).some((rule) => rule.conditions.length === 0));
+}
+
+function liveEntries(entries: readonly OciEntry[], meaning: Evaluator): OciEntry[] {
+  return entries.filter((entry) => returnValue(entry.action, entry.errnoRet) !== meaning.defaultAction);
+}
+
+/** Whether a known name has no number of its own on an ABI; libseccomp then keeps rules for a made-up one. */
+function namesAbsentCall(abi: Abi, entries: readonly OciEntry[]): boolean {
+  const names = entries.flatMap((entry) => entry.names ?? []);
+  return names.some((name) => isKnownName(name) && !tableOf(abi.table).numbers.has(name));
+}
+
+/** Whether libseccomp may refuse a sound profile: it compares rules also for calls that an ABI does not have. */
+export function mayRefuse(profile: OciProfile, meaning: Evaluator): boolean {
+  const live = liveEntries(profile.syscalls ?? [], meaning);
+  return meaning.abis.some((abi) => namesAbsentCall(abi, live));
 }

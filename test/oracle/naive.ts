@@ -84,7 +84,7 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
     if (runc && entries.length === 0) return { absent: true };
     refuse('no defaultAction');
   }
-  const abis = abisOf(profile, options.native);
+  const abis = abisOf(profile, options.native, runc);
   const defaultAction = actionOf(profile.defaultAction, profile.defaultErrnoRet, runc);
   if (profile.defaultAction === 'SCMP_ACT_NOTIFY') refuse('NOTIFY as default action');
   for (const entry of entries) checkEntry(entry, runc, options.failUnknown ?? false);
@@ -173,7 +173,13 @@ function alternatives(entry: OciEntry, runc: boolean): OciArg[][] {
   return repeats ? seen.map((arg) => [arg]) : [seen];
 }
 
-function abisOf(profile: OciProfile, native: string): Abi[] {
+/** What runc does not know by any name; the others it knows by the exact constant. */
+const NOT_IN_RUNC = /^(PARISC|PARISC64|M68K|SH|SHEB)$/;
+
+function abisOf(profile: OciProfile, native: string, runc: boolean): Abi[] {
+  for (const name of runc ? (profile.architectures ?? []) : [])
+    if (NOT_IN_RUNC.test(name.slice(10)) || `SCMP_ARCH_${abiOf(name)?.oci}` !== name)
+      refuse(`runc has no ${name}`);
   const abis: Abi[] = [];
   for (const name of [native, ...(profile.architectures ?? [])]) {
     const abi = abiOf(name) ?? refuse(`no architecture ${name}`);
