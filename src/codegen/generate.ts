@@ -44,7 +44,7 @@ interface Context {
   graph: Graph;
   weights: Weights;
   /** Whether a leaf is reached from several places, so that a test has to jump there. */
-  isFar(leaf: Node): boolean;
+  readonly isFar: (leaf: Node) => boolean;
 }
 
 /** Return values, and argument tests that several numbers share. */

@@ -1,4 +1,3 @@
-import { argOffset } from '../bpf/instruction.ts';
 import type { Endian } from '../bpf/instruction.ts';
 import type { Decision } from '../policy/types.ts';
 import { coverByCubes } from './cubes.ts';
@@ -6,7 +5,7 @@ import { graphSize } from './graph.ts';
 import type { Graph, Node } from './graph.ts';
 import { ruleChain } from './rule-chain.ts';
 import { select } from './select.ts';
-import { clausesOf, isEverything, setKey } from './words.ts';
+import { clausesOf, isEverything, setKey, wordOffset } from './words.ts';
 import type { Clause, WordIndex, WordSet } from './words.ts';
 
 /** Beyond this many clauses, or this many steps of the search, a decision becomes a plain chain of its rules. */
@@ -16,11 +15,6 @@ const MAX_STEPS = 6000;
 const MAX_PERMUTED_ARGS = 4;
 /** Weight of a whole word against the price of an instruction: how much depth counts in an argument tree. */
 const WORD_WEIGHT = 0.5;
-
-/** Byte offset in seccomp_data of a word. */
-export function wordOffset(word: WordIndex, endian: Endian): number {
-  return argOffset(word >> 1, word % 2 === 0 ? 'high' : 'low', endian);
-}
 
 /**
  * The tests that find a call's answer from its arguments, smallest form found: a diagram that tests one word
@@ -131,9 +125,9 @@ class Diagram {
     );
   }
 
-  #testStretches(stretches: readonly (readonly [number, number])[], leafOf: (value: number) => Node): Node {
+  #testStretches(stretches: readonly (readonly [number, number])[], leafFor: (value: number) => Node): Node {
     const weight = WORD_WEIGHT / stretches.length;
-    const intervals = stretches.map(([from, to]) => ({ from, to, leaf: leafOf(from), weight }));
+    const intervals = stretches.map(([from, to]) => ({ from, to, leaf: leafFor(from), weight }));
     const tree = select(this.#graph, intervals, this.#price).node;
     const covered = coverByCubes(this.#graph, intervals);
     return covered !== undefined && graphSize(covered) < graphSize(tree) ? covered : tree;

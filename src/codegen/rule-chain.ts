@@ -1,8 +1,7 @@
 import type { Endian } from '../bpf/instruction.ts';
 import type { Condition, Decision } from '../policy/types.ts';
 import type { Graph, Node } from './graph.ts';
-import { wordOffset } from './leaf.ts';
-import { highWord, lowWord } from './words.ts';
+import { highWord, lowWord, wordOffset } from './words.ts';
 
 /**
  * The rules of a decision one after the other: as long as the rules are, never longer. The way out for decisions

@@ -1,3 +1,5 @@
+import { argOffset } from '../bpf/instruction.ts';
+import type { Endian } from '../bpf/instruction.ts';
 import type { Condition, Decision } from '../policy/types.ts';
 
 /**
@@ -13,6 +15,11 @@ export function highWord(arg: number): WordIndex {
 
 export function lowWord(arg: number): WordIndex {
   return 2 * arg + 1;
+}
+
+/** Byte offset in seccomp_data of a word. */
+export function wordOffset(word: WordIndex, endian: Endian): number {
+  return argOffset(word >> 1, word % 2 === 0 ? 'high' : 'low', endian);
 }
 
 /** A set of values of one word: either stretches, both ends included, or all x with (x & mask) == value. */

@@ -2,7 +2,9 @@ import { actionLabel, actionValue } from '../action.ts';
 import { X32_SYSCALL_BIT } from '../arch.ts';
 import type { Arch } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
-import type { LoweringContext } from './lower.ts';
+import type { Seccomp } from '../profile/types.ts';
+import type { SyscallTables } from '../syscalls/tables.ts';
+import type { Target } from '../target.ts';
 import { multiplexed } from './multiplex.ts';
 import { MAX_NR } from './ranges.ts';
 
@@ -15,6 +17,15 @@ function enosys(arch: Arch): number {
 export function givesEnosys(defaultAction: number): boolean {
   const label = actionLabel(defaultAction);
   return label !== 'ALLOW' && label !== 'LOG' && label !== 'TRACE';
+}
+
+/** What the two ENOSYS rules depend on. */
+export interface EnosysContext {
+  seccomp: Seccomp;
+  target: Target;
+  tables: SyscallTables;
+  /** u32 return value. */
+  defaultAction: number;
 }
 
 interface Layer {
@@ -30,7 +41,7 @@ interface Layer {
  */
 export function enosysStub(
   abis: readonly Arch[],
-  { seccomp, target, tables, defaultAction }: LoweringContext,
+  { seccomp, target, tables, defaultAction }: EnosysContext,
 ): Layer[] {
   if (!target.enosysStub || !givesEnosys(defaultAction)) return [];
   const layers: Layer[] = [];
@@ -59,7 +70,7 @@ export function enosysStub(
  * The calls that get ENOSYS because the profile's author cannot have known them: not named there, and newer than
  * `target.enosysAfter` on this architecture. The numbers behind the last call are in {@link beyondTable}.
  */
-export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }: LoweringContext): Layer[] {
+export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }: EnosysContext): Layer[] {
   const limit = target.enosysAfter;
   if (limit === undefined || !givesEnosys(defaultAction)) return [];
   const table = tables.of(abi.name);
@@ -77,7 +88,7 @@ export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }
 const APART: Partial<Record<Arch['name'], number>> = { ARM: 0xf0001, X32: X32_SYSCALL_BIT + 512 };
 
 /** The unassigned numbers behind an architecture's last ordinary call: where the kernel's next calls will be. */
-export function beyondTable(abi: Arch, { target, tables, defaultAction }: LoweringContext): Layer[] {
+export function beyondTable(abi: Arch, { target, tables, defaultAction }: EnosysContext): Layer[] {
   if (target.enosysAfter === undefined || !givesEnosys(defaultAction)) return [];
   const numbers = tables
     .of(abi.name)

@@ -8,6 +8,7 @@ import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { makeCombiner } from './combine.ts';
 import type { Combiner } from './combine.ts';
+import type { EnosysContext } from './enosys.ts';
 import { beyondTable, callsAfter, enosysStub, givesEnosys } from './enosys.ts';
 import { MAX_NR, overlay, rangesOf } from './ranges.ts';
 import { effectiveEntries, reportLostBits, returnValue, rulesByNumber } from './rules.ts';
@@ -60,14 +61,9 @@ export function lowerPolicy(
 }
 
 /** What lowering one audit arch needs of the rest. */
-export interface LoweringContext {
-  seccomp: Seccomp;
-  target: Target;
-  tables: SyscallTables;
+interface LoweringContext extends EnosysContext {
   combiner: Combiner;
   entries: readonly EffectiveEntry[];
-  /** u32 return value. */
-  defaultAction: number;
 }
 
 /** ABIs that the kernel reports under one `seccomp_data.arch`: X86_64 and X32, else each alone. */
