@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { errorsPage } from './errors-page.ts';
 import type { HeaderFolders } from './headers.ts';
 import type { Output } from './output.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
@@ -11,6 +12,7 @@ import { validatorOutputs } from './validators.ts';
 const MAKERS: readonly ((tables: TableFiles) => Output[] | Promise<Output[]>)[] = [
   syscallModules,
   validatorOutputs,
+  errorsPage,
 ];
 
 export interface GenerateOptions {
