@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
-import { fail } from '../errors.ts';
+import { diagnostic, fail } from '../errors.ts';
 import { defaultCacheFolder } from './folder.ts';
 import { sqliteStore } from './sqlite.ts';
+import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
 const DATABASE_FILE = 'cache.sqlite';
@@ -9,13 +10,25 @@ const DATABASE_FILE = 'cache.sqlite';
 /**
  * The store at a location: a folder, `sqlite:FILE`, or, without one, the user's cache folder. Nothing is
  * opened or created yet.
- * @throws SeccompcError CACHE_SCHEME_UNKNOWN
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN; CacheFault for a user without a home
  */
-export function openStore(location: string = defaultCacheFolder()): CacheStore {
+export function openStore(location?: string): CacheStore {
+  if (location === undefined) return sqliteStore(join(ownFolder(), DATABASE_FILE));
+  if (location === '') fail('CACHE_SCHEME_UNKNOWN', { location });
   // Two letters at least, so that a Windows drive is no scheme.
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
   if (scheme === undefined) return sqliteStore(join(resolve(location), DATABASE_FILE));
   const file = location.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '');
   if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });
   return sqliteStore(resolve(file));
+}
+
+function ownFolder(): string {
+  try {
+    return defaultCacheFolder();
+  } catch (cause) {
+    // A hook can run without HOME, for a user that the system does not know.
+    const reason = 'this user has no home, and XDG_CACHE_HOME is not set';
+    throw new CacheFault(diagnostic('CACHE_UNAVAILABLE', { location: '~/.cache', reason }), cause);
+  }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { fstatSync } from 'node:fs';
+import { constants, fstatSync } from 'node:fs';
 import { open, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -52,7 +52,8 @@ function isStandardOutput(found: Stats): boolean {
 
 async function writeInto(file: string, product: string | Uint8Array): Promise<void> {
   try {
-    await writeFile(file, product, { flag: 'r+' });
+    // For writing only, so that a named pipe waits for its reader.
+    await writeFile(file, product, { flag: constants.O_WRONLY });
   } catch (cause) {
     if (codeOf(cause) === 'EPIPE') throw new OutputClosed(`${file} is closed`, { cause });
     fail('OUTPUT_NOT_WRITTEN', { file, reason: reasonOf(cause) }, { cause });

@@ -41,7 +41,16 @@ export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
   const { file, line, column, severity, message, code, hint } = found;
   const place = [file ?? 'seccompc', ...(line === undefined ? [] : [line, column ?? 1])].join(':');
   const word = colour ? styleText(COLOURS[severity], severity, { validateStream: false }) : severity;
-  return `${place}: ${word}: ${message} [${code}]\n${hint === undefined ? '' : `    ${hint}\n`}`;
+  const text = `${printable(place)}: ${word}: ${printable(message)} [${code}]\n`;
+  return hint === undefined ? text : `${text}    ${printable(hint)}\n`;
+}
+
+/** Names in a profile are anybody's: no line break of theirs starts a line, no escape sequence gets to a terminal. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 const COLOURS = { error: 'red', warning: 'yellow', note: 'cyan' } as const satisfies Record<Severity, string>;

@@ -1,8 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PLAIN, FAULTY, WITH_WARNING } from './profiles.ts';
-import { codesOf, documentOf, runIn, scratch } from './run.ts';
+import { codesOf, documentOf, MAIN, runIn, scratch } from './run.ts';
 import type { Result } from './run.ts';
 
 const folder = scratch();
@@ -125,6 +126,20 @@ describe('a cache at fault is a warning, and the filter is the same', () => {
   it('when it cannot be made', async () => {
     expect(await warned('plain.json')).toEqual(['CACHE_UNAVAILABLE']);
     expect(await warned('/proc/none')).toEqual(['CACHE_UNAVAILABLE']);
+  });
+
+  const asNobody = process.geteuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
+  it.runIf(asNobody)('when the user has no home', () => {
+    chmodSync(folder, 0o755);
+    const command = [process.execPath, MAIN, 'compile', 'plain.json', '--arch', 'x86_64', '--json'];
+    const found = spawnSync('setpriv', ['--reuid=54321', '--clear-groups', '--', ...command], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'] },
+      encoding: 'utf8',
+    });
+    expect(found).toMatchObject({ status: 0, stderr: '' });
+    expect(found.stdout).toContain('CACHE_UNAVAILABLE');
+    expect(found.stdout).toContain('this user has no home');
   });
 
   it('when another process holds it locked, and the command does not wait for ever', async () => {

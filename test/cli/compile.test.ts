@@ -108,6 +108,14 @@ describe('compile', () => {
     expect(stderr).toMatch(/^warning\.json:5:\d+: warning: .*"raed".* \[UNKNOWN_SYSCALL\]$/m);
   });
 
+  it('lets no name in a profile write to the terminal', async () => {
+    const hostile = WITH_WARNING.replace('raed', String.raw`\u001b[2J\nfake.json:1:1: error: none\u202e`);
+    const { code, stderr } = await run(['compile', '-', '--arch', 'x86_64', '--no-cache'], hostile);
+    expect(code).toBe(0);
+    expect(stderr).toContain('UNKNOWN_SYSCALL');
+    expect(['\u001b', '\u202e', '\nfake'].filter((text) => stderr.includes(text))).toEqual([]);
+  });
+
   it('proves on demand, or not at all', async () => {
     expect(await compile('plain.json', '--require-proof')).toMatchObject({ code: 0 });
     const unproved = await compile('plain.json', '--no-prove');

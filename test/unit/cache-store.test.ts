@@ -191,6 +191,7 @@ describe('a location', () => {
 
   it('of another kind is refused, with the kinds there are', () => {
     for (const location of [
+      '',
       'redis://host',
       'postgres://host/db',
       'http://x/',

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { withDeadline } from '../../cache/deadline.ts';
-import { closeStore, faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
+import { CacheFault, closeStore, faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
 import type { CacheStore } from '../../cache/index.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, say, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
@@ -33,11 +34,11 @@ export function makeCommand(): Command {
         .action(run),
     );
   add('path', 'print the file that the cache is in', async ({ cache, json }) => {
-    const { location } = openStore(cache);
+    const { location } = open(cache);
     await writeProduct(json ? toJson({ path: location }) : `${location}\n`);
   });
   add('stats', 'print how many entries there are, and their size', async ({ cache, json }) => {
-    const store = openStore(cache);
+    const store = open(cache);
     const { entries, bytes } = await ask(store, () => store.stats());
     const { tier, location } = store;
     await writeProduct(
@@ -47,7 +48,7 @@ export function makeCommand(): Command {
     );
   });
   add('clear', 'remove every entry; a damaged cache is made anew', async ({ cache, json, quiet }) => {
-    const store = openStore(cache);
+    const store = open(cache);
     await ask(store, () => store.clear());
     if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
     else if (!quiet) await say(`cleared ${store.location}\n`);
@@ -55,14 +56,25 @@ export function makeCommand(): Command {
   return command;
 }
 
+function open(location: string | undefined): CacheStore {
+  try {
+    return openStore(location);
+  } catch (cause) {
+    throw cause instanceof CacheFault ? failure(cause.diagnostic, cause) : cause;
+  }
+}
+
 /** Here the cache is the subject, so its faults end the command. */
+function failure({ message, hint }: Diagnostic, cause: unknown): SeccompcError {
+  const found = diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
+  return new SeccompcError([found], { cause });
+}
+
 async function ask<T>(store: CacheStore, work: () => Promise<T>): Promise<T> {
   try {
     return await withDeadline(work(), STORE_DEADLINE);
   } catch (cause) {
-    const { message, hint } = faultOf(cause, store);
-    const found = diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
-    throw new SeccompcError([found], { cause });
+    throw failure(faultOf(cause, store), cause);
   } finally {
     await closeStore(store);
   }

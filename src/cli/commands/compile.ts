@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import type { CacheStore } from '../../cache/index.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { diagnostic, fail } from '../../errors.ts';
 import { FORMAT_NAMES, formatProgram } from '../../format/index.ts';
@@ -106,17 +107,29 @@ async function compileWith(
   input: Uint8Array,
   options: CompileOptions,
 ): Promise<Compiled> {
-  if (cache === false) {
-    const { compile } = await import('../../compile.ts');
-    return { filter: await compile(input, options), tier: 'none', key: null, warnings: [] };
+  if (cache === false) return compileFresh(input, options, []);
+  const { CacheFault, closeStore, compileCached, openStore } = await import('../../cache/index.ts');
+  let store: CacheStore;
+  try {
+    store = openStore(cache);
+  } catch (error) {
+    if (error instanceof CacheFault) return compileFresh(input, options, [error.diagnostic]);
+    throw error;
   }
-  const { closeStore, compileCached, openStore } = await import('../../cache/index.ts');
-  const store = openStore(cache);
   try {
     return await compileCached(input, options, store);
   } finally {
     await closeStore(store);
   }
+}
+
+async function compileFresh(
+  input: Uint8Array,
+  options: CompileOptions,
+  warnings: Diagnostic[],
+): Promise<Compiled> {
+  const { compile } = await import('../../compile.ts');
+  return { filter: await compile(input, options), tier: 'none', key: null, warnings };
 }
 
 async function render(compiled: Compiled, format: FormatName | 'json'): Promise<string | Uint8Array> {
