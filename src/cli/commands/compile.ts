@@ -40,7 +40,7 @@ Examples:
   seccompc compile profile.json -o filter.bpf
   seccompc compile profile.json --format asm | less
   seccompc compile config.json --arch arm64 --format c -o filter.h
-  docker inspect ... | seccompc compile - --json --engine moby --cap NET_ADMIN`;
+  generate-profile | seccompc compile - --json --cap NET_ADMIN`;
 
 export function makeCommand(): Command {
   const command = new Command('compile')
