@@ -1,4 +1,4 @@
-import { BPF_JEQ, OFFSET_ARCH, OFFSET_NR } from '../bpf/instruction.ts';
+import { BPF_JEQ, BPF_JGE, OFFSET_ARCH, OFFSET_NR } from '../bpf/instruction.ts';
 import type { SockFilter } from '../bpf/instruction.ts';
 import { X32_SYSCALL_BIT } from '../arch.ts';
 import type { ArchPolicy, Decision, DecisionRange, Policy } from '../policy/types.ts';
@@ -128,7 +128,8 @@ function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Contex
     weight(from + X32_SYSCALL_BIT, to + X32_SYSCALL_BIT),
   );
   const side = select(graph, exceptions, weights.price, (leaf) => leaf === main.node || isFar(leaf));
-  const node = graph.jge(X32_SYSCALL_BIT, graph.and(CLEAR_X32_BIT, side.node), main.node);
+  const entered = enterInside(graph, side.node, main.node, 0, CLEAR_X32_BIT);
+  const node = graph.jge(X32_SYSCALL_BIT, graph.and(CLEAR_X32_BIT, entered), main.node);
   const through = weight(0, 0xffffffff);
   return { node, cost: main.cost + side.cost + through + 2 * weights.price };
 }
@@ -147,7 +148,33 @@ function exceptionTree(
     .filter(({ leaf }) => leaf === base.node)
     .reduce((sum, { weight: w }) => sum + w, 0);
   const depth = Math.log2(base.ranges.length + 1);
-  return { node: side.node, cost: side.cost + passing * depth };
+  return { node: enterInside(graph, side.node, base.node, 0, 0xffffffff), cost: side.cost + passing * depth };
+}
+
+/**
+ * A tree that passes on to another enters it as deep inside as its own tests allow: what it already knows of the
+ * number, `from`..`to`, need not be asked again.
+ */
+function enterInside(graph: Graph, node: Node, pass: Node, from: number, to: number): Node {
+  if (node === pass) return skipDecided(pass, from, to);
+  if (node.kind !== 'test') return node;
+  const { operation, k, yes, no } = node;
+  const enter = (side: Node, low: number, high: number) => enterInside(graph, side, pass, low, high);
+  if (operation === BPF_JGE)
+    return graph.jge(k, enter(yes, Math.max(from, k), to), enter(no, from, Math.min(to, k - 1)));
+  if (operation === BPF_JEQ) return graph.jeq(k, enter(yes, k, k), enter(no, from, to));
+  return graph.test(operation, k, enter(yes, from, to), enter(no, from, to));
+}
+
+/** The first node whose answer differs between numbers `from`..`to`. */
+function skipDecided(node: Node, from: number, to: number): Node {
+  if (node.kind !== 'test') return node;
+  if (node.operation === BPF_JGE) {
+    if (from >= node.k) return skipDecided(node.yes, from, to);
+    if (to < node.k) return skipDecided(node.no, from, to);
+  }
+  if (node.operation === BPF_JEQ && (node.k < from || node.k > to)) return skipDecided(node.no, from, to);
+  return node;
 }
 
 /**
