@@ -1,0 +1,52 @@
+/** The filters of a subject: ours and libseccomp's, each proved to do what the profile says. */
+import type { Optimize as Goal } from '../../src/codegen/weights.ts';
+import { encode } from '../../src/bpf/instruction.ts';
+import type { SockFilter } from '../../src/bpf/instruction.ts';
+import { compile } from '../../src/compile.ts';
+import { prove } from '../../src/prove/prove.ts';
+import { rulesText } from './libseccomp.ts';
+import type { Libseccomp, Optimize } from './libseccomp.ts';
+import type { Subject } from './subjects.ts';
+
+export interface ProvedFilter {
+  /** `libseccomp 1`, `seccompc` ... */
+  maker: string;
+  instructions: SockFilter[];
+  bytes: Uint8Array;
+}
+
+export interface Measured {
+  subject: Subject;
+  /** libseccomp's first, where there are any. */
+  filters: ProvedFilter[];
+}
+
+export const OURS = 'seccompc';
+export const libraryMaker = (optimize: Optimize) => `libseccomp ${optimize}`;
+
+/** @throws Error when one of ours is not proved */
+export async function ownFilter(subject: Subject, goal: Goal = 'attach'): Promise<ProvedFilter> {
+  const { instructions, bytes } = await compile(subject.profile, {
+    target: subject.target,
+    optimize: goal,
+    prove: 'require',
+  });
+  return { maker: goal === 'attach' ? OURS : `${OURS}, ${goal}`, instructions, bytes };
+}
+
+/** libseccomp's filter; or, when it is not what the profile asks for, why it is not compared. */
+export function libraryFilter(
+  subject: Subject,
+  optimize: Optimize,
+  library: Libseccomp,
+): ProvedFilter | { refused: string } {
+  const { seccomp, arches, target, tables } = subject;
+  const { endian } = arches[0]!;
+  const { instructions } = library.build(rulesText(seccomp, arches), optimize, 1, endian);
+  const proof = prove(instructions, { seccomp, target, tables });
+  const maker = libraryMaker(optimize);
+  if (proof.verdict === 'equal') return { maker, instructions, bytes: encode(instructions, endian) };
+  return {
+    refused: `${subject.title}: ${maker} is left out, its program is ${proof.verdict} from the profile`,
+  };
+}
