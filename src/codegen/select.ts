@@ -73,133 +73,110 @@ function mergeNeighbours(intervals: readonly Interval[]): Interval[] {
 
 /** One JEQ of a chain. */
 interface Link {
-  value: number;
-  leaf: Node;
-  weight: number;
+  readonly value: number;
+  readonly leaf: Node;
+  readonly weight: number;
 }
 
 interface Chain {
-  kind: 'chain';
-  links: Link[];
-  main: Node;
-}
-interface Jset {
-  kind: 'jset';
-  mask: number;
-  hit: Node;
-  miss: Node;
+  readonly kind: 'chain';
+  readonly links: readonly Link[];
+  readonly main: Node;
 }
 
+interface Jset {
+  readonly kind: 'jset';
+  readonly mask: number;
+  readonly hit: Node;
+  readonly miss: Node;
+}
+
+/** Windows are (i, j), both included; tables hold window (i, j) at i * n + j. */
 class Search {
   readonly #graph: Graph;
   readonly #all: readonly Interval[];
   readonly #price: number;
   readonly #isFar: (leaf: Node) => boolean;
   readonly #n: number;
-  /** Window (i, j) at i * n + j. */
   readonly #cost: Float64Array;
+  /** The costs again, window (i, j) at j * n + i, so that both halves of a split lie side by side. */
+  readonly #costByEnd: Float64Array;
   /** Where the best JGE split of a window starts its upper half. */
   readonly #split: Int32Array;
-  readonly #other = new Map<number, Chain | Jset>();
-  /** Weight of the first i intervals. */
-  readonly #weightBelow: Float64Array;
+  /** Windows that something other than a split decides best. */
+  readonly #direct = new Map<number, Chain | Jset>();
+  /** What a split before interval m costs beside its test: its constant may take a second instruction. */
+  readonly #extra: Float64Array;
 
   constructor(graph: Graph, intervals: readonly Interval[], price: number, isFar: (leaf: Node) => boolean) {
-    this.#isFar = isFar;
     this.#graph = graph;
     this.#all = intervals;
     this.#price = price;
+    this.#isFar = isFar;
     this.#n = intervals.length;
     this.#cost = new Float64Array(this.#n * this.#n);
+    this.#costByEnd = new Float64Array(this.#n * this.#n);
     this.#split = new Int32Array(this.#n * this.#n);
-    this.#weightBelow = new Float64Array(this.#n + 1);
-    intervals.forEach(({ weight }, i) => (this.#weightBelow[i + 1] = this.#weightBelow[i]! + weight));
+    this.#extra = Float64Array.from(intervals, ({ from }) => (from >>> 31) * price);
   }
 
   best(): Selection {
-    for (let length = 2; length <= this.#n; length++)
-      for (let i = 0; i + length <= this.#n; i++) this.#decide(i, i + length - 1);
+    for (let i = this.#n - 1; i >= 0; i--) this.#decideFrom(i);
     return { node: this.#build(0, this.#n - 1), cost: this.#cost[this.#n - 1]! };
   }
 
-  #decide(i: number, j: number): void {
+  /** Decides all windows that start at interval i, the shorter ones first; those that start later are decided. */
+  #decideFrom(i: number): void {
     const n = this.#n;
-    const weight = this.#weightBelow[j + 1]! - this.#weightBelow[i]!;
-    let best = Infinity;
-    let split = i + 1;
+    const chains = new ChainWindow(this.#all[i]!);
+    const jsets = new JsetWindow(this.#all[i]!);
+    let weight = this.#all[i]!.weight;
+    for (let j = i + 1; j < n; j++) {
+      const next = this.#all[j]!;
+      weight += next.weight;
+      let best = this.#bestSplit(i, j) + weight + this.#price;
+      if (j === i + 1 && this.#isFar(this.#all[i]!.leaf) && this.#isFar(next.leaf)) best += this.#price;
+
+      const chain = chains.extend(next);
+      if (chain) {
+        const cost = this.#chainCost(chain, weight);
+        if (cost < best) {
+          best = cost;
+          this.#direct.set(i * n + j, chain);
+        }
+      }
+      const jset = jsets.extend(next);
+      if (jset) {
+        const cost = weight + this.#price * (this.#isFar(jset.miss) ? 2 : 1);
+        if (cost < best) {
+          best = cost;
+          this.#direct.set(i * n + j, jset);
+        }
+      }
+      this.#cost[i * n + j] = best;
+      this.#costByEnd[j * n + i] = best;
+    }
+  }
+
+  /** Finds the cheapest place to split a window in two: the cost of both halves. */
+  #bestSplit(i: number, j: number): number {
+    const n = this.#n;
     const narrow = n > FULL_SEARCH && j - i > 2;
     const first = narrow ? Math.max(i + 1, this.#split[i * n + j - 1]! - NEAR) : i + 1;
     const last = narrow ? Math.min(j, this.#split[(i + 1) * n + j]! + NEAR) : j;
+    const lower = i * n - 1;
+    const upper = j * n;
+    let best = Infinity;
+    let split = first;
     for (let m = first; m <= last; m++) {
-      const twoJumps =
-        m - 1 === i && m === j && this.#isFar(this.#all[i]!.leaf) && this.#isFar(this.#all[j]!.leaf);
-      const size = (twoJumps ? 2 : 1) + (this.#all[m]!.from >>> 31);
-      const cost = this.#cost[i * n + m - 1]! + this.#cost[m * n + j]! + weight + this.#price * size;
+      const cost = this.#cost[lower + m]! + this.#costByEnd[upper + m]! + this.#extra[m]!;
       if (cost < best) {
         best = cost;
         split = m;
       }
     }
     this.#split[i * n + j] = split;
-
-    const chain = this.#chain(i, j);
-    if (chain) {
-      const cost = this.#chainCost(chain, weight);
-      if (cost < best) {
-        best = cost;
-        this.#other.set(i * n + j, chain);
-      }
-    }
-    const jset = this.#jset(i, j);
-    if (jset) {
-      const size = this.#isFar(jset.miss) ? 2 : 1;
-      const cost = weight + this.#price * size;
-      if (cost < best) {
-        best = cost;
-        this.#other.set(i * n + j, jset);
-      }
-    }
-    this.#cost[i * n + j] = best;
-  }
-
-  /** A chain needs all leaves but one to be on single values, or pairs of neighbours. */
-  #chain(i: number, j: number): Chain | undefined {
-    if (j - i > 2 * MAX_CHAIN) return undefined;
-    const main = this.#mainLeaf(i, j);
-    if (main === undefined) return undefined;
-    const links: Link[] = [];
-    for (let at = i; at <= j; at++) {
-      const { from, to, leaf, weight } = this.#all[at]!;
-      if (leaf === main) continue;
-      const each = weight / (to - from + 1);
-      for (let value = from; value <= to; value++) links.push({ value, leaf, weight: each });
-      if (links.length > MAX_CHAIN) return undefined;
-    }
-    links.sort((a, b) => b.weight - a.weight || a.value - b.value);
-    return { kind: 'chain', links, main };
-  }
-
-  /** The leaf that the end of a chain falls to: that of the long intervals, or of most values. */
-  #mainLeaf(i: number, j: number): Node | undefined {
-    let main: Node | undefined;
-    const counts = new Map<Node, number>();
-    for (let at = i; at <= j; at++) {
-      const { from, to, leaf } = this.#all[at]!;
-      const count = to - from + 1;
-      if (count > 2) {
-        if (main !== undefined && main !== leaf) return undefined;
-        main = leaf;
-      }
-      counts.set(leaf, (counts.get(leaf) ?? 0) + count);
-    }
-    if (main !== undefined) return main;
-    let most = 0;
-    for (const [leaf, count] of counts)
-      if (count > most) {
-        most = count;
-        main = leaf;
-      }
-    return main;
+    return best;
   }
 
   #chainCost({ links, main }: Chain, weight: number): number {
@@ -214,48 +191,109 @@ class Search {
     return cost + this.#price * size;
   }
 
-  /** One test of bits tells two leaves apart when all values of one share zeros that every value of the other hits. */
-  #jset(i: number, j: number): Jset | undefined {
-    const start = this.#all[i]!.from;
-    if (this.#all[j]!.to - start >= MAX_JSET_SPAN) return undefined;
-    const first = this.#all[i]!.leaf;
-    const second = this.#all[i + 1]!.leaf;
-    let firstBits = 0;
-    let secondBits = 0;
-    for (let at = i; at <= j; at++) {
-      const { from, to, leaf } = this.#all[at]!;
-      if (leaf !== first && leaf !== second) return undefined;
-      for (let value = from; value <= to; value++)
-        if (leaf === first) firstBits |= value;
-        else secondBits |= value;
-    }
-    const hitsFirst = (firstBits & ~secondBits) >>> 0;
-    if (this.#allHit(i, j, first, hitsFirst))
-      return { kind: 'jset', mask: hitsFirst, hit: first, miss: second };
-    const hitsSecond = (secondBits & ~firstBits) >>> 0;
-    if (this.#allHit(i, j, second, hitsSecond))
-      return { kind: 'jset', mask: hitsSecond, hit: second, miss: first };
-    return undefined;
-  }
-
-  #allHit(i: number, j: number, leaf: Node, mask: number): boolean {
-    if (mask === 0) return false;
-    for (let at = i; at <= j; at++) {
-      const interval = this.#all[at]!;
-      if (interval.leaf !== leaf) continue;
-      for (let value = interval.from; value <= interval.to; value++) if ((value & mask) === 0) return false;
-    }
-    return true;
-  }
-
   #build(i: number, j: number): Node {
     if (i === j) return this.#all[i]!.leaf;
     const graph = this.#graph;
-    const other = this.#other.get(i * this.#n + j);
-    if (other?.kind === 'jset') return graph.jset(other.mask, other.hit, other.miss);
-    if (other?.kind === 'chain')
-      return other.links.reduceRight((rest, { value, leaf }) => graph.jeq(value, leaf, rest), other.main);
+    const direct = this.#direct.get(i * this.#n + j);
+    if (direct?.kind === 'jset') return graph.jset(direct.mask, direct.hit, direct.miss);
+    if (direct?.kind === 'chain')
+      return direct.links.reduceRight((rest, { value, leaf }) => graph.jeq(value, leaf, rest), direct.main);
     const m = this.#split[i * this.#n + j]!;
     return graph.jge(this.#all[m]!.from, this.#build(m, j), this.#build(i, m - 1));
+  }
+}
+
+/**
+ * A growing window that a chain of JEQ might decide: all leaves but one are on single values, or pairs of
+ * neighbours. Once it fails it fails for every larger window.
+ */
+class ChainWindow {
+  /** The leaf of the intervals too long for a link. */
+  #long: Node | undefined;
+  #links: Link[] = [];
+  #possible = true;
+
+  constructor(first: Interval) {
+    this.#add(first);
+  }
+
+  extend(next: Interval): Chain | undefined {
+    if (this.#possible) this.#add(next);
+    if (!this.#possible) return undefined;
+    const main = this.#long ?? mostFrequent(this.#links);
+    const links = this.#links.filter(({ leaf }) => leaf !== main);
+    this.#possible = links.length <= MAX_CHAIN;
+    if (!this.#possible) return undefined;
+    return { kind: 'chain', links: links.toSorted((a, b) => b.weight - a.weight || a.value - b.value), main };
+  }
+
+  #add({ from, to, leaf, weight }: Interval): void {
+    const count = to - from + 1;
+    if (count > 2) {
+      this.#possible = this.#long === undefined || this.#long === leaf;
+      this.#long = leaf;
+    } else {
+      for (let value = from; value <= to; value++) this.#links.push({ value, leaf, weight: weight / count });
+    }
+  }
+}
+
+function mostFrequent(links: readonly Link[]): Node {
+  const counts = new Map<Node, number>();
+  for (const { leaf } of links) counts.set(leaf, (counts.get(leaf) ?? 0) + 1);
+  let best = links[0]!.leaf;
+  for (const [leaf, count] of counts) if (count > counts.get(best)!) best = leaf;
+  return best;
+}
+
+/**
+ * A growing window that one test of bits might decide: two leaves, where every value of the one has a bit that
+ * no value of the other has.
+ */
+class JsetWindow {
+  readonly #first: Interval;
+  #second: Node | undefined;
+  readonly #intervals: Interval[] = [];
+  /** All bits of the values of either leaf. */
+  #firstBits = 0;
+  #secondBits = 0;
+  #possible = true;
+
+  constructor(first: Interval) {
+    this.#first = first;
+    this.#possible = first.to - first.from < MAX_JSET_SPAN;
+    if (this.#possible) this.#add(first);
+  }
+
+  extend(next: Interval): Jset | undefined {
+    const { leaf: first, from } = this.#first;
+    this.#second ??= next.leaf;
+    this.#possible &&= next.to - from < MAX_JSET_SPAN && (next.leaf === first || next.leaf === this.#second);
+    if (!this.#possible) return undefined;
+    this.#add(next);
+    const onlyFirst = (this.#firstBits & ~this.#secondBits) >>> 0;
+    if (this.#allHit(first, onlyFirst))
+      return { kind: 'jset', mask: onlyFirst, hit: first, miss: this.#second };
+    const onlySecond = (this.#secondBits & ~this.#firstBits) >>> 0;
+    if (this.#allHit(this.#second, onlySecond))
+      return { kind: 'jset', mask: onlySecond, hit: this.#second, miss: first };
+    return undefined;
+  }
+
+  #add(interval: Interval): void {
+    this.#intervals.push(interval);
+    let bits = 0;
+    for (let value = interval.from; value <= interval.to; value++) bits |= value;
+    if (interval.leaf === this.#first.leaf) this.#firstBits |= bits;
+    else this.#secondBits |= bits;
+  }
+
+  #allHit(leaf: Node, mask: number): boolean {
+    if (mask === 0) return false;
+    return this.#intervals.every((interval) => {
+      if (interval.leaf !== leaf) return true;
+      for (let value = interval.from; value <= interval.to; value++) if ((value & mask) === 0) return false;
+      return true;
+    });
   }
 }
