@@ -72,8 +72,9 @@ async function timesOf(
     for (const optimize of [1, 2] as const) {
       if (library === undefined || programOf(libraryMaker(optimize)) === undefined) continue;
       // A process of its own: its first times are warm-up.
-      const { ns } = library.build(rules, optimize, 2 * TURN, arches[0]!.endian);
-      add(optimize === 1 ? 'first' : 'second', mean(ns.slice(TURN)) / 1e6);
+      const built = library.build(rules, optimize, 2 * TURN, arches[0]!.endian);
+      if ('refused' in built) throw new Error(`${subject.title}: ${built.refused}`);
+      add(optimize === 1 ? 'first' : 'second', mean(built.ns.slice(TURN)) / 1e6);
     }
   }
   const times = new Map([...samples].map(([key, ms]) => [key, median(ms)]));

@@ -5,7 +5,7 @@ import type { SockFilter } from '../../src/bpf/instruction.ts';
 import { compile } from '../../src/compile.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { rulesText } from './libseccomp.ts';
-import type { Libseccomp, Optimize } from './libseccomp.ts';
+import type { Libseccomp, Optimize, Refused } from './libseccomp.ts';
 import type { Subject } from './subjects.ts';
 
 export interface ProvedFilter {
@@ -39,14 +39,15 @@ export function libraryFilter(
   subject: Subject,
   optimize: Optimize,
   library: Libseccomp,
-): ProvedFilter | { refused: string } {
+): ProvedFilter | Refused {
   const { seccomp, arches, target, tables } = subject;
   const { endian } = arches[0]!;
-  const { instructions } = library.build(rulesText(seccomp, arches), optimize, 1, endian);
-  const proof = prove(instructions, { seccomp, target, tables });
   const maker = libraryMaker(optimize);
-  if (proof.verdict === 'equal') return { maker, instructions, bytes: encode(instructions, endian) };
-  return {
-    refused: `${subject.title}: ${maker} is left out, its program is ${proof.verdict} from the profile`,
-  };
+  const leftOut = `${subject.title}: ${maker} is left out`;
+  const built = library.build(rulesText(seccomp, arches), optimize, 1, endian);
+  if ('refused' in built) return { refused: `${leftOut}, ${built.refused}` };
+  const { instructions } = built;
+  const { verdict } = prove(instructions, { seccomp, target, tables });
+  if (verdict !== 'equal') return { refused: `${leftOut}, its program against the profile: ${verdict}` };
+  return { maker, instructions, bytes: encode(instructions, endian) };
 }
