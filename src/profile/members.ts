@@ -110,9 +110,8 @@ class Walk {
       if (!isEmpty(value))
         this.add('ENGINE_KEY_IGNORED', { key: shown, effect: EFFECTS[engine] ?? '' }, where);
     } else {
-      const hint = didYouMean(key, known);
-      if (holdsRules(key, value)) this.add('RULES_IGNORED', { key: shown }, where, hint);
-      else this.add('UNKNOWN_KEY', { key: shown }, where, hint);
+      const code = holdsRules(key, value) ? 'RULES_IGNORED' : 'UNKNOWN_KEY';
+      this.add(code, { key: shown }, where, () => didYouMean(key, known));
     }
     return undefined;
   }
@@ -121,13 +120,13 @@ class Walk {
     code: Code,
     values: Record<string, string>,
     { pointer, offset, level }: Where,
-    hint?: string,
+    hint?: () => string | undefined,
   ): void {
     // A warning stands for all of its kind; of an error every place counts.
     const id = `${code} ${code === 'JSON_DUPLICATE_KEY' ? pointer : level} ${values['key']}`;
     const before = this.findings.get(id);
     if (before) before.count += 1;
-    else this.findings.set(id, { code, values, hint, pointer, offset, count: 1 });
+    else this.findings.set(id, { code, values, hint: hint?.(), pointer, offset, count: 1 });
   }
 
   diagnostics(document: JsonDocument): Diagnostic[] {

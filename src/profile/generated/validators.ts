@@ -2,6 +2,11 @@
 // @ts-nocheck
 import type { Validator } from '../validate.ts';
 
+function append(all, found) {
+if (all === null) return found;
+for (const error of found) all.push(error);
+return all;
+}
 export const ociSeccompValidator: Validator = validate10;
 const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"oci-seccomp.schema.json","title":"Seccomp profile, OCI runtime-spec","description":"The object linux.seccomp of an OCI config.json, alone in a file.","type":"object","properties":{"$schema":{"type":["string","null"]},"defaultAction":{"description":"For every call that no entry matches.","$ref":"#/definitions/action"},"defaultErrnoRet":{"$ref":"#/definitions/errno"},"architectures":{"description":"The native architecture is always in the filter, listed or not.","type":["array","null"],"items":{"$ref":"#/definitions/architecture"}},"flags":{"description":"Absent: SECCOMP_FILTER_FLAG_SPEC_ALLOW. Present, also empty: exactly these.","type":["array","null"],"items":{"$ref":"#/definitions/flag"}},"listenerPath":{"description":"UNIX socket that gets the notify descriptor of SCMP_ACT_NOTIFY.","type":["string","null"]},"listenerMetadata":{"description":"Passed to the listener; needs listenerPath.","type":["string","null"]},"syscalls":{"type":["array","null"],"items":{"$ref":"#/definitions/entry"}}},"required":["defaultAction"],"definitions":{"action":{"type":"string","enum":["SCMP_ACT_KILL","SCMP_ACT_KILL_PROCESS","SCMP_ACT_KILL_THREAD","SCMP_ACT_TRAP","SCMP_ACT_ERRNO","SCMP_ACT_NOTIFY","SCMP_ACT_TRACE","SCMP_ACT_LOG","SCMP_ACT_ALLOW"]},"errno":{"description":"For SCMP_ACT_ERRNO and SCMP_ACT_TRACE only. 1 (EPERM) when absent.","type":["integer","null"],"minimum":0,"maximum":4294967295},"architecture":{"type":"string","examples":["SCMP_ARCH_X86","SCMP_ARCH_X86_64","SCMP_ARCH_X32","SCMP_ARCH_ARM","SCMP_ARCH_AARCH64","SCMP_ARCH_MIPS","SCMP_ARCH_MIPS64","SCMP_ARCH_MIPS64N32","SCMP_ARCH_MIPSEL","SCMP_ARCH_MIPSEL64","SCMP_ARCH_MIPSEL64N32","SCMP_ARCH_PPC","SCMP_ARCH_PPC64","SCMP_ARCH_PPC64LE","SCMP_ARCH_S390","SCMP_ARCH_S390X","SCMP_ARCH_PARISC","SCMP_ARCH_PARISC64","SCMP_ARCH_RISCV64","SCMP_ARCH_LOONGARCH64","SCMP_ARCH_M68K","SCMP_ARCH_SH","SCMP_ARCH_SHEB"]},"flag":{"type":"string","enum":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_SPEC_ALLOW","SECCOMP_FILTER_FLAG_NEW_LISTENER","SECCOMP_FILTER_FLAG_TSYNC_ESRCH","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]},"names":{"description":"System calls, in lower case and without a prefix.","type":["array","null"],"items":{"type":"string","minLength":1}},"args":{"description":"All must hold, unless an index repeats: then any one is enough.","type":["array","null"],"items":{"$ref":"#/definitions/arg"}},"arg":{"type":"object","properties":{"index":{"type":"integer","minimum":0,"maximum":5},"value":{"description":"The number to compare with; with SCMP_CMP_MASKED_EQ the mask. A plain decimal number.","type":"integer","minimum":0,"maximum":18446744073709552000},"valueTwo":{"description":"With SCMP_CMP_MASKED_EQ what the masked argument must equal; 0 when absent.","type":["integer","null"],"minimum":0,"maximum":18446744073709552000},"op":{"$ref":"#/definitions/operator"}},"required":["index","value","op"]},"operator":{"type":"string","enum":["SCMP_CMP_NE","SCMP_CMP_LT","SCMP_CMP_LE","SCMP_CMP_EQ","SCMP_CMP_GE","SCMP_CMP_GT","SCMP_CMP_MASKED_EQ"]},"entry":{"type":"object","properties":{"names":{"$ref":"#/definitions/names"},"action":{"$ref":"#/definitions/action"},"errnoRet":{"$ref":"#/definitions/errno"},"args":{"$ref":"#/definitions/args"}},"required":["names","action"]}}};
 const schema12 = {"type":"string","enum":["SCMP_ACT_KILL","SCMP_ACT_KILL_PROCESS","SCMP_ACT_KILL_THREAD","SCMP_ACT_TRAP","SCMP_ACT_ERRNO","SCMP_ACT_NOTIFY","SCMP_ACT_TRACE","SCMP_ACT_LOG","SCMP_ACT_ALLOW"]};
@@ -207,7 +212,7 @@ if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
 if(!(validate13(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate13.errors : vErrors.concat(validate13.errors);
+vErrors = append(vErrors, validate13.errors);
 errors = vErrors.length;
 }
 }
@@ -342,7 +347,7 @@ errors++;
 }
 if(data.args !== undefined){
 if(!(validate12(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData}))){
-vErrors = vErrors === null ? validate12.errors : vErrors.concat(validate12.errors);
+vErrors = append(vErrors, validate12.errors);
 errors = vErrors.length;
 }
 }
@@ -557,7 +562,7 @@ if(Array.isArray(data9)){
 const len2 = data9.length;
 for(let i2=0; i2<len2; i2++){
 if(!(validate11(data9[i2], {instancePath:instancePath+"/syscalls/" + i2,parentData:data9,parentDataProperty:i2,rootData}))){
-vErrors = vErrors === null ? validate11.errors : vErrors.concat(validate11.errors);
+vErrors = append(vErrors, validate11.errors);
 errors = vErrors.length;
 }
 }
@@ -753,7 +758,7 @@ if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
 if(!(validate13(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate13.errors : vErrors.concat(validate13.errors);
+vErrors = append(vErrors, validate13.errors);
 errors = vErrors.length;
 }
 }
@@ -904,7 +909,7 @@ errors++;
 }
 if(data.args !== undefined){
 if(!(validate25(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData}))){
-vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+vErrors = append(vErrors, validate25.errors);
 errors = vErrors.length;
 }
 }
@@ -1206,7 +1211,7 @@ errors++;
 }
 if(data.architectures !== undefined){
 if(!(validate18(data.architectures, {instancePath:instancePath+"/architectures",parentData:data,parentDataProperty:"architectures",rootData}))){
-vErrors = vErrors === null ? validate18.errors : vErrors.concat(validate18.errors);
+vErrors = append(vErrors, validate18.errors);
 errors = vErrors.length;
 }
 }
@@ -1226,7 +1231,7 @@ if(Array.isArray(data5)){
 const len0 = data5.length;
 for(let i0=0; i0<len0; i0++){
 if(!(validate20(data5[i0], {instancePath:instancePath+"/archMap/" + i0,parentData:data5,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate20.errors : vErrors.concat(validate20.errors);
+vErrors = append(vErrors, validate20.errors);
 errors = vErrors.length;
 }
 }
@@ -1234,7 +1239,7 @@ errors = vErrors.length;
 }
 if(data.flags !== undefined){
 if(!(validate22(data.flags, {instancePath:instancePath+"/flags",parentData:data,parentDataProperty:"flags",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+vErrors = append(vErrors, validate22.errors);
 errors = vErrors.length;
 }
 }
@@ -1280,7 +1285,7 @@ if(Array.isArray(data10)){
 const len1 = data10.length;
 for(let i1=0; i1<len1; i1++){
 if(!(validate24(data10[i1], {instancePath:instancePath+"/syscalls/" + i1,parentData:data10,parentDataProperty:i1,rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+vErrors = append(vErrors, validate24.errors);
 errors = vErrors.length;
 }
 }
