@@ -1,4 +1,4 @@
-import type { ArchName } from './arch.ts';
+import type { Arch, ArchName } from './arch.ts';
 import { checkProgram, convertedLength } from './bpf/check.ts';
 import { encode } from './bpf/instruction.ts';
 import type { Endian, SockFilter } from './bpf/instruction.ts';
@@ -8,16 +8,16 @@ import type { Optimize } from './codegen/weights.ts';
 import { diagnostic, fail, SeccompcError } from './errors.ts';
 import type { Diagnostic } from './errors.ts';
 import { filterArches } from './policy/architectures.ts';
-import { describeAction } from './policy/combine.ts';
 import { asksForNoFilter, lowerPolicy } from './policy/lower.ts';
+import type { Policy } from './policy/types.ts';
 import { resolveProfile } from './profile/docker.ts';
 import { parseProfile } from './profile/read.ts';
 import type { FlagName, Profile, Seccomp } from './profile/types.ts';
+import { describeAnswer, describeCall } from './prove/describe.ts';
 import { prove } from './prove/prove.ts';
 import type { Witness } from './prove/prove.ts';
 import type { Reference } from './prove/reference.ts';
 import { loadTables } from './syscalls/load.ts';
-import type { SyscallTables } from './syscalls/tables.ts';
 import type { Target } from './target.ts';
 
 export interface CompileOptions {
@@ -52,6 +52,12 @@ export interface Filter {
   diagnostics: Diagnostic[];
 }
 
+/** A profile without faults: what it asks of a program, or (`confined` false) that it asks for none. */
+export type Meaning = { file: string; diagnostics: Diagnostic[] } & (
+  | { confined: true; arches: Arch[]; policy: Policy; reference: Reference }
+  | { confined: false; seccomp: Seccomp | null }
+);
+
 /**
  * From the text of a profile to a filter: every stage in order. All faults of all stages are reported together.
  *
@@ -62,49 +68,67 @@ export async function compile(
   options: CompileOptions,
 ): Promise<Filter> {
   const { target, optimize = 'attach', prove: proof = 'auto' } = options;
-  const { profile, diagnostics } = readInput(input, options.file ?? '-');
-  if (profile === undefined) throw new SeccompcError(diagnostics);
-  const report = (d: Diagnostic) => diagnostics.push(placed(d, profile));
+  const meaning = await readMeaning(input, options);
+  const { file, diagnostics } = meaning;
+  if (!meaning.confined) return unconfined(meaning.seccomp, target, diagnostics);
 
-  const resolved = resolveProfile(profile, target);
-  resolved.diagnostics.forEach(report);
-  const { seccomp } = resolved;
-  if (seccomp === null || asksForNoFilter(seccomp, target)) {
-    refuseErrors(diagnostics);
-    return unconfined(seccomp, target, diagnostics);
-  }
-
-  const arches = filterArches(seccomp, target, report);
-  const tables = await loadTables(arches.map((arch) => arch.table));
-  const policy = lowerPolicy(seccomp, arches, target, tables, report);
-  refuseErrors(diagnostics);
-
-  const instructions = generate(policy!, weightsFor(optimize, tables));
+  const { arches, policy, reference } = meaning;
+  const report = (d: Diagnostic) => void diagnostics.push({ ...d, file });
+  const instructions = generate(policy, weightsFor(optimize, reference.tables));
   checkProgram(instructions).forEach(report);
-  const proved = proof !== 'never' && provedEqual(instructions, { seccomp, target, tables }, proof, report);
+  const proved = proof !== 'never' && (await provedEqual(instructions, reference, proof, report));
   refuseErrors(diagnostics);
 
   return {
     instructions,
-    bytes: encode(instructions, policy!.endian),
+    bytes: encode(instructions, policy.endian),
     convertedLength: convertedLength(instructions),
-    endian: policy!.endian,
+    endian: policy.endian,
     arches: arches.map((arch) => arch.name),
     confined: true,
-    ...besideTheProgram(seccomp),
+    ...besideTheProgram(reference.seccomp),
     target,
     proved,
     diagnostics,
   };
 }
 
+/**
+ * The stages up to the policy, in which a profile can turn out to be unacceptable.
+ *
+ * @throws SeccompcError with all faults of all these stages
+ */
+export async function readMeaning(
+  input: Profile | string | Uint8Array,
+  { target, file = '-' }: Pick<CompileOptions, 'target' | 'file'>,
+): Promise<Meaning> {
+  const { profile, diagnostics } = readInput(input, file);
+  if (profile === undefined) throw new SeccompcError(diagnostics);
+  const report = (d: Diagnostic) => void diagnostics.push(placed(d, profile));
+
+  const resolved = resolveProfile(profile, target);
+  resolved.diagnostics.forEach(report);
+  const { seccomp } = resolved;
+  if (seccomp === null || asksForNoFilter(seccomp, target)) {
+    refuseErrors(diagnostics);
+    return { confined: false, file: profile.file, seccomp, diagnostics };
+  }
+
+  const arches = filterArches(seccomp, target, report);
+  const tables = await loadTables(arches.map((arch) => arch.table));
+  const policy = lowerPolicy(seccomp, arches, target, tables, report);
+  refuseErrors(diagnostics);
+  const reference = { seccomp, target, tables };
+  return { confined: true, file: profile.file, arches, policy: policy!, reference, diagnostics };
+}
+
 /** Proves the program; a program that differs from its profile is a fault of ours and never leaves here. */
-function provedEqual(
+async function provedEqual(
   program: readonly SockFilter[],
   reference: Reference,
   proof: 'auto' | 'require',
   report: (d: Diagnostic) => void,
-): boolean {
+): Promise<boolean> {
   const result = prove(program, reference);
   switch (result.verdict) {
     case 'equal':
@@ -117,15 +141,13 @@ function provedEqual(
     case 'malformed':
       return fail('PROOF_CONTRADICTS', { witness: result.reason });
     case 'different':
-      return fail('PROOF_CONTRADICTS', { witness: describeWitness(result.witnesses[0]!, reference.tables) });
+      return fail('PROOF_CONTRADICTS', { witness: await describeWitness(result.witnesses[0]!) });
   }
 }
 
-function describeWitness({ data, abi, expected, actual }: Witness, tables: SyscallTables): string {
-  const name = abi === undefined ? undefined : tables.of(abi).nameOf(data.nr);
-  const args = data.args.map((arg) => `0x${arg.toString(16)}`).join(', ');
-  const call = `${name ?? data.nr}(${args}) on ${abi ?? `audit arch 0x${data.arch.toString(16)}`}`;
-  return `${call}: the profile asks for ${describeAction(expected)}, the program gives ${describeAction(actual)}`;
+async function describeWitness({ data, abi, expected, actual }: Witness): Promise<string> {
+  const answers = [expected, actual].map((value) => describeAnswer(value, abi));
+  return `${await describeCall(data, abi)}: the profile asks for ${answers[0]}, the program gives ${answers[1]}`;
 }
 
 function readInput(

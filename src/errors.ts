@@ -348,6 +348,17 @@ const TABLE = {
       'the config.json has no linux.seccomp: the container runs WITHOUT a filter, and there is nothing to compile',
     hint: 'add linux.seccomp if a filter was meant',
   },
+  FILTER_BYTE_ORDER: {
+    severity: 'error',
+    message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian and its kernel would refuse it',
+    hint: 'name the architecture that the filter was made for by --arch',
+  },
+  UNDECIDED: {
+    severity: 'error',
+    exit: EXIT.undecided,
+    message: 'cannot decide: {reason}',
+    hint: 'where the decision diagram is too large, a larger --node-budget may help; see docs/proof.md',
+  },
   CALL_UNKNOWN: {
     severity: 'error',
     exit: EXIT.usage,

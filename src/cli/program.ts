@@ -32,6 +32,18 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print a filter as readable instructions',
     load: () => import('./commands/disasm.ts'),
   },
+  verify: {
+    summary: 'prove that a filter does what a profile says',
+    load: () => import('./commands/verify.ts'),
+  },
+  diff: {
+    summary: 'compare what two profiles or filters answer',
+    load: () => import('./commands/diff.ts'),
+  },
+  fingerprint: {
+    summary: 'print a hash of what a profile or a filter means',
+    load: () => import('./commands/fingerprint.ts'),
+  },
   cache: {
     summary: 'show or empty the cache of compiled filters',
     load: () => import('./commands/cache.ts'),

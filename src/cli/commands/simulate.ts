@@ -1,12 +1,11 @@
 import { Command } from 'commander';
-import { actionLabel, SECCOMP_RET_DATA } from '../../action.ts';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
-import { errnoName } from '../../errno.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/bitmap.ts';
+import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { archArgument } from '../arch-option.ts';
 import { parseCall } from '../call.ts';
 import type { Call } from '../call.ts';
@@ -60,17 +59,15 @@ async function run(file: string, call: string, args: string[], options: Options)
   const asked = await parseCall({ call, args, ip: options.ip, arch });
   const answer = runProgram(program, asked.data, endian);
   const found = {
-    ...describe(answer.value, arch),
-    value: answer.value,
+    ...answerParts(answer.value, arch),
     steps: answer.steps,
     bitmap: isInBitmap(program, arch, asked),
     path: answer.path,
     call: { arch, nr: asked.data.nr, name: asked.name ?? null, args: asked.data.args.map(String) },
   };
   if (options.json) return writeProduct(toJson(found));
-  const errno = found.errno === null ? '' : ` ${found.errnoName ?? ''} (${found.errno})`.replace('  ', ' ');
   const lines = [
-    `${found.action}${errno}`,
+    describeAnswer(answer.value, arch),
     `steps: ${found.steps}`,
     `path: ${found.path.join(' ')}`,
     `bitmap: ${found.bitmap ? 'yes' : 'no'}`,
@@ -102,20 +99,6 @@ function safeHostArch(): ArchName | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The kernel's name of the action, and the errno in the architecture's own numbering. */
-function describe(
-  value: number,
-  arch: ArchName,
-): { action: string; errno: number | null; errnoName: string | null } {
-  const action = actionLabel(value) ?? 'KILL_PROCESS';
-  const errno = action === 'ERRNO' ? value & SECCOMP_RET_DATA : null;
-  return {
-    action,
-    errno,
-    errnoName: errno === null ? null : (errnoName(errno, archOf(arch).errnos) ?? null),
-  };
 }
 
 /** Whether the kernel remembers that this call is always allowed. MIPS and x32 have no such memory. */

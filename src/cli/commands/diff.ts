@@ -1,0 +1,73 @@
+import { Command, Option } from 'commander';
+import type { Relation } from '../../prove/compare.ts';
+import { readOperand, refuseTwiceStdin } from '../operand.ts';
+import { addVoiceOptions } from '../report.ts';
+import { addTargetOptions } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+import { addComparisonOptions, printVerdict } from '../verdict.ts';
+import type { ComparisonFlags, Wording } from '../verdict.ts';
+
+interface Options extends TargetFlags, ComparisonFlags {
+  tightens?: true;
+  loosens?: true;
+}
+
+const SIDES = { says: ['A gives', 'B gives'], members: ['a', 'b'] } as const;
+
+const WORDINGS: Record<Relation, Wording> = {
+  equal: {
+    ...SIDES,
+    holds: ['equal', 'A and B answer every call alike'],
+    broken: ['different', 'calls that A and B answer differently'],
+  },
+  tightens: {
+    ...SIDES,
+    holds: ['yes', 'B is at least as strict as A at every call'],
+    broken: ['no', 'calls at which B is less strict than A'],
+  },
+  loosens: {
+    ...SIDES,
+    holds: ['yes', 'B is at most as strict as A at every call'],
+    broken: ['no', 'calls at which B is stricter than A'],
+  },
+};
+
+const HELP = `
+A and B are profiles or filters (raw or base64, whoever made them), in any mix. The target options concern the
+profiles. What is compared is the answer to every call: flags, listener and metadata are not.
+
+Without an option: do both give every call the same answer, errno included?
+--tightens: is B's action at every call the same as A's or a stricter one, in the kernel's order KILL_PROCESS,
+  KILL_THREAD, TRAP, ERRNO, USER_NOTIF, TRACE, LOG, ALLOW? Then nothing gets through B that A would have stopped.
+  Which errno an ERRNO carries does not count. --loosens asks for the same or a less strict action.
+Two that differ may tighten and loosen at once: in their errnos only.
+
+Exits with 0: equal, or yes; 1: different, or no, with calls that show it, arguments left out being 0;
+2: cannot be decided; 65: A or B is not acceptable.
+
+Examples:
+  seccompc diff old.json new.json
+  seccompc diff old.json new.json --tightens      may the new one replace it without letting more through?
+  seccompc diff filter.bpf profile.json --arch arm64 --json`;
+
+export function makeCommand(): Command {
+  const command = new Command('diff')
+    .description('Compares what two profiles or filters answer, for every possible call.')
+    .argument('A', 'a profile or a filter; - for standard input')
+    .argument('B', 'the other')
+    .addOption(
+      new Option('--tightens', 'ask whether B is at least as strict as A at every call').conflicts('loosens'),
+    )
+    .option('--loosens', 'ask whether B is at most as strict as A at every call')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addComparisonOptions(addVoiceOptions(command)));
+}
+
+async function run(fileA: string, fileB: string, options: Options): Promise<void> {
+  refuseTwiceStdin(fileA, fileB);
+  const a = await readOperand(fileA, options);
+  const b = await readOperand(fileB, options);
+  const relation = options.tightens ? 'tightens' : options.loosens ? 'loosens' : 'equal';
+  await printVerdict(a, b, relation, options, WORDINGS[relation]);
+}

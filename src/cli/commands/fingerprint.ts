@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { Command } from 'commander';
+import { fingerprint } from '../../prove/compare.ts';
+import { readOperand } from '../operand.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+import { addTargetOptions } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+import { addBudgetOption, printFailureOf } from '../verdict.ts';
+import type { BudgetFlag } from '../verdict.ts';
+
+interface Options extends TargetFlags, BudgetFlag, Voice {}
+
+const HELP = `
+Prints a SHA-256 in hex over what the profile or filter answers to every call, and nothing else: two have the
+same one exactly if "seccompc diff" calls them equal, whatever their instructions, their byte order or the
+spelling of the profile. Flags, listener and metadata do not count.
+
+Exits with 0, or with 2 where the fingerprint cannot be made within the budget.
+
+Examples:
+  seccompc fingerprint profile.json --arch x86_64
+  seccompc fingerprint filter.bpf --json`;
+
+export function makeCommand(): Command {
+  const command = new Command('fingerprint')
+    .description('Prints a hash of what a profile or a filter means.')
+    .argument('PROFILE|FILTER', 'a profile or a filter; - for standard input')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addBudgetOption(addVoiceOptions(command)));
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const { side, diagnostics } = await readOperand(file, options);
+  await printWarnings(diagnostics, options);
+  const { nodeBudget } = options;
+  const made = fingerprint(side, nodeBudget === undefined ? {} : { nodeBudget });
+  if (made.verdict !== 'made') return printFailureOf(made, diagnostics, options);
+  const sha256 = createHash('sha256').update(made.fingerprint).digest('hex');
+  await writeProduct(
+    options.json
+      ? toJson({ fingerprint: sha256, diagnostics: diagnostics.map(diagnosticJson) })
+      : `${sha256}\n`,
+  );
+}

@@ -1,0 +1,56 @@
+import { Command } from 'commander';
+import { archOf } from '../../arch.ts';
+import { diagnostic, SeccompcError } from '../../errors.ts';
+import { readInput } from '../input.ts';
+import { filterOperand, profileOperand, refuseTwiceStdin } from '../operand.ts';
+import { addVoiceOptions } from '../report.ts';
+import { addTargetOptions, targetOf } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+import { addComparisonOptions, printVerdict } from '../verdict.ts';
+import type { ComparisonFlags, Wording } from '../verdict.ts';
+
+interface Options extends TargetFlags, ComparisonFlags {}
+
+const WORDING: Wording = {
+  holds: ['equal', 'the filter answers every call as the profile asks'],
+  broken: ['different', 'calls that the filter answers otherwise'],
+  says: ['the profile asks for', 'the filter gives'],
+  members: ['expected', 'actual'],
+};
+
+const HELP = `
+Proves for every architecture, number, argument and instruction pointer that FILTER gives the answer that
+PROFILE asks for on its target, or shows calls for which it does not: one line each, arguments left out are 0.
+FILTER may come from any compiler, raw or in base64, such as the seccomp.bpf that crun keeps.
+
+Exits with 0: equal, 1: different, 2: cannot be decided, 65: the profile or the filter is not acceptable.
+
+Examples:
+  seccompc verify profile.json filter.bpf
+  seccompc verify config.json seccomp.bpf --arch arm64 --json
+  seccompc compile profile.json | seccompc verify profile.json -`;
+
+export function makeCommand(): Command {
+  const command = new Command('verify')
+    .description('Proves that a filter does what a profile says, or shows where it does not.')
+    .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
+    .argument('FILTER', 'a filter, raw or base64, whoever made it; - for standard input')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addComparisonOptions(addVoiceOptions(command)));
+}
+
+async function run(profileFile: string, filterFile: string, options: Options): Promise<void> {
+  refuseTwiceStdin(profileFile, filterFile);
+  const [profileBytes, filterBytes] = [await readInput(profileFile), await readInput(filterFile)];
+  const target = targetOf(options);
+  const profile = await profileOperand(profileBytes, profileFile, target);
+  const filter = await filterOperand(filterBytes, filterFile);
+  const { endian } = filter.side;
+  const { name, endian: order } = archOf(target.arch);
+  if (endian !== order) {
+    const fault = diagnostic('FILTER_BYTE_ORDER', { filterOrder: endian, arch: name, order });
+    throw new SeccompcError([{ ...fault, file: filterFile }]);
+  }
+  await printVerdict(profile, filter, 'equal', options, WORDING);
+}

@@ -1,0 +1,53 @@
+/** Calls and answers in words: how a witness is shown, whoever shows it. */
+import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
+import { archOf } from '../arch.ts';
+import type { ArchName } from '../arch.ts';
+import type { SeccompData } from '../bpf/instruction.ts';
+import { errnoName } from '../errno.ts';
+import { loadTables } from '../syscalls/load.ts';
+
+/** A return value taken apart. `errno` and its name (in the architecture's own numbering) are there for ERRNO only. */
+export interface Answer {
+  /** The kernel's name of the action; a value it does not know kills the process. */
+  action: string;
+  errno: number | null;
+  errnoName: string | null;
+  /** u32. */
+  value: number;
+}
+
+export function answerParts(value: number, abi: ArchName | undefined): Answer {
+  const action = actionLabel(value) ?? 'KILL_PROCESS';
+  if (action !== 'ERRNO') return { action, errno: null, errnoName: null, value };
+  const errno = value & SECCOMP_RET_DATA;
+  const set = abi === undefined ? 'generic' : archOf(abi).errnos;
+  return { action, errno, errnoName: errnoName(errno, set) ?? null, value };
+}
+
+/** `ALLOW`, `ERRNO EPERM (1)`, `TRACE (7)`; the lower half is told of other actions only where it is not 0. */
+export function describeAnswer(value: number, abi: ArchName | undefined): string {
+  const { action, errnoName: name } = answerParts(value, abi);
+  const label = actionLabel(value) === undefined ? `${action} (unknown 0x${value.toString(16)})` : action;
+  const data = value & SECCOMP_RET_DATA;
+  if (name !== null) return `${label} ${name} (${data})`;
+  return action === 'ERRNO' || action === 'TRACE' || data !== 0 ? `${label} (${data})` : label;
+}
+
+/** The name of a call; undefined for a number that its ABI does not use. */
+export async function nameOfCall(abi: ArchName | undefined, nr: number): Promise<string | undefined> {
+  // A witness may lie on an architecture that neither side lists, so its table need not be there yet.
+  return abi === undefined ? undefined : (await loadTables([archOf(abi).table])).of(abi).nameOf(nr);
+}
+
+/** `socket(0x28) on X86_64`: arguments up to the last that is not 0, and the instruction pointer unless it is 0. */
+export async function describeCall(data: SeccompData, abi: ArchName | undefined): Promise<string> {
+  const name = (await nameOfCall(abi, data.nr)) ?? `number ${data.nr}`;
+  const shown = data.args.slice(0, data.args.findLastIndex((arg) => arg !== 0n) + 1);
+  const place = abi ?? `audit arch 0x${data.arch.toString(16).padStart(8, '0')}`;
+  const pointer = data.ip === 0n ? '' : `, called from ${hex(data.ip)}`;
+  return `${name}(${shown.map(hex).join(', ')}) on ${place}${pointer}`;
+}
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}
