@@ -19,6 +19,8 @@ export interface Selection {
 const MAX_CHAIN = 8;
 /** Widest window that one JSET may decide, in values. */
 const MAX_JSET_SPAN = 256;
+/** Most intervals of a window in which a value to stand aside is looked for. */
+const MAX_ASIDE_MEMBERS = 13;
 /** Above this many intervals the place of a split is looked for near its neighbours' only. */
 const FULL_SEARCH = 150;
 const NEAR = 4;
@@ -27,7 +29,8 @@ const MAX_INTERVALS = 1000;
 
 /**
  * Finds the cheapest tree of tests that tells the intervals apart, by dynamic programming over windows of
- * neighbouring intervals. A window is decided by a JGE split, by a chain of JEQ, or by one JSET.
+ * neighbouring intervals. A window is decided by a JGE split, by a chain of JEQ, or by one JSET, with one value
+ * asked for before it if need be.
  *
  * Cost counts what the kernel pays: each test on a path, weighted, and `price` for each instruction after its
  * conversion to eBPF, where a test with a successor to fall into takes one instruction and any other two.
@@ -89,6 +92,8 @@ interface Jset {
   readonly mask: number;
   readonly hit: Node;
   readonly miss: Node;
+  /** A single value with an answer of its own, asked for first. */
+  readonly aside: Interval | undefined;
 }
 
 /** Windows are (i, j), both included; tables hold window (i, j) at i * n + j. */
@@ -147,7 +152,7 @@ class Search {
       }
       const jset = jsets.extend(next);
       if (jset) {
-        const cost = weight + this.#price * (this.#isFar(jset.miss) ? 2 : 1);
+        const cost = this.#jsetCost(jset, weight);
         if (cost < best) {
           best = cost;
           this.#direct.set(i * n + j, jset);
@@ -191,11 +196,22 @@ class Search {
     return cost + this.#price * size;
   }
 
+  #jsetCost({ miss, aside }: Jset, weight: number): number {
+    // A JSET is cheap when it falls into its false side: the kernel cannot turn it around.
+    const cost = weight + this.#price * (this.#isFar(miss) ? 2 : 1);
+    if (aside === undefined) return cost;
+    return cost + weight - aside.weight + this.#price * (1 + (aside.from >>> 31));
+  }
+
   #build(i: number, j: number): Node {
     if (i === j) return this.#all[i]!.leaf;
     const graph = this.#graph;
     const direct = this.#direct.get(i * this.#n + j);
-    if (direct?.kind === 'jset') return graph.jset(direct.mask, direct.hit, direct.miss);
+    if (direct?.kind === 'jset') {
+      const { mask, hit, miss, aside } = direct;
+      const test = graph.jset(mask, hit, miss);
+      return aside === undefined ? test : graph.jeq(aside.from, aside.leaf, test);
+    }
     if (direct?.kind === 'chain')
       return direct.links.reduceRight((rest, { value, leaf }) => graph.jeq(value, leaf, rest), direct.main);
     const m = this.#split[i * this.#n + j]!;
@@ -246,54 +262,99 @@ function mostFrequent(links: readonly Link[]): Node {
   return best;
 }
 
+/** An interval with what a test of bits needs of it: all bits of its values. */
+interface Bits {
+  readonly interval: Interval;
+  readonly bits: number;
+}
+
 /**
- * A growing window that one test of bits might decide: two leaves, where every value of the one has a bit that
- * no value of the other has.
+ * A growing window that one test of bits might decide: two leaves, where every value of the one has a bit that no
+ * value of the other has. One value may stand aside, tested on its own before.
  */
 class JsetWindow {
-  readonly #first: Interval;
-  #second: Node | undefined;
-  readonly #intervals: Interval[] = [];
-  /** All bits of the values of either leaf. */
-  #firstBits = 0;
-  #secondBits = 0;
+  readonly #start: number;
+  readonly #members: Bits[] = [];
+  /** The leaves of the window, each with its intervals. */
+  readonly #groups = new Map<Node, Bits[]>();
   #possible = true;
 
   constructor(first: Interval) {
-    this.#first = first;
-    this.#possible = first.to - first.from < MAX_JSET_SPAN;
-    if (this.#possible) this.#add(first);
+    this.#start = first.from;
+    this.#add(first);
   }
 
   extend(next: Interval): Jset | undefined {
-    const { leaf: first, from } = this.#first;
-    this.#second ??= next.leaf;
-    this.#possible &&= next.to - from < MAX_JSET_SPAN && (next.leaf === first || next.leaf === this.#second);
-    if (!this.#possible) return undefined;
     this.#add(next);
-    const onlyFirst = (this.#firstBits & ~this.#secondBits) >>> 0;
-    if (this.#allHit(first, onlyFirst))
-      return { kind: 'jset', mask: onlyFirst, hit: first, miss: this.#second };
-    const onlySecond = (this.#secondBits & ~this.#firstBits) >>> 0;
-    if (this.#allHit(this.#second, onlySecond))
-      return { kind: 'jset', mask: onlySecond, hit: this.#second, miss: first };
+    if (!this.#possible) return undefined;
+    const whole = this.#groups.size === 2 ? this.#decide(undefined) : undefined;
+    if (whole || this.#members.length < 4 || this.#members.length > MAX_ASIDE_MEMBERS) return whole;
+    for (const member of this.#members) {
+      const { from, to, leaf } = member.interval;
+      if (from !== to || (this.#groups.size === 3 && this.#groups.get(leaf)!.length > 1)) continue;
+      const jset = this.#decide(member);
+      if (jset) return jset;
+    }
     return undefined;
   }
 
   #add(interval: Interval): void {
-    this.#intervals.push(interval);
+    this.#possible &&= interval.to - this.#start < MAX_JSET_SPAN;
+    if (!this.#possible) return;
     let bits = 0;
     for (let value = interval.from; value <= interval.to; value++) bits |= value;
-    if (interval.leaf === this.#first.leaf) this.#firstBits |= bits;
-    else this.#secondBits |= bits;
+    const member = { interval, bits };
+    this.#members.push(member);
+    const group = this.#groups.get(interval.leaf);
+    if (group) group.push(member);
+    else this.#groups.set(interval.leaf, [member]);
+    this.#possible = this.#groups.size <= 3;
   }
 
-  #allHit(leaf: Node, mask: number): boolean {
-    if (mask === 0) return false;
-    return this.#intervals.every((interval) => {
-      if (interval.leaf !== leaf) return true;
-      for (let value = interval.from; value <= interval.to; value++) if ((value & mask) === 0) return false;
-      return true;
-    });
+  /** A test that tells two leaves apart, without the value that stands aside. */
+  #decide(aside: Bits | undefined): Jset | undefined {
+    let first: readonly Bits[] | undefined;
+    let second: readonly Bits[] | undefined;
+    for (const members of this.#groups.values()) {
+      if (members.length === 1 && members[0] === aside) continue;
+      if (second !== undefined) return undefined;
+      if (first === undefined) first = members;
+      else second = members;
+    }
+    if (first === undefined || second === undefined) return undefined;
+    const firstBits = allBits(first, aside);
+    const secondBits = allBits(second, aside);
+    return (
+      testOfBits(first, second, (firstBits & ~secondBits) >>> 0, aside) ??
+      testOfBits(second, first, (secondBits & ~firstBits) >>> 0, aside)
+    );
   }
+}
+
+/** The test, if every value of one side hits the mask. */
+function testOfBits(
+  hit: readonly Bits[],
+  miss: readonly Bits[],
+  mask: number,
+  aside: Bits | undefined,
+): Jset | undefined {
+  if (!allHit(hit, aside, mask)) return undefined;
+  const [hitLeaf, missLeaf] = [hit[0]!.interval.leaf, miss[0]!.interval.leaf];
+  return { kind: 'jset', mask, hit: hitLeaf, miss: missLeaf, aside: aside?.interval };
+}
+
+function allBits(members: readonly Bits[], aside: Bits | undefined): number {
+  let bits = 0;
+  for (const member of members) if (member !== aside) bits |= member.bits;
+  return bits;
+}
+
+function allHit(members: readonly Bits[], aside: Bits | undefined, mask: number): boolean {
+  if (mask === 0) return false;
+  for (const member of members) {
+    if (member === aside) continue;
+    const { from, to } = member.interval;
+    for (let value = from; value <= to; value++) if ((value & mask) === 0) return false;
+  }
+  return true;
 }

@@ -71,6 +71,14 @@ describe.each(cases.filter((name) => !refused.includes(name)))('%s', (name) => {
   });
 });
 
+describe('profiles/', () => {
+  it('has a case for each profile', () => {
+    const profiles = readdirSync(join(here, '../../profiles')).filter((name) => name.endsWith('.json'));
+    const shown = cases.map((name) => readCase(join(here, name)).profile ?? '');
+    expect(profiles.filter((name) => !shown.includes(`../../../profiles/${name}`))).toEqual([]);
+  });
+});
+
 describe('the cases and docs/semantics.md', () => {
   const statements = statementsOf(readFileSync(join(here, '../../docs/semantics.md'), 'utf8'));
   const cited = new Map<string, string>();
