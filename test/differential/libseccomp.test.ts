@@ -70,8 +70,8 @@ const NATIVES = ['X86_64', 'AARCH64', 'ARM', 'RISCV64', 'PPC64LE', 'S390X', 'MIP
 /** The plain object that a text means for a target: read here when it is plain, resolved when it is a dialect. */
 function plainObject(text: string, native: string): OciProfile | undefined {
   if (!isDialect(text)) return seccompOf(text);
-  const { profile } = parseProfile(text, { file: 'profile.json' });
-  if (profile === undefined) throw new Error('the reader refused it');
+  const { profile, diagnostics } = parseProfile(text, { file: 'profile.json' });
+  if (profile === undefined || diagnostics.some((d) => d.severity === 'error')) throw new Error('unreadable');
   const { seccomp } = resolveProfile(profile, targetOf({ native }));
   return seccomp === null ? undefined : written(seccomp);
 }
