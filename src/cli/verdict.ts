@@ -39,7 +39,7 @@ const MOST_WITNESSES = 4096;
 export function addComparisonOptions(command: Command): Command {
   return addBudgetOption(command).option(
     '--limit <N>',
-    `witnesses to print, at most one for each call (default: ${DEFAULT_LIMIT})`,
+    'witnesses to print, at most one for each call',
     (text) => count(text, MOST_WITNESSES),
     DEFAULT_LIMIT,
   );

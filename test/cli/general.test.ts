@@ -4,7 +4,9 @@ import { codesOf, documentOf, runIn, scratch } from './run.ts';
 const folder = scratch();
 const run = (args: string[], input = '') => runIn(folder, args, { input });
 
-const COMMANDS = ['compile', 'resolve', 'lookup', 'simulate', 'disasm', 'cache'];
+const COMMANDS = [
+  'compile', 'resolve', 'lookup', 'simulate', 'disasm', 'verify', 'diff', 'fingerprint', 'cache',
+]; // prettier-ignore
 
 describe('help', () => {
   it('names every command on standard output', async () => {
@@ -34,6 +36,9 @@ describe('help', () => {
       simulate: ['--arch', '--ip', '--json', '--kernel'],
       lookup: ['--arch', '--all'],
       disasm: ['--arch'],
+      verify: ['--arch', '--json', '--limit', '--node-budget', '--enosys-after'],
+      diff: ['--arch', '--json', '--tightens', '--loosens', '--limit', '--node-budget'],
+      fingerprint: ['--arch', '--json', '--node-budget'],
       resolve: ['--cap-set', '--engine', '--arch'],
     }; // prettier-ignore
     for (const [command, expected] of Object.entries(flags)) {

@@ -1,0 +1,138 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { encode } from '../../src/bpf/instruction.ts';
+import {
+  ALLOW,
+  ERRNO,
+  insn,
+  KILL_THREAD,
+  little,
+  LOG,
+  plainProgram,
+  replay,
+  witnessesOf,
+} from './comparison.ts';
+import { FAULTY, PLAIN } from './profiles.ts';
+import { codesOf, documentOf, runIn, scratch } from './run.ts';
+
+const folder = scratch();
+const run = (args: string[], input: Uint8Array | string = '') => runIn(folder, args, { input });
+const diff = (a: string, b: string, ...more: string[]) => run(['diff', a, b, '--arch', 'x86_64', ...more]);
+
+const PROGRAMS = {
+  'same.bpf': little(plainProgram()),
+  'errno.bpf': little(plainProgram({ otherwise: ERRNO | 38 })),
+  'tighter.bpf': little(plainProgram({ read: KILL_THREAD })),
+  'looser.bpf': little(plainProgram({ refused: LOG })),
+  'both.bpf': little(plainProgram({ read: KILL_THREAD, refused: LOG })),
+};
+type Name = keyof typeof PROGRAMS;
+
+beforeAll(() => {
+  const files = { ...PROGRAMS, 'plain.json': PLAIN, 'faulty.json': FAULTY };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+});
+
+describe('diff', () => {
+  it('of two that answer alike is 0, in every mix of profiles and filters', async () => {
+    const mixes = [
+      ['plain.json', 'plain.json'],
+      ['plain.json', 'same.bpf'],
+      ['same.bpf', 'plain.json'],
+      ['same.bpf', 'same.bpf'],
+    ] as const;
+    for (const [a, b] of mixes) {
+      const { code, stdout, stderr } = await diff(a, b);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout.toString()).toMatch(/^equal: .*\n$/);
+    }
+    expect(await run(['diff', '-', 'same.bpf', '--arch', 'x86_64'], PLAIN)).toMatchObject({ code: 0 });
+  });
+
+  it('shows what both answer', async () => {
+    const { code, stdout, stderr } = await diff('plain.json', 'both.bpf');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+    expect(stdout.toString().trimEnd().split('\n').slice(1)).toEqual([
+      'read() on X86_64: A gives ALLOW, B gives KILL_THREAD',
+      'socket(0x28) on X86_64: A gives ERRNO EPERM (1), B gives LOG',
+    ]);
+  });
+
+  it('of two filters needs no architecture, and its witnesses are true', async () => {
+    const result = await run(['diff', 'same.bpf', 'errno.bpf', '--json', '--limit', '400']);
+    expect(result).toMatchObject({ code: 1, stderr: '' });
+    const witnesses = witnessesOf(result);
+    // Each call of the table that neither program names, and one for the numbers without a name.
+    expect(witnesses.length).toBeGreaterThan(300);
+    expect(witnesses.map(({ call }) => call.name)).toContain('mount');
+    expect(new Set(witnesses.map(({ call }) => call.nr)).size).toBe(witnesses.length);
+    for (const witness of witnesses) {
+      expect(witness['a']).toMatchObject({ value: replay(PROGRAMS['same.bpf'], witness), errno: 1 });
+      expect(witness['b']).toMatchObject({ value: replay(PROGRAMS['errno.bpf'], witness), errno: 38 });
+    }
+  });
+
+  it('compares what filters mean, not the byte order they are written in', async () => {
+    writeFileSync(join(folder, 'big.bpf'), encode([insn(0x06, ALLOW)], 'big'));
+    expect(await run(['diff', 'big.bpf', '-'], little([insn(0x06, ALLOW)]))).toMatchObject({ code: 0 });
+    expect(await run(['diff', 'big.bpf', '-'], little([insn(0x06, LOG)]))).toMatchObject({ code: 1 });
+  });
+});
+
+describe('diff --tightens and --loosens', () => {
+  const CASES: [b: Name, tightens: boolean, loosens: boolean][] = [
+    ['same.bpf', true, true],
+    ['errno.bpf', true, true],
+    ['tighter.bpf', true, false],
+    ['looser.bpf', false, true],
+    ['both.bpf', false, false],
+  ];
+
+  it.each(CASES)('%s: %s, %s', async (b, ...expected) => {
+    for (const [index, flag] of (['--tightens', '--loosens'] as const).entries()) {
+      const { code, stdout } = await diff('plain.json', b, flag);
+      const yes = expected[index]!;
+      expect({ flag, code }).toEqual({ flag, code: yes ? 0 : 1 });
+      expect(stdout.toString()).toMatch(yes ? /^yes: .*\n$/ : /^no: .*\n\S/);
+    }
+  });
+
+  it('show only calls that break what was asked', async () => {
+    const looser = witnessesOf(await diff('plain.json', 'both.bpf', '--tightens', '--json'));
+    expect(looser.map(({ call }) => call.name)).toEqual(['socket']);
+    expect(looser[0]).toMatchObject({ a: { value: ERRNO | 1 }, b: { value: LOG } });
+    expect(replay(PROGRAMS['both.bpf'], looser[0]!)).toBe(LOG);
+    expect(replay(PROGRAMS['same.bpf'], looser[0]!)).toBe(ERRNO | 1);
+    const stricter = witnessesOf(await diff('plain.json', 'both.bpf', '--loosens', '--json'));
+    expect(stricter.map(({ call }) => call.name)).toEqual(['read']);
+  });
+
+  it('are one document with --json', async () => {
+    const yes = await diff('plain.json', 'tighter.bpf', '--tightens', '--json');
+    expect(documentOf(yes)).toEqual({ verdict: 'yes', witnesses: [], more: false, diagnostics: [] });
+    const no = await diff('tighter.bpf', 'plain.json', '--tightens', '--json');
+    expect(documentOf(no)).toMatchObject({ verdict: 'no', more: false });
+  });
+});
+
+describe('diff refuses', () => {
+  it('faults with 65, contradicting options and two standard inputs with 64', async () => {
+    const faulty = await diff('plain.json', 'faulty.json', '--json');
+    expect(faulty).toMatchObject({ code: 65, stderr: '' });
+    expect(codesOf(faulty)).toContain('UNKNOWN_ACTION');
+    writeFileSync(join(folder, 'endless.bpf'), little(plainProgram().slice(0, -1)));
+    const endless = await diff('plain.json', 'endless.bpf', '--json');
+    expect(endless).toMatchObject({ code: 65 });
+    expect(new Set(codesOf(endless))).toEqual(new Set(['FILTER_INVALID']));
+    expect(await diff('plain.json', 'same.bpf', '--tightens', '--loosens')).toMatchObject({ code: 64 });
+    expect(await diff('-', '-')).toMatchObject({ code: 64 });
+  });
+
+  it('to guess, with 2', async () => {
+    const result = await diff('plain.json', 'tighter.bpf', '--tightens', '--json', '--node-budget', '9');
+    expect(result).toMatchObject({ code: 2, stderr: '' });
+    expect(documentOf(result)).toMatchObject({ verdict: 'undecided' });
+    expect(codesOf(result)).toEqual(['UNDECIDED']);
+  });
+});
