@@ -48,7 +48,7 @@ export interface Filter {
   target: Target;
   /** Whether the program was proved to answer every possible call as the profile does. */
   proved: boolean;
-  /** Warnings and notes, in the order in which they were found, with their place in the file. */
+  /** Warnings and notes in file order, with their place in it. */
   diagnostics: Diagnostic[];
 }
 
@@ -89,7 +89,7 @@ export async function compile(
     ...besideTheProgram(reference.seccomp),
     target,
     proved,
-    diagnostics,
+    diagnostics: inFileOrder(diagnostics),
   };
 }
 
@@ -103,7 +103,7 @@ export async function readMeaning(
   { target, file = '-' }: Pick<CompileOptions, 'target' | 'file'>,
 ): Promise<Meaning> {
   const { profile, diagnostics } = readInput(input, file);
-  if (profile === undefined) throw new SeccompcError(diagnostics);
+  if (profile === undefined) throw new SeccompcError(inFileOrder(diagnostics));
   const report = (d: Diagnostic) => void diagnostics.push(placed(d, profile));
 
   const resolved = resolveProfile(profile, target);
@@ -165,7 +165,16 @@ function placed(d: Diagnostic, profile: Profile): Diagnostic {
 }
 
 function refuseErrors(diagnostics: readonly Diagnostic[]): void {
-  if (diagnostics.some((d) => d.severity === 'error')) throw new SeccompcError(diagnostics);
+  if (diagnostics.some((d) => d.severity === 'error')) throw new SeccompcError(inFileOrder(diagnostics));
+}
+
+/** As a reader of the file meets them; those without a place last. */
+function inFileOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const place = ({ line = Infinity, column = 0 }: Diagnostic) => [line, column] as const;
+  return diagnostics.toSorted((a, b) => {
+    const [[lineA, columnA], [lineB, columnB]] = [place(a), place(b)];
+    return lineA === lineB ? columnA - columnB : lineA - lineB;
+  });
 }
 
 function besideTheProgram(seccomp: Seccomp | null): Pick<Filter, 'flags' | 'listenerPath'> {
@@ -184,6 +193,6 @@ function unconfined(seccomp: Seccomp | null, target: Target, diagnostics: Diagno
     ...besideTheProgram(seccomp),
     target,
     proved: false,
-    diagnostics,
+    diagnostics: inFileOrder(diagnostics),
   };
 }

@@ -178,8 +178,7 @@ function reportBypassed(
 ): void {
   if (unconditional.by !== undefined) return;
   for (const rule of rules) {
-    if (rule.by === undefined || rule.entry.args.length === 0 || rule.action === unconditional.action)
-      continue;
+    if (rule.by === undefined || rule.entry.args.length === 0) continue;
     const key = `MULTIPLEXED_BYPASS ${rule.entry.pointer}`;
     if (reported.has(key)) continue;
     reported.add(key);

@@ -85,7 +85,7 @@ export function effectiveEntries(
     }
     const names = knownNames(entry, target, tables, report);
     const alternatives = combineArgs(entry, target, report);
-    checkNotify(entry, names, target, report);
+    checkNotify(entry, target, report);
     // Dropped before its names count, so it shadows nothing: docs/semantics.md section 5.1.
     if (action === defaultAction) {
       if (entry.names.length > 0)
@@ -138,20 +138,10 @@ function combineArgs(entry: SyscallEntry, target: Target, report: (d: Diagnostic
 }
 
 /** A NOTIFY that would hang the container before its listener exists. docs/semantics.md section 10.3. */
-function checkNotify(
-  entry: SyscallEntry,
-  names: string[],
-  target: Target,
-  report: (d: Diagnostic) => void,
-): void {
-  if (entry.action === 'SCMP_ACT_NOTIFY' && names.includes('write') && !target.force)
-    report(
-      diagnostic(
-        'NOTIFY_ON_WRITE',
-        {},
-        { pointer: `${entry.pointer}/names/${entry.names?.indexOf('write')}` },
-      ),
-    );
+function checkNotify(entry: SyscallEntry, target: Target, report: (d: Diagnostic) => void): void {
+  const index = entry.names?.indexOf('write') ?? -1;
+  if (entry.action === 'SCMP_ACT_NOTIFY' && index >= 0 && !target.force)
+    report(diagnostic('NOTIFY_ON_WRITE', {}, { pointer: namePointer(entry, index) }));
 }
 
 /**

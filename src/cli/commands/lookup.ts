@@ -3,7 +3,7 @@ import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { EXIT, fail } from '../../errors.ts';
 import { loadTables } from '../../syscalls/load.ts';
-import { lookup } from '../../syscalls/lookup.ts';
+import { auditArchHex, lookup } from '../../syscalls/lookup.ts';
 import type { ArchCall, LookupResult } from '../../syscalls/lookup.ts';
 import { archArgument } from '../arch-option.ts';
 import { hostArch } from '../host.ts';
@@ -17,7 +17,8 @@ interface Options extends Voice {
 }
 
 const HELP = `
-Prints number, name, architecture and the first Linux release that has the call, separated by tabs.
+Prints number, name, architecture, audit arch and the first Linux release that has the call, separated by
+tabs.
 Exits with 1 when there is no such call.
 
 Examples:
@@ -63,8 +64,8 @@ async function printTable(arch: ArchName, options: Options): Promise<void> {
   );
 }
 
-function row({ nr, name, arch, since }: ArchCall): string {
-  return `${nr}\t${name}\t${arch}\t${since}\n`;
+function row({ nr, name, arch, auditArch, since }: ArchCall): string {
+  return `${nr}\t${name}\t${arch}\t${auditArchHex(auditArch)}\t${since}\n`;
 }
 
 function resultJson(result: LookupResult): object {
