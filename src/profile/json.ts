@@ -38,7 +38,7 @@ export interface JsonDocument {
   root: JsonNode | undefined;
   /** Faults of the syntax, with line and column, in the order of the text. */
   diagnostics: Diagnostic[];
-  positionAt(offset: number): Position;
+  readonly positionAt: (offset: number) => Position;
 }
 
 /** A config.json needs about 10 levels; the limit keeps hostile input from exhausting the stack. */

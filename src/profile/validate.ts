@@ -51,7 +51,8 @@ export function validate(
     const { node } = find(tree, error.instancePath);
     if (isLeftToPolicy(error, node)) continue;
     const { pointer } = find(at.document.root!, at.prefix + error.instancePath);
-    const found = { ...describe(error, node, pointer), ...at.document.positionAt(node.offset) };
+    const label = labelOf(at.prefix + error.instancePath);
+    const found = { ...describe(error, node, label, pointer), ...at.document.positionAt(node.offset) };
     faults.push({ pointer: error.instancePath, diagnostic: found, offset: node.offset });
   }
   return faults.toSorted((a, b) => a.offset - b.offset);
@@ -102,8 +103,8 @@ export function isAbsentAction(node: JsonNode): boolean {
   return node.kind === 'null' || (node.kind === 'string' && node.value === '');
 }
 
-function describe(error: ValidationError, node: JsonNode, pointer: string): Diagnostic {
-  const member = labelOf(pointer);
+/** `member` is the proper name; in `pointer` the key may stand in another case. */
+function describe(error: ValidationError, node: JsonNode, member: string, pointer: string): Diagnostic {
   switch (error.keyword) {
     case 'required':
       return diagnostic(
@@ -112,7 +113,7 @@ function describe(error: ValidationError, node: JsonNode, pointer: string): Diag
         { pointer },
       );
     case 'enum':
-      return unknownWord(node, pointer);
+      return unknownWord(node, member, pointer);
     case 'minLength':
       return diagnostic('EMPTY_NAME', { member }, { pointer });
     case 'minimum':
@@ -127,13 +128,12 @@ function expectedTypes({ params }: ValidationError): string[] {
   return [params.type ?? []].flat().filter((type) => type !== 'null');
 }
 
-function unknownWord(node: JsonNode, pointer: string): Diagnostic {
+function unknownWord(node: JsonNode, member: string, pointer: string): Diagnostic {
   const word = node.kind === 'string' ? node.value : '';
-  const last = tokensOf(pointer).at(-1)!.toLowerCase();
   const [code, candidates] =
-    last === 'op'
+    member === 'op'
       ? (['UNKNOWN_OPERATOR', OPERATOR_NAMES] as const)
-      : last.endsWith('action')
+      : /action$/i.test(member)
         ? (['UNKNOWN_ACTION', ACTION_NAMES] as const)
         : (['UNKNOWN_FLAG', FLAG_NAMES] as const);
   const hint = didYouMean(word, candidates) ?? `known are ${candidates.join(', ')}`;

@@ -1,0 +1,217 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseProfile, readProfile } from '../../src/profile/read.ts';
+
+const FIXTURES = join(import.meta.dirname, '../fixtures/profile');
+const FILE = { file: 'p.json' };
+
+function fixture(name: string): Uint8Array {
+  return readFileSync(join(FIXTURES, name));
+}
+
+describe('a profile is recognised by its shape', () => {
+  it('an OCI object, exactly', () => {
+    const profile = readProfile(fixture('oci.json'), FILE);
+    expect(profile.diagnostics).toEqual([]);
+    expect(profile).toMatchObject({ file: 'p.json', dialect: 'oci', form: 'seccomp' });
+    expect(profile).toHaveProperty('seccomp', {
+      defaultAction: 'SCMP_ACT_ERRNO',
+      defaultErrnoRet: 38,
+      architectures: [
+        { name: 'SCMP_ARCH_X86_64', pointer: '/architectures/0' },
+        { name: 'SCMP_ARCH_X86', pointer: '/architectures/1' },
+      ],
+      flags: ['SECCOMP_FILTER_FLAG_LOG'],
+      listenerPath: '/run/listener.sock',
+      listenerMetadata: 'blue',
+      syscalls: [
+        { names: ['read', 'write'], action: 'SCMP_ACT_ALLOW', args: [], pointer: '/syscalls/0' },
+        {
+          names: ['ioctl'],
+          action: 'SCMP_ACT_ERRNO',
+          errnoRet: 0,
+          args: [
+            { index: 1, value: 2n ** 64n - 1n, valueTwo: 0n, op: 'SCMP_CMP_NE' },
+            { index: 5, value: 2n ** 53n + 1n, valueTwo: 1n, op: 'SCMP_CMP_MASKED_EQ' },
+          ],
+          pointer: '/syscalls/1',
+        },
+        { names: [], action: 'SCMP_ACT_TRAP', args: [], pointer: '/syscalls/2' },
+      ],
+      pointer: '',
+    });
+  });
+
+  it('a config.json, with pointers from its top', () => {
+    const profile = readProfile(fixture('config.json'), FILE);
+    expect(profile).toMatchObject({
+      dialect: 'oci',
+      form: 'config',
+      seccomp: { pointer: '/linux/seccomp', syscalls: [{ pointer: '/linux/seccomp/syscalls/0' }] },
+    });
+    expect(profile.locate('/linux/seccomp/syscalls/0/names/0')).toEqual({ line: 9, column: 32 });
+  });
+
+  it.each(['{"ociVersion": "1.2.0"}', '{"linux": {}}', '{"ociVersion": "1", "linux": {"seccomp": null}}'])(
+    'a config.json without a filter: %s',
+    (text) => {
+      expect(readProfile(text, FILE)).toMatchObject({ form: 'config', seccomp: null });
+    },
+  );
+
+  it('a config.json without a filter, from a file', () => {
+    expect(readProfile(fixture('config-unconfined.json'), FILE)).toMatchObject({
+      seccomp: null,
+      diagnostics: [],
+    });
+  });
+
+  it.each([
+    ['archMap', '"archMap": []'],
+    ['defaultErrno', '"defaultErrno": "EPERM"'],
+    ['name', '"syscalls": [{"name": "a", "action": "SCMP_ACT_LOG"}]'],
+    ['comment', '"syscalls": [{"names": ["a"], "action": "SCMP_ACT_LOG", "comment": ""}]'],
+    ['includes', '"syscalls": [{"names": ["a"], "action": "SCMP_ACT_LOG", "includes": {}}]'],
+    ['excludes', '"syscalls": [{"names": ["a"], "action": "SCMP_ACT_LOG", "excludes": null}]'],
+    ['errno', '"syscalls": [{"names": ["a"], "action": "SCMP_ACT_LOG", "errno": ""}]'],
+    ['a key in another case', '"Architectures": []'],
+    ['a key in another case in an entry', '"syscalls": [{"Names": ["a"], "action": "SCMP_ACT_LOG"}]'],
+  ])('the Docker dialect, by %s', (_, members) => {
+    const { profile } = parseProfile(`{"defaultAction": "SCMP_ACT_ERRNO", ${members}}`, FILE);
+    expect(profile).toMatchObject({ dialect: 'docker', form: 'docker' });
+  });
+
+  it('the Docker dialect, exactly', () => {
+    const profile = readProfile(fixture('docker.json'), FILE);
+    expect(profile.diagnostics).toEqual([]);
+    expect(profile).toMatchObject({
+      dialect: 'docker',
+      docker: {
+        defaultErrnoRet: 1,
+        flags: [],
+        archMap: [
+          { architecture: 'SCMP_ARCH_AARCH64', subArchitectures: ['SCMP_ARCH_ARM'], pointer: '/archMap/0' },
+          { subArchitectures: ['SCMP_ARCH_X86', 'SCMP_ARCH_X32'] },
+          { subArchitectures: ['SCMP_ARCH_S390'] },
+          { architecture: 'SCMP_ARCH_S390X', subArchitectures: [] },
+        ],
+      },
+    });
+    const { syscalls } = profile.dialect === 'docker' ? profile.docker : { syscalls: [] };
+    const none = { caps: [], arches: [] };
+    expect(syscalls[0]).toEqual({
+      names: ['always'],
+      action: 'SCMP_ACT_ALLOW',
+      args: [],
+      includes: none,
+      excludes: none,
+      pointer: '/syscalls/0',
+    });
+    expect(syscalls[1]).toMatchObject({ name: 'single', names: [] });
+    expect(syscalls[7]).toMatchObject({ includes: none, excludes: { ...none, minKernel: '4.8' } });
+    expect(syscalls[8]).toMatchObject({
+      includes: { caps: ['CAP_BPF'] },
+      excludes: { caps: ['CAP_PERFMON'] },
+    });
+  });
+
+  it('as the same from bytes and from text', () => {
+    const bytes = fixture('oci.json');
+    const without = (input: string | Uint8Array) => ({ ...readProfile(input, FILE), locate: undefined });
+    expect(without(bytes)).toEqual(without(new TextDecoder().decode(bytes)));
+  });
+});
+
+describe('what is no profile is refused by name', () => {
+  const NAMES: Record<string, string> = {
+    'array.json': 'a JSON array',
+    'blank.txt': 'an empty file',
+    'empty-object.json': 'an empty object',
+    'features-linux-only.json': 'an OCI features document, which lists what a runtime can do',
+    'features.json': 'an OCI features document, which lists what a runtime can do',
+    'filter-be.b64': 'a compiled filter in base64',
+    'filter-le.b64': 'a compiled filter in base64',
+    'filter.asm': 'a disassembled filter',
+    'filter.pfc': "libseccomp's pseudo filter code",
+    'firecracker.json': 'a filter of seccompiler (Firecracker)',
+    'go-seccomp-bpf.json': 'a policy of go-seccomp-bpf',
+    'go-seccomp-bpf.yaml': 'a policy of go-seccomp-bpf',
+    'image-config.json': 'an image configuration',
+    'image-manifest.json': 'an image manifest',
+    'json-schema-definitions.json': 'a JSON Schema',
+    'json-schema.json': 'a JSON Schema',
+    'kafel.policy': 'a Kafel policy',
+    'lfs.txt': 'a Git LFS pointer',
+    'lxc.conf': 'an LXC seccomp profile',
+    'minijail.policy': 'a minijail policy',
+    'not-found.txt': 'an error page',
+    'own-dialect.json': 'a profile in a dialect of its own, with "default_action" instead of "defaultAction"',
+    'package.json': 'a JSON object without any member of a profile',
+    'page.html': 'an HTML or XML page',
+    'pod.json': 'a Kubernetes resource',
+    'pod.yaml': 'a Kubernetes resource in YAML',
+    'profile.yaml': 'a YAML file',
+    'seccompiler.json': 'a filter of seccompiler (Firecracker)',
+    'seccompprofile.json': 'a Kubernetes SeccompProfile resource',
+    'seccompprofile.yaml': 'a Kubernetes SeccompProfile resource',
+    'state.json': 'the state of a container',
+    'string.json': 'a JSON string',
+  };
+
+  it('and every fixture is among them', () => {
+    expect(readdirSync(join(FIXTURES, 'foreign')).toSorted()).toEqual(Object.keys(NAMES).toSorted());
+  });
+
+  it.each(Object.entries(NAMES))('%s', (file, what) => {
+    const { profile, diagnostics } = parseProfile(fixture(`foreign/${file}`), FILE);
+    expect(profile).toBeUndefined();
+    expect(diagnostics).toHaveLength(1);
+    const [found] = diagnostics;
+    expect(found).toMatchObject({ code: 'NOT_A_PROFILE', severity: 'error', file: 'p.json', line: 1 });
+    expect(found!.message).toBe(`this is ${what}, not an OCI or Docker seccomp profile`);
+    expect(found!.hint).toMatch(/\w/);
+  });
+
+  it.each([
+    ['a UTF-16 file', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
+    ['a UTF-16 file', [0xfe, 0xff, 0x00, 0x7b]],
+    ['an ELF binary', [0x7f, 0x45, 0x4c, 0x46, 0x02, 0x01]],
+    ['a gzip file', [0x1f, 0x8b, 0x08]],
+    ['a compiled filter', [0x20, 0, 0, 0, 4, 0, 0, 0, 0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]],
+    ['a compiled filter', [0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0x06, 0, 0, 0x7f, 0xff, 0, 0]],
+    ['a binary file', [0x7b, 0x00, 0x7d]],
+    ['a file in another encoding than UTF-8', [0x7b, 0x22, 0xe9, 0x22, 0x3a, 0x31, 0x7d]],
+  ])('%s', (what, bytes) => {
+    const { profile, diagnostics } = parseProfile(Uint8Array.from(bytes), FILE);
+    expect(profile).toBeUndefined();
+    expect(diagnostics).toMatchObject([{ code: 'NOT_A_PROFILE', line: 1, column: 1 }]);
+    expect(diagnostics[0]!.message).toContain(`this is ${what},`);
+  });
+
+  it('points at what gave it away', () => {
+    const { diagnostics } = parseProfile(fixture('foreign/own-dialect.json'), FILE);
+    expect(diagnostics).toMatchObject([{ pointer: '/default_action', line: 1, column: 21 }]);
+  });
+
+  it('says where the profile stands that somebody wrapped', () => {
+    const { diagnostics } = parseProfile('{"profile": {"defaultAction": "SCMP_ACT_LOG"}}', FILE);
+    expect(diagnostics[0]!.hint).toContain('"profile"');
+  });
+
+  it('warns of a byte order mark, and reads on', () => {
+    for (const input of [
+      '\uFEFF{"defaultAction": "SCMP_ACT_LOG"}',
+      new TextEncoder().encode('\uFEFF{"syscalls": 1}'),
+    ]) {
+      const { diagnostics } = parseProfile(input, FILE);
+      expect(diagnostics[0]).toMatchObject({
+        code: 'BYTE_ORDER_MARK',
+        severity: 'warning',
+        line: 1,
+        column: 1,
+      });
+    }
+    expect(readProfile('\uFEFF{"defaultAction": "SCMP_ACT_LOG"}', FILE)).toMatchObject({ form: 'seccomp' });
+  });
+});
