@@ -316,6 +316,108 @@ const TABLE = {
     hint: 'known are: a folder, sqlite:FILE',
   },
 
+  // -- container runtimes (src/oci)
+  NOT_A_CONFIG: {
+    severity: 'error',
+    message: 'this is no config.json of an OCI bundle: {reason}',
+    hint: 'give the folder of a bundle, or its config.json; a profile alone is for "seccompc compile"',
+  },
+  ANNOTATION_INVALID: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the annotation {key} is no filter: {reason}',
+    hint: '"seccompc bundle" puts the right one in its place',
+  },
+  ANNOTATION_MISSING: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'there is no annotation {key}, so the runtime compiles linux.seccomp itself at every start',
+    hint: '"seccompc bundle" adds it',
+  },
+  ANNOTATION_DIFFERS: {
+    severity: 'error',
+    exit: EXIT.no,
+    message:
+      'the annotation {key} is not what linux.seccomp means. {call}: linux.seccomp says {wanted}, the annotation {actual}',
+    hint: '"seccompc bundle" puts the right one in its place',
+  },
+  ANNOTATION_NOT_PROVED: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the annotation {key} could not be proved to mean what linux.seccomp says: {reason}',
+    hint: '"seccompc bundle" puts a proved one in its place',
+  },
+  ANNOTATION_BASELESS: {
+    severity: 'warning',
+    exit: EXIT.no,
+    message:
+      'there is an annotation {key}, but no linux.seccomp: crun loads that filter, any other runtime none at all',
+    hint: 'give the container the profile as linux.seccomp too',
+  },
+
+  // -- server: requests over a socket, and who sends them (src/serve)
+  REQUEST_INVALID: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
+  REQUEST_TOO_LARGE: { severity: 'error', exit: EXIT.usage, message: 'the request has more than {limit}' },
+  REQUEST_TOO_SLOW: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'the request was not complete within its time',
+  },
+  REQUEST_TYPE: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'a profile is sent as application/json without a content coding, not as {type}',
+    hint: 'with curl: -H "Content-Type: application/json" --data-binary @profile.json',
+  },
+  ANSWER_TYPE: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'there is none of the types that the request accepts',
+    hint: 'there are application/json and application/octet-stream',
+  },
+  ROUTE_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'there is nothing at this address',
+    hint: 'there are /v1/compile, /v1/filters/SHA256, /healthz and /metrics',
+  },
+  METHOD_UNKNOWN: { severity: 'error', exit: EXIT.usage, message: 'this address takes {allowed} only' },
+  FILTER_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'no filter with this digest is kept',
+    hint: 'compile its profile again',
+  },
+  SERVER_BUSY: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the server has no room for another compilation',
+    hint: 'try again later',
+  },
+  SERVER_STOPPING: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the server is stopping',
+    hint: 'try again later',
+  },
+  COMPILE_TOO_SLOW: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the compilation was given up: it took longer than {limit}',
+  },
+  SOCKET_REFUSED: { severity: 'error', exit: EXIT.cannotCreate, message: 'no socket at {path}: {reason}' },
+  SERVER_UNAVAILABLE: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'no answer from a server at {path}: {reason}',
+    hint: 'start one by "seccompc serve"',
+  },
+  SERVER_ANSWER_REFUSED: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the answer of the server at {path} was refused: {reason}',
+  },
+
   // -- command line (src/cli)
   USAGE: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
   HOST_ARCHITECTURE_UNKNOWN: {
@@ -389,6 +491,21 @@ export function diagnostic(
     message: fill(entry.message),
     ...(where.pointer === undefined ? {} : { pointer: where.pointer }),
     ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+/** Every member is there in every diagnostic, null where there is nothing to say. */
+export function diagnosticJson(found: Diagnostic): Record<string, string | number | null> {
+  const { code, severity, file, line, column, pointer, message, hint } = found;
+  return {
+    code,
+    severity,
+    file: file ?? null,
+    line: line ?? null,
+    column: column ?? null,
+    pointer: pointer ?? null,
+    message,
+    hint: hint ?? null,
   };
 }
 

@@ -32,6 +32,7 @@ export async function writeStream(
   await new Promise<void>((resolve, reject) => {
     stream.once('error', reject);
     stream.write(product, (error) => {
+      stream.removeListener('error', reject);
       if (error) reject(error);
       else resolve();
     });

@@ -44,6 +44,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print a hash of what a profile or a filter means',
     load: () => import('./commands/fingerprint.ts'),
   },
+  bundle: {
+    summary: 'put the filter into the config.json of OCI bundles, for crun to load',
+    load: () => import('./commands/bundle.ts'),
+  },
   cache: {
     summary: 'show or empty the cache of compiled filters',
     load: () => import('./commands/cache.ts'),

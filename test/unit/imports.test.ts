@@ -27,15 +27,17 @@ const ALLOWED: Record<string, string[]> = {
     'target',
   ],
   cache: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'profile', 'syscalls', 'target'],
+  serve: ['arch', 'cache', 'compile', 'errors', 'format', 'target'],
   cli: [
-    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'policy', 'profile', 'prove',
-    'syscalls', 'target',
+    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'oci', 'policy', 'profile',
+    'prove', 'syscalls', 'target',
   ],
+  oci: ['arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'profile', 'prove', 'target'],
   generate: ['arch', 'action', 'errors', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
 /** Parts that need Node; everything else runs in a browser. */
-const NEEDS_NODE = new Set(['cache', 'cli', 'generate']);
+const NEEDS_NODE = new Set(['cache', 'cli', 'generate', 'serve', 'oci']);
 /** Packages that the core may use; none of them touches the host. */
 const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein']);
 

@@ -1,0 +1,102 @@
+import { Command } from 'commander';
+import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
+import { doBundle } from '../../oci/bundle.ts';
+import type { BundleResult, BundleTask } from '../../oci/bundle.ts';
+import { makeConfigCompiler } from '../../oci/compiler.ts';
+import { inParallel } from '../../oci/parallel.ts';
+import { writeProduct } from '../output.ts';
+import { makeProgress } from '../progress.ts';
+import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+import { addTargetOptions, targetOf } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+
+interface Options extends TargetFlags, Voice {
+  check?: true;
+  remove?: true;
+  requireProof?: true;
+  cache?: string | false;
+}
+
+/** Bundles in hand at one time: their waits for the disk overlap, the compiler is one anyway. */
+const AT_ONCE = 16;
+
+const HELP = `
+crun loads the filter from the annotation run.oci.seccomp_bpf_data instead of compiling linux.seccomp at each start.
+linux.seccomp stays as it is: runtimes that do not know the annotation enforce it, and crun takes flags and
+listenerPath from it. No byte outside the annotation changes.
+
+Prints a line for each bundle: what was done, a tab, the bundle. One that fails does not stop the others.
+
+Examples:
+  seccompc bundle /var/lib/bundles/*
+  seccompc bundle --check bundle      exit code 1 unless the annotation means what linux.seccomp says
+  seccompc bundle --remove bundle`;
+
+export function makeCommand(): Command {
+  const command = new Command('bundle')
+    .description(
+      'Puts the compiled filter into the config.json of OCI bundles, as the annotation that crun reads.',
+    )
+    .argument('<DIR...>', 'folders of bundles, or their config.json')
+    .usage('DIR... [OPTION...]')
+    .option('--check', 'change nothing; say whether each annotation means what linux.seccomp says')
+    .option('--remove', 'take the annotation out')
+    .option('--require-proof', 'fail rather than write a filter that is not proved')
+    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
+    .option('--no-cache', 'neither look into the cache nor keep the filters')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addVoiceOptions(command));
+}
+
+async function run(bundles: string[], options: Options): Promise<void> {
+  if (options.check && options.remove)
+    throw new SeccompcError([diagnostic('USAGE', { reason: '--check and --remove contradict each other' })]);
+  const task: BundleTask = options.check ? 'check' : options.remove ? 'remove' : 'write';
+  const target = targetOf(options);
+  const prove = options.requireProof ? 'require' : 'auto';
+  const compiler = makeConfigCompiler({ target, prove }, options.cache);
+  const progress = makeProgress(bundles.length, options);
+  const results: BundleResult[] = [];
+  try {
+    // Told in the order in which they were given, as soon as all before them are done.
+    await inParallel(
+      bundles,
+      AT_ONCE,
+      (bundle) => doBundle(bundle, task, { compiler, target }),
+      async (result) => {
+        results.push(result);
+        progress.clear();
+        if (!options.json) await tell(result, options);
+        progress.show(results.length);
+      },
+    );
+  } finally {
+    progress.clear();
+    await compiler.close();
+  }
+  if (options.json) await writeProduct(toJson({ bundles: results.map(resultJson) }));
+  process.exitCode = exitCodeOf(results);
+}
+
+async function tell({ bundle, status, diagnostics }: BundleResult, voice: Voice): Promise<void> {
+  if (isRefusal(status)) await printFailure(diagnostics, false);
+  else await printWarnings(diagnostics, voice);
+  await writeProduct(`${status}\t${bundle}\n`);
+}
+
+function isRefusal(status: BundleResult['status']): boolean {
+  return status === 'failed' || status === 'different' || status === 'missing';
+}
+
+function resultJson({ bundle, status, instructions, diagnostics }: BundleResult) {
+  return { bundle, status, instructions: instructions ?? null, diagnostics: diagnostics.map(diagnosticJson) };
+}
+
+/** A bundle that could not be done outweighs one that answers no. */
+function exitCodeOf(results: readonly BundleResult[]): number {
+  const failed = results.find(({ status }) => status === 'failed');
+  if (failed !== undefined) return new SeccompcError(failed.diagnostics).exitCode;
+  return results.some(({ status }) => isRefusal(status)) ? EXIT.no : EXIT.ok;
+}
