@@ -1,7 +1,10 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
+import { diagnosticJson } from '../errors.ts';
 import type { Diagnostic, Severity } from '../errors.ts';
 import { writeStream } from './output.ts';
+
+export { diagnosticJson };
 
 /** How a command speaks besides its product. */
 export interface Voice {
@@ -58,21 +61,6 @@ const COLOURS = { error: 'red', warning: 'yellow', note: 'cyan' } as const satis
 function usesColour(): boolean {
   // no-color.org: any value that is not empty.
   return process.stderr.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
-}
-
-/** Every member is there in every diagnostic, null where there is nothing to say. */
-export function diagnosticJson(found: Diagnostic): Record<string, string | number | null> {
-  const { code, severity, file, line, column, pointer, message, hint } = found;
-  return {
-    code,
-    severity,
-    file: file ?? null,
-    line: line ?? null,
-    column: column ?? null,
-    pointer: pointer ?? null,
-    message,
-    hint: hint ?? null,
-  };
 }
 
 /** One document, indented for people; ends with a newline. */

@@ -1,0 +1,65 @@
+/** The thread that compiles: one job after the other, so that the thread which started it stays free. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { CacheFault, compileCached } from '../cache/index.ts';
+import type { CacheStore } from '../cache/index.ts';
+import { compile } from '../compile.ts';
+import { SeccompcError } from '../errors.ts';
+import { filterDocument } from './filter-document.ts';
+import type { FromWorker, Job, Product, StoreRequest, ToWorker, WorkerSettings } from './messages.ts';
+
+const port = parentPort!;
+const { store: storeSettings } = workerData as WorkerSettings;
+const store = storeSettings && distantStore(storeSettings);
+
+/** Who waits for the answer of the store: at most one, since there is one job at a time. */
+let waiting: { resolve: (text: string | undefined) => void; reject: (fault: CacheFault) => void } | undefined;
+
+port.on('message', (message: ToWorker) => {
+  if (message.kind === 'close') port.close();
+  else if (message.kind === 'compile') void work(message).then(send);
+  else if ('fault' in message.answer) waiting?.reject(new CacheFault(message.answer.fault));
+  else waiting?.resolve(message.answer.text);
+});
+
+function send(message: FromWorker): void {
+  port.postMessage(message);
+}
+
+async function work({ input, options }: Job): Promise<FromWorker> {
+  try {
+    return { kind: 'compiled', product: await compileJob(input, options) };
+  } catch (error) {
+    // Anything else is a fault of ours: it ends the worker, and the main thread hears of it.
+    if (!(error instanceof SeccompcError)) throw error;
+    return { kind: 'refused', diagnostics: error.diagnostics, exitCode: error.exitCode };
+  }
+}
+
+async function compileJob(input: Uint8Array, options: Job['options']): Promise<Product> {
+  if (store === undefined) {
+    const filter = await compile(input, options);
+    const document = filterDocument(filter, { tier: 'none', key: null }, []);
+    return { document, bytes: filter.bytes, warnings: [] };
+  }
+  const { filter, tier, key, warnings } = await compileCached(input, options, store);
+  return { document: filterDocument(filter, { tier, key }, []), bytes: filter.bytes, warnings };
+}
+
+/** The store of the main thread, by messages. */
+function distantStore({ tier, location }: { tier: string; location: string }): CacheStore {
+  const ask = (request: StoreRequest) =>
+    new Promise<string | undefined>((resolve, reject) => {
+      waiting = { resolve, reject };
+      send({ kind: 'store', request });
+    });
+  const notHere = () => Promise.reject(new TypeError('only the main thread does this'));
+  return {
+    tier,
+    location,
+    get: (key) => ask({ key }),
+    set: async (key, text) => void (await ask({ key, text })),
+    clear: notHere,
+    stats: notHere,
+    close: notHere,
+  };
+}

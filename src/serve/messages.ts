@@ -1,0 +1,40 @@
+import type { CompileOptions } from '../compile.ts';
+import type { Diagnostic, ExitCode } from '../errors.ts';
+import type { FilterDocument } from './filter-document.ts';
+
+/** One compilation. The bytes are copied to the worker. */
+export interface Job {
+  input: Uint8Array;
+  options: CompileOptions;
+}
+
+/** What comes of a job whose profile is acceptable. */
+export interface Product {
+  /** Without the warnings of the cache. */
+  document: FilterDocument;
+  /** The raw program. */
+  bytes: Uint8Array;
+  /** What was wrong with the cache. */
+  warnings: Diagnostic[];
+}
+
+/** The store stays with the main thread, so that a worker can be ended at any moment; these ask for it. */
+export type StoreRequest = { key: string; text?: string };
+export type StoreAnswer = { text: string | undefined } | { fault: Diagnostic };
+
+export type ToWorker =
+  | ({ kind: 'compile' } & Job)
+  | { kind: 'stored'; answer: StoreAnswer }
+  /** Ends the worker once it has nothing to do. */
+  | { kind: 'close' };
+
+export type FromWorker =
+  | { kind: 'store'; request: StoreRequest }
+  | { kind: 'compiled'; product: Product }
+  | { kind: 'refused'; diagnostics: readonly Diagnostic[]; exitCode: ExitCode };
+
+/** What a worker is started with. */
+export interface WorkerSettings {
+  /** Undefined: there is no cache. */
+  store: { tier: string; location: string } | undefined;
+}
