@@ -125,6 +125,10 @@ describe('JSON', () => {
     expect(parseJson(nested(MAX_DEPTH + 1)).diagnostics).toMatchObject([
       { code: 'JSON_TOO_DEEP', line: 1, column: MAX_DEPTH + 1 },
     ]);
+    const wide = `[${Array(MAX_DEPTH + 1)
+      .fill('[]')
+      .join()}]`;
+    expect(parseJson(wide).diagnostics).toEqual([]);
     expect(parseJson('{"a":'.repeat(100_000)).diagnostics).toMatchObject([{ code: 'JSON_TOO_DEEP' }]);
   });
 

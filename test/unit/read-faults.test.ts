@@ -23,6 +23,8 @@ describe('a fault in a profile has its code, place and hint', () => {
     ['{"defaultAction": ‸"SCMP_ACT_ALOW"}', 'UNKNOWN_ACTION', '/defaultAction', '"SCMP_ACT_ALLOW"'],
     ['{"defaultAction": ‸"allow"}', 'UNKNOWN_ACTION', '/defaultAction', '"SCMP_ACT_ALLOW"'],
     [entry('{"names": ["a"], "action": ‸"SCMP_ACT_DENY"}'), 'UNKNOWN_ACTION', '/syscalls/1/action', '"SCMP_ACT_ERRNO"'],
+    [entry('{"names": ["a"], "action": ‸"SCMP_ACT_NOTFIY"}'), 'UNKNOWN_ACTION', '/syscalls/1/action', '"SCMP_ACT_NOTIFY"'],
+    [entry('{"names": ["a"], "action": ‸"SCMP_ACT_XYZZY"}'), 'UNKNOWN_ACTION', '/syscalls/1/action', 'known are SCMP_ACT_KILL,'],
     [entry('{"names": ["a"], "action": ‸"SECCOMP_RET_KILL_PROCESS"}'), 'UNKNOWN_ACTION', '/syscalls/1/action', '"SCMP_ACT_KILL_PROCESS"'],
     [entry('{"names": ["a"], "action": ‸""}'), 'UNKNOWN_ACTION', '/syscalls/1/action', 'known are SCMP_ACT_KILL,'],
     [entry('{"names": ["a"], "action": ‸7}'), 'WRONG_TYPE', '/syscalls/1/action', undefined],

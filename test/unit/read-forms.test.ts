@@ -60,6 +60,14 @@ describe('a profile is recognised by its shape', () => {
     },
   );
 
+  it('a profile, although it says ociVersion, when it has no linux', () => {
+    const text = '{"ociVersion": "1.2.0", "defaultAction": "SCMP_ACT_LOG"}';
+    expect(readProfile(text, FILE)).toMatchObject({
+      form: 'seccomp',
+      seccomp: { defaultAction: 'SCMP_ACT_LOG' },
+    });
+  });
+
   it('a config.json without a filter, from a file', () => {
     expect(readProfile(fixture('config-unconfined.json'), FILE)).toMatchObject({
       seccomp: null,
