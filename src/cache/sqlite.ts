@@ -117,11 +117,10 @@ async function connect(file: string): Promise<Database> {
   return db;
 }
 
-/** @keyv/sqlite is an optional dependency: its native part cannot be built everywhere. */
+/** Only who has a cache pays for loading it. */
 async function loadModules() {
   try {
-    const [{ default: Keyv }, { KeyvSqlite }] = await Promise.all([import('keyv'), import('@keyv/sqlite')]);
-    return { Keyv, KeyvSqlite };
+    return await import('./keyv.ts');
   } catch (cause) {
     throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { module: '@keyv/sqlite' }), cause);
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runCommandLine } from './program.ts';
-
-// Not left to the event loop: a cache that hangs must not keep a finished command alive.
-process.exit(await runCommandLine(process.argv.slice(2)));
+void import('./program.ts').then(async ({ runCommandLine }) => {
+  // Not left to the event loop: a cache that hangs must not keep a finished command alive.
+  process.exit(await runCommandLine(process.argv.slice(2)));
+});

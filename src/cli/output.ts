@@ -32,9 +32,9 @@ export async function writeStream(
   await new Promise<void>((resolve, reject) => {
     stream.once('error', reject);
     stream.write(product, (error) => {
-      stream.removeListener('error', reject);
+      // After an error its event is still to come, and would end the process if nobody listened.
       if (error) reject(error);
-      else resolve();
+      else resolve(void stream.removeListener('error', reject));
     });
   }).catch((cause: unknown) => {
     if (codeOf(cause) === 'EPIPE') throw new OutputClosed('standard output is closed', { cause });

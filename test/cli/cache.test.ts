@@ -113,6 +113,7 @@ describe('a cache at fault is a warning, and the filter is the same', () => {
     expect(await run(['cache', 'stats', '--cache', 'broken'])).toMatchObject({ code: 69 });
     expect(await run(['cache', 'clear', '--cache', 'broken'])).toMatchObject({ code: 0 });
     expect(await warned('broken')).toEqual([]);
+    for (const suffix of ['-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
     truncateSync(file, 4096);
     expect(await warned('broken')).toEqual(['CACHE_UNAVAILABLE']);
   });

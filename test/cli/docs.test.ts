@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blocksOf, fileOf, isShell, matches, stepsOf } from './documents.ts';
 
 const root = join(import.meta.dirname, '../..');
-const main = join(root, 'dist/cli/main.js');
+const main = join(root, 'dist/cli/main.cjs');
 const pages = [
   ...['README.md', 'CONTRIBUTING.md', 'profiles/README.md'].filter((page) => existsSync(join(root, page))),
   ...readdirSync(join(root, 'docs'))

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -33,6 +33,23 @@ async function faultOf(work: Promise<unknown>): Promise<unknown> {
     () => 'no fault',
     (error: unknown) => (error instanceof CacheFault ? error.diagnostic.code : error),
   );
+}
+
+/** Another process that has the database to itself; resolves when it does. */
+async function holdLock(file: string, milliseconds: number): Promise<{ ended: Promise<unknown> }> {
+  const script = `
+    import { KeyvSqlite } from '@keyv/sqlite';
+    const other = new KeyvSqlite({ uri: 'sqlite://' + process.argv[1], table: 'filters' });
+    await other.query('BEGIN EXCLUSIVE');
+    console.log('locked');
+    setTimeout(() => other.query('COMMIT'), ${milliseconds});`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, file], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  return { ended };
 }
 
 describe('the SQLite store', () => {
@@ -83,7 +100,7 @@ describe('the SQLite store', () => {
     for (let index = 0; index < 20; index += 1) await store.set(`${KEY}${index}`, 'x'.repeat(5000));
     await store.close();
     const { size } = lstatSync(store.location);
-    const { truncateSync } = await import('node:fs');
+    for (const suffix of ['-wal', '-shm']) rmSync(`${store.location}${suffix}`, { force: true });
     truncateSync(store.location, size - 8192);
     const damaged = storeAt(folder);
     const answers = await Promise.allSettled(
@@ -102,13 +119,10 @@ describe('the SQLite store', () => {
   it('waits for a lock that is soon given back', async () => {
     const store = storeAt(folder);
     await store.set(KEY, 'before');
-    const { KeyvSqlite } = await import('@keyv/sqlite');
-    const other = new KeyvSqlite({ uri: `sqlite://${store.location}`, table: 'filters' });
-    await other.query('BEGIN EXCLUSIVE');
-    setTimeout(() => void other.query('COMMIT'), 200);
+    const other = await holdLock(store.location, 200);
     await store.set(KEY, 'after');
     expect(await store.get(KEY)).toBe('after');
-    await other.close();
+    expect(await other.ended).toBe(0);
   });
 
   it('takes the writes of eight processes that find no cache yet', async () => {

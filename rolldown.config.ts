@@ -1,0 +1,85 @@
+/**
+ * The parts of the build that tsc cannot make: the command as CommonJS chunks, each loaded when it is needed, and the
+ * store with all that it is made of, so that who installs the package installs (and compiles) none of that.
+ */
+import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import { defineConfig } from 'rolldown';
+import type { InputOptions, Plugin } from 'rolldown';
+
+const DIST = join(import.meta.dirname, 'dist');
+
+/** For Node 20, which has no SQLite of its own: N-API binaries, found by src/cache/sqlite3 in dist/sqlite. */
+const nativeSqlite: Plugin = {
+  name: 'native-sqlite',
+  writeBundle() {
+    const require = createRequire(import.meta.url);
+    const found = dirname(require.resolve('@photostructure/sqlite/package.json'));
+    const prebuilds = join(found, 'prebuilds');
+    for (const platform of readdirSync(prebuilds)) {
+      const folder = join(DIST, 'sqlite', platform);
+      mkdirSync(folder, { recursive: true });
+      for (const name of readdirSync(join(prebuilds, platform)))
+        placeFile(join(prebuilds, platform, name), join(folder, name));
+    }
+    placeFile(join(found, 'LICENSE'), join(DIST, 'sqlite', 'LICENSE'));
+  },
+};
+
+/** The licences of the packages whose code is in the chunks. */
+const licences: Plugin = {
+  name: 'licences',
+  writeBundle({ dir }, chunks) {
+    const packages = new Map<string, string>();
+    for (const chunk of Object.values(chunks))
+      for (const module of chunk.type === 'chunk' ? chunk.moduleIds : []) {
+        const folder = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/.exec(module)?.[1];
+        if (folder !== undefined) packages.set(folder.split(`node_modules${sep}`).at(-1)!, folder);
+      }
+    const texts = [...packages]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, folder]) => {
+        const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+        if (file === undefined) throw new Error(`${name} comes without its licence`);
+        return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+      });
+    writeFileSync(join(dir ?? DIST, 'LICENSES'), texts.join(`\n${'-'.repeat(80)}\n\n`));
+  },
+};
+
+/** Linked where the file system can: 18 MB that need not be written at every build. */
+function placeFile(from: string, to: string): void {
+  if (existsSync(to)) rmSync(to);
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
+
+/** The first file loads the second one; neither has anything of the other. */
+const programIsBeside: Plugin = {
+  name: 'program-is-beside',
+  resolveId: (id) => (id === './program.ts' ? { id: './program.cjs', external: 'relative' } : null),
+};
+
+const common: InputOptions = { platform: 'node', resolve: { mainFields: ['module', 'main'] } };
+const chunks = { dir: 'dist/cli', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: '[name].cjs' } as const; // prettier-ignore
+
+export default defineConfig([
+  // A file of its own: whatever it shared with the others would be a second file to load before the first answer.
+  {
+    ...common,
+    input: { main: 'src/cli/main.ts' },
+    output: { ...chunks, dynamicImportInCjs: false },
+    plugins: [programIsBeside],
+  },
+  { ...common, input: { program: 'src/cli/program.ts' }, output: chunks, plugins: [licences] },
+  {
+    ...common,
+    input: { keyv: 'src/cache/keyv.ts' },
+    output: { dir: 'dist/cache', format: 'esm' },
+    plugins: [licences, nativeSqlite],
+  },
+]);

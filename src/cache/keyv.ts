@@ -1,0 +1,3 @@
+/** What the store is made of, in one module: the build puts these packages into it. */
+export { Keyv } from 'keyv';
+export { KeyvSqlite } from '@keyv/sqlite';
