@@ -418,6 +418,30 @@ const TABLE = {
     message: 'the answer of the server at {path} was refused: {reason}',
   },
 
+  NOT_IN_ANNOTATION: {
+    severity: 'warning',
+    message: 'the annotation holds the program only, not the {members} of the profile',
+    hint: 'crun takes them from linux.seccomp: give the container the profile too (--security-opt seccomp=PROFILE)',
+  },
+  ONLY_CRUN_READS: {
+    severity: 'note',
+    message: 'only crun reads {key}; with another runtime the annotation has no effect',
+    hint: '{client} starts crun when it is told so: {argument}',
+  },
+  LOADER_MISSING: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'there is no {program} on this machine to load the filter',
+    hint: 'install bubblewrap; it needs Linux',
+  },
+  LOADER_FAILED: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: '{program} could not start the command',
+    hint: 'its own words are above; a system without user namespaces lets only root use it',
+  },
+  COMMAND_NOT_STARTED: { severity: 'error', exit: EXIT.unavailable, message: 'cannot run {command}: {reason}' },
+
   // -- command line (src/cli)
   USAGE: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
   HOST_ARCHITECTURE_UNKNOWN: {

@@ -48,6 +48,14 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'put the filter into the config.json of OCI bundles, for crun to load',
     load: () => import('./commands/bundle.ts'),
   },
+  annotate: {
+    summary: 'print the argument that hands a filter to crun by way of podman, docker or ctr',
+    load: () => import('./commands/annotate.ts'),
+  },
+  exec: {
+    summary: 'run a command under the filter of a profile',
+    load: () => import('./commands/exec.ts'),
+  },
   cache: {
     summary: 'show or empty the cache of compiled filters',
     load: () => import('./commands/cache.ts'),
@@ -70,7 +78,7 @@ export async function runCommandLine(args: string[]): Promise<number> {
   const help: string[] = [];
   try {
     const program = await makeProgram(args, help);
-    await program.parseAsync(args.map(plainNegative), { from: 'user' });
+    await program.parseAsync(plainNegatives(args), { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
     if (help.length > 0) await writeStream(process.stdout, help.join('')).catch(() => {});
@@ -110,9 +118,12 @@ function settle(parent: Command, command: Command): void {
   for (const below of command.commands) settle(command, below);
 }
 
-/** The parser takes `-1` for a number but `-0x1` for an option. */
-function plainNegative(arg: string): string {
-  return /^-0x[0-9a-f]+$/i.test(arg) ? String(-BigInt(arg.slice(1))) : arg;
+/** The parser takes `-1` for a number but `-0x1` for an option. What stands behind `--` is not its business. */
+function plainNegatives(args: readonly string[]): string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  return args.map((arg, index) =>
+    index < end && /^-0x[0-9a-f]+$/i.test(arg) ? String(-BigInt(arg.slice(1))) : arg,
+  );
 }
 
 async function reportFailure(error: unknown, args: string[]): Promise<number> {

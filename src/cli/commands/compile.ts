@@ -102,7 +102,8 @@ function chooseFormat({ format, json, output, prove, requireProof }: Options): F
   return chosen;
 }
 
-async function compileWith(
+/** Compiles by way of the cache at a location, of the user's own (undefined), or of none (false). */
+export async function compileWith(
   cache: string | false | undefined,
   input: Uint8Array,
   options: CompileOptions,

@@ -1,0 +1,60 @@
+import { Command } from 'commander';
+import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import { commandFault, runUnderFilter } from '../../oci/exec.ts';
+import { hostArch } from '../host.ts';
+import { readInput } from '../input.ts';
+import { addVoiceOptions, printFailure, printWarnings } from '../report.ts';
+import type { Voice } from '../report.ts';
+import { addTargetOptions, targetOf } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+import { compileWith } from './compile.ts';
+
+interface Options extends TargetFlags, Voice {
+  requireProof?: true;
+  cache?: string | false;
+}
+
+const HELP = `
+bubblewrap loads the filter; it needs no rights and hides nothing of the file system. The command gets no_new_privs:
+set-user-ID programs do not change the user. Input, output, terminal, exit code and signals are the command's own;
+ended by signal N, the exit code is 128+N, as in a shell. 127: no such command, 126: not executable.
+
+Examples:
+  seccompc exec profile.json -- ls -l
+  seccompc exec profile.json -q -- make test`;
+
+export function makeCommand(): Command {
+  const command = new Command('exec')
+    .usage('PROFILE [OPTION...] -- COMMAND...')
+    .description('Runs a command under the filter of a profile.')
+    .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
+    .argument('<COMMAND...>', 'what to run, and its arguments')
+    .option('--require-proof', 'fail rather than load a filter that is not proved')
+    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
+    .option('--no-cache', 'neither look into the cache nor keep the filter')
+    .addHelpText('after', HELP)
+    .action(run);
+  return addTargetOptions(addVoiceOptions(command));
+}
+
+async function run(file: string, command: string[], options: Options): Promise<void> {
+  const target = targetOf(options);
+  const host = hostArch();
+  if (target.arch !== host)
+    fail('USAGE', {
+      reason: `a filter for ${target.arch} would end every process of this machine, which is ${host}`,
+    });
+  const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
+  const { filter, warnings } = await compileWith(options.cache, await readInput(file), settings);
+  if (!filter.confined)
+    throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
+  await printWarnings([...warnings, ...filter.diagnostics], options);
+  const name = command[0]!;
+  const fault = commandFault(name);
+  if (fault !== undefined) {
+    await printFailure([diagnostic('COMMAND_NOT_STARTED', { command: name, reason: fault.reason })], false);
+    process.exitCode = fault.exitCode;
+    return;
+  }
+  process.exitCode = await runUnderFilter(filter.bytes, command);
+}
