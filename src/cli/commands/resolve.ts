@@ -3,7 +3,9 @@ import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { formatOci, resolveProfile } from '../../profile/docker.ts';
 import { parseProfile } from '../../profile/read.ts';
-import type { Profile } from '../../profile/types.ts';
+import type { Profile, Seccomp } from '../../profile/types.ts';
+import type { Target } from '../../target.ts';
+import { asksForNoFilter } from '../../policy/lower.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, printWarnings } from '../report.ts';
@@ -37,12 +39,24 @@ export function makeCommand(): Command {
 async function run(file: string, options: Options): Promise<void> {
   const { profile, diagnostics } = parseProfile(await readInput(file), { file });
   if (profile === undefined) throw new SeccompcError(diagnostics);
-  const resolved = resolveProfile(profile, targetOf(options));
-  const found = [...diagnostics, ...resolved.diagnostics.map((d) => placed(d, profile))];
+  const target = targetOf(options);
+  const resolved = resolveProfile(profile, target);
+  const found = [
+    ...diagnostics,
+    ...[...resolved.diagnostics, ...defaultFault(resolved.seccomp, target)].map((d) => placed(d, profile)),
+  ];
   if (found.some(({ severity }) => severity === 'error')) throw new SeccompcError(found);
   await printWarnings(found, options);
-  if (resolved.seccomp === null) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], options);
-  await writeProduct(resolved.seccomp === null ? 'null\n' : formatOci(resolved.seccomp), options.output);
+  const { seccomp } = resolved;
+  const confined = seccomp !== null && !asksForNoFilter(seccomp, target);
+  if (!confined) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], options);
+  await writeProduct(confined ? formatOci(seccomp) : 'null\n', options.output);
+}
+
+/** What the policy stage says of a missing default action: without one there is nothing to print either. */
+function defaultFault(seccomp: Seccomp | null, target: Target): Diagnostic[] {
+  if (seccomp === null || seccomp.defaultAction !== undefined || asksForNoFilter(seccomp, target)) return [];
+  return [diagnostic('MISSING_DEFAULT_ACTION', {}, { pointer: seccomp.pointer })];
 }
 
 function placed(found: Diagnostic, profile: Profile): Diagnostic {
