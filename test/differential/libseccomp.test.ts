@@ -3,14 +3,8 @@
  * ones where SECCOMPC_CORPUS names a folder of them, and random ones. libseccomp counts where it is known to be
  * right (docs/semantics.md section 14); the evaluator counts everywhere.
  */
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { resolveProfile } from '../../src/profile/docker.ts';
-import { parseProfile } from '../../src/profile/read.ts';
-import type { Seccomp } from '../../src/profile/types.ts';
 import { anySample, plainSample } from '../oracle/arbitrary.ts';
 import type { Sample } from '../oracle/arbitrary.ts';
 import { runProgram } from '../oracle/bpf.ts';
@@ -19,9 +13,10 @@ import { available, firstDifference, skipWithout } from '../oracle/compare.ts';
 import { denseCalls } from '../oracle/inputs.ts';
 import { mayRefuse, openLibseccomp, unsoundness } from '../oracle/libseccomp.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
-import { isDialect, seccompOf, toJson } from '../oracle/oci.ts';
+import { toJson } from '../oracle/oci.ts';
 import type { OciProfile } from '../oracle/oci.ts';
 import { compileText, targetOf } from '../oracle/subject.ts';
+import { isRefusedByOracle, ownProfiles, plainObject, realProfiles } from './profiles.ts';
 
 const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 200);
 const opened = openLibseccomp('newest');
@@ -67,63 +62,18 @@ type Named = readonly [name: string, answers: (call: Call) => number];
 
 const NATIVES = ['X86_64', 'AARCH64', 'ARM', 'RISCV64', 'PPC64LE', 'S390X', 'MIPS64', 'LOONGARCH64'];
 
-/** The plain object that a text means for a target: read here when it is plain, resolved when it is a dialect. */
-function plainObject(text: string, native: string): OciProfile | undefined {
-  if (!isDialect(text)) return seccompOf(text);
-  const { profile, diagnostics } = parseProfile(text, { file: 'profile.json' });
-  if (profile === undefined || diagnostics.some((d) => d.severity === 'error')) throw new Error('unreadable');
-  const { seccomp } = resolveProfile(profile, targetOf({ native }));
-  return seccomp === null ? undefined : written(seccomp);
-}
-
-/** A resolved profile as the plain object that a runtime would be given. */
-function written(seccomp: Seccomp): OciProfile {
-  const { defaultAction, defaultErrnoRet, architectures, syscalls } = seccomp;
-  return {
-    ...(defaultAction === undefined ? {} : { defaultAction }),
-    ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet: BigInt(defaultErrnoRet) }),
-    architectures: architectures.map(({ name }) => name),
-    syscalls: syscalls.map(({ names, action, errnoRet, args }) => ({
-      ...(names === undefined ? {} : { names }),
-      action,
-      ...(errnoRet === undefined ? {} : { errnoRet: BigInt(errnoRet) }),
-      args: args.map((arg) => ({ ...arg, index: BigInt(arg.index) })),
-    })),
-  };
-}
-
 /** What a file's profile is for a native architecture, by our compiler and by the oracles. */
 async function judgeFile(text: string, native: string): Promise<string[]> {
   const compiled = await compileText(text, targetOf({ native }));
   if ('absent' in compiled)
     return plainObject(text, native) === undefined ? ['no filter'] : ['only we see none'];
-  if ('refused' in compiled) return [refusedByBoth(text, native) ? 'refused' : `only we refuse it: ${compiled.refused.join()}`]; // prettier-ignore
+  if ('refused' in compiled) return [isRefusedByOracle(text, native) ? 'refused' : `only we refuse it: ${compiled.refused.join()}`]; // prettier-ignore
   const profile = plainObject(text, native);
   return profile === undefined ? ['only we see a filter'] : judge(profile, native, compiled.program, [1, 2]);
 }
 
-/** Of a file we refuse: nothing readable is in it, or the evaluator refuses it too. */
-function refusedByBoth(text: string, native: string): boolean {
-  try {
-    const profile = plainObject(text, native);
-    return profile === undefined || 'refused' in evaluateProfile(profile, { native });
-  } catch {
-    return true;
-  }
-}
-
-function jsonFiles(folder: string | undefined): [name: string, path: string][] {
-  const files = folder === undefined ? [] : readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  const json = files.filter((file) => file.endsWith('.json')).toSorted();
-  return json.map((file) => [file, join(folder ?? '', file)]);
-}
-
-const own = jsonFiles(fileURLToPath(new URL('../../profiles/', import.meta.url)));
-const real = jsonFiles(process.env['SECCOMPC_CORPUS']);
-
 describe.skipIf(skipWithout(opened))('compiled, evaluated and by libseccomp', () => {
-  it.each([...own, ...real])('%s', async (name, path) => {
-    const text = readFileSync(path, 'utf8');
+  it.each([...ownProfiles, ...realProfiles])('%s', async (name, text) => {
     const outcomes: string[] = [];
     for (const native of NATIVES) outcomes.push(...(await judgeFile(text, native)));
     console.info(`${name}: ${[...new Set(outcomes)].join(', ')}`);

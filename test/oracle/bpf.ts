@@ -12,6 +12,8 @@ export interface Call {
   nr: number;
   /** Six, u64. */
   args: readonly bigint[];
+  /** The instruction pointer, u64; 0 unless said. */
+  ip?: bigint;
 }
 
 export interface RawProgram {
@@ -58,14 +60,14 @@ function wordsOf(args: readonly bigint[]): { low: Uint32Array; high: Uint32Array
   return words;
 }
 
-/** The 32-bit word at a byte offset of seccomp_data. The instruction pointer is 0. */
+/** The 32-bit word at a byte offset of seccomp_data. */
 function word(call: Call, offset: number, big: boolean): number {
   if (offset % 4 !== 0 || offset >= 64) throw new Error(`load at ${offset}`);
   if (offset === 0) return call.nr;
   if (offset === 4) return call.arch;
-  if (offset < 16) return 0;
-  const { low, high } = wordsOf(call.args);
   const first = offset % 8 === 0;
+  if (offset < 16) return Number(BigInt.asUintN(32, (call.ip ?? 0n) >> (first === big ? 32n : 0n)));
+  const { low, high } = wordsOf(call.args);
   return (first === big ? high : low)[(offset - 16) >> 3] ?? 0;
 }
 

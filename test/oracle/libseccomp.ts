@@ -24,6 +24,8 @@ export interface Libseccomp {
   supports(abi: Abi): boolean;
   /** Whether it means the same call by a number as our tables do. */
   agreesOn(abi: Abi, nr: number): boolean;
+  /** Names that are another number to it than to our tables, or that only one side knows. */
+  disputed(abi: Abi): ReadonlySet<string>;
   compile(profile: OciProfile, native: string, optimize?: 1 | 2): Answer;
 }
 
@@ -44,8 +46,19 @@ export function openLibseccomp(which: 'newest' | 'system'): Oracle<Libseccomp> {
     version,
     supports: (abi) => calls.has(abi.oci),
     agreesOn: (abi, nr) => calls.get(abi.oci)?.get(nr) === tableOf(abi.table).names.get(nr),
+    disputed: (abi) => disputedNames(calls.get(abi.oci) ?? new Map(), tableOf(abi.table).names),
     compile: (profile, native, optimize = 1) => ask(program, profile, native, optimize),
   };
+}
+
+function disputedNames(theirs: ReadonlyMap<number, string>, ours: ReadonlyMap<number, string>): Set<string> {
+  const disputed = new Set<string>();
+  for (const nr of new Set([...theirs.keys(), ...ours.keys()])) {
+    const names = [theirs.get(nr), ours.get(nr)];
+    if (names[0] === names[1]) continue;
+    for (const name of names) if (name !== undefined) disputed.add(name);
+  }
+  return disputed;
 }
 
 function ask(program: string, profile: OciProfile, native: string, optimize: 1 | 2): Answer {
