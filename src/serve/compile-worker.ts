@@ -5,20 +5,22 @@ import type { CacheStore } from '../cache/index.ts';
 import { compile } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import { filterDocument } from './filter-document.ts';
-import type { FromWorker, Job, Product, StoreRequest, ToWorker, WorkerSettings } from './messages.ts';
+import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
 
 const port = parentPort!;
 const { store: storeSettings } = workerData as WorkerSettings;
 const store = storeSettings && distantStore(storeSettings);
 
-/** Who waits for the answer of the store: at most one, since there is one job at a time. */
-let waiting: { resolve: (text: string | undefined) => void; reject: (fault: CacheFault) => void } | undefined;
+/** Who waits for an answer of the store, by the number of the request. */
+const waiting = new Map<number, (answer: StoreAnswer) => void>();
+let requests = 0;
 
 port.on('message', (message: ToWorker) => {
-  if (message.kind === 'close') port.close();
-  else if (message.kind === 'compile') void work(message).then(send);
-  else if ('fault' in message.answer) waiting?.reject(new CacheFault(message.answer.fault));
-  else waiting?.resolve(message.answer.text);
+  if (message.kind === 'compile') void work(message).then(send);
+  else {
+    waiting.get(message.answer.id)?.(message.answer);
+    waiting.delete(message.answer.id);
+  }
 });
 
 function send(message: FromWorker): void {
@@ -31,7 +33,7 @@ async function work({ input, options }: Job): Promise<FromWorker> {
   } catch (error) {
     // Anything else is a fault of ours: it ends the worker, and the main thread hears of it.
     if (!(error instanceof SeccompcError)) throw error;
-    return { kind: 'refused', diagnostics: error.diagnostics, exitCode: error.exitCode };
+    return { kind: 'refused', diagnostics: error.diagnostics };
   }
 }
 
@@ -47,10 +49,14 @@ async function compileJob(input: Uint8Array, options: Job['options']): Promise<P
 
 /** The store of the main thread, by messages. */
 function distantStore({ tier, location }: { tier: string; location: string }): CacheStore {
-  const ask = (request: StoreRequest) =>
+  const ask = (request: Omit<StoreRequest, 'id'>) =>
     new Promise<string | undefined>((resolve, reject) => {
-      waiting = { resolve, reject };
-      send({ kind: 'store', request });
+      const id = requests++;
+      waiting.set(id, (answer) => {
+        if ('fault' in answer) reject(new CacheFault(answer.fault));
+        else resolve(answer.text);
+      });
+      send({ kind: 'store', request: { id, ...request } });
     });
   const notHere = () => Promise.reject(new TypeError('only the main thread does this'));
   return {

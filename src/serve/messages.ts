@@ -1,5 +1,5 @@
 import type { CompileOptions } from '../compile.ts';
-import type { Diagnostic, ExitCode } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
 import type { FilterDocument } from './filter-document.ts';
 
 /** One compilation. The bytes are copied to the worker. */
@@ -19,19 +19,21 @@ export interface Product {
 }
 
 /** The store stays with the main thread, so that a worker can be ended at any moment; these ask for it. */
-export type StoreRequest = { key: string; text?: string };
-export type StoreAnswer = { text: string | undefined } | { fault: Diagnostic };
+export interface StoreRequest {
+  /** Comes back with the answer: one that is late must not be taken for that of a later request. */
+  id: number;
+  key: string;
+  /** To be kept under the key; the request is for what is kept there without it. */
+  text?: string;
+}
+export type StoreAnswer = { id: number } & ({ text: string | undefined } | { fault: Diagnostic });
 
-export type ToWorker =
-  | ({ kind: 'compile' } & Job)
-  | { kind: 'stored'; answer: StoreAnswer }
-  /** Ends the worker once it has nothing to do. */
-  | { kind: 'close' };
+export type ToWorker = ({ kind: 'compile' } & Job) | { kind: 'stored'; answer: StoreAnswer };
 
 export type FromWorker =
   | { kind: 'store'; request: StoreRequest }
   | { kind: 'compiled'; product: Product }
-  | { kind: 'refused'; diagnostics: readonly Diagnostic[]; exitCode: ExitCode };
+  | { kind: 'refused'; diagnostics: readonly Diagnostic[] };
 
 /** What a worker is started with. */
 export interface WorkerSettings {

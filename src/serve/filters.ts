@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto';
+import { withDeadline } from '../cache/deadline.ts';
+import { faultOf, STORE_DEADLINE } from '../cache/index.ts';
+import type { CacheStore } from '../cache/index.ts';
+import { fail } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { jsonBody } from './answer.ts';
+import { sha256 } from './filter-document.ts';
+import type { Product } from './messages.ts';
+import { lruByBytes } from './lru.ts';
+import { compilerPool } from './pool.ts';
+import type { QueryOptions } from './query.ts';
+
+/** A filter, ready to be sent. */
+export interface ServedFilter {
+  sha256: string;
+  /** The raw program; empty when the profile asks for none. */
+  bytes: Buffer;
+  /** The document, as `compile --json` prints it. */
+  json: Buffer;
+  confined: boolean;
+  /** The kind of store that answered: `memory`, another, or `none` when it was compiled just now. */
+  tier: string;
+}
+
+export interface FilterSettings {
+  store: CacheStore | undefined;
+  /** Threads that compile. */
+  workers: number;
+  /** Bytes of filters that are held in memory. */
+  memory: number;
+  /** Compilations at the same time, those included that wait for a thread. */
+  compilations: number;
+  /** Milliseconds that one compilation may take. */
+  deadline: number;
+  /** Told of every fault of the cache: an answer does not speak of files of this machine. */
+  onWarning: (found: Diagnostic) => void;
+  /** Told of every compilation: how long it took, in seconds. */
+  onCompiled: (seconds: number) => void;
+}
+
+/** Filters by request and by digest: from memory, else from the store, else compiled, once for all who wait. */
+export interface Filters {
+  /** @throws SeccompcError for a profile that is not acceptable; SERVER_BUSY, COMPILE_TOO_SLOW */
+  compile(input: Uint8Array, options: QueryOptions): Promise<ServedFilter>;
+  /** A program that is in memory. */
+  inMemory(digest: string): Buffer | undefined;
+  /** A program that is in the store. */
+  inStore(digest: string): Promise<Buffer | undefined>;
+  readonly memory: { bytes: number; entries: number; evicted: number };
+  /** Compilations at this moment. */
+  running(): number;
+  close(): Promise<void>;
+}
+
+/** Name of the input in diagnostics, as for standard input. */
+const UNNAMED = '-';
+/** What an entry in memory takes besides its bytes, about. */
+const OVERHEAD = 400;
+
+export function makeFilters(settings: FilterSettings): Filters {
+  const { store, onWarning } = settings;
+  const pool = compilerPool({ size: settings.workers, store, deadline: settings.deadline });
+  const byRequest = lruByBytes<ServedFilter>(settings.memory / 2);
+  const byDigest = lruByBytes<Buffer>(settings.memory / 2);
+  const flights = new Map<string, Promise<ServedFilter>>();
+  /** What the store is not done with. */
+  const unfinished = new Set<Promise<void>>();
+
+  async function compile(input: Uint8Array, options: QueryOptions, key: string): Promise<ServedFilter> {
+    const begin = performance.now();
+    const product = await pool.compile({ input, options: { ...options, file: UNNAMED } });
+    settings.onCompiled((performance.now() - begin) / 1000);
+    product.warnings.forEach(onWarning);
+    const filter = servedFilter(product);
+    const { json, bytes, confined, sha256: digest } = filter;
+    const document = { ...product.document, cache: { ...product.document.cache, tier: 'memory' } };
+    const kept = { ...filter, json: jsonBody(document), tier: 'memory' };
+    byRequest.set(key, kept, json.length + bytes.length + OVERHEAD);
+    if (!confined) return filter;
+    byDigest.set(digest, bytes, bytes.length + OVERHEAD);
+    if (store !== undefined) {
+      const keeping = keepProgram(store, digest, bytes).catch(warn);
+      unfinished.add(keeping);
+      void keeping.finally(() => unfinished.delete(keeping));
+    }
+    return filter;
+  }
+
+  function warn(cause: unknown): void {
+    if (store !== undefined) onWarning(faultOf(cause, store));
+  }
+
+  return {
+    async compile(input, options) {
+      const key = requestKey(input, options);
+      const kept = byRequest.get(key);
+      if (kept !== undefined) return kept;
+      const flying = flights.get(key);
+      if (flying !== undefined) return flying;
+      if (flights.size >= settings.compilations) fail('SERVER_BUSY');
+      const flight = compile(input, options, key).finally(() => flights.delete(key));
+      flights.set(key, flight);
+      return flight;
+    },
+    inMemory: (digest) => byDigest.get(digest),
+    async inStore(digest) {
+      if (store === undefined) return undefined;
+      try {
+        const program = await readProgram(store, digest);
+        if (program !== undefined) byDigest.set(digest, program, program.length + OVERHEAD);
+        return program;
+      } catch (cause) {
+        warn(cause);
+        return undefined;
+      }
+    },
+    get memory() {
+      return {
+        bytes: byRequest.bytes + byDigest.bytes,
+        entries: byRequest.entries + byDigest.entries,
+        evicted: byRequest.evicted + byDigest.evicted,
+      };
+    },
+    running: () => flights.size,
+    async close() {
+      await pool.close();
+      await Promise.all(unfinished);
+    },
+  };
+}
+
+function servedFilter({ document, bytes }: Product): ServedFilter {
+  return {
+    sha256: document.sha256,
+    bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    json: jsonBody(document),
+    confined: document.confined,
+    tier: document.cache.tier,
+  };
+}
+
+/** Equal for equal requests to this process. JSON has no NUL, so nothing of the options passes for the input. */
+function requestKey(input: Uint8Array, options: QueryOptions): string {
+  const hash = createHash('sha256').update(`${JSON.stringify(options)}\0`);
+  return hash.update(input).digest('base64');
+}
+
+/**
+ * A program under its own digest, beside the entries of the cache. It needs no envelope: whoever reads it
+ * computes the digest again.
+ */
+async function keepProgram(store: CacheStore, digest: string, bytes: Buffer): Promise<void> {
+  if ((await withDeadline(store.get(digest), STORE_DEADLINE)) !== undefined) return;
+  await withDeadline(store.set(digest, `{"program":"${bytes.toString('base64')}"}`), STORE_DEADLINE);
+}
+
+async function readProgram(store: CacheStore, digest: string): Promise<Buffer | undefined> {
+  const text = await withDeadline(store.get(digest), STORE_DEADLINE);
+  const encoded = /^\{"program":"([A-Za-z0-9+/=]+)"\}$/.exec(text ?? '')?.[1];
+  if (encoded === undefined) return undefined;
+  const program = Buffer.from(encoded, 'base64');
+  return sha256(program) === digest ? program : undefined;
+}

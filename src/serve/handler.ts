@@ -1,0 +1,181 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { diagnostic, fail, SeccompcError } from '../errors.ts';
+import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './answer.ts';
+import type { Answer } from './answer.ts';
+import type { Filters, ServedFilter } from './filters.ts';
+import { lruByBytes } from './lru.ts';
+import type { Metrics, Route } from './metrics.ts';
+import { readQuery } from './query.ts';
+import type { HostDefaults, QueryOptions } from './query.ts';
+import { preferredType, readBody, refuseOtherTypes, RequestAborted } from './request.ts';
+import type { BodyBudget } from './request.ts';
+
+export interface HandlerSettings {
+  filters: Filters;
+  metrics: Metrics;
+  /** What a query need not say. */
+  host: HostDefaults;
+  budget: BodyBudget;
+}
+
+export interface Handler {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** From now on new requests are refused; resolves when none is open any more. */
+  stop(): Promise<void>;
+}
+
+const FILTERS = '/v1/filters/';
+const READING = 'GET, HEAD';
+const ROUTES = new Map<string, [Route, string]>([
+  ['/v1/compile', ['compile', 'POST']],
+  ['/healthz', ['healthz', READING]],
+  ['/metrics', ['metrics', READING]],
+]);
+/** Bytes of queries whose options are remembered. */
+const QUERIES = 1024 ** 2;
+
+/** Answers every request of the server, and counts it. */
+export function makeHandler({ filters, metrics, host, budget }: HandlerSettings): Handler {
+  const queries = lruByBytes<QueryOptions>(QUERIES);
+  let open = 0;
+  let stopping = false;
+  let whenIdle: (() => void) | undefined;
+
+  function handle(request: IncomingMessage, response: ServerResponse): void {
+    const url = request.url!;
+    // A hit by digest takes no promise and parses nothing.
+    if (url.startsWith(FILTERS) && request.method === 'GET' && !stopping) {
+      const digest = url.slice(FILTERS.length);
+      const program = filters.inMemory(digest);
+      if (program !== undefined) {
+        sendProgram(request, response, digest, program);
+        metrics.request('filters', response.statusCode);
+        return;
+      }
+    }
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const [route, allowed] = routeOf(path);
+    open += 1;
+    response.once('close', () => {
+      open -= 1;
+      if (response.headersSent) metrics.request(route, response.statusCode);
+      if (open === 0) whenIdle?.();
+    });
+    answer(route, allowed, request, response).catch((error: unknown) => {
+      if (error instanceof RequestAborted || response.destroyed) return;
+      if (!(error instanceof SeccompcError)) metrics.crashed();
+      sendAnswer(response, errorAnswer(error, stopping ? ['Connection', 'close'] : []));
+    });
+  }
+
+  async function answer(
+    route: Route,
+    allowed: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    if (route === 'none') fail('ROUTE_UNKNOWN');
+    if (!allowed.split(', ').includes(request.method!)) {
+      sendAnswer(response, faultAnswer(diagnostic('METHOD_UNKNOWN', { allowed }), ['Allow', allowed]));
+      return;
+    }
+    if (stopping) fail('SERVER_STOPPING');
+    const [path = '', query = ''] = splitOnce(request.url!, '?');
+    if (route === 'compile') await compileRoute(request, response, query);
+    else if (route === 'filters') await filterRoute(request, response, path.slice(FILTERS.length));
+    else sendAnswer(response, route === 'healthz' ? HEALTHY : metricsAnswer(metrics.render()));
+  }
+
+  async function compileRoute(
+    request: IncomingMessage,
+    response: ServerResponse,
+    query: string,
+  ): Promise<void> {
+    const type = preferredType(request.headers.accept);
+    refuseOtherTypes(request);
+    const options = optionsOf(query);
+    const body = await readBody(request, budget);
+    let filter: ServedFilter;
+    try {
+      filter = await filters.compile(body, options);
+    } finally {
+      budget.free += body.length;
+    }
+    metrics.filter(filter.tier);
+    if (!response.destroyed) sendAnswer(response, filterAnswer(filter, type));
+  }
+
+  function optionsOf(query: string): QueryOptions {
+    const kept = queries.get(query);
+    if (kept !== undefined) return kept;
+    const options = readQuery(new URLSearchParams(query), host);
+    queries.set(query, options, query.length + 2 * JSON.stringify(options).length);
+    return options;
+  }
+
+  async function filterRoute(
+    request: IncomingMessage,
+    response: ServerResponse,
+    digest: string,
+  ): Promise<void> {
+    if (!/^[0-9a-f]{64}$/.test(digest)) fail('FILTER_UNKNOWN');
+    const program = filters.inMemory(digest) ?? (await filters.inStore(digest)) ?? fail('FILTER_UNKNOWN');
+    if (!response.destroyed) sendProgram(request, response, digest, program);
+  }
+
+  return {
+    handle,
+    async stop() {
+      stopping = true;
+      if (open > 0) await new Promise<void>((resolve) => (whenIdle = resolve));
+    },
+  };
+}
+
+function routeOf(path: string): [Route, string] {
+  if (path.startsWith(FILTERS)) return ['filters', READING];
+  return ROUTES.get(path) ?? ['none', ''];
+}
+
+function splitOnce(text: string, separator: string): string[] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** What has this digest never changes. */
+function sendProgram(
+  request: IncomingMessage,
+  response: ServerResponse,
+  digest: string,
+  program: Buffer,
+): void {
+  const headers = ['Content-Type', RAW_TYPE, 'ETag', `"${digest}"`, 'Cache-Control', IMMUTABLE];
+  if (request.headers['if-none-match']?.includes(digest)) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  headers.push('Content-Length', String(program.length));
+  response.writeHead(200, headers).end(program);
+}
+
+const IMMUTABLE = 'public, max-age=31536000, immutable';
+const NOT_KEPT = ['Cache-Control', 'no-store'];
+
+function filterAnswer({ confined, sha256, bytes, json }: ServedFilter, type: string): Answer {
+  // There is no program, and an empty one would not be the same.
+  if (type === RAW_TYPE && !confined) return { status: 204, headers: NOT_KEPT, body: Buffer.alloc(0) };
+  const place = confined ? ['ETag', `"${sha256}"`, 'Content-Location', `${FILTERS}${sha256}`] : [];
+  return {
+    status: 200,
+    headers: ['Content-Type', type, ...NOT_KEPT, ...place],
+    body: type === JSON_TYPE ? json : bytes,
+  };
+}
+
+const HEALTHY = jsonAnswer(200, { status: 'ok' });
+
+function metricsAnswer(text: string): Answer {
+  const headers = ['Content-Type', 'text/plain; version=0.0.4; charset=utf-8', ...NOT_KEPT];
+  return { status: 200, headers, body: Buffer.from(text) };
+}
