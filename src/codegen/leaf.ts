@@ -1,5 +1,6 @@
 import type { Endian } from '../bpf/instruction.ts';
 import type { Decision } from '../policy/types.ts';
+import { assemble } from './assembler.ts';
 import { coverByCubes } from './cubes.ts';
 import { graphSize } from './graph.ts';
 import type { Graph, Node } from './graph.ts';
@@ -25,12 +26,18 @@ export function leafOf(decision: Decision, graph: Graph, endian: Endian, price: 
   const chain = ruleChain(decision, graph, endian);
   const clauses = clausesOf(decision);
   if (clauses.length > MAX_CLAUSES) return chain;
-  let best: Node | undefined;
+  let best = chain;
+  let shortest = assemble(chain).length;
   for (const order of wordOrders(clauses)) {
     const node = new Diagram(graph, endian, price, order, decision.otherwise).build(clauses);
-    if (node && (best === undefined || graphSize(node) < graphSize(best))) best = node;
+    const length = node === undefined ? Infinity : assemble(node).length;
+    // Of two that are as long the diagram is the faster one: it reads no word twice.
+    if (node !== undefined && (length < shortest || (length === shortest && best === chain))) {
+      best = node;
+      shortest = length;
+    }
   }
-  return best !== undefined && graphSize(best) <= graphSize(chain) ? best : chain;
+  return best;
 }
 
 /** Orders of the words to try: arguments permuted, the high half of each before its low one. */
