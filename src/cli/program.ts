@@ -52,9 +52,21 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print the argument that hands a filter to crun by way of podman, docker or ctr',
     load: () => import('./commands/annotate.ts'),
   },
+  hook: {
+    summary: 'install and be the hooks that give podman containers their filter',
+    load: () => import('./commands/hook.ts'),
+  },
   exec: {
     summary: 'run a command under the filter of a profile',
     load: () => import('./commands/exec.ts'),
+  },
+  prebuild: {
+    summary: 'compile many profiles for many targets, to be shipped',
+    load: () => import('./commands/prebuild.ts'),
+  },
+  serve: {
+    summary: 'compile for whoever asks at a unix socket',
+    load: () => import('./commands/serve.ts'),
   },
   cache: {
     summary: 'show or empty the cache of compiled filters',
@@ -83,6 +95,16 @@ export async function runCommandLine(args: string[]): Promise<number> {
   } catch (error) {
     if (help.length > 0) await writeStream(process.stdout, help.join('')).catch(() => {});
     return await reportFailure(error, args);
+  }
+}
+
+/** For a first file that was stopped in the middle of its answer: writes the rest, or says why that cannot be. */
+export async function finishOutput(rest: Uint8Array, args: string[]): Promise<number> {
+  try {
+    await writeStream(process.stdout, rest);
+    return EXIT.ok;
+  } catch (error) {
+    return reportFailure(error, args);
   }
 }
 

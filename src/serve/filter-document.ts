@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { membersOf } from '../cache/members.ts';
 import { diagnostic, diagnosticJson } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { encodeBase64 } from '../format/text.ts';
@@ -54,4 +55,10 @@ export function filterDocument(
 /** 64 hex digits. */
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** The diagnostic that a JSON object stands for; a newer build may have codes that this one does not know. */
+export function readDiagnostic(value: unknown): Diagnostic {
+  const members = [...(membersOf(value) ?? [])].filter(([, member]) => member !== null);
+  return Object.fromEntries(members) as unknown as Diagnostic;
 }

@@ -57,7 +57,7 @@ export function makeMetrics(gauges: readonly Gauge[]): Metrics {
           'seccompc_filters_total',
           'counter',
           'Compile requests answered with a filter, by where it came from.',
-          [...tiers].toSorted().map(([tier, n]) => `{tier="${tier}"} ${n}`),
+          [...tiers].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([tier, n]) => `{tier="${tier}"} ${n}`),
         ),
         ...family('seccompc_cache_faults_total', 'counter', 'Times that the cache could not be used.', [
           ` ${faults}`,

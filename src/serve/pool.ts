@@ -94,6 +94,7 @@ function compilerThread(store: CacheStore | undefined): CompilerThread {
     workerData: settings,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
   });
+  // eslint-disable-next-line unicorn/require-post-message-target-origin -- threads have none
   const tell = (message: ToWorker) => worker.postMessage(message);
   let task: Omit<Task, 'job'> | undefined;
   let alive = true;

@@ -101,7 +101,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
       keepAliveTimeout: IDLE_TIME,
       connectionsCheckingInterval: Math.min(1000, limits.requestTime),
     },
-    handler.handle,
+    (request, response) => handler.handle(request, response),
   );
   server.maxConnections = CONNECTIONS;
   server.on('clientError', answerUnreadable);

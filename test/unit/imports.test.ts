@@ -30,9 +30,9 @@ const ALLOWED: Record<string, string[]> = {
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'target'],
   cli: [
     'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'oci', 'policy', 'profile',
-    'prove', 'syscalls', 'target',
+    'prove', 'serve', 'syscalls', 'target',
   ],
-  oci: ['arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'profile', 'prove', 'target'],
+  oci: ['arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'profile', 'prove', 'syscalls', 'target'],
   generate: ['arch', 'action', 'errors', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 

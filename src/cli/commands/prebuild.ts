@@ -1,0 +1,246 @@
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { allArches } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
+import type { CacheStore } from '../../cache/index.ts';
+import { packageVersion } from '../../cache/version.ts';
+import type { CompileOptions } from '../../compile.ts';
+import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
+import type { Diagnostic, ExitCode } from '../../errors.ts';
+import { compilerPool } from '../../serve/pool.ts';
+import { makeIndex, prebuild, programPath } from '../../serve/prebuild.ts';
+import type { Built, PrebuildInput } from '../../serve/prebuild.ts';
+import { findProfiles } from '../../serve/profile-files.ts';
+import { parseKernelVersion } from '../../target.ts';
+import type { KernelVersion, Target } from '../../target.ts';
+import { archArgument } from '../arch-option.ts';
+import { readInput } from '../input.ts';
+import { reasonOf, writeProduct } from '../output.ts';
+import { makeProgress } from '../progress.ts';
+import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, say, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+import { addTargetOptions, targetOf } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+
+interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, Voice {
+  arch?: ArchName[];
+  kernel?: KernelVersion[];
+  optimize: 'attach' | 'frequency' | 'size';
+  prove: boolean;
+  requireProof?: true;
+  out?: string;
+  cache?: string;
+  jobs: number;
+}
+
+const HELP = `
+Every profile is compiled for every --arch with every --kernel. Filters go into the cache, where "compile" and
+"serve" find them, or, by --out, into files named by their SHA-256 with an index.json. A profile that is refused
+is reported, and the others are still done.
+
+Examples:
+  seccompc prebuild profiles/ --arch x86_64,aarch64 --kernel 5.15,6.1
+  seccompc prebuild default.json --arch all --out filters/`;
+
+export function makeCommand(): Command {
+  const command = new Command('prebuild')
+    .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
+    .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
+    .option('-o, --out <DIR>', 'write files and an index there instead of filling the cache')
+    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
+    .option(
+      '--jobs <N>',
+      'compile so many at a time (default: one for each core)',
+      jobCount,
+      availableParallelism(),
+    )
+    .addOption(
+      new Option('--optimize <FOR>', 'attach: fast to load; frequency: fast common calls; size: short')
+        .choices(['attach', 'frequency', 'size'])
+        .default('attach'),
+    )
+    .option('--no-prove', 'do not prove that the filters answer every call as the profiles say')
+    .option('--require-proof', 'a filter without that proof is a failure')
+    .addHelpText('after', HELP)
+    .action(run);
+  addTargetOptions(addVoiceOptions(command));
+  takeList(
+    command,
+    '--arch',
+    archList,
+    'native architectures, with commas, or "all" (default: this machine)',
+  );
+  takeList(command, '--kernel', kernelList, 'kernel releases, with commas (default: this machine)');
+  return command;
+}
+
+async function run(paths: string[], options: Options): Promise<void> {
+  if (options.out !== undefined && options.cache !== undefined)
+    fail('USAGE', { reason: '--out and --cache are two places for the same filters' });
+  if (options.requireProof && !options.prove)
+    fail('USAGE', { reason: '--require-proof and --no-prove contradict each other' });
+  const targets = targetsOf(options);
+  const { inputs, unreadable } = await readAll(await findProfiles(paths));
+  const built = await buildAll(inputs, targets, options);
+  const index = makeIndex(built, packageVersion());
+  if (options.out !== undefined) await writeFolder(options.out, built, index);
+  await report(built, index, unreadable, options);
+}
+
+function targetsOf({ arch, kernel, ...flags }: Options): Target[] {
+  return (arch ?? [undefined]).flatMap((name) =>
+    (kernel ?? [undefined]).map((version) =>
+      targetOf({
+        ...flags,
+        ...(name === undefined ? {} : { arch: name }),
+        ...(version === undefined ? {} : { kernel: version }),
+      }),
+    ),
+  );
+}
+
+async function readAll(files: Awaited<ReturnType<typeof findProfiles>>) {
+  const inputs: PrebuildInput[] = [];
+  const unreadable: Diagnostic[] = [];
+  for (const file of files) {
+    try {
+      inputs.push({ ...file, bytes: await readInput(file.path) });
+    } catch (error) {
+      if (!(error instanceof SeccompcError)) throw error;
+      unreadable.push(...error.diagnostics);
+    }
+  }
+  return { inputs, unreadable };
+}
+
+async function buildAll(
+  inputs: readonly PrebuildInput[],
+  targets: readonly Target[],
+  options: Options,
+): Promise<Built[]> {
+  const total = inputs.length * targets.length;
+  const store = options.out === undefined ? await openCache(options.cache) : undefined;
+  const pool = compilerPool({ size: Math.min(options.jobs, total), store });
+  const progress = makeProgress(total, options);
+  const prove: CompileOptions['prove'] = options.requireProof ? 'require' : options.prove ? 'auto' : 'never';
+  let done = 0;
+  try {
+    const matrix = { targets, options: { optimize: options.optimize, prove } };
+    return await prebuild(inputs, matrix, pool, () => progress.show((done += 1)));
+  } finally {
+    progress.clear();
+    await pool.close();
+    if (store !== undefined) await (await import('../../cache/index.ts')).closeStore(store);
+  }
+}
+
+/** Here the cache is where the product goes, so its faults end the command. */
+async function openCache(location: string | undefined): Promise<CacheStore> {
+  const { CacheFault, openStore } = await import('../../cache/index.ts');
+  try {
+    return openStore(location);
+  } catch (cause) {
+    throw cause instanceof CacheFault
+      ? new SeccompcError([cacheFailure(cause.diagnostic)], { cause })
+      : cause;
+  }
+}
+
+function cacheFailure({ message, hint }: Diagnostic): Diagnostic {
+  return diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
+}
+
+/** The index last: what it names is there. */
+async function writeFolder(folder: string, built: readonly Built[], index: object): Promise<void> {
+  const programs = new Map<string, Uint8Array>();
+  for (const { filter } of built)
+    if (filter?.document.confined) programs.set(programPath(filter.document.sha256), filter.bytes);
+  await mkdir(join(folder, 'filters'), { recursive: true }).catch((cause: unknown) =>
+    fail('OUTPUT_NOT_CREATED', { file: folder, reason: reasonOf(cause) }, { cause }),
+  );
+  for (const [path, bytes] of programs) await writeProduct(bytes, join(folder, path));
+  await writeProduct(toJson(index), join(folder, 'index.json'));
+}
+
+async function report(
+  built: readonly Built[],
+  index: object,
+  unreadable: readonly Diagnostic[],
+  options: Options,
+): Promise<void> {
+  const cacheFaults = built
+    .flatMap((one) => one.cacheFaults)
+    .map((found) => (found.code === 'CACHE_ENTRY_REFUSED' ? found : cacheFailure(found)));
+  const all = distinct([...cacheFaults, ...unreadable, ...built.flatMap(({ diagnostics }) => diagnostics)]);
+  const errors = all.filter(({ severity }) => severity === 'error');
+  const failed = built.filter(({ filter }) => filter === undefined);
+  if (errors.length > 0) process.exitCode = exitCodeOf(errors);
+  if (options.json) {
+    const refused = failed.map(({ input, target }) => ({ profile: input.name, target }));
+    await writeProduct(toJson({ ...index, failed: refused, diagnostics: all.map(diagnosticJson) }));
+    return;
+  }
+  await printWarnings(
+    all.filter((found) => !errors.includes(found)),
+    options,
+  );
+  if (errors.length > 0) await printFailure(errors, false);
+  if (!options.quiet) await say(summary(built, failed.length));
+}
+
+/** A profile says the same for most targets. */
+function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return [...new Map(diagnostics.map((found) => [JSON.stringify(found), found])).values()];
+}
+
+/** The gravest: a fault of ours, then of the cache, then of a profile, then of a file. */
+function exitCodeOf(errors: readonly Diagnostic[]): ExitCode {
+  const codes = new Set(errors.map((found) => new SeccompcError([found]).exitCode));
+  const order = [EXIT.software, EXIT.unavailable, EXIT.dataError, EXIT.noInput];
+  return order.find((code) => codes.has(code)) ?? EXIT.dataError;
+}
+
+/** For people, so its wording is no interface. */
+function summary(built: readonly Built[], failed: number): string {
+  const filters = built.flatMap(({ filter }) => filter ?? []);
+  const compiled = filters.filter(({ document }) => document.cache.tier === 'none').length;
+  const distinctPrograms = new Set(filters.map(({ document }) => document.sha256)).size;
+  return `${[
+    `${filters.length} of ${built.length} done (${distinctPrograms} different filters)`,
+    `${compiled} compiled, ${filters.length - compiled} from the cache`,
+    ...(failed === 0 ? [] : [`${failed} FAILED`]),
+  ].join('; ')}\n`;
+}
+
+/** `--arch` and `--kernel` are lists here and single values in every other command. */
+function takeList(
+  command: Command,
+  flag: string,
+  read: (text: string) => unknown[],
+  description: string,
+): void {
+  const option = command.options.find(({ long }) => long === flag)!;
+  option.argParser(read);
+  option.description = description;
+}
+
+function archList(text: string): ArchName[] {
+  if (text === 'all') return allArches().map(({ name }) => name);
+  return [...new Set(text.split(',').map((name) => archArgument(name.trim())))];
+}
+
+function kernelList(text: string): KernelVersion[] {
+  return [...new Set(text.split(','))].map((release) => {
+    const version = parseKernelVersion(release.trim());
+    if (version === undefined) throw new InvalidArgumentError('Give releases such as 5.15,6.1.');
+    return version;
+  });
+}
+
+function jobCount(text: string): number {
+  const number = Number(text);
+  if (!/^\d{1,3}$/.test(text) || number === 0) throw new InvalidArgumentError('Give a whole number from 1.');
+  return number;
+}

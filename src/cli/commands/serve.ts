@@ -1,0 +1,133 @@
+import { Command, InvalidArgumentError } from 'commander';
+import type { CacheStore } from '../../cache/index.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { fail } from '../../errors.ts';
+import type { HostDefaults } from '../../serve/query.ts';
+import { DEFAULT_LIMITS, startServer } from '../../serve/server.ts';
+import { defaultSocket } from '../../serve/socket.ts';
+import { hostArch, hostKernel } from '../host.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, printWarnings, say, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+
+interface Options extends Voice {
+  socket?: string;
+  /** A location, or false for --no-cache. */
+  cache?: string | false;
+  workers: number;
+  memory: number;
+  maxBody: number;
+  timeout: number;
+}
+
+const MIB = 1024 ** 2;
+
+const HELP = `
+HTTP/1.1 at a unix socket that only you can open:
+  POST /v1/compile?arch=x86_64    the profile as body, the target's flags as parameters
+  GET /v1/filters/SHA256          a program by its digest
+  GET /healthz, GET /metrics
+
+It runs until SIGTERM or SIGINT, answers what has begun, and removes the socket.
+
+Example:
+  seccompc serve --socket run/seccompc.sock &
+  curl --unix-socket run/seccompc.sock -H 'Content-Type: application/json' --data-binary @profile.json \\
+    'http://localhost/v1/compile?arch=x86_64'`;
+
+export function makeCommand(): Command {
+  const command = new Command('serve')
+    .description('Compiles for whoever asks at a unix socket, without a process for each profile.')
+    .option(
+      '--socket <PATH>',
+      'where to listen (default: seccompc/serve.sock in XDG_RUNTIME_DIR, for root in /run)',
+    )
+    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
+    .option('--no-cache', 'keep filters in memory only')
+    .option('--workers <N>', 'threads that compile', positive, DEFAULT_LIMITS.workers)
+    .option('--memory <MIB>', 'how much of filters to keep in memory', positive, DEFAULT_LIMITS.memory / MIB)
+    .option('--max-body <MIB>', 'the largest profile', positive, DEFAULT_LIMITS.body / MIB)
+    .option('--timeout <SECONDS>', 'for one compilation', positive, DEFAULT_LIMITS.compileTime / 1000)
+    .addHelpText('after', HELP)
+    .action(run);
+  return addVoiceOptions(command);
+}
+
+async function run(options: Options): Promise<void> {
+  const socket = options.socket ?? defaultSocket();
+  if (socket === undefined)
+    fail('USAGE', { reason: 'XDG_RUNTIME_DIR is not set: name a socket by --socket' });
+  const store = await openCache(options);
+  const stopped = signalled();
+  const server = await startServer({
+    socket,
+    store,
+    host: hostDefaults(),
+    limits: {
+      workers: options.workers,
+      memory: options.memory * MIB,
+      body: options.maxBody * MIB,
+      bodies: Math.max(DEFAULT_LIMITS.bodies, options.maxBody * MIB),
+      compileTime: options.timeout * 1000,
+    },
+    onWarning: warnOnce(options),
+  });
+  if (options.json) await writeProduct(toJson({ socket }));
+  else if (!options.quiet) await say(`listening at ${socket}\n`);
+  await stopped;
+  await server.stop();
+  if (store !== undefined) {
+    const { closeStore } = await import('../../cache/index.ts');
+    await closeStore(store);
+  }
+}
+
+/** A request that does not say them gets this machine's, as the command does. */
+function hostDefaults(): HostDefaults {
+  const kernel = hostKernel();
+  const known = kernel === undefined ? {} : { kernel };
+  try {
+    return { arch: hostArch(), ...known };
+  } catch {
+    return known;
+  }
+}
+
+async function openCache(options: Options): Promise<CacheStore | undefined> {
+  if (options.cache === false) return undefined;
+  const { CacheFault, openStore } = await import('../../cache/index.ts');
+  try {
+    return openStore(options.cache);
+  } catch (error) {
+    if (!(error instanceof CacheFault)) throw error;
+    await printWarnings([error.diagnostic], options);
+    return undefined;
+  }
+}
+
+/** A cache that is gone would be reported with every request. */
+function warnOnce(voice: Voice): (found: Diagnostic) => void {
+  const said = new Set<string>();
+  return (found) => {
+    if (said.has(found.code)) return;
+    said.add(found.code);
+    void printWarnings([found], voice);
+  };
+}
+
+/** Resolves at the first request to stop; the second one ends the process as it always would. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, stop);
+      resolve();
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
+  });
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!/^\d{1,6}$/.test(text) || number === 0) throw new InvalidArgumentError('Give a whole number from 1.');
+  return number;
+}
