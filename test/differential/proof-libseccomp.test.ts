@@ -29,12 +29,23 @@ function agreed(profile: OciProfile, native: string): { profile: OciProfile; lef
   const meaning = evaluateProfile(profile, { native });
   if (!('abis' in meaning)) return { profile, left: 0 };
   const disputed = new Set(meaning.abis.flatMap((abi) => [...library().disputed(abi)]));
-  const left = new Set<string>();
-  const syscalls = (profile.syscalls ?? []).map((entry) => {
-    const names = (entry.names ?? []).filter((name) => !disputed.has(name) || !left.add(name));
-    return { ...entry, names };
-  });
-  return { profile: { ...profile, syscalls }, left: left.size };
+  const all = (profile.syscalls ?? []).flatMap(({ names = [] }) => names);
+  const left = new Set(all.filter((name) => disputed.has(name)));
+  const syscalls = (profile.syscalls ?? []).map(({ names = [], action, errnoRet, args = [] }) => ({
+    names: names.filter((name) => !disputed.has(name)),
+    action,
+    ...(errnoRet === undefined ? {} : { errnoRet }),
+    args,
+  }));
+  const { defaultAction, defaultErrnoRet, architectures = [] } = profile;
+  // Written out, so that a member which runtimes ignore does not make another dialect of it.
+  const plain = {
+    ...(defaultAction === undefined ? {} : { defaultAction }),
+    ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
+    architectures,
+    syscalls,
+  };
+  return { profile: plain, left: left.size };
 }
 
 const instructionsOf = ({ length, code, jt, jf, k }: RawProgram): SockFilter[] =>
