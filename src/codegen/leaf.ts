@@ -6,7 +6,7 @@ import { graphSize } from './graph.ts';
 import type { Graph, Node } from './graph.ts';
 import { ruleChain } from './rule-chain.ts';
 import { select } from './select.ts';
-import { clausesOf, isEverything, setKey, wordOffset } from './words.ts';
+import { clausesOf, isEverything, MAX_WORD, setKey, wordOffset } from './words.ts';
 import type { Clause, WordIndex, WordSet } from './words.ts';
 
 /** Beyond this many clauses, or this many steps of the search, a decision becomes a plain chain of its rules. */
@@ -127,7 +127,7 @@ class Diagram {
 
   /** All sets are stretches: cut the values at their ends, and let the search find the tree. */
   #testRanges(word: WordIndex, residual: Residual, sets: readonly WordSet[]): Node {
-    return this.#testStretches(stretchesOf(sets, 0xffffffff), (value) =>
+    return this.#testStretches(stretchesOf(sets, MAX_WORD), (value) =>
       this.#nextWord(this.#narrowed(residual, word, (set) => contains(set, value))),
     );
   }
@@ -219,6 +219,7 @@ class Diagram {
 }
 
 type Cube = Extract<WordSet, { kind: 'cube' }>;
+type Ranges = Extract<WordSet, { kind: 'ranges' }>;
 
 function distinctSets(word: WordIndex, clauses: readonly Clause[]): WordSet[] {
   const sets = new Map<string, WordSet>();
@@ -268,12 +269,7 @@ function mostFrequent(cubes: readonly Cube[], word: WordIndex, clauses: readonly
 
 /** A set for values that have all bits of `mask` clear: true, false, or what is left to test. */
 function whenClear(set: WordSet, mask: number): boolean | WordSet {
-  if (set.kind === 'ranges') {
-    const points = set.ranges.every(([from, to]) => from === to);
-    if (!points) return set;
-    const left = set.ranges.filter(([value]) => (value & mask) === 0);
-    return left.length > 0 && { kind: 'ranges', ranges: left };
-  }
+  if (set.kind === 'ranges') return rangesAmong(set, 0, ~mask >>> 0, (value) => (value & mask) === 0);
   if ((set.value & mask) !== 0) return false;
   const rest = (set.mask & ~mask) >>> 0;
   return rest === 0 ? true : { kind: 'cube', mask: rest, value: set.value };
@@ -281,12 +277,8 @@ function whenClear(set: WordSet, mask: number): boolean | WordSet {
 
 /** A set for values that have some bit of `mask` set. */
 function whenHit(set: WordSet, mask: number): boolean | WordSet {
-  if (set.kind === 'ranges') {
-    const points = set.ranges.every(([from, to]) => from === to);
-    if (!points) return set;
-    const left = set.ranges.filter(([value]) => (value & mask) !== 0);
-    return left.length > 0 && { kind: 'ranges', ranges: left };
-  }
+  if (set.kind === 'ranges')
+    return rangesAmong(set, (mask & -mask) >>> 0, MAX_WORD, (value) => (value & mask) !== 0);
   if ((set.mask & mask) >>> 0 === mask && (set.value & mask) === 0) return false;
   // One bit is known to be set; of several it is not known which.
   if ((mask & (mask - 1)) !== 0 || (set.mask & mask) === 0) return set;
@@ -294,14 +286,29 @@ function whenHit(set: WordSet, mask: number): boolean | WordSet {
   return rest === 0 ? true : { kind: 'cube', mask: rest, value: (set.value & ~mask) >>> 0 };
 }
 
+/**
+ * Stretches for values that are known to lie in `low`..`high` and to pass `possible`: true where they cover all of
+ * these, false where they hold none; single values that are not possible fall away.
+ */
+function rangesAmong(
+  set: Ranges,
+  low: number,
+  high: number,
+  possible: (value: number) => boolean,
+): boolean | WordSet {
+  const left = set.ranges.filter(
+    ([from, to]) => from <= high && to >= low && (from !== to || possible(from)),
+  );
+  if (left.some(([from, to]) => from <= low && high <= to)) return true;
+  return left.length > 0 && { kind: 'ranges', ranges: left };
+}
+
 /** A set for values that are in a cube. */
 function whenIn(set: WordSet, known: Cube): boolean | WordSet {
-  if (set.kind === 'ranges') {
-    const points = set.ranges.every(([from, to]) => from === to);
-    if (!points) return set;
-    const left = set.ranges.filter(([value]) => contains(known, value));
-    return left.length > 0 && { kind: 'ranges', ranges: left };
-  }
+  if (set.kind === 'ranges')
+    return rangesAmong(set, known.value, (known.value | ~known.mask) >>> 0, (value) =>
+      contains(known, value),
+    );
   if (((set.value ^ known.value) & set.mask & known.mask) !== 0) return false;
   const rest = (set.mask & ~known.mask) >>> 0;
   return rest === 0 ? true : { kind: 'cube', mask: rest, value: (set.value & ~known.mask) >>> 0 };

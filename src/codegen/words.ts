@@ -34,7 +34,8 @@ export interface Clause {
   readonly action: number;
 }
 
-const MAX_WORD = 0xffffffff;
+/** The largest value of a word. */
+export const MAX_WORD = 0xffffffff;
 
 /** The rules of a decision as clauses, in the same order: the first that holds gives the answer. */
 export function clausesOf(decision: Decision): Clause[] {
