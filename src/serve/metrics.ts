@@ -19,7 +19,7 @@ export interface Metrics {
   request(route: Route, status: number): void;
   /** Compile requests that were answered with a filter, by where it came from: `memory`, a store, `none`. */
   filter(tier: string): void;
-  /** Time that one compilation took, waiting included. */
+  /** Seconds that a filter took which was not in memory, waiting included. */
   compiled(seconds: number): void;
   cacheFault(): void;
   /** A request failed by a fault of ours. */
@@ -65,7 +65,7 @@ export function makeMetrics(gauges: readonly Gauge[]): Metrics {
         ...family('seccompc_crashes_total', 'counter', 'Requests that failed by a fault of seccompc.', [
           ` ${crashes}`,
         ]),
-        ...family(histogram, 'histogram', 'Time of a compilation, waiting included.', []),
+        ...family(histogram, 'histogram', 'Time of a filter that was not in memory, waiting included.', []),
         ...BOUNDS.map((bound, index) => `${histogram}_bucket{le="${bound}"} ${buckets[index]}`),
         `${histogram}_bucket{le="+Inf"} ${count}`,
         `${histogram}_sum ${sum}`,

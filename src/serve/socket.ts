@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import { link, lstat, mkdir, realpath, rename, unlink } from 'node:fs/promises';
+import { lstat, mkdir, open, realpath, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Server } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fail } from '../errors.ts';
 
-/** `sun_path` has 108 bytes with its final NUL (unix(7)); a socket in the way gets 7 more while it is moved aside. */
-const LONGEST_PATH = 100;
+/** Bytes: `sun_path` has 108 with its final NUL (unix(7)). */
+const LONGEST_PATH = 107;
+/** Milliseconds after which a lock is one that a killed server left: it is held for a few of them only. */
+const LOCK_AGE = 10_000;
 
 const SOCKET_NAME = join('seccompc', 'serve.sock');
 
@@ -32,8 +33,10 @@ export async function listenAt(server: Server, path: string): Promise<ListeningS
   if (Buffer.byteLength(path) > LONGEST_PATH) refuse(path, `it has more than ${LONGEST_PATH} bytes`);
   try {
     await checkFolder(path);
-    await clearStale(path);
-    await listen(server, path);
+    await withLock(path, async () => {
+      await clearStale(path);
+      await listen(server, path);
+    });
     const { dev, ino } = await lstat(path);
     const isOurs = async () => {
       const found = await lstat(path).catch(() => undefined);
@@ -67,23 +70,32 @@ async function checkFolder(path: string): Promise<void> {
   }
 }
 
+/**
+ * One server at a time looks at the path and takes it: without that, of three that start at once one could move
+ * away what another one has just made.
+ */
+async function withLock(path: string, work: () => Promise<void>): Promise<void> {
+  const lock = `${path}.lock`;
+  const left = await lstat(lock).catch(() => undefined);
+  if (left !== undefined && Date.now() - left.mtimeMs > LOCK_AGE) await rm(lock, { force: true });
+  const handle = await open(lock, 'wx', 0o600).catch((cause: unknown) =>
+    cause instanceof Error && 'code' in cause && cause.code === 'EEXIST' ? undefined : Promise.reject(cause),
+  );
+  if (handle === undefined) refuse(path, 'another server is starting there');
+  try {
+    await handle.close();
+    await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
 async function clearStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket()) refuse(path, 'there is something else');
   if (await answers(path)) refuse(path, 'a server answers there already');
-  // Aside before it is removed: of two servers that start at once one moves it, and the other finds nothing, or
-  // has moved the first one's new socket and gives it back.
-  const aside = `${path}.${randomBytes(3).toString('hex')}`;
-  const moved = await rename(path, aside).then(
-    () => true,
-    () => false,
-  );
-  if (!moved) return;
-  const alive = await answers(aside);
-  if (alive) await link(aside, path).catch(() => {});
-  await unlink(aside);
-  if (alive) refuse(path, 'a server answers there already');
+  await rm(path, { force: true });
 }
 
 /** Only a refused connection means that nobody listens. */
