@@ -441,6 +441,75 @@ const TABLE = {
     hint: 'its own words are above; a system without user namespaces lets only root use it',
   },
   COMMAND_NOT_STARTED: { severity: 'error', exit: EXIT.unavailable, message: 'cannot run {command}: {reason}' },
+  FOREIGN_ANNOTATION: {
+    severity: 'warning',
+    message: 'the container came with an annotation {key} of somebody else, which was {what}',
+  },
+  ANNOTATION_CHANGED: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the annotation {key} that the runtime has read is not the one in config.json any more',
+  },
+  START_UNCONFINED: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the container would run without any filter',
+    hint: 'give it a profile: no --privileged, no seccomp=unconfined',
+  },
+  CEILING_EXCEEDED: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the filter allows more than {file}. {call}: at most {limit}, but the filter gives {actual}',
+  },
+  CEILING_NOT_PROVED: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the filter could not be proved to stay within {file}: {reason}',
+  },
+  NOT_A_STATE: {
+    severity: 'error',
+    message: 'standard input is not what a runtime tells its hooks: {reason}',
+    hint: 'this command is started by a runtime, as a hook of the stage createRuntime',
+  },
+  HOOK_FAILS_OPEN: {
+    severity: 'warning',
+    message:
+      'podman passes over a hook whose program is missing: if {path} goes, containers start and the runtime compiles their profiles itself',
+    hint: '"seccompc hook status" finds out; install with --with-check to have such starts refused',
+  },
+  HOOK_WITHOUT_AWK: {
+    severity: 'note',
+    message: 'there is no awk, so each start waits for Node',
+    hint: 'install mawk, then run this again',
+  },
+  HOOK_FILE_FOREIGN: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: '{file} is not a hook file as this command writes it, so it is left alone',
+    hint: 'move it away, or take another folder',
+  },
+  HOOK_NOT_INSTALLED: { severity: 'error', exit: EXIT.no, message: 'there is no hook of ours in {folder}' },
+  HOOK_PROGRAM_MISSING: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the hook needs {path}, which cannot be run',
+    hint: 'run "seccompc hook install" again',
+  },
+  HOOK_STORE_MISSING: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the store {store} cannot be read',
+    hint: 'run "seccompc hook install" again',
+  },
+  HOOK_STORE_STALE: {
+    severity: 'warning',
+    message: 'the filters in {store} were made by another version, or with other options',
+    hint: 'run "seccompc hook install" again to have them made anew',
+  },
+  HOOK_STORE_FAILED: {
+    severity: 'warning',
+    message: 'the filter could not be kept in {store}, so the next start has to compile it again: {reason}',
+  },
 
   // -- command line (src/cli)
   USAGE: { severity: 'error', exit: EXIT.usage, message: '{reason}' },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, stat, unlink } from 'node:fs/promises';
+import { open, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -31,7 +31,7 @@ export async function readForReplacing(path: string): Promise<ReadFile> {
  */
 export async function replaceFile({ path, found }: ReadFile, content: Uint8Array): Promise<void> {
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}`);
+  const temporary = temporaryBeside(path);
   const handle = await open(temporary, 'wx', 0o600);
   try {
     await fill(handle, found, content);
@@ -43,6 +43,22 @@ export async function replaceFile({ path, found }: ReadFile, content: Uint8Array
     throw cause;
   }
   await flushFolder(folder);
+}
+
+/** Puts a file of our own in place, whatever was there: readers see the old one or the new one. */
+export async function replaceWith(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const temporary = temporaryBeside(path);
+  try {
+    await writeFile(temporary, content, { flag: 'wx', mode });
+    await rename(temporary, path);
+  } catch (cause) {
+    await unlink(temporary).catch(() => {});
+    throw cause;
+  }
+}
+
+function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}`);
 }
 
 async function fill(handle: FileHandle, { uid, gid, mode }: BigIntStats, content: Uint8Array): Promise<void> {
