@@ -15,7 +15,7 @@ const MAX_STEPS = 6000;
 /** All orders of the arguments are tried up to this many; beyond, ascending only. */
 const MAX_PERMUTED_ARGS = 4;
 /** Weight of a whole word against the price of an instruction: how much depth counts in an argument tree. */
-const WORD_WEIGHT = 0.5;
+const WORD_WEIGHT = 1;
 
 /**
  * The tests that find a call's answer from its arguments, smallest form found: a diagram that tests one word
