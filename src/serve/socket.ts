@@ -55,7 +55,8 @@ const STICKY = 0o1000;
 
 /** Makes the folder if it is missing, and refuses one in which others could put their own socket in its place. */
 async function checkFolder(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  // One level: those above are somebody's decision, and Node's recursive mkdir never returns below /proc.
+  await mkdir(dirname(path), { mode: 0o700 }).catch(ignoreExisting);
   const folder = await realpath(dirname(path));
   const euid = process.geteuid?.();
   if (euid === undefined) return;
@@ -78,9 +79,7 @@ async function withLock(path: string, work: () => Promise<void>): Promise<void> 
   const lock = `${path}.lock`;
   const left = await lstat(lock).catch(() => undefined);
   if (left !== undefined && Date.now() - left.mtimeMs > LOCK_AGE) await rm(lock, { force: true });
-  const handle = await open(lock, 'wx', 0o600).catch((cause: unknown) =>
-    cause instanceof Error && 'code' in cause && cause.code === 'EEXIST' ? undefined : Promise.reject(cause),
-  );
+  const handle = await open(lock, 'wx', 0o600).catch(ignoreExisting);
   if (handle === undefined) refuse(path, 'another server is starting there');
   try {
     await handle.close();
@@ -88,6 +87,11 @@ async function withLock(path: string, work: () => Promise<void>): Promise<void> 
   } finally {
     await rm(lock, { force: true });
   }
+}
+
+function ignoreExisting(cause: unknown): undefined {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return undefined;
+  throw cause;
 }
 
 async function clearStale(path: string): Promise<void> {

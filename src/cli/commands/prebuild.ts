@@ -157,11 +157,16 @@ async function writeFolder(folder: string, built: readonly Built[], index: objec
   const programs = new Map<string, Uint8Array>();
   for (const { filter } of built)
     if (filter?.document.confined) programs.set(programPath(filter.document.sha256), filter.bytes);
-  await mkdir(join(folder, 'filters'), { recursive: true }).catch((cause: unknown) =>
-    fail('OUTPUT_NOT_CREATED', { file: folder, reason: reasonOf(cause) }, { cause }),
-  );
+  for (const path of [folder, join(folder, 'filters')]) await makeFolder(path);
   for (const [path, bytes] of programs) await writeProduct(bytes, join(folder, path));
   await writeProduct(toJson(index), join(folder, 'index.json'));
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path).catch((cause: unknown) => {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return;
+    fail('OUTPUT_NOT_CREATED', { file: path, reason: reasonOf(cause) }, { cause });
+  });
 }
 
 async function report(
