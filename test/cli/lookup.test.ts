@@ -15,7 +15,9 @@ describe('lookup', () => {
       text: '435\tclone3\tX86_64\t0xc000003e\t5.3\n',
       stderr: '',
     });
-    expect((await lookup('0x1b3', '--arch', 'SCMP_ARCH_AARCH64')).text).toBe('435\tclone3\tAARCH64\t0xc00000b7\t5.3\n');
+    expect((await lookup('0x1b3', '--arch', 'SCMP_ARCH_AARCH64')).text).toBe(
+      '435\tclone3\tAARCH64\t0xc00000b7\t5.3\n',
+    );
     const everywhere = (await lookup('read', '--arch', 'all')).text.trimEnd().split('\n');
     expect(everywhere).toHaveLength(23);
     expect(everywhere.map((line) => line.split('\t').slice(0, 3).join(' '))).toEqual(

@@ -98,7 +98,9 @@ describe('the sources', () => {
     expect(wrong).toEqual([]);
     const globals = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.ts') && !NEEDS_NODE.has(partOf(path)))
-      .filter((path) => /\b(process\.[a-z]|Buffer\.[a-z]|require\()/.test(readFileSync(join(SRC, path), 'utf8')));
+      .filter((path) =>
+        /\b(process\.[a-z]|Buffer\.[a-z]|require\()/.test(readFileSync(join(SRC, path), 'utf8')),
+      );
     expect(globals).toEqual([]);
   });
 });
