@@ -440,7 +440,11 @@ const TABLE = {
     message: '{program} could not start the command',
     hint: 'its own words are above; a system without user namespaces lets only root use it',
   },
-  COMMAND_NOT_STARTED: { severity: 'error', exit: EXIT.unavailable, message: 'cannot run {command}: {reason}' },
+  COMMAND_NOT_STARTED: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'cannot run {command}: {reason}',
+  },
   FOREIGN_ANNOTATION: {
     severity: 'warning',
     message: 'the container came with an annotation {key} of somebody else, which was {what}',
@@ -545,7 +549,8 @@ const TABLE = {
   },
   FILTER_BYTE_ORDER: {
     severity: 'error',
-    message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian and its kernel would refuse it',
+    message:
+      'the filter is {filterOrder}-endian, but {arch} is {order}-endian and its kernel would refuse it',
     hint: 'name the architecture that the filter was made for by --arch',
   },
   UNDECIDED: {
