@@ -107,20 +107,20 @@ export function crunCommand(state: string): string[] {
 }
 
 /**
- * crun wants a pure cgroup2 tree, even to leave it alone. Where the system has none, one is mounted in a mount namespace
- * that goes with the command.
+ * Runs a command where crun finds the pure cgroup2 tree that it wants, even to leave it alone: where the system has none,
+ * one is mounted, in a mount namespace that goes with the command. `prepare` is a script for that namespace.
  */
 export function inCgroup2(
   command: readonly string[],
-  env: NodeJS.ProcessEnv = process.env,
+  { env = process.env, prepare = '' }: { env?: NodeJS.ProcessEnv; prepare?: string } = {},
 ): Promise<Outcome> {
-  const pure =
-    spawnSync('stat', ['-f', '-c', '%T', '/sys/fs/cgroup'], { encoding: 'utf8' }).stdout.trim() ===
-    'cgroup2fs';
-  if (pure) return run(command, env);
-  const script =
-    'umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"';
-  return run(['unshare', '-m', 'sh', '-ec', script, 'sh', ...command], env);
+  const type = spawnSync('stat', ['-f', '-c', '%T', '/sys/fs/cgroup'], { encoding: 'utf8' }).stdout.trim();
+  const mount =
+    type === 'cgroup2fs'
+      ? ''
+      : 'umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup;';
+  if (mount + prepare === '') return run(command, env);
+  return run(['unshare', '-m', 'sh', '-ec', `${mount} ${prepare || ':'}; exec "$@"`, 'sh', ...command], env);
 }
 
 export function run(
@@ -144,6 +144,7 @@ export interface Podman {
     global?: readonly string[];
     args?: readonly string[];
     command?: readonly string[];
+    prepare?: string;
   }): Promise<Outcome>;
 }
 
@@ -159,10 +160,10 @@ export async function makePodman(folder: string, root: string): Promise<Podman> 
   const env = { PATH: process.env['PATH'], HOME: folder };
   const archive = `${root}.tar`;
   if (!existsSync(archive)) spawnSync('tar', ['-C', root, '-cf', archive, '.']);
-  const imported = await inCgroup2([...command, 'import', archive, IMAGE], env);
+  const imported = await inCgroup2([...command, 'import', archive, IMAGE], { env });
   if (imported.code !== 0) throw new Error(`podman import: ${imported.text}`);
   return {
-    run: ({ global = [], args = [], command: words = PROBE }) =>
+    run: ({ global = [], args = [], command: words = PROBE, prepare = '' }) =>
       inCgroup2(
         [
           ...command, ...global, 'run', '--rm', '--network', 'none', '--cgroups', 'disabled',
@@ -170,7 +171,7 @@ export async function makePodman(folder: string, root: string): Promise<Podman> 
           ...(args.some((arg) => arg.includes('nofile')) ? [] : ['--ulimit', 'nofile=1024:1024']),
           '--ulimit', 'nproc=1024:1024', ...args, IMAGE, ...words,
         ],
-        env,
+        { env, prepare },
       ), // prettier-ignore
   };
 }
