@@ -16,7 +16,7 @@ export interface Outcome {
 }
 
 /** Tries mkdir, then tells of the filter. */
-export const PROBE = ['/bin/sh', '-c', 'mkdir /tmp/d && echo made; grep ^Seccomp: /proc/self/status'];
+export const PROBE = ['/bin/sh', '-c', 'exec 2>&1; mkdir /tmp/d && echo made; grep ^Seccomp: /proc/self/status'];
 
 const APPLETS = ['sh', 'true', 'mkdir', 'grep', 'cat', 'echo', 'ls', 'id', 'sleep', 'kill', 'touch', 'chmod'];
 const CAPABILITIES = ['CAP_KILL', 'CAP_CHOWN', 'CAP_SETUID', 'CAP_SETGID'];
