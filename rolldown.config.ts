@@ -2,7 +2,8 @@
  * The parts of the build that tsc cannot make: the command as CommonJS chunks, each loaded when it is needed, and the
  * store with all that it is made of, so that who installs the package installs (and compiles) none of that.
  */
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { defineConfig } from 'rolldown';
@@ -64,7 +65,21 @@ const programIsBeside: Plugin = {
   resolveId: (id) => (id === './program.ts' ? { id: './program.cjs', external: 'relative' } : null),
 };
 
-const common: InputOptions = { platform: 'node', resolve: { mainFields: ['module', 'main'] } };
+/** Version and hash of all that the command is made of: what one build keeps in the hot tier is nothing to another. */
+function buildName(): string {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  const hash = createHash('sha256');
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).map((path) => join('src', path));
+  for (const path of ['package-lock.json', 'rolldown.config.ts', ...sources.toSorted()])
+    if (statSync(path).isFile()) hash.update(`${path}\0`).update(readFileSync(path)).update('\0');
+  return `${version} ${hash.digest('hex').slice(0, 16)}`;
+}
+
+const common: InputOptions = {
+  platform: 'node',
+  resolve: { mainFields: ['module', 'main'] },
+  transform: { define: { SECCOMPC_BUILD: JSON.stringify(buildName()) } },
+};
 const chunks = { dir: 'dist/cli', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: '[name].cjs' } as const; // prettier-ignore
 
 export default defineConfig([
@@ -72,7 +87,7 @@ export default defineConfig([
   {
     ...common,
     input: { main: 'src/cli/main.ts' },
-    output: { ...chunks, dynamicImportInCjs: false },
+    output: { ...chunks, dynamicImportInCjs: false, minify: true },
     plugins: [programIsBeside],
   },
   { ...common, input: { program: 'src/cli/program.ts' }, output: chunks, plugins: [licences] },

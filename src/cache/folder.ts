@@ -1,28 +1,18 @@
 import { constants } from 'node:fs';
-import { lstat, mkdir, open } from 'node:fs/promises';
+import { lstat, open, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { diagnostic } from '../errors.ts';
+import { userCacheFolder } from './location.ts';
+import { makeFolder } from './make-folder.ts';
 import { CacheFault } from './store.ts';
 
-/**
- * Where the user's caches belong: XDG base directory specification on Linux, the systems' own customs on macOS
- * and Windows. An environment variable that is not an absolute path is ignored, as XDG asks.
- */
+/** Where this user's caches belong. */
 export function defaultCacheFolder(
   environment: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
 ): string {
-  const absolute = (name: string) => {
-    const value = environment[name];
-    return value !== undefined && isAbsolute(value) ? value : undefined;
-  };
-  const xdg = absolute('XDG_CACHE_HOME');
-  if (xdg !== undefined) return join(xdg, 'seccompc');
-  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'seccompc');
-  if (platform === 'win32')
-    return join(absolute('LOCALAPPDATA') ?? join(homedir(), 'AppData', 'Local'), 'seccompc', 'Cache');
-  return join(homedir(), '.cache', 'seccompc');
+  return userCacheFolder(environment, platform, homedir);
 }
 
 const WRITABLE_BY_GROUP_OR_WORLD = 0o022;
@@ -36,18 +26,24 @@ const STICKY = 0o1000;
  */
 export async function secureFile(file: string): Promise<void> {
   const folder = dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   await refuseForeign(folder, 'folder');
-  for (let above = dirname(resolve(folder)); ; above = dirname(above)) {
-    const { mode } = await lstat(above);
-    if (ownersAreKnown() && (mode & WRITABLE_BY_WORLD) !== 0 && (mode & STICKY) === 0)
-      throw unsafe(above, 'everybody can write to it');
-    if (above === dirname(above)) break;
-  }
+  // A link above is fine, wherever it leads, as long as nobody else could turn it.
+  for (const path of new Set([resolve(folder), await realpath(folder)])) await refuseReplaceable(path);
   // SQLite would make it with the umask's mode; its journal files take over the mode that it finds.
   const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
   await (await open(file, flags, 0o600)).close();
   await refuseForeign(file, 'file');
+}
+
+async function refuseReplaceable(folder: string): Promise<void> {
+  if (!ownersAreKnown()) return;
+  for (let above = dirname(folder); ; above = dirname(above)) {
+    const found = await lstat(above);
+    const writable = (found.mode & WRITABLE_BY_WORLD) !== 0 && (found.mode & STICKY) === 0;
+    if (writable && !found.isSymbolicLink()) throw unsafe(above, 'everybody can write to it');
+    if (above === dirname(above)) return;
+  }
 }
 
 async function refuseForeign(path: string, kind: 'folder' | 'file'): Promise<void> {

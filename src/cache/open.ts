@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { diagnostic, fail } from '../errors.ts';
 import { defaultCacheFolder } from './folder.ts';
+import { schemeOf } from './location.ts';
 import { sqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
@@ -15,8 +16,7 @@ const DATABASE_FILE = 'cache.sqlite';
 export function openStore(location?: string): CacheStore {
   if (location === undefined) return sqliteStore(join(ownFolder(), DATABASE_FILE));
   if (location === '') fail('CACHE_SCHEME_UNKNOWN', { location });
-  // Two letters at least, so that a Windows drive is no scheme.
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  const scheme = schemeOf(location);
   if (scheme === undefined) return sqliteStore(join(resolve(location), DATABASE_FILE));
   const file = location.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '');
   if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });

@@ -1,5 +1,26 @@
 #!/usr/bin/env node
-void import('./program.ts').then(async ({ runCommandLine }) => {
-  // Not left to the event loop: a cache that hangs must not keep a finished command alive.
-  process.exit(await runCommandLine(process.argv.slice(2)));
-});
+import { BUILD } from '../cache/hot/build.ts';
+import { serveHot } from '../cache/hot/serve.ts';
+import type { Served } from '../cache/hot/serve.ts';
+
+const args = process.argv.slice(2);
+const served = serve();
+if (served === undefined)
+  void import('./program.ts').then(async ({ runCommandLine }) => {
+    // Not left to the event loop: a cache that hangs must not keep a finished command alive.
+    process.exit(await runCommandLine(args));
+  });
+else if (served.rest !== undefined)
+  void import('./program.ts').then(async ({ finishOutput }) => {
+    process.exitCode = await finishOutput(served.rest, args);
+  });
+
+/** Nothing is written before all that can go wrong has gone well; the program goes the whole way again, and says what. */
+function serve(): Served | undefined {
+  if (BUILD === undefined) return undefined;
+  try {
+    return serveHot(args, BUILD);
+  } catch {
+    return undefined;
+  }
+}

@@ -4,8 +4,8 @@ import { possibleAnswers } from '../bpf/answers.ts';
 import type { Filter } from '../compile.ts';
 import { loadTables } from '../syscalls/load.ts';
 
-/** The one line that tells what was made: for people, so its wording is no interface. */
-export async function summarise(filter: Filter, tier: string, milliseconds: number): Promise<string> {
+/** What was made, the beginning of the one line that tells it: for people, so its wording is no interface. */
+export async function summarise(filter: Filter): Promise<string> {
   const native = archOf(filter.target.arch);
   const table = (await loadTables([native.table])).of(native.name);
   let always = 0;
@@ -21,6 +21,10 @@ export async function summarise(filter: Filter, tier: string, milliseconds: numb
     `${filter.arches.join(', ')}: ${filter.instructions.length} instructions (${filter.convertedLength} as eBPF)`,
     `${native.name} allows ${always} of ${table.count} calls${byArguments}`,
     filter.proved ? 'proved' : 'not proved',
-    `${tier === 'none' ? 'compiled' : `from the cache (${tier})`} in ${Math.round(milliseconds)} ms`,
-  ].join('; ')}\n`;
+  ].join('; ')}; `;
+}
+
+/** How it was made, the end of the line. The hot tier says the same (src/cache/hot/serve.ts). */
+export function origin(tier: string, milliseconds: number): string {
+  return `${tier === 'none' ? 'compiled' : `from the cache (${tier})`} in ${Math.round(milliseconds)} ms\n`;
 }

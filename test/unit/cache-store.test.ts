@@ -179,6 +179,19 @@ describe.runIf(onPosix)('a place where others could put a filter is refused', ()
     expect(await faultOf(storeAt(join(above, 'cache')).get(KEY))).toBe('no fault');
   });
 
+  it('but not if it is reached through a link that nobody else can turn', async () => {
+    const shared = join(folder, 'shared');
+    mkdirSync(join(folder, 'real'), { mode: 0o700 });
+    mkdirSync(shared);
+    symlinkSync(join(folder, 'real'), join(folder, 'link'));
+    symlinkSync(join(folder, 'real'), join(shared, 'link'));
+    expect(await faultOf(storeAt(join(folder, 'link', 'cache')).get(KEY))).toBe('no fault');
+    chmodSync(shared, 0o777);
+    expect(await faultOf(storeAt(join(shared, 'link', 'cache')).get(KEY))).toBe(UNSAFE);
+    symlinkSync(shared, join(folder, 'way'));
+    expect(await faultOf(storeAt(join(folder, 'way', 'cache')).get(KEY))).toBe(UNSAFE);
+  });
+
   it('if it is a symbolic link', async () => {
     mkdirSync(join(folder, 'real'), { mode: 0o700 });
     symlinkSync(join(folder, 'real'), join(folder, 'link'));

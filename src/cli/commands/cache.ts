@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { withDeadline } from '../../cache/deadline.ts';
+import { clearHot, countAnswers, hotStats } from '../../cache/hot/folder.ts';
+import { cacheFolderOf } from '../../cache/hot/serve.ts';
 import { CacheFault, closeStore, faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
 import type { CacheStore } from '../../cache/index.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
@@ -41,14 +43,30 @@ export function makeCommand(): Command {
     const store = open(cache);
     const { entries, bytes } = await ask(store, () => store.stats());
     const { tier, location } = store;
+    const folder = cacheFolderOf({ cache });
+    const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
+    const answers = folder === undefined ? {} : countAnswers(folder);
+    if (json) return writeProduct(toJson({ tier, path: location, entries, bytes, hot, answers }));
+    const rows = {
+      tier,
+      path: location,
+      entries,
+      bytes,
+      'hot entries': hot.entries,
+      'hot bytes': hot.bytes,
+      ...Object.fromEntries(Object.entries(answers).map(([name, count]) => [`answers ${name}`, count])),
+    };
     await writeProduct(
-      json
-        ? toJson({ tier, path: location, entries, bytes })
-        : `tier\t${tier}\npath\t${location}\nentries\t${entries}\nbytes\t${bytes}\n`,
+      Object.entries(rows)
+        .map(([name, value]) => `${name}\t${value}\n`)
+        .join(''),
     );
   });
   add('clear', 'remove every entry; a damaged cache is made anew', async ({ cache, json, quiet }) => {
     const store = open(cache);
+    // First what answers first: nothing that is being cleared is given out any more.
+    const folder = cacheFolderOf({ cache });
+    if (folder !== undefined) clearHot(folder);
     await ask(store, () => store.clear());
     if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
     else if (!quiet) await say(`cleared ${store.location}\n`);

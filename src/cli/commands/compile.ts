@@ -1,4 +1,8 @@
 import { Command, Option } from 'commander';
+import { BUILD } from '../../cache/hot/build.ts';
+import { keepHot } from '../../cache/hot/keep.ts';
+import { hotRequest } from '../../cache/hot/request.ts';
+import { countAnswer, HOT_TIER } from '../../cache/hot/serve.ts';
 import type { CacheStore } from '../../cache/index.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { diagnostic, fail } from '../../errors.ts';
@@ -7,7 +11,7 @@ import type { FormatName } from '../../format/index.ts';
 import type { CompileOptions, Filter } from '../../compile.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
-import { addVoiceOptions, printWarnings, say } from '../report.ts';
+import { addVoiceOptions, formatDiagnostic, printWarnings, say } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
@@ -80,15 +84,42 @@ async function run(file: string, options: Options): Promise<void> {
     file,
   };
   const compiled = await compileWith(options.cache, input, settings);
-  const { filter } = compiled;
-  await printWarnings(compiled.warnings, voice);
+  const { filter, warnings } = compiled;
+  const product = await render(compiled, format);
+  const { summarise, origin } = await import('../summary.ts');
+  const speaks = !voice.quiet && !voice.json;
+  const summary = speaks && filter.confined ? await summarise(filter) : '';
+  if (options.cache !== false) {
+    const hot = format === 'json' ? await render({ ...compiled, tier: HOT_TIER }, format) : product;
+    const refused = keepAnswer({ input, compiled, summary, product: hot }, speaks);
+    if (refused !== undefined) warnings.push(refused);
+  }
+  await printWarnings(warnings, voice);
   await printWarnings(filter.diagnostics, voice);
   if (!filter.confined) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], voice);
 
-  await writeProduct(await render(compiled, format), options.output);
-  if (options.quiet || voice.json || !filter.confined) return;
-  const { summarise } = await import('../summary.ts');
-  await say(await summarise(filter, compiled.tier, performance.now() - begin));
+  await writeProduct(product, options.output);
+  if (summary !== '') await say(summary + origin(compiled.tier, performance.now() - begin));
+}
+
+/** What the next process needs to answer the same command line without any of this code. */
+function keepAnswer(
+  made: { input: Uint8Array; compiled: Compiled; summary: string; product: string | Uint8Array },
+  speaks: boolean,
+): Diagnostic | undefined {
+  const { filter, tier, warnings } = made.compiled;
+  const request = BUILD === undefined ? undefined : hotRequest(process.argv.slice(2), BUILD);
+  if (request === undefined) return undefined;
+  countAnswer(request, tier);
+  // In JSON the warnings of this run's cache would be said again and again.
+  if (!filter.confined || (request.json && warnings.length > 0)) return undefined;
+  const reason = keepHot(request, made.input, {
+    words: speaks ? filter.diagnostics.map((found) => formatDiagnostic(found, false)).join('') : '',
+    summary: made.summary,
+    product: Buffer.from(made.product),
+    namesFile: filter.diagnostics.length > 0 && (speaks || request.json),
+  });
+  return reason === undefined ? undefined : diagnostic('CACHE_ENTRY_REFUSED', { reason });
 }
 
 /** Contradictions are refused before anything is read. */

@@ -1,0 +1,70 @@
+/** A command line that can be answered by bytes kept from an earlier run, without knowing what they mean. */
+export interface HotRequest {
+  file: string;
+  /** What -o names; undefined for standard output. */
+  output: string | undefined;
+  /** What --cache names; undefined for the user's own cache. */
+  cache: string | undefined;
+  /** Whether the words of a run are printed: the diagnostics and the summary. */
+  speaks: boolean;
+  /** Whether diagnostics and key are part of the product. */
+  json: boolean;
+  /** Everything else that a run depends on beside its input: the other words in their order, build, machine. */
+  identity: string;
+}
+
+/** Options of `compile` that are followed by a value, and those that are not. */
+export const HOT_VALUES = [
+  '-o', '--output', '--format', '--optimize', '--cache', '--arch', '--architectures', '--cap-set', '--cap',
+  '--cap-drop', '--kernel', '--engine', '--semantics', '--enosys-after', '--overlap',
+]; // prettier-ignore
+export const HOT_FLAGS = [
+  '--no-prove', '--require-proof', '-q', '--quiet', '--json', '--enosys-stub', '--no-enosys-stub', '--fail-unknown',
+  '--force',
+]; // prettier-ignore
+
+/**
+ * Reads `compile FILE [OPTION...]` as the parser of the command would, but for nothing else: undefined for any word
+ * that is not exactly one of those above, and for what is given twice or needs its input or its place to be looked at.
+ * Values are not judged: words that no run has succeeded with have no entry.
+ *
+ * @param build what tells this build from every other one
+ */
+export function hotRequest(args: readonly string[], build: string): HotRequest | undefined {
+  if (args[0] !== 'compile') return undefined;
+  const rest: string[] = [];
+  let file: string | undefined;
+  let output: string | undefined;
+  let cache: string | undefined;
+  for (let index = 1; index < args.length; index += 1) {
+    const word = args[index]!;
+    if (!word.startsWith('-')) {
+      if (file !== undefined || word === '') return undefined;
+      file = word;
+    } else if (HOT_FLAGS.includes(word)) rest.push(word);
+    else if (HOT_VALUES.includes(word)) {
+      const value = args[(index += 1)];
+      if (value === undefined || value === '' || value.startsWith('-')) return undefined;
+      if (word === '-o' || word === '--output') {
+        if (output !== undefined) return undefined;
+        output = value;
+      } else if (word === '--cache') {
+        if (cache !== undefined) return undefined;
+        cache = value;
+      } else rest.push(word, value);
+    } else return undefined;
+  }
+  if (file === undefined) return undefined;
+  const json = rest.includes('--json') || rest[rest.indexOf('--format') + 1] === 'json';
+  const speaks = !json && !rest.includes('-q') && !rest.includes('--quiet');
+  return { file, output, cache, speaks, json, identity: [build, ...machine(rest), ...rest].join('\0') };
+}
+
+/** What a run takes from the machine where the words do not say it. node:os is loaded only where it is asked. */
+function machine(words: readonly string[]): string[] {
+  const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+  return [
+    words.includes('--arch') ? '' : `${process.arch} ${littleEndian ? 'little' : 'big'}`,
+    words.includes('--kernel') ? '' : `${process.platform} ${process.getBuiltinModule('node:os').release()}`,
+  ];
+}

@@ -1,0 +1,41 @@
+import { isUtf8 } from 'node:buffer';
+
+/**
+ * What a result depends on in an input that is a config.json: its profile, and what tells one kind of document from
+ * another. Everything else in there differs from container to container and changes nothing.
+ *
+ * Undefined unless the text is, to the byte, what JSON.stringify makes of what JSON.parse read. Then nothing was lost
+ * by parsing: no key stands twice, no number was rounded or written in another way, and there is nothing that the
+ * exact reader (src/profile/json.ts) would refuse, so two such documents with the same profile mean the same.
+ */
+export function configSubject(input: Buffer): Buffer | undefined {
+  if (!input.includes('"linux"') || !isUtf8(input)) return undefined;
+  const text = input.toString();
+  let root: unknown;
+  try {
+    root = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const indent = /^\{\n([ \t]{1,10})"/.exec(text)?.[1] ?? '';
+  const again = JSON.stringify(root, null, indent);
+  if (text !== again && text !== `${again}\n`) return undefined;
+  if (!isObject(root) || !isObject(root['linux']) || !isObject(root['linux']['seccomp'])) return undefined;
+  if (JSON.stringify(root, null, 1).includes(TOO_DEEP)) return undefined;
+  return Buffer.from(JSON.stringify([keysOf(root), root['linux']['seccomp']]));
+}
+
+/** A line of a document that is deeper than any configuration; the exact reader allows twice that. */
+const TOO_DEEP = `\n${' '.repeat(50)}`;
+
+/** A document is recognised, and stray profiles in it are found, by the keys of its two upper levels and their types. */
+function keysOf(root: Record<string, unknown>): unknown {
+  return Object.entries(root).map(([key, value]) => [
+    key,
+    isObject(value) ? Object.keys(value) : typeof value,
+  ]);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
