@@ -72,7 +72,7 @@ async function run(options: Options): Promise<void> {
     },
     onWarning: warnOnce(options),
   });
-  if (options.json) await writeProduct(toJson({ socket }));
+  if (options.json) await writeProduct(toJson({ listening: socket }));
   else if (!options.quiet) await say(`listening at ${socket}\n`);
   await stopped;
   await server.stop();
