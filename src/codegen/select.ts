@@ -22,7 +22,7 @@ const MAX_JSET_SPAN = 256;
 /** Most intervals of a window in which a value to stand aside is looked for. */
 const MAX_ASIDE_MEMBERS = 13;
 /** Above this many intervals the place of a split is looked for near its neighbours' only. */
-const FULL_SEARCH = 150;
+const FULL_SEARCH = 40;
 const NEAR = 4;
 /** Above this many intervals, halve first: the tables of the search grow with the square. */
 const MAX_INTERVALS = 1000;
