@@ -514,6 +514,25 @@ const TABLE = {
     severity: 'warning',
     message: 'the filter could not be kept in {store}, so the next start has to compile it again: {reason}',
   },
+  CRUN_MISSING: { severity: 'error', exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
+  CRUN_WITHOUT_CACHE: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: '{program} does not tell of which release it and its libseccomp are, so it is too old to have the cache',
+    hint: 'crun has it since 1.14; an older one takes the annotation ("seccompc bundle")',
+  },
+  CRUN_UNTESTED: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'how crun {version} names the files of its cache is not known',
+    hint: 'known are 1.14 to 1.29; --force takes it for one of them, which at worst makes files that it never reads',
+  },
+  CRUN_CACHE_CONFLICT: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'crun finds {path} for this profile, but that program means something else',
+    hint: 'crun leaves errnos out of the name: use the annotation ("seccompc bundle"), or remove the file if no other profile needs it',
+  },
 
   // -- command line (src/cli)
   USAGE: { severity: 'error', exit: EXIT.usage, message: '{reason}' },

@@ -56,6 +56,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'install and be the hooks that give podman containers their filter',
     load: () => import('./commands/hook.ts'),
   },
+  'crun-cache': {
+    summary: "put filters into crun's own cache (experimental)",
+    load: () => import('./commands/crun-cache.ts'),
+  },
   exec: {
     summary: 'run a command under the filter of a profile',
     load: () => import('./commands/exec.ts'),

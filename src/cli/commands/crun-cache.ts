@@ -1,0 +1,90 @@
+import { Command } from 'commander';
+import { EXIT, SeccompcError } from '../../errors.ts';
+import { makeConfigCompiler } from '../../oci/compiler.ts';
+import { doCrunCache, openCrunCache } from '../../oci/crun-cache.ts';
+import type { CrunCacheResult } from '../../oci/crun-cache.ts';
+import { writeProduct } from '../output.ts';
+import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
+import type { Voice } from '../report.ts';
+import { addTargetOptions, targetOf } from '../target-options.ts';
+import type { TargetFlags } from '../target-options.ts';
+
+interface Options extends TargetFlags, Voice {
+  crun: string;
+  root?: string;
+  cache?: string | false;
+}
+
+const HELP = `
+Experimental: how crun names its files is an internal of crun, known for releases 1.14 to 1.29. It saves the first start
+after boot the compilation, for whoever starts crun, with no change to any configuration.
+
+crun leaves errnos out of the name. Where two profiles differ in nothing else, the first that is cached counts for both:
+such a one is not written, and the exit code is 1.
+
+Examples:
+  seccompc crun-cache warm config.json
+  seccompc crun-cache status config.json`;
+
+export function makeCommand(): Command {
+  const command = new Command('crun-cache')
+    .usage('warm|status CONFIG... [OPTION...]')
+    .description("Puts filters into crun's own cache of compiled profiles (experimental).")
+    .addHelpText('after', HELP);
+  const add = (task: 'warm' | 'status', description: string) =>
+    addTargetOptions(
+      addVoiceOptions(
+        command
+          .command(task)
+          .description(description)
+          .argument('<CONFIG...>', 'config.json files or folders of bundles, as crun will see them')
+          .option('--crun <PROGRAM>', 'which crun', 'crun')
+          .option('--root <DIR>', "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)")
+          .option('--cache <DIR|URL>', "another cache of ours than the user's own: a folder, or sqlite:FILE")
+          .option('--no-cache', 'do not use a cache of ours')
+          .action((configs: string[], options: Options) => run(configs, task, options)),
+      ),
+    );
+  add('warm', 'put the filters of these configurations into the cache');
+  add('status', 'say what the cache has for them');
+  return command;
+}
+
+async function run(configs: string[], task: 'warm' | 'status', options: Options): Promise<void> {
+  const target = targetOf(options);
+  const cache = openCrunCache(options.crun, options.root, options.force ?? false);
+  const compiler = makeConfigCompiler({ target, prove: 'auto' }, options.cache);
+  const results: CrunCacheResult[] = [];
+  try {
+    // One after the other: what one writes is what the next may be in conflict with.
+    for (const config of configs) {
+      const result = await doCrunCache(config, task, { cache, compiler, target });
+      results.push(result);
+      if (!options.json) await tell(result, options);
+    }
+  } finally {
+    await compiler.close();
+  }
+  if (options.json)
+    await writeProduct(
+      toJson({
+        folder: cache.folder,
+        crun: cache.build.version,
+        configs: results.map(({ config, status, key, diagnostics }) => ({
+          config,
+          status,
+          key: key ?? null,
+          diagnostics: diagnostics.map(diagnosticJson),
+        })),
+      }),
+    );
+  const failed = results.find(({ status }) => status === 'failed');
+  if (failed !== undefined) process.exitCode = new SeccompcError(failed.diagnostics).exitCode;
+  else if (results.some(({ status }) => status === 'conflict')) process.exitCode = EXIT.no;
+}
+
+async function tell({ config, status, diagnostics }: CrunCacheResult, voice: Voice): Promise<void> {
+  if (status === 'failed' || status === 'conflict') await printFailure(diagnostics, false);
+  else await printWarnings(diagnostics, voice);
+  await writeProduct(`${status}\t${config}\n`);
+}
