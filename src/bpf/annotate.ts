@@ -5,16 +5,24 @@
  */
 import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
 import { allArches, archOf, X32_SYSCALL_BIT } from '../arch.ts';
-import type { Arch } from '../arch.ts';
+import type { Arch, ArchName } from '../arch.ts';
 import { errnoName } from '../errno.ts';
 import type { SyscallTable, SyscallTables } from '../syscalls/tables.ts';
-import type { DisassembleOptions } from './disassemble.ts';
 import {
   BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MISC,
   BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, BPF_A, OFFSET_ARCH, OFFSET_ARGS, OFFSET_NR,
   SECCOMP_DATA_BYTES,
 } from './instruction.ts'; // prettier-ignore
 import type { Endian, SockFilter } from './instruction.ts';
+
+export interface DisassembleOptions {
+  /** The architecture to take calls from where the program has not tested seccomp_data.arch. */
+  arch?: ArchName;
+  /** Decides which word of an argument is the high one where no tested arch tells; default little. */
+  endian?: Endian;
+  /** Names for syscall numbers; where a table is not loaded, numbers stay numbers. */
+  tables?: SyscallTables;
+}
 
 /** What is known before an instruction runs. */
 interface State {

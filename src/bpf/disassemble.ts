@@ -6,24 +6,16 @@
  * completely (an unknown opcode, or a field set that the kernel ignores) is written as `.insn` with all four
  * fields, so a listing always determines the program.
  */
-import type { ArchName } from '../arch.ts';
-import type { SyscallTables } from '../syscalls/tables.ts';
 import { annotate } from './annotate.ts';
+import type { DisassembleOptions } from './annotate.ts';
 import {
   BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_DIV, BPF_IMM, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP,
   BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_LSH, BPF_MEM, BPF_MISC, BPF_MUL, BPF_NEG, BPF_OR, BPF_RET,
   BPF_RSH, BPF_ST, BPF_STX, BPF_SUB, BPF_TAX, BPF_TXA, BPF_W, BPF_X, BPF_XOR,
 } from './instruction.ts'; // prettier-ignore
-import type { Endian, SockFilter } from './instruction.ts';
+import type { SockFilter } from './instruction.ts';
 
-export interface DisassembleOptions {
-  /** The architecture to take calls from where the program has not tested seccomp_data.arch. */
-  arch?: ArchName;
-  /** Decides which word of an argument is the high one where no tested arch tells; default little. */
-  endian?: Endian;
-  /** Names for syscall numbers; where a table is not loaded, numbers stay numbers. */
-  tables?: SyscallTables;
-}
+export type { DisassembleOptions };
 
 /** Column at which comments begin; longer instructions push theirs to the right. */
 const COMMENT_COLUMN = 36;
