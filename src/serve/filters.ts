@@ -48,6 +48,8 @@ export interface Filters {
   /** A program that is in the store. */
   inStore(digest: string): Promise<Buffer | undefined>;
   readonly memory: { bytes: number; entries: number; evicted: number };
+  /** Loads the compiler, so that the first request does not wait for it. */
+  ready(): void;
   /** Compilations at this moment. */
   running(): number;
   close(): Promise<void>;
@@ -122,6 +124,7 @@ export function makeFilters(settings: FilterSettings): Filters {
         evicted: byRequest.evicted + byDigest.evicted,
       };
     },
+    ready: () => pool.ready(),
     running: () => flights.size,
     async close() {
       await pool.close();

@@ -165,12 +165,10 @@ const NOT_KEPT = ['Cache-Control', 'no-store'];
 function filterAnswer({ confined, sha256, bytes, json }: ServedFilter, type: string): Answer {
   // There is no program, and an empty one would not be the same.
   if (type === RAW_TYPE && !confined) return { status: 204, headers: NOT_KEPT, body: Buffer.alloc(0) };
-  const place = confined ? ['ETag', `"${sha256}"`, 'Content-Location', `${FILTERS}${sha256}`] : [];
-  return {
-    status: 200,
-    headers: ['Content-Type', type, ...NOT_KEPT, ...place],
-    body: type === JSON_TYPE ? json : bytes,
-  };
+  if (type === JSON_TYPE) return { status: 200, headers: ['Content-Type', type, ...NOT_KEPT], body: json };
+  // These are about the very bytes of the body, so they would be wrong beside the document.
+  const place = ['ETag', `"${sha256}"`, 'Content-Location', `${FILTERS}${sha256}`];
+  return { status: 200, headers: ['Content-Type', type, ...NOT_KEPT, ...place], body: bytes };
 }
 
 const HEALTHY = jsonAnswer(200, { status: 'ok' });

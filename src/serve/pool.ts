@@ -21,8 +21,8 @@ export interface PoolSettings {
 export interface CompilerPool {
   /** @throws SeccompcError for a profile that is not acceptable; COMPILE_TOO_SLOW; INTERNAL_ERROR */
   compile(job: Job): Promise<Product>;
-  /** Jobs that no thread has begun yet. */
-  waiting(): number;
+  /** Starts the threads now, so that the first job does not wait for the compiler to be loaded. */
+  ready(): void;
   /** Ends the threads; a job that is not done is given up. */
   close(): Promise<void>;
 }
@@ -41,13 +41,22 @@ export function compilerPool({ size, store, deadline }: PoolSettings): CompilerP
   const threads = new Set<CompilerThread>();
   const idle: CompilerThread[] = [];
   let running = 0;
+  let closed = false;
 
   function next(): void {
     while (queue.length > 0 && running < size) {
       const task = queue.shift()!;
       running += 1;
-      void run(task, idle.pop() ?? start());
+      void run(task, takeIdle() ?? start());
     }
+  }
+
+  function takeIdle(): CompilerThread | undefined {
+    for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) {
+      if (thread.alive()) return thread;
+      threads.delete(thread);
+    }
+    return undefined;
   }
 
   function start(): CompilerThread {
@@ -71,11 +80,15 @@ export function compilerPool({ size, store, deadline }: PoolSettings): CompilerP
   return {
     compile: (job) =>
       new Promise((resolve, reject) => {
+        if (closed) return reject(unexpected());
         queue.push({ job, resolve, reject });
         next();
       }),
-    waiting: () => queue.length,
+    ready() {
+      while (threads.size < size) idle.push(start());
+    },
     async close() {
+      closed = true;
       for (const { reject } of queue.splice(0)) reject(unexpected());
       await Promise.all([...threads].map((thread) => thread.close()));
     },

@@ -116,6 +116,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     handler.handle(request, response);
   });
   const socket = await listenAt(server, settings.socket);
+  filters.ready();
 
   return {
     async stop() {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compile } from '../../src/compile.ts';
 import { startServer } from '../../src/serve/server.ts';
@@ -63,6 +64,7 @@ describe('a request to compile', () => {
       cache: { tier: 'memory' },
       diagnostics: [],
     });
+    expect([json.headers.etag, json.headers['content-location']]).toEqual([undefined, undefined]);
   });
 
   it('compiles once for many who ask at the same time, and never again', async () => {
@@ -246,6 +248,32 @@ describe('a client that', () => {
     const connection = await rawConnection(socket);
     connection.write('seccomp please\r\n\r\n');
     expect(await untilClosed(connection)).toMatch(/^HTTP\/1\.1 400 .*REQUEST_INVALID/s);
+  });
+
+  it('sends anything at all does no harm', async () => {
+    const socket = await start({ requestTime: 5000 });
+    const program = await expected();
+    const whole = `POST ${QUERY} HTTP/1.1\r\nHost: x\r\nAccept: application/octet-stream\r\nContent-Length: ${PROFILE.length}\r\n\r\n${PROFILE}`;
+    const damage = fc.record({
+      at: fc.nat(whole.length),
+      put: fc.uint8Array({ maxLength: 12 }),
+      cut: fc.nat(12),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), async (damages) => {
+        let bytes = Buffer.from(whole);
+        for (const { at, put, cut } of damages)
+          bytes = Buffer.concat([bytes.subarray(0, at), put, bytes.subarray(at + cut)]);
+        const connection = await rawConnection(socket);
+        connection.on('data', () => {});
+        await new Promise<void>((resolve) => connection.write(bytes, () => resolve()));
+        const reply = await send(socket, QUERY, { body: PROFILE, headers: RAW });
+        expect(reply).toMatchObject({ status: 200, body: program });
+        connection.destroy();
+      }),
+      { numRuns: 200 },
+    );
+    expect(await metric(socket, 'seccompc_crashes_total')).toBe(0);
   });
 
   it('goes away in the middle of its request leaves nothing behind', async () => {

@@ -1,0 +1,150 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { CacheFault } from '../../src/cache/index.ts';
+import type { CacheStore } from '../../src/cache/index.ts';
+import { compile } from '../../src/compile.ts';
+import { diagnostic, SeccompcError } from '../../src/errors.ts';
+import type { Job } from '../../src/serve/messages.ts';
+import { compilerPool } from '../../src/serve/pool.ts';
+import type { CompilerPool, PoolSettings } from '../../src/serve/pool.ts';
+import { makeTarget } from '../../src/target.ts';
+
+const pools: CompilerPool[] = [];
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+});
+
+function open(settings: PoolSettings): CompilerPool {
+  const pool = compilerPool(settings);
+  pools.push(pool);
+  return pool;
+}
+
+const target = makeTarget({ arch: 'X86_64' });
+
+function text(errno: number): string {
+  return `{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":${errno},"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}`;
+}
+
+function job(errno: number): Job {
+  return { input: Buffer.from(text(errno)), options: { target } };
+}
+
+/** At which the compiler stumbles, as at a fault of its own. */
+const BROKEN = { input: Buffer.from(text(1)), options: {} } as unknown as Job;
+
+async function codes(work: Promise<unknown>): Promise<string[]> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  if (!(error instanceof SeccompcError)) throw new Error('it did not fail as it should', { cause: error });
+  return error.diagnostics.map(({ code }) => code);
+}
+
+/** A store in memory, which records what it is asked. */
+function memoryStore(changes: Partial<CacheStore> = {}): CacheStore & { asked: string[] } {
+  const kept = new Map<string, string>();
+  const asked: string[] = [];
+  return {
+    tier: 'test',
+    location: 'nowhere',
+    get(key) {
+      asked.push('get');
+      return Promise.resolve(kept.get(key));
+    },
+    set(key, value) {
+      asked.push('set');
+      kept.set(key, value);
+      return Promise.resolve();
+    },
+    clear: () => Promise.resolve(),
+    stats: () => Promise.resolve({ entries: kept.size, bytes: 0 }),
+    close: () => Promise.resolve(),
+    asked,
+    ...changes,
+  };
+}
+
+describe.each([1, 3])('a pool of %i', (size) => {
+  it('gives each job its own result', async () => {
+    const pool = open({ size });
+    if (size === 3) pool.ready();
+    const errnos = Array.from({ length: 12 }, (_, index) => index + 1);
+    const products = await Promise.all(errnos.map((errno) => pool.compile(job(errno))));
+    for (const [index, { document, bytes }] of products.entries()) {
+      const own = await compile(text(index + 1), { target });
+      expect(Buffer.from(bytes)).toEqual(Buffer.from(own.bytes));
+      expect(document.cache).toEqual({ tier: 'none', key: null });
+    }
+  });
+
+  it('goes on after a fault of the compiler, of which it says no more than that it happened', async () => {
+    const pool = open({ size });
+    const work = [BROKEN, job(1), BROKEN, BROKEN, job(2)].map((one) =>
+      pool.compile(one).then(
+        () => 'compiled',
+        (error: unknown) => String(error),
+      ),
+    );
+    const stopped = expect.stringMatching(/^SeccompcError: seccompc itself failed: the compiler stopped/);
+    expect(await Promise.all(work)).toEqual([stopped, 'compiled', stopped, stopped, 'compiled']);
+  });
+
+  it('refuses a profile with all that is wrong with it', async () => {
+    const pool = open({ size });
+    const faulty = '{"defaultAction":"SCMP_ACT_X","syscalls":[{"names":["read"],"action":"SCMP_ACT_Y"}]}';
+    const work = pool.compile({ input: Buffer.from(faulty), options: { target } });
+    expect(await codes(work)).toEqual(['UNKNOWN_ACTION', 'UNKNOWN_ACTION']);
+  });
+
+  it('gives up what takes too long', async () => {
+    const pool = open({ size, deadline: 1 });
+    expect(await codes(pool.compile(job(1)))).toEqual(['COMPILE_TOO_SLOW']);
+    expect(await codes(pool.compile(job(2)))).toEqual(['COMPILE_TOO_SLOW']);
+  });
+
+  it('gives up everything when it is closed', async () => {
+    const pool = open({ size });
+    const work = Promise.all([1, 2, 3, 4, 5].map((errno) => codes(pool.compile(job(errno)))));
+    await pool.close();
+    expect(new Set((await work).flat())).toEqual(new Set(['INTERNAL_ERROR']));
+    expect(await codes(pool.compile(job(1)))).toEqual(['INTERNAL_ERROR']);
+  });
+});
+
+describe('a pool with a store', () => {
+  it('looks there first, and keeps there what it compiled', async () => {
+    const store = memoryStore();
+    const pool = open({ size: 1, store });
+    const first = await pool.compile(job(1));
+    const second = await pool.compile(job(1));
+    expect([first.document.cache.tier, second.document.cache.tier]).toEqual(['none', 'test']);
+    expect(second.bytes).toEqual(first.bytes);
+    expect(store.asked).toEqual(['get', 'set', 'get']);
+  });
+
+  it('does without one that fails, and passes on what was wrong', async () => {
+    const found = diagnostic('CACHE_FOLDER_UNSAFE', { location: 'nowhere', reason: 'it is not' });
+    const store = memoryStore({ get: () => Promise.reject(new CacheFault(found)) });
+    const { warnings, document } = await open({ size: 1, store }).compile(job(1));
+    expect(warnings).toEqual([found]);
+    expect(document.diagnostics).toEqual([]);
+  });
+
+  it('does not take a late answer for that of another question', async () => {
+    let release: ((text: string) => void) | undefined;
+    const get = (key: string) =>
+      release === undefined
+        ? new Promise<string>((resolve) => (release = resolve))
+        : new Promise<undefined>((resolve) => {
+            // The first question is answered now, with nonsense, and only then this one.
+            release?.(`late, and not for ${key}`);
+            setTimeout(() => resolve(undefined), 50);
+          });
+    const pool = open({ size: 1, store: memoryStore({ get }) });
+    const first = await pool.compile(job(1));
+    expect(first.warnings.map(({ code }) => code)).toEqual(['CACHE_UNAVAILABLE']);
+    const second = await pool.compile(job(2));
+    expect(second.warnings).toEqual([]);
+  });
+});
