@@ -3,7 +3,7 @@
  * lives in one folder of the test's own; nothing of the system's runtimes is touched.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathOf } from './require.ts';
@@ -16,7 +16,11 @@ export interface Outcome {
 }
 
 /** Tries mkdir, then tells of the filter. */
-export const PROBE = ['/bin/sh', '-c', 'exec 2>&1; mkdir /tmp/d && echo made; grep ^Seccomp: /proc/self/status'];
+export const PROBE = [
+  '/bin/sh',
+  '-c',
+  'exec 2>&1; mkdir /tmp/d && echo made; grep ^Seccomp: /proc/self/status',
+];
 
 const APPLETS = ['sh', 'true', 'mkdir', 'grep', 'cat', 'echo', 'ls', 'id', 'sleep', 'kill', 'touch', 'chmod'];
 const CAPABILITIES = ['CAP_KILL', 'CAP_CHOWN', 'CAP_SETUID', 'CAP_SETGID'];
@@ -139,39 +143,60 @@ export function run(
 
 /** podman with storage and state of its own below a folder, and an image of one busybox. */
 export interface Podman {
-  /** `podman run` of the image; PROBE unless a command is given. `global` stands before `run`. */
-  run(options: {
-    global?: readonly string[];
-    args?: readonly string[];
-    command?: readonly string[];
-    prepare?: string;
-  }): Promise<Outcome>;
+  /** `podman run` of the image. */
+  run(options: PodmanRun & { prepare?: string }): Promise<Outcome>;
 }
 
-const IMAGE = 'localhost/seccompc-test:1';
+export interface PodmanRun {
+  /** What stands before `run`. */
+  global?: readonly string[];
+  args?: readonly string[];
+  /** PROBE unless given. */
+  command?: readonly string[];
+}
 
-export async function makePodman(folder: string, root: string): Promise<Podman> {
+export const IMAGE = 'localhost/seccompc-test:1';
+
+function podmanWords(folder: string): string[] {
   const at = (name: string) => join(folder, name);
-  const command = [
+  return [
     'podman', '--root', at('store'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs',
     '--cgroup-manager', 'cgroupfs', '--events-backend', 'none', '--runtime', 'crun',
   ]; // prettier-ignore
+}
+
+/** The command line of a `podman run`. */
+export function podmanCommand(
+  folder: string,
+  { global = [], args = [], command = PROBE }: PodmanRun,
+): string[] {
+  return [
+    ...podmanWords(folder), ...global, 'run', '--rm', '--network', 'none', '--cgroups', 'disabled',
+    // podman asks for more open files than a process without CAP_SYS_RESOURCE may have.
+    '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024', ...args, IMAGE, ...command,
+  ]; // prettier-ignore
+}
+
+/** Imports the image. To be called where crun finds its cgroup tree. @throws Error with podman's words */
+export function podmanSetup(folder: string, root: string): void {
+  const [program, ...args] = importCommand(folder, root);
+  const { status, stderr } = spawnSync(program!, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`podman import: ${stderr}`);
+}
+
+function importCommand(folder: string, root: string): string[] {
+  mkdirSync(folder, { recursive: true });
+  const archive = join(folder, 'root.tar');
+  spawnSync('tar', ['-C', root, '-cf', archive, '.']);
+  return [...podmanWords(folder), 'import', archive, IMAGE];
+}
+
+export async function makePodman(folder: string, root: string): Promise<Podman> {
   // Its own settings only: neither the user's nor other people's hooks.
   const env = { PATH: process.env['PATH'], HOME: folder };
-  const archive = `${root}.tar`;
-  if (!existsSync(archive)) spawnSync('tar', ['-C', root, '-cf', archive, '.']);
-  const imported = await inCgroup2([...command, 'import', archive, IMAGE], { env });
+  const imported = await inCgroup2(importCommand(folder, root), { env });
   if (imported.code !== 0) throw new Error(`podman import: ${imported.text}`);
   return {
-    run: ({ global = [], args = [], command: words = PROBE, prepare = '' }) =>
-      inCgroup2(
-        [
-          ...command, ...global, 'run', '--rm', '--network', 'none', '--cgroups', 'disabled',
-          // podman asks for more open files than a process without CAP_SYS_RESOURCE may have.
-          ...(args.some((arg) => arg.includes('nofile')) ? [] : ['--ulimit', 'nofile=1024:1024']),
-          '--ulimit', 'nproc=1024:1024', ...args, IMAGE, ...words,
-        ],
-        { env, prepare },
-      ), // prettier-ignore
+    run: ({ prepare = '', ...rest }) => inCgroup2(podmanCommand(folder, rest), { env, prepare }),
   };
 }
