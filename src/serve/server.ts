@@ -120,7 +120,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
 
   return {
     async stop() {
-      server.closeIdleConnections();
+      // Connections stay: one that looks idle may have a request on its way, which is to be refused in words.
       await withinTime(handler.stop(), limits.stopTime);
       await filters.close();
       if (await socket.isOurs()) await closeServer(server);
