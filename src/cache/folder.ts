@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { lstat, open, realpath } from 'node:fs/promises';
+import { closeSync, constants, lstatSync, openSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { diagnostic } from '../errors.ts';
@@ -24,30 +23,30 @@ const STICKY = 0o1000;
  * or file of another owner, or writable by group or world, or below a folder in which anybody can replace it.
  * @throws CacheFault
  */
-export async function secureFile(file: string): Promise<void> {
+export function secureFile(file: string): void {
   const folder = dirname(file);
   makeFolder(folder);
-  await refuseForeign(folder, 'folder');
+  refuseForeign(folder, 'folder');
   // A link above is fine, wherever it leads, as long as nobody else could turn it.
-  for (const path of new Set([resolve(folder), await realpath(folder)])) await refuseReplaceable(path);
+  for (const path of new Set([resolve(folder), realpathSync(folder)])) refuseReplaceable(path);
   // SQLite would make it with the umask's mode; its journal files take over the mode that it finds.
   const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-  await (await open(file, flags, 0o600)).close();
-  await refuseForeign(file, 'file');
+  closeSync(openSync(file, flags, 0o600));
+  refuseForeign(file, 'file');
 }
 
-async function refuseReplaceable(folder: string): Promise<void> {
+function refuseReplaceable(folder: string): void {
   if (!ownersAreKnown()) return;
   for (let above = dirname(folder); ; above = dirname(above)) {
-    const found = await lstat(above);
+    const found = lstatSync(above);
     const writable = (found.mode & WRITABLE_BY_WORLD) !== 0 && (found.mode & STICKY) === 0;
     if (writable && !found.isSymbolicLink()) throw unsafe(above, 'everybody can write to it');
     if (above === dirname(above)) return;
   }
 }
 
-async function refuseForeign(path: string, kind: 'folder' | 'file'): Promise<void> {
-  const found = await lstat(path);
+function refuseForeign(path: string, kind: 'folder' | 'file'): void {
+  const found = lstatSync(path);
   if (kind === 'folder' ? !found.isDirectory() : !found.isFile())
     throw unsafe(path, `it is no plain ${kind}`);
   if (!ownersAreKnown()) return;

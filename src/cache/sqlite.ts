@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { diagnostic } from '../errors.ts';
 import { secureFile } from './folder.ts';
 import { membersOf } from './members.ts';
@@ -70,7 +70,7 @@ export function sqliteStore(file: string): CacheStore {
   /** For a file that is no database any more. */
   async function startAnew(): Promise<void> {
     await close().catch(() => {});
-    for (const suffix of ['', '-wal', '-shm', '-journal']) await rm(`${file}${suffix}`, { force: true });
+    for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true });
     await database();
   }
 }
@@ -83,7 +83,7 @@ async function tune(db: Database): Promise<void> {
 }
 
 async function openDatabase(file: string): Promise<Database> {
-  await secureFile(file);
+  secureFile(file);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await connect(file);

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { checkProgram, isSeccompOpcode } from '../bpf/check.ts';
 import { decode } from '../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
@@ -14,6 +14,9 @@ export async function readInput(file: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
+    // At once where there is nothing to wait for.
+    const found = file === '-' ? undefined : statSync(file);
+    if (found?.isFile() && found.size <= LARGEST_INPUT) return readFileSync(file);
     const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
     for await (const chunk of stream) {
       size += chunk.length;

@@ -5,11 +5,7 @@ import type { Served } from '../cache/hot/serve.ts';
 
 const args = process.argv.slice(2);
 const served = serve();
-if (served === undefined)
-  void import('./program.ts').then(async ({ runCommandLine }) => {
-    // Not left to the event loop: a cache that hangs must not keep a finished command alive.
-    process.exit(await runCommandLine(args));
-  });
+if (served === undefined) void runProgram();
 else if (served.rest !== undefined)
   void import('./program.ts').then(async ({ finishOutput }) => {
     process.exitCode = await finishOutput(served.rest, args);
@@ -23,4 +19,11 @@ function serve(): Served | undefined {
   } catch {
     return undefined;
   }
+}
+
+async function runProgram(): Promise<void> {
+  const quick = args[0] === 'compile' ? (await import('./quick.ts')).runQuickly(args) : undefined;
+  const code = (await quick) ?? (await (await import('./program.ts')).runCommandLine(args));
+  // Not left to the event loop: a cache that hangs must not keep a finished command alive.
+  process.exit(code);
 }

@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { constants, fstatSync } from 'node:fs';
-import { open, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fail } from '../errors.ts';
@@ -12,23 +10,33 @@ export class OutputClosed extends Error {
 
 /** Writes a command's product: to a file, or to standard output without one. */
 export async function writeProduct(product: string | Uint8Array, file?: string): Promise<void> {
-  if (file === undefined || file === '-') return writeStream(process.stdout, product);
-  const found = await stat(file).catch(() => undefined);
+  if (file === undefined || file === '-') return writeStandard(1, product);
+  const found = statOf(file);
   // `-o /dev/stdout`, wherever the shell has sent that.
-  if (found !== undefined && isStandardOutput(found)) return writeStream(process.stdout, product);
+  if (found !== undefined && isStandardOutput(found)) return writeStandard(1, product);
   // A device, a pipe: nothing could be renamed into its place.
   if (found !== undefined && !found.isFile() && !found.isDirectory()) return writeInto(file, product);
   return replaceFile(file, found, product);
 }
 
 /**
- * Resolves when the stream has taken all of it.
+ * Writes to standard output (1) or standard error (2), all of it. Node's own streams for them take longer to make than
+ * most of our commands to run, so they are for a reader who lets us wait.
  * @throws OutputClosed when nobody reads any more; SeccompcError OUTPUT_NOT_WRITTEN
  */
-export async function writeStream(
-  stream: NodeJS.WritableStream,
-  product: string | Uint8Array,
-): Promise<void> {
+export async function writeStandard(fd: 1 | 2, product: string | Uint8Array): Promise<void> {
+  const bytes = Buffer.from(product);
+  let done = 0;
+  try {
+    while (done < bytes.length) done += writeSync(fd, bytes, done);
+  } catch (cause) {
+    if (codeOf(cause) === 'EAGAIN')
+      return writeStream(fd === 1 ? process.stdout : process.stderr, bytes.subarray(done));
+    refuseOutput(cause);
+  }
+}
+
+async function writeStream(stream: NodeJS.WritableStream, product: Uint8Array): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     stream.once('error', reject);
     stream.write(product, (error) => {
@@ -36,10 +44,27 @@ export async function writeStream(
       if (error) reject(error);
       else resolve(void stream.removeListener('error', reject));
     });
-  }).catch((cause: unknown) => {
-    if (codeOf(cause) === 'EPIPE') throw new OutputClosed('standard output is closed', { cause });
-    fail('OUTPUT_NOT_WRITTEN', { file: 'standard output', reason: reasonOf(cause) }, { cause });
-  });
+  }).catch(refuseOutput);
+}
+
+function refuseOutput(cause: unknown): never {
+  if (codeOf(cause) === 'EPIPE') throw new OutputClosed('standard output is closed', { cause });
+  return fail('OUTPUT_NOT_WRITTEN', { file: 'standard output', reason: reasonOf(cause) }, { cause });
+}
+
+/** Whether somebody looks at a stream. */
+export function isTerminal(fd: 1 | 2): boolean {
+  // Only the question whether that device is a terminal needs a module that is large.
+  return fstatSync(fd).isCharacterDevice() && process.getBuiltinModule('node:tty').isatty(fd);
+}
+
+/** Undefined also where one may not look; writing there says more. */
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file);
+  } catch {
+    return undefined;
+  }
 }
 
 function isStandardOutput(found: Stats): boolean {
@@ -54,6 +79,7 @@ function isStandardOutput(found: Stats): boolean {
 async function writeInto(file: string, product: string | Uint8Array): Promise<void> {
   try {
     // For writing only, so that a named pipe waits for its reader.
+    const { writeFile } = await import('node:fs/promises');
     await writeFile(file, product, { flag: constants.O_WRONLY });
   } catch (cause) {
     if (codeOf(cause) === 'EPIPE') throw new OutputClosed(`${file} is closed`, { cause });
@@ -65,30 +91,29 @@ async function writeInto(file: string, product: string | Uint8Array): Promise<vo
  * The whole product under a temporary name beside the file, then one rename: whoever reads the file sees the
  * old one or the new one, and a fault leaves the old one and nothing else.
  */
-async function replaceFile(
-  file: string,
-  old: Stats | undefined,
-  product: string | Uint8Array,
-): Promise<void> {
+function replaceFile(file: string, old: Stats | undefined, product: string | Uint8Array): void {
   if (old?.isDirectory()) fail('OUTPUT_NOT_CREATED', { file, reason: 'it is a folder' });
   // Through a symbolic link to what it points at: the link stays.
-  const target = old === undefined ? file : await realpath(file);
-  const temporary = join(
-    dirname(target),
-    `.${basename(target)}.${process.pid}-${randomBytes(4).toString('hex')}`,
-  );
+  const target = old === undefined ? file : realpathSync(file);
+  const random = Math.random().toString(36).slice(2);
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}-${random}`);
   const mode = old === undefined ? 0o666 : old.mode & 0o777;
-  const handle = await open(temporary, 'wx', mode).catch((cause: unknown) =>
-    fail('OUTPUT_NOT_CREATED', { file, reason: reasonOf(cause) }, { cause }),
-  );
+  let fd: number;
   try {
-    await handle.writeFile(product);
-    if (old !== undefined) await handle.chmod(mode);
-    await handle.close();
-    await rename(temporary, target);
+    fd = openSync(temporary, 'wx', mode);
   } catch (cause) {
-    await handle.close().catch(() => {});
-    await unlink(temporary).catch(() => {});
+    return fail('OUTPUT_NOT_CREATED', { file, reason: reasonOf(cause) }, { cause });
+  }
+  try {
+    try {
+      writeFileSync(fd, product);
+      if (old !== undefined) fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, target);
+  } catch (cause) {
+    unlinkSync(temporary);
     fail('OUTPUT_NOT_WRITTEN', { file, reason: reasonOf(cause) }, { cause });
   }
 }

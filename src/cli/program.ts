@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../cache/version.ts';
 import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
-import { OutputClosed, writeStream } from './output.ts';
+import { OutputClosed, writeStandard } from './output.ts';
 import { printFailure } from './report.ts';
 
 /** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
@@ -97,7 +97,7 @@ export async function runCommandLine(args: string[]): Promise<number> {
     await program.parseAsync(plainNegatives(args), { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
-    if (help.length > 0) await writeStream(process.stdout, help.join('')).catch(() => {});
+    if (help.length > 0) await writeStandard(1, help.join('')).catch(() => {});
     return await reportFailure(error, args);
   }
 }
@@ -105,7 +105,7 @@ export async function runCommandLine(args: string[]): Promise<number> {
 /** For a first file that was stopped in the middle of its answer: writes the rest, or says why that cannot be. */
 export async function finishOutput(rest: Uint8Array, args: string[]): Promise<number> {
   try {
-    await writeStream(process.stdout, rest);
+    await writeStandard(1, rest);
     return EXIT.ok;
   } catch (error) {
     return reportFailure(error, args);
@@ -152,7 +152,8 @@ function plainNegatives(args: readonly string[]): string[] {
   );
 }
 
-async function reportFailure(error: unknown, args: string[]): Promise<number> {
+/** Says what ended a command; gives what to exit with. */
+export async function reportFailure(error: unknown, args: string[]): Promise<number> {
   // Whoever read our output has gone; there is nobody to tell.
   if (error instanceof OutputClosed) return EXIT.ioError;
   const found = diagnosticsOf(error, args);

@@ -1,8 +1,7 @@
-import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { diagnosticJson } from '../errors.ts';
 import type { Diagnostic, Severity } from '../errors.ts';
-import { writeStream } from './output.ts';
+import { isTerminal, writeStandard } from './output.ts';
 
 export { diagnosticJson };
 
@@ -29,21 +28,21 @@ export async function printWarnings(diagnostics: readonly Diagnostic[], voice: V
 
 /** What ended a command: as text on stderr, or as the one JSON document on stdout. */
 export async function printFailure(diagnostics: readonly Diagnostic[], json: boolean): Promise<void> {
-  if (json) await writeStream(process.stdout, toJson({ diagnostics: diagnostics.map(diagnosticJson) }));
+  if (json) await writeStandard(1, toJson({ diagnostics: diagnostics.map(diagnosticJson) }));
   else await say(diagnostics.map((found) => formatDiagnostic(found, usesColour())).join(''));
 }
 
 /** Words for whoever is watching. */
 export async function say(text: string): Promise<void> {
   // Nobody may be reading them; that is no reason to fail.
-  await writeStream(process.stderr, text).catch(() => {});
+  await writeStandard(2, text).catch(() => {});
 }
 
 /** `file:line:column: severity: message [CODE]`, then the hint on an indented line. */
 export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
   const { file, line, column, severity, message, code, hint } = found;
   const place = [file ?? 'seccompc', ...(line === undefined ? [] : [line, column ?? 1])].join(':');
-  const word = colour ? styleText(COLOURS[severity], severity, { validateStream: false }) : severity;
+  const word = colour ? `\u001b[${COLOURS[severity]}m${severity}\u001b[39m` : severity;
   const text = `${printable(place)}: ${word}: ${printable(message)} [${code}]\n`;
   return hint === undefined ? text : `${text}    ${printable(hint)}\n`;
 }
@@ -56,11 +55,12 @@ function printable(text: string): string {
   });
 }
 
-const COLOURS = { error: 'red', warning: 'yellow', note: 'cyan' } as const satisfies Record<Severity, string>;
+/** Red, yellow, cyan: SGR numbers (ECMA-48 8.3.117); node:util, which knows them too, would have to be loaded. */
+const COLOURS = { error: 31, warning: 33, note: 36 } as const satisfies Record<Severity, number>;
 
 function usesColour(): boolean {
   // no-color.org: any value that is not empty.
-  return process.stderr.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  return isTerminal(2) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
 /** One document, indented for people; ends with a newline. */

@@ -23,8 +23,3 @@ export async function summarise(filter: Filter): Promise<string> {
     filter.proved ? 'proved' : 'not proved',
   ].join('; ')}; `;
 }
-
-/** How it was made, the end of the line. The hot tier says the same (src/cache/hot/serve.ts). */
-export function origin(tier: string, milliseconds: number): string {
-  return `${tier === 'none' ? 'compiled' : `from the cache (${tier})`} in ${Math.round(milliseconds)} ms\n`;
-}

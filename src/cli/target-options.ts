@@ -1,27 +1,13 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { ArchName } from '../arch.ts';
-import { capabilitySet, makeTarget, parseKernelVersion } from '../target.ts';
-import type { KernelVersion, Target } from '../target.ts';
+import { parseKernelVersion } from '../target.ts';
+import type { KernelVersion } from '../target.ts';
 import { archArgument } from './arch-option.ts';
-import { hostArch, hostKernel } from './host.ts';
+import { collect, parseArchList } from './target-flags.ts';
 
-/** The flags that say what a profile is compiled for, as the parser leaves them. */
-export interface TargetFlags {
-  arch?: ArchName;
-  architectures?: ArchName[] | 'native';
-  capSet: 'default' | 'all' | 'none';
-  cap?: string[];
-  capDrop?: string[];
-  kernel?: KernelVersion;
-  engine: Target['engine'];
-  semantics: Target['semantics'];
-  enosysStub?: boolean;
-  enosysAfter?: KernelVersion;
-  overlap: Target['overlap'];
-  failUnknown?: true;
-  force?: true;
-}
+export { targetOf } from './target-flags.ts';
+export type { TargetFlags } from './target-flags.ts';
 
 /** Adds the flags that every command with a profile has. */
 export function addTargetOptions(command: Command): Command {
@@ -74,39 +60,12 @@ export function addTargetOptions(command: Command): Command {
     .option('--force', 'accept what is nearly always a mistake');
 }
 
-/** The target that the flags ask for. Only here does a result come to depend on the machine it is made on. */
-export function targetOf(flags: TargetFlags): Target {
-  const arch = flags.arch ?? hostArch();
-  const { architectures, enosysAfter } = flags;
-  const kernel = flags.kernel ?? hostKernel();
-  return makeTarget({
-    arch,
-    ...(architectures === undefined
-      ? {}
-      : { architectures: architectures === 'native' ? [arch] : architectures }),
-    capabilities: capabilitySet(flags.engine, flags.capSet, flags.cap ?? [], flags.capDrop ?? []),
-    ...(kernel === undefined ? {} : { kernel }),
-    engine: flags.engine,
-    semantics: flags.semantics,
-    enosysStub: flags.enosysStub ?? flags.semantics === 'runc',
-    ...(enosysAfter === undefined ? {} : { enosysAfter }),
-    overlap: flags.overlap,
-    failUnknown: flags.failUnknown ?? false,
-    force: flags.force ?? false,
-  });
-}
-
 function architectureList(text: string): ArchName[] | 'native' {
-  return text === 'native' ? text : text.split(',').map((name) => archArgument(name.trim()));
+  return parseArchList(text) ?? text.split(',').map((name) => archArgument(name.trim()));
 }
 
 function kernelVersion(text: string): KernelVersion {
   const version = parseKernelVersion(text);
   if (version === undefined) throw new InvalidArgumentError('Give two numbers, such as 5.15.');
   return version;
-}
-
-/** Both `--cap A --cap B` and `--cap A,B`. */
-function collect(text: string, before: string[] = []): string[] {
-  return [...before, ...text.split(',').map((name) => name.trim())];
 }

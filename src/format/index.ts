@@ -2,13 +2,13 @@ import { disassemble } from '../bpf/disassemble.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import { toC } from './c.ts';
 import { toGo } from './go.ts';
+import type { FormatName } from './names.ts';
 import type { ProgramImage } from './program.ts';
 import { toRust } from './rust.ts';
 import { toBase64, toHex } from './text.ts';
 
-/** The forms a filter can be written in, JSON apart: that one also tells how it was made (see src/cli). */
-export const FORMAT_NAMES = ['raw', 'hex', 'base64', 'c', 'rust', 'go', 'asm'] as const;
-export type FormatName = (typeof FORMAT_NAMES)[number];
+export { FORMAT_NAMES } from './names.ts';
+export type { FormatName } from './names.ts';
 
 const EMITTERS: Record<FormatName, (image: ProgramImage, tables?: SyscallTables) => string | Uint8Array> = {
   raw: ({ bytes }) => bytes,

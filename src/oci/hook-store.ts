@@ -40,7 +40,7 @@ export function hookStore(folder: string, target?: Target): HookStore {
 
   /** Pairs of another version, or for other options, must not outlive the change. */
   async function renew(): Promise<void> {
-    await secureFile(madeBy);
+    secureFile(madeBy);
     const lines = [await build(), settingsOf(target)];
     if ((await madeByNow()).slice(0, 2).join() === lines.join()) return;
     for (const name of await files()) await rm(join(folder, name));

@@ -11,6 +11,7 @@ import type { HotRequest } from '../../src/cache/hot/request.ts';
 import { findHot } from '../../src/cache/hot/serve.ts';
 import { configSubject } from '../../src/cache/hot/subject.ts';
 import { makeCommand } from '../../src/cli/commands/compile.ts';
+import { quickFlags } from '../../src/cli/quick.ts';
 import { formatOci } from '../../src/profile/docker.ts';
 import { parseProfile } from '../../src/profile/read.ts';
 
@@ -51,7 +52,7 @@ describe('a hot request', () => {
   it('is none where anything is out of the ordinary', () => {
     for (const args of [
       [], ['-'], ['a', 'b'], ['a', '--'], ['--', 'a'], ['a', '--no-cache'], ['a', '--format=c'], ['a', '-ofile'],
-      ['a', '-o'], ['a', '-o', '-'], ['a', '-o', 'b', '-o', 'c'], ['a', '--cache', 'b', '--cache', 'c'], ['a', '--help'],
+      ['a', '-o'], ['a', '-o', '-'], ['a', '--help'],
       ['a', '--frobnicate'], ['a', '--arch', '--force'], ['', '-q'], ['a', '-qq'], ['a', '--arch', ''],
     ]) expect({ args, found: request(...args) }).toEqual({ args, found: undefined }); // prettier-ignore
     expect(hotRequest(['resolve', 'a'], BUILD)).toBeUndefined();
@@ -73,6 +74,61 @@ describe('a hot request', () => {
     // What the words do not say comes from the machine.
     expect(request('a', '--arch', 'x86_64', '--kernel', '6.1')!.identity).not.toContain(process.arch);
     expect(request('a')!.identity).toContain(process.arch);
+  });
+});
+
+describe('the quick reading of a command line', () => {
+  const parsed = (args: string[]) => {
+    const command = makeCommand()
+      .exitOverride()
+      .action(() => {});
+    command.configureOutput({ writeErr: () => {} });
+    try {
+      return { file: command.parse(args, { from: 'user' }).args[0], flags: command.opts() };
+    } catch {
+      return undefined;
+    }
+  };
+  const VALUES = [
+    'raw', 'json', 'asm', 'elf', 'size', 'attach', 'fast', 'x86_64', 'SCMP_ARCH_AARCH64', 'amd64', 'pdp11', 'native',
+    'x86_64,arm', 'x86,', 'all', 'none', 'default', 'NET_ADMIN', 'cap_chown,SYS_ADMIN', '6.1', '5', '4.19.0', 'podman',
+    'moby', 'runc', 'crun', 'error', 'warn', 'out.bpf', 'dir',
+  ]; // prettier-ignore
+  const words = fc.oneof(
+    fc.tuple(fc.constantFrom(...HOT_VALUES), fc.constantFrom(...VALUES)),
+    fc.tuple(fc.constantFrom(...HOT_FLAGS)),
+  );
+
+  it('gives what the parser gives, or leaves it to the parser', () => {
+    const seen = { taken: 0, left: 0, refused: 0 };
+    fc.assert(
+      fc.property(fc.array(words, { maxLength: 5 }), fc.nat(5), (options, at) => {
+        const args = [...options.slice(0, at), ['p.json'], ...options.slice(at)].flat();
+        const quick = quickFlags(['compile', ...args]);
+        const full = parsed(args);
+        if (quick === undefined) seen.left += 1;
+        else expect(quick).toEqual(full);
+        if (full === undefined) seen.refused += 1;
+        else if (quick !== undefined) seen.taken += 1;
+      }),
+      { numRuns: 3000 },
+    );
+    // What the parser refuses, and nothing else, is left to it.
+    expect(seen.left).toBe(seen.refused);
+    expect(seen.taken).toBeGreaterThan(300);
+  });
+
+  it('takes every option with a good value', () => {
+    const good: Record<string, string> = {
+      '-o': 'f', '--output': 'f', '--format': 'c', '--optimize': 'size', '--cache': 'd', '--arch': 'arm64',
+      '--architectures': 'x86_64,x32', '--cap-set': 'all', '--cap': 'CHOWN,KILL', '--cap-drop': 'KILL', '--kernel': '6.1',
+      '--engine': 'podman', '--semantics': 'runc', '--enosys-after': '5.4', '--overlap': 'error',
+    }; // prettier-ignore
+    for (const option of [...HOT_VALUES, ...HOT_FLAGS]) {
+      const args = ['p.json', option, ...(good[option] === undefined ? [] : [good[option]])];
+      expect(quickFlags(['compile', ...args])).toEqual(parsed(args));
+      expect(quickFlags(['compile', ...args])).toBeDefined();
+    }
   });
 });
 

@@ -23,41 +23,55 @@ export const HOT_FLAGS = [
   '--force',
 ]; // prettier-ignore
 
+/** Words that need no parser: the input, and the options in their order, each with its value if it takes one. */
+export interface HotWords {
+  file: string;
+  options: (readonly [option: string, value?: string])[];
+}
+
 /**
- * Reads `compile FILE [OPTION...]` as the parser of the command would, but for nothing else: undefined for any word
- * that is not exactly one of those above, and for what is given twice or needs its input or its place to be looked at.
- * Values are not judged: words that no run has succeeded with have no entry.
- *
- * @param build what tells this build from every other one
+ * Reads `compile FILE [OPTION...]` as the parser of the command would, but nothing else: undefined for any word that is
+ * not exactly one of those above, and for a value that might be taken for something else.
  */
-export function hotRequest(args: readonly string[], build: string): HotRequest | undefined {
+export function hotWords(args: readonly string[]): HotWords | undefined {
   if (args[0] !== 'compile') return undefined;
-  const rest: string[] = [];
   let file: string | undefined;
-  let output: string | undefined;
-  let cache: string | undefined;
+  const options: (readonly [string, string?])[] = [];
   for (let index = 1; index < args.length; index += 1) {
     const word = args[index]!;
     if (!word.startsWith('-')) {
       if (file !== undefined || word === '') return undefined;
       file = word;
-    } else if (HOT_FLAGS.includes(word)) rest.push(word);
+    } else if (HOT_FLAGS.includes(word)) options.push([word]);
     else if (HOT_VALUES.includes(word)) {
       const value = args[(index += 1)];
       if (value === undefined || value === '' || value.startsWith('-')) return undefined;
-      if (word === '-o' || word === '--output') {
-        if (output !== undefined) return undefined;
-        output = value;
-      } else if (word === '--cache') {
-        if (cache !== undefined) return undefined;
-        cache = value;
-      } else rest.push(word, value);
+      options.push([word, value]);
     } else return undefined;
   }
-  if (file === undefined) return undefined;
-  const json = rest.includes('--json') || rest[rest.indexOf('--format') + 1] === 'json';
+  return file === undefined ? undefined : { file, options };
+}
+
+/**
+ * The request that the words are. Values are not judged: words that no run has succeeded with have no entry.
+ *
+ * @param build what tells this build from every other one
+ */
+export function hotRequest(args: readonly string[], build: string): HotRequest | undefined {
+  const words = hotWords(args);
+  if (words === undefined) return undefined;
+  let output: string | undefined;
+  let cache: string | undefined;
+  const rest: string[] = [];
+  for (const [option, value] of words.options) {
+    if (option === '-o' || option === '--output') output = value;
+    else if (option === '--cache') cache = value;
+    else rest.push(option, ...(value === undefined ? [] : [value]));
+  }
+  const json = rest.includes('--json') || rest[rest.lastIndexOf('--format') + 1] === 'json';
   const speaks = !json && !rest.includes('-q') && !rest.includes('--quiet');
-  return { file, output, cache, speaks, json, identity: [build, ...machine(rest), ...rest].join('\0') };
+  const identity = [build, ...machine(rest), ...rest].join('\0');
+  return { file: words.file, output, cache, speaks, json, identity };
 }
 
 /** What a run takes from the machine where the words do not say it. node:os is loaded only where it is asked. */

@@ -1,0 +1,149 @@
+import { BUILD } from '../cache/hot/build.ts';
+import { keepHot } from '../cache/hot/keep.ts';
+import { hotRequest } from '../cache/hot/request.ts';
+import { countAnswer, HOT_TIER } from '../cache/hot/serve.ts';
+import type { CacheStore } from '../cache/index.ts';
+import type { CompileOptions, Filter } from '../compile.ts';
+import type { Diagnostic } from '../errors.ts';
+import { diagnostic, fail } from '../errors.ts';
+import type { FormatName } from '../format/index.ts';
+import { readInput } from './input.ts';
+import { isTerminal, writeProduct } from './output.ts';
+import { formatDiagnostic, printWarnings, say } from './report.ts';
+import type { Voice } from './report.ts';
+import { targetOf } from './target-flags.ts';
+import type { TargetFlags } from './target-flags.ts';
+
+/** What the flags of `compile` say, however they were read. */
+export interface CompileFlags extends TargetFlags, Voice {
+  output?: string;
+  format?: FormatName | 'json';
+  optimize: 'attach' | 'frequency' | 'size';
+  prove: boolean;
+  requireProof?: true;
+  /** A location, or false for --no-cache. */
+  cache?: string | false;
+}
+
+/** A filter, and what the cache had to do with it. */
+export interface Compiled {
+  filter: Filter;
+  /** The kind of store that answered, or `none`. */
+  tier: string;
+  /** null without a cache. */
+  key: string | null;
+  warnings: Diagnostic[];
+}
+
+/** The command `compile`. @throws SeccompcError, OutputClosed */
+export async function runCompile(file: string, options: CompileFlags): Promise<void> {
+  const begin = Date.now();
+  const format = chooseFormat(options);
+  const voice = { ...options, json: format === 'json' };
+  const input = await readInput(file);
+  const target = targetOf(options);
+  const settings: CompileOptions = {
+    target,
+    optimize: options.optimize,
+    prove: options.requireProof ? 'require' : options.prove ? 'auto' : 'never',
+    file,
+  };
+  const compiled = await compileWith(options.cache, input, settings);
+  const { filter, warnings } = compiled;
+  const product = await render(compiled, format);
+  const speaks = !voice.quiet && !voice.json;
+  const summary = speaks && filter.confined ? await (await import('./summary.ts')).summarise(filter) : '';
+  if (options.cache !== false) {
+    const hot = format === 'json' ? await render({ ...compiled, tier: HOT_TIER }, format) : product;
+    const refused = keepAnswer({ input, compiled, summary, product: hot }, speaks);
+    if (refused !== undefined) warnings.push(refused);
+  }
+  await printWarnings(warnings, voice);
+  await printWarnings(filter.diagnostics, voice);
+  if (!filter.confined) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], voice);
+
+  await writeProduct(product, options.output);
+  if (summary !== '') await say(summary + originOf(compiled.tier, Date.now() - begin));
+}
+
+/** What the next process needs to answer the same command line without any of this code. */
+function keepAnswer(
+  made: { input: Uint8Array; compiled: Compiled; summary: string; product: string | Uint8Array },
+  speaks: boolean,
+): Diagnostic | undefined {
+  const { filter, tier, warnings } = made.compiled;
+  const request = BUILD === undefined ? undefined : hotRequest(process.argv.slice(2), BUILD);
+  if (request === undefined) return undefined;
+  countAnswer(request, tier);
+  // In JSON the warnings of this run's cache would be said again and again.
+  if (!filter.confined || (request.json && warnings.length > 0)) return undefined;
+  const reason = keepHot(request, made.input, {
+    words: speaks ? filter.diagnostics.map((found) => formatDiagnostic(found, false)).join('') : '',
+    summary: made.summary,
+    product: Buffer.from(made.product),
+    namesFile: filter.diagnostics.length > 0 && (speaks || request.json),
+  });
+  return reason === undefined ? undefined : diagnostic('CACHE_ENTRY_REFUSED', { reason });
+}
+
+/** How it was made, the end of the summary. The hot tier says the same (src/cache/hot/serve.ts). */
+function originOf(tier: string, milliseconds: number): string {
+  return `${tier === 'none' ? 'compiled' : `from the cache (${tier})`} in ${milliseconds} ms\n`;
+}
+
+/** Contradictions are refused before anything is read. */
+function chooseFormat({ format, json, output, prove, requireProof }: CompileFlags): FormatName | 'json' {
+  if (json && format !== undefined && format !== 'json')
+    fail('USAGE', { reason: `--json and --format ${format} ask for different products` });
+  if (requireProof && !prove)
+    fail('USAGE', { reason: '--require-proof and --no-prove contradict each other' });
+  const chosen = json ? 'json' : (format ?? 'raw');
+  if (chosen === 'raw' && output === undefined && isTerminal(1)) fail('OUTPUT_IS_TERMINAL');
+  return chosen;
+}
+
+/** Compiles by way of the cache at a location, of the user's own (undefined), or of none (false). */
+export async function compileWith(
+  cache: string | false | undefined,
+  input: Uint8Array,
+  options: CompileOptions,
+): Promise<Compiled> {
+  if (cache === false) return compileFresh(input, options, []);
+  const { CacheFault, closeStore, compileCached, openStore } = await import('../cache/index.ts');
+  let store: CacheStore;
+  try {
+    store = openStore(cache);
+  } catch (error) {
+    if (error instanceof CacheFault) return compileFresh(input, options, [error.diagnostic]);
+    throw error;
+  }
+  try {
+    return await compileCached(input, options, store);
+  } finally {
+    await closeStore(store);
+  }
+}
+
+async function compileFresh(
+  input: Uint8Array,
+  options: CompileOptions,
+  warnings: Diagnostic[],
+): Promise<Compiled> {
+  const { compile } = await import('../compile.ts');
+  return { filter: await compile(input, options), tier: 'none', key: null, warnings };
+}
+
+async function render(compiled: Compiled, format: FormatName | 'json'): Promise<string | Uint8Array> {
+  const { filter } = compiled;
+  if (format === 'json') {
+    const { filterJson } = await import('./filter-json.ts');
+    return filterJson(compiled);
+  }
+  // There is no program, and no text could stand for that.
+  if (!filter.confined) return new Uint8Array();
+  if (format === 'raw') return filter.bytes;
+  const { formatProgram } = await import('../format/index.ts');
+  if (format !== 'asm') return formatProgram(format, filter);
+  const { tablesFor } = await import('./tested-arches.ts');
+  return formatProgram(format, filter, await tablesFor(filter.instructions));
+}
