@@ -53,7 +53,8 @@ export function variableOf({ env }: HookFile, name: string): string | undefined 
 /** mawk is the fastest; any will do that tells how the command ended to which it has written. */
 export function findAwk(): string | undefined {
   return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
-    const probe = 'BEGIN { c = "exit 3"; print "" | c; exit close(c) ? 42 : 0 }';
+    // The command reads: an awk that writes to one that does not can end by SIGPIPE.
+    const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) ? 42 : 0 }';
     return path !== undefined && spawnSync(path, [probe]).status === 42;
   });
 }

@@ -224,7 +224,7 @@ function main(): void {
     );
     const root = makeRoot(join(path, 'root'));
     const tables = [
-      startTable(path, root, rounds),
+      ...startTables(path, root, rounds),
       ...hookTables(path, root, rounds),
       bundleTable(path, root),
     ];
