@@ -1,13 +1,14 @@
 #!/bin/sh
-# What `npm run bench` runs: builds the command and the benchmark with tsc, then measures. Takes the options of main.ts.
+# run.sh NAME [OPTION...]: builds the command and the benchmarks with tsc, then runs test/bench/NAME.ts.
 set -eu
 cd "$(dirname "$0")/../.."
 
+name=$1
+shift
 out=node_modules/.cache/seccompc-bench
-tsc=node_modules/.bin/tsc
 npm run --silent build
-"$tsc" -p test/bench/tsconfig.json --outDir "$out"
+node_modules/.bin/tsc -p test/bench/tsconfig.json --outDir "$out"
 cp package.json "$out/"
 # Node 20 reads the file named here at every start, 30 ms for a whole set of certificates.
 unset NODE_EXTRA_CA_CERTS
-exec node "$out/test/bench/main.js" "$@"
+exec node "$out/test/bench/$name.js" "$@"
