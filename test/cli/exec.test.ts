@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { pathOf, requirements } from '../e2e/oci/require.ts';
 import { skipWithout } from '../oracle/compare.ts';
+import { asOrdinaryUser, isForOrdinaryUsers } from './ordinary-user.ts';
 import { UNCONFINED_CONFIG } from './profiles.ts';
 import { environment, MAIN, runIn, scratch } from './run.ts';
 
@@ -98,13 +99,14 @@ describe.skipIf(skipWithout(needs))('exec', () => {
     expect(state).toContain('(sleep) Z');
   });
 
-  it.runIf(process.getuid?.() === 0)('needs no root', () => {
-    const env = environment(folder, { PATH: '/usr/bin:/bin' });
-    const profile = join(folder, MKDIR);
+  it.runIf(isForOrdinaryUsers())('needs no root', () => {
     chmodSync(folder, 0o755);
-    const args = [MAIN, 'exec', profile, '--no-cache', '--', 'sh', '-c', 'id -u; mkdir /tmp/made'];
-    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: '/', env, uid: 65534, gid: 65534 });
-    expect(stdout.toString()).toBe('65534\n');
+    const env = environment(folder, { PATH: '/usr/bin:/bin' });
+    const script = 'id -u; mkdir /tmp/seccompc-not-made';
+    const args = [MAIN, 'exec', join(folder, MKDIR), '--no-cache', '--', 'sh', '-c', script];
+    const user = asOrdinaryUser();
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: '/', env, ...user });
+    expect(stdout.toString()).toBe(`${user.uid ?? process.getuid?.()}\n`);
     expect(stderr.toString()).toContain('No space left on device');
   });
 });
