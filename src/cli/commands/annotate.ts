@@ -32,6 +32,7 @@ The argument has nothing in it that a shell would change. Only crun reads it: ot
 profile that the client gives them, so give them the same one.
 
 Examples:
+  seccompc annotate profile.json
   podman run $(seccompc annotate profile.json) --security-opt seccomp=profile.json IMAGE
   docker run --runtime=crun $(seccompc annotate profile.json --for docker) IMAGE`;
 
