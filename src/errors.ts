@@ -518,7 +518,8 @@ const TABLE = {
   CRUN_WITHOUT_CACHE: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: '{program} does not tell of which release it and its libseccomp are, so it is too old to have the cache',
+    message:
+      '{program} does not tell of which release it and its libseccomp are, so it is too old to have the cache',
     hint: 'crun has it since 1.14; an older one takes the annotation ("seccompc bundle")',
   },
   CRUN_UNTESTED: {
