@@ -100,6 +100,18 @@ const chunks = {
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
 } as const;
 
+/** What is always needed together stands in one file: finding and opening one takes 0.3 ms. */
+const together = [
+  {
+    name: 'base',
+    test: /src.(arch|errors|target|action)\.ts$|src.cli.(output|report|input|host|target-flags|compile-run)\.ts$|src.bpf.(check|instruction)\.ts$|src.format.(text|names)\.ts$|src.cache.hot.|src.cache.(members|location|make-folder|version)\.ts$|src.profile.types\.ts$/,
+  },
+  {
+    name: 'store',
+    test: /src.cache.(?!hot)|src.syscalls.(load|since|perfect-hash|generated.union)|keyv|buffer/,
+  },
+];
+
 export default defineConfig([
   // A file of its own: whatever it shared with the others would be a second file to load before the first answer.
   {
@@ -111,7 +123,7 @@ export default defineConfig([
   {
     ...common,
     input: { program: 'src/cli/program.ts', quick: 'src/cli/quick.ts' },
-    output: chunks,
+    output: { ...chunks, codeSplitting: { groups: together } },
     plugins: [licences, withoutChildProcess],
   },
   {

@@ -6,7 +6,6 @@ import { decode } from '../bpf/instruction.ts';
 import type { Filter } from '../compile.ts';
 import { codeTable } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
-import { decodeBase64, encodeBase64 } from '../format/text.ts';
 import { FLAG_NAMES } from '../profile/types.ts';
 import { canonicalBytes } from './canonical.ts';
 import { membersOf } from './members.ts';
@@ -54,7 +53,7 @@ export function writeEntry(filter: Filter, key: string, file: string): string | 
   if (filter.diagnostics.some((d) => d.file !== undefined && d.file !== file)) return undefined;
   const { convertedLength: converted, endian, arches, confined, listenerPath, target, proved } = filter;
   const body: Body = {
-    bytes: encodeBase64(filter.bytes),
+    bytes: Buffer.from(filter.bytes).toString('base64'),
     convertedLength: converted,
     endian,
     arches,
@@ -87,8 +86,9 @@ export function readEntry(text: string, expected: Expectation): Filter | { refus
 }
 
 function readBody(body: Body, expected: Expectation): Filter | { refused: string } {
-  const bytes = decodeBase64(body.bytes);
-  if (bytes === undefined || bytes.length % 8 !== 0) return { refused: 'its program is damaged' };
+  const bytes = Uint8Array.from(Buffer.from(body.bytes, 'base64'));
+  if (bytes.length % 8 !== 0 || Buffer.from(bytes).toString('base64') !== body.bytes)
+    return { refused: 'its program is damaged' };
   const foreign = body.confined && body.endian !== archOf(expected.arch).endian;
   if (foreign || body.target.arch !== expected.arch)
     return { refused: 'its program is for another architecture' };

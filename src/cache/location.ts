@@ -25,7 +25,7 @@ export function userCacheFolder(
 
 /** `sqlite` of `sqlite:FILE`; undefined for a path. Two letters at least, so that a Windows drive is no scheme. */
 export function schemeOf(location: string): string | undefined {
-  return /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  return /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(location)?.[1]?.toLowerCase();
 }
 
 /** The folder that `--cache LOCATION` names; undefined where it names no folder. */

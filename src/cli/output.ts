@@ -1,6 +1,7 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { mayBeTerminal } from '../cache/hot/serve.ts';
 import { fail } from '../errors.ts';
 
 /** The reader of our standard output has gone. */
@@ -52,10 +53,9 @@ function refuseOutput(cause: unknown): never {
   return fail('OUTPUT_NOT_WRITTEN', { file: 'standard output', reason: reasonOf(cause) }, { cause });
 }
 
-/** Whether somebody looks at a stream. */
+/** Whether somebody looks at a stream. Only that question needs a module that is large, so it comes last. */
 export function isTerminal(fd: 1 | 2): boolean {
-  // Only the question whether that device is a terminal needs a module that is large.
-  return fstatSync(fd).isCharacterDevice() && process.getBuiltinModule('node:tty').isatty(fd);
+  return mayBeTerminal(fd) && process.getBuiltinModule('node:tty').isatty(fd);
 }
 
 /** Undefined also where one may not look; writing there says more. */

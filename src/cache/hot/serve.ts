@@ -32,7 +32,7 @@ export function serveHot(args: readonly string[], build: string): Served | undef
   const input = readRegular(request.file);
   const answer = input && findHot(folder, request, input);
   if (answer === undefined || 'refused' in answer) return undefined;
-  if (answer.words !== '' && isTerminal(2)) return undefined;
+  if (answer.words !== '' && mayBeTerminal(2)) return undefined;
   if (request.output !== undefined && !replaceFile(request.output, answer.product)) return undefined;
 
   addAnswer(folder, HOT_TIER);
@@ -89,15 +89,15 @@ export function slotOf({ identity }: HotRequest, subject: Uint8Array): string {
 
 /** Whether the product goes to an ordinary place: a raw filter is refused to a terminal, a link is followed, ... */
 function isPlace({ output }: HotRequest): boolean {
-  if (output === undefined) return !isTerminal(1);
+  if (output === undefined) return !mayBeTerminal(1);
   const found = lstatSync(output, { throwIfNoEntry: false });
   if (found === undefined) return true;
   const standard = fstatSync(1);
   return found.isFile() && (found.dev !== standard.dev || found.ino !== standard.ino);
 }
 
-/** Errs towards yes: asking the system would load more than this whole file. */
-function isTerminal(fd: number): boolean {
+/** Errs towards yes: to ask the system, more would have to be loaded than this whole file. */
+export function mayBeTerminal(fd: number): boolean {
   const found = fstatSync(fd);
   return found.isCharacterDevice() && !(process.platform === 'linux' && found.rdev === LINUX_DEV_NULL);
 }

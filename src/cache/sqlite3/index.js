@@ -4,7 +4,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** A database that answers to callbacks, as sqlite3 does. */
 class Database {
@@ -67,14 +66,11 @@ function answer(done, work) {
 
 /** @returns {typeof import('@photostructure/sqlite')} */
 function loadBinding() {
-  const require = createRequire(import.meta.url);
   // Node 22 calls its SQLite experimental, in a warning that nobody who compiles a profile can do anything about.
   const { emitWarning } = process; // oxlint-disable-line typescript/unbound-method -- put back, not called
   process.emitWarning = () => {};
   try {
-    return require('node:sqlite');
-  } catch {
-    return require(nativeBinding(require));
+    return /** @type {any} */ (process.getBuiltinModule('node:sqlite')) ?? loadNative();
   } finally {
     process.emitWarning = emitWarning;
   }
@@ -83,14 +79,19 @@ function loadBinding() {
 /**
  * For Node 20, which has none: the binary of @photostructure/sqlite, which the build puts into dist/sqlite.
  *
- * @param {NodeJS.Require} require
+ * @returns {typeof import('@photostructure/sqlite')}
  */
-function nativeBinding(require) {
+function loadNative() {
   const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
-  const file = join(`${process.platform}-${process.arch}`, `@photostructure+sqlite.${libc}.node`);
-  const built = join(dirname(fileURLToPath(import.meta.url)), '../sqlite', file);
-  if (existsSync(built)) return built;
-  return join(dirname(require.resolve('@photostructure/sqlite/package.json')), 'prebuilds', file);
+  const name = join(`${process.platform}-${process.arch}`, `@photostructure+sqlite.${libc}.node`);
+  let file = join(import.meta.dirname, '../sqlite', name);
+  if (!existsSync(file)) {
+    const { resolve } = createRequire(import.meta.url);
+    file = join(dirname(resolve('@photostructure/sqlite/package.json')), 'prebuilds', name);
+  }
+  const native = { exports: {} };
+  process.dlopen(native, file);
+  return /** @type {any} */ (native.exports);
 }
 
 export default { Database };
