@@ -432,13 +432,13 @@ const TABLE = {
     severity: 'error',
     exit: EXIT.unavailable,
     message: 'there is no {program} on this machine to load the filter',
-    hint: 'install bubblewrap; it needs Linux',
+    hint: 'install perl; it needs Linux. bubblewrap can load a filter too: see docs/oci.md',
   },
   LOADER_FAILED: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: '{program} could not start the command',
-    hint: 'its own words are above; a system without user namespaces lets only root use it',
+    message: 'the command was not started under the filter: {reason}',
+    hint: 'a filter that refuses execve refuses the command itself',
   },
   COMMAND_NOT_STARTED: {
     severity: 'error',

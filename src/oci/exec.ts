@@ -1,20 +1,46 @@
-/** Running a command under a filter: bubblewrap loads it, and does nothing else to the command. */
+/**
+ * Running a command under a filter. Node cannot call seccomp(2); perl can, and then becomes the command, so that there is
+ * no process in between: a sandbox's monitor would end by a Ctrl-C that the command handles.
+ */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { constants, accessSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
+import { constants as system } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import type { Writable } from 'node:stream';
-import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fail } from '../errors.ts';
 
-/** File descriptors of the loader: where it reads the filter, and where it tells what became of the command. */
-const FILTER_FD = 3;
-const STATUS_FD = 4;
+const LOADER = 'perl';
 
-/** The whole file system as it is, devices too. no_new_privs is set, so that no right is needed to load a filter. */
-const LOADER = 'bwrap';
-const LOADER_ARGS =
-  `--dev-bind / / --seccomp ${FILTER_FD} --json-status-fd ${STATUS_FD} --die-with-parent --`.split(' ');
+/**
+ * Reads the filter from descriptor 3; says on 4 why it could not do its part. Both close when the command starts.
+ * no_new_privs lets anybody load a filter; the command ends with us if we are killed (linux/prctl.h, linux/seccomp.h).
+ */
+const LOADER_PROGRAM = String.raw`
+my ($prctl, $seccomp, $flags, @command) = @ARGV;
+open(my $in, "<&=", 3) or die; binmode $in;
+open(my $status, ">&=", 4) or die;
+sub give_up { syswrite $status, "$_[0]: $!"; exit 1 }
+my $filter = do { local $/; <$in> };
+close $in;
+my ($PR_SET_PDEATHSIG, $SIGKILL, $PR_SET_NO_NEW_PRIVS, $SECCOMP_SET_MODE_FILTER) = (1, 9, 38, 1);
+syscall($prctl + 0, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0);
+syscall($prctl + 0, $PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 or give_up("prctl");
+my $program = pack("S x![P] P", length($filter) / 8, $filter); # struct sock_fprog
+syscall($seccomp + 0, $SECCOMP_SET_MODE_FILTER, $flags + 0, $program) == 0 or give_up("seccomp");
+exec { $command[0] } @command;
+give_up("exec");
+`;
+
+/** What the loader needs besides the program. */
+export interface LoadSettings {
+  /** Numbers of these calls on this machine. */
+  prctl: number;
+  seccomp: number;
+  /** SECCOMP_FILTER_FLAG_*. */
+  flags: number;
+}
 
 /** Where a terminal tells its whole foreground group, one message must not arrive twice. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP'];
@@ -22,37 +48,36 @@ const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGU
 
 /**
  * Runs a command under a filter, with our standard streams; signals that reach us go on to it. Gives its exit code, or
- * 128 and the number of the signal that ended it, as a shell does; 126 and 127 where it cannot be started at all.
+ * 128 and the number of the signal that ended it, as a shell does.
  *
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */
-export async function runUnderFilter(filter: Uint8Array, command: readonly string[]): Promise<number> {
+export async function runUnderFilter(
+  filter: Uint8Array,
+  command: readonly string[],
+  { prctl, seccomp, flags }: LoadSettings,
+): Promise<number> {
   if (process.platform !== 'linux' || findProgram(LOADER) === undefined)
     fail('LOADER_MISSING', { program: LOADER });
-  const child = spawn(LOADER, [...LOADER_ARGS, ...command], {
-    stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'pipe'],
-  });
+  const words = ['-e', LOADER_PROGRAM, '--', `${prctl}`, `${seccomp}`, `${flags}`, ...command];
+  const child = spawn(LOADER, words, { stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'pipe'] });
+  const stopForwarding = forwardSignals(child);
   const ended = new Promise<void>((done, failed) => {
     child.once('error', failed);
-    child.once('close', () => done());
+    child.once('exit', () => done());
   });
-  const input = child.stdio[FILTER_FD] as Writable;
-  // A loader that gives up does not read it; that it gave up is seen below.
+  const input = child.stdio[3] as Writable;
+  // A loader that gives up may not read it; that it gave up is seen below.
   input.on('error', () => {});
   input.end(filter);
-
-  const forwarding = forwardSignals();
-  const status = readStatus(child, (pid) => forwarding.to(pid));
   try {
+    const reason = await text(child.stdio[4] as Readable);
+    if (reason !== '') fail('LOADER_FAILED', { reason });
     await ended;
   } finally {
-    forwarding.stop();
+    stopForwarding();
   }
-  const code = await status;
-  // Before the command runs, the filter may refuse that it is started: the loader ends by the signal.
-  const killed = child.exitCode !== null && child.exitCode > 128;
-  if (code === undefined && !killed) fail('LOADER_FAILED', { program: LOADER });
-  return code ?? child.exitCode!;
+  return child.exitCode ?? 128 + system.signals[child.signalCode!];
 }
 
 /** Why a command cannot be started, with the exit code that shells have for it; undefined when it can. */
@@ -79,42 +104,13 @@ export function findProgram(name: string): string | undefined {
   });
 }
 
-/** Follows what the loader tells: a JSON document a line, first the pid, at last the exit code. */
-async function readStatus(child: ChildProcess, started: (pid: number) => void): Promise<number | undefined> {
-  let exitCode: number | undefined;
-  const lines = createInterface({ input: child.stdio[STATUS_FD] as NodeJS.ReadableStream });
-  for await (const line of lines) {
-    const pid = /"child-pid":\s*(\d+)/.exec(line)?.[1];
-    if (pid !== undefined) started(Number(pid));
-    const code = /"exit-code":\s*(\d+)/.exec(line)?.[1];
-    if (code !== undefined) exitCode = Number(code);
-  }
-  return exitCode;
-}
-
-/** Keeps signals from ending us, and sends them on to a process as soon as it is known. */
-function forwardSignals(): { to(pid: number): void; stop(): void } {
-  const waiting: NodeJS.Signals[] = [];
-  let receiver: number | undefined;
+/** Keeps signals from ending us, and sends them on. Gives what stops that. */
+function forwardSignals(child: ChildProcess): () => void {
   const send = (signal: NodeJS.Signals) => {
-    if (process.stdin.isTTY && FROM_TERMINAL.includes(signal)) return;
-    if (receiver === undefined) waiting.push(signal);
-    else {
-      try {
-        process.kill(receiver, signal);
-      } catch {
-        // It has just ended.
-      }
-    }
+    if (!(process.stdin.isTTY && FROM_TERMINAL.includes(signal))) child.kill(signal);
   };
   for (const signal of FORWARDED) process.on(signal, send);
-  return {
-    to(pid) {
-      receiver = pid;
-      waiting.splice(0).forEach(send);
-    },
-    stop() {
-      for (const signal of FORWARDED) process.off(signal, send);
-    },
+  return () => {
+    for (const signal of FORWARDED) process.off(signal, send);
   };
 }

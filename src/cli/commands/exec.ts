@@ -1,6 +1,10 @@
 import { Command } from 'commander';
+import { archOf } from '../../arch.ts';
+import type { Filter } from '../../compile.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import { commandFault, runUnderFilter } from '../../oci/exec.ts';
+import type { FlagName } from '../../profile/types.ts';
+import { loadTables } from '../../syscalls/load.ts';
 import { hostArch } from '../host.ts';
 import { readInput } from '../input.ts';
 import { addVoiceOptions, printFailure, printWarnings } from '../report.ts';
@@ -15,8 +19,8 @@ interface Options extends TargetFlags, Voice {
 }
 
 const HELP = `
-bubblewrap loads the filter; it needs no rights and hides nothing of the file system. The command gets no_new_privs:
-set-user-ID programs do not change the user. Input, output, terminal, exit code and signals are the command's own;
+perl loads the filter and then becomes the command; no rights are needed. The command gets no_new_privs: set-user-ID
+programs do not change the user. Input, output, terminal, exit code and signals are the command's own;
 ended by signal N, the exit code is 128+N, as in a shell. 127: no such command, 126: not executable.
 
 Examples:
@@ -56,5 +60,23 @@ async function run(file: string, command: string[], options: Options): Promise<v
     process.exitCode = fault.exitCode;
     return;
   }
-  process.exitCode = await runUnderFilter(filter.bytes, command);
+  const table = (await loadTables([archOf(host).table])).of(host);
+  process.exitCode = await runUnderFilter(filter.bytes, command, {
+    prctl: table.numberOf('prctl')!,
+    seccomp: table.numberOf('seccomp')!,
+    flags: flagBits(filter),
+  });
+}
+
+/** linux/seccomp.h. A flag that makes a listener has nobody to listen here. */
+const FLAGS: Partial<Record<FlagName, number>> = {
+  SECCOMP_FILTER_FLAG_TSYNC: 1,
+  SECCOMP_FILTER_FLAG_LOG: 2,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+};
+
+/** As runtimes do: SPEC_ALLOW unless the profile says otherwise. */
+function flagBits({ flags }: Filter): number {
+  const named = flags ?? ['SECCOMP_FILTER_FLAG_SPEC_ALLOW'];
+  return named.reduce((bits, flag) => bits | (FLAGS[flag] ?? 0), 0);
 }
