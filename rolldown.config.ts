@@ -106,10 +106,8 @@ const together = [
     name: 'base',
     test: /src.(arch|errors|target|action)\.ts$|src.cli.(output|report|input|host|target-flags|compile-run)\.ts$|src.bpf.(check|instruction)\.ts$|src.format.(text|names)\.ts$|src.cache.hot.|src.cache.(members|location|make-folder|version)\.ts$|src.profile.types\.ts$/,
   },
-  {
-    name: 'store',
-    test: /src.cache.(?!hot)|src.syscalls.(load|since|perfect-hash|generated.union)|keyv|buffer/,
-  },
+  { name: 'tables', test: /src.syscalls.(load|since|perfect-hash|generated.union)\.ts$/ },
+  { name: 'store', test: /src.cache.(?!hot)|keyv/ },
 ];
 
 export default defineConfig([

@@ -13,6 +13,7 @@ import { formatDiagnostic, printWarnings, say } from './report.ts';
 import type { Voice } from './report.ts';
 import { targetOf } from './target-flags.ts';
 import type { TargetFlags } from './target-flags.ts';
+import { optimizeLater } from './tier-up.ts';
 
 /** What the flags of `compile` say, however they were read. */
 export interface CompileFlags extends TargetFlags, Voice {
@@ -118,10 +119,22 @@ export async function compileWith(
     throw error;
   }
   try {
-    return await compileCached(input, options, store);
+    return await compileCached(input, options, onMiss(store, optimizeLater));
   } finally {
     await closeStore(store);
   }
+}
+
+/** The same store; `work` is done before an entry is reported missing. */
+function onMiss(store: CacheStore, work: () => void): CacheStore {
+  return {
+    ...store,
+    async get(key) {
+      const text = await store.get(key);
+      if (text === undefined) work();
+      return text;
+    },
+  };
 }
 
 async function compileFresh(
@@ -129,6 +142,7 @@ async function compileFresh(
   options: CompileOptions,
   warnings: Diagnostic[],
 ): Promise<Compiled> {
+  optimizeLater();
   const { compile } = await import('../compile.ts');
   return { filter: await compile(input, options), tier: 'none', key: null, warnings };
 }
