@@ -169,6 +169,29 @@ describe.skipIf(skipWithout(needs))('podman', () => {
     expect(pairs('read-only')).toEqual([]);
   });
 
+  // Where a page is left, the beginning of the pair finds room, and after it the log.
+  it.each([0, 1])('compiles at each start where the disk of the store has %i pages left', async (pages) => {
+    const name = `full-${pages}`;
+    const global = install(name);
+    const rule = '{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":28}';
+    const rules = Array.from({ length: 150 }, () => rule).join();
+    writeFileSync(at('large.json'), `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[${rules}]}`);
+    // The disk goes with the namespace of the start, which therefore tells itself what was left there.
+    const prepare = `
+      cp -a ${at(`${name}.store`)} ${at(name, 'copy')}; cd ${at(`${name}.store`)}
+      mount -t tmpfs -o size=32k,mode=700 tmpfs .; cd "$PWD"; cp -a ${at(name, 'copy')}/. .
+      dd if=/dev/zero of=filler bs=4096 2>/dev/null || true; truncate -s -${pages * 4096} filler
+      stat -f -c 'free %a' .
+      for start in 1 2; do "$@" || true; done
+      cat hook.log; echo left; ls -A`;
+    const { text } = await podman.run({ global, args: custom('large.json'), prepare: `${prepare}; exit` });
+    expect(text.match(/^free (\d+)$/m)?.[1]).toBe(String(pages));
+    expect(text.match(new RegExp(`${NO_SPACE}\nSeccomp:\t2\n`, 'g'))).toHaveLength(2);
+    if (pages > 0) expect(text).toMatch(/no space left on device \[HOOK_STORE_FAILED\]/);
+    const files = text.split('left\n')[1]!.trimEnd().split('\n');
+    expect(files.filter((file) => file !== 'hook.log')).toEqual(['filler', 'made-by', 'precreate.awk']);
+  });
+
   it('starts nothing when the hook dies, or writes garbage, and starts without it when its program is missing', async () => {
     mkdirSync(at('broken'), { recursive: true });
     const broken = (path: string, ...args: string[]) => {
