@@ -76,6 +76,7 @@ export async function compile(
   const report = (d: Diagnostic) => void diagnostics.push({ ...d, file });
   const instructions = generate(policy, weightsFor(optimize, reference.tables));
   checkProgram(instructions).forEach(report);
+  refuseErrors(diagnostics);
   const proved = proof !== 'never' && (await provedEqual(instructions, reference, proof, report));
   refuseErrors(diagnostics);
 

@@ -1,6 +1,6 @@
 import { BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, MAX_BRANCH } from '../bpf/instruction.ts'; // prettier-ignore
 import type { SockFilter } from '../bpf/instruction.ts';
-import { successors } from './graph.ts';
+import { reachable, successors } from './graph.ts';
 import type { Node, Test } from './graph.ts';
 
 /**
@@ -12,7 +12,7 @@ import type { Node, Test } from './graph.ts';
  * targets are in reach, or a JA.
  */
 export function assemble(root: Node): SockFilter[] {
-  const assembler = new Assembler();
+  const assembler = new Assembler(root);
   assembler.write(root);
   return assembler.finish();
 }
@@ -22,29 +22,54 @@ class Assembler {
   readonly #reversed: SockFilter[] = [];
   /** Where each node stands in `#reversed`; stand-ins included, ascending. */
   readonly #places = new Map<Node, number[]>();
+  /** Nodes below each node, those reached twice counted twice. */
   readonly #weights = new Map<Node, number>();
+
+  constructor(root: Node) {
+    for (const node of reachable(root)) {
+      let weight = 1;
+      for (const next of successors(node)) weight += this.#weights.get(next)!;
+      this.#weights.set(node, weight);
+    }
+  }
 
   finish(): SockFilter[] {
     return this.#reversed.toReversed();
   }
 
-  /** Writes a node and whatever it needs that is not written yet. Does nothing for a node already there. */
-  write(node: Node): void {
-    if (this.#places.has(node)) return;
+  /** Writes a node behind whatever it needs that is not written yet. A list of what is open, since chains are long. */
+  write(root: Node): void {
+    const open = [{ node: root, done: 0 }];
+    for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) {
+      const needs = this.#needs(frame.node);
+      if (frame.done === 0 && this.#places.has(frame.node)) open.pop();
+      else if (frame.done < needs.length) open.push({ node: needs[frame.done++]!, done: 0 });
+      else {
+        this.#emit(frame.node);
+        open.pop();
+      }
+    }
+  }
+
+  /** What must be written before a node, in that order. */
+  #needs(node: Node): readonly Node[] {
+    return node.kind === 'test' ? this.#farFirst(node) : successors(node);
+  }
+
+  #emit(node: Node): void {
     switch (node.kind) {
       case 'ret':
         this.#push(node, { code: BPF_RET | BPF_K, jt: 0, jf: 0, k: node.value });
         return;
       case 'load':
-        this.#writeBehind(node.next);
+        this.#comesNext(node.next);
         this.#push(node, { code: BPF_LD | BPF_W | BPF_ABS, jt: 0, jf: 0, k: node.offset });
         return;
       case 'and':
-        this.#writeBehind(node.next);
+        this.#comesNext(node.next);
         this.#push(node, { code: BPF_ALU | BPF_AND | BPF_K, jt: 0, jf: 0, k: node.mask });
         return;
       case 'test':
-        for (const side of this.#farFirst(node)) this.write(side);
         this.#writeTest(node);
     }
   }
@@ -61,9 +86,8 @@ class Assembler {
     return this.#reversed.length - this.#places.get(node)!.at(-1)! - 1;
   }
 
-  /** Sees to it that a node is what comes next: straight-line code runs into it. */
-  #writeBehind(node: Node): void {
-    this.write(node);
+  /** Sees to it that straight-line code runs into a node that is written. */
+  #comesNext(node: Node): void {
     if (this.#distance(node) !== 0) this.#standIn(node);
   }
 
@@ -71,18 +95,7 @@ class Assembler {
   #farFirst({ operation, yes, no }: Test): [Node, Node] {
     // The kernel can turn JEQ, JGT and JGE around, but for a JSET whose false side is far it adds a jump.
     if (operation === BPF_JSET && no.kind !== 'ret') return [yes, no];
-    return this.#weight(yes) >= this.#weight(no) ? [yes, no] : [no, yes];
-  }
-
-  /** Nodes below a node, those reached twice counted twice. */
-  #weight(node: Node): number {
-    let weight = this.#weights.get(node);
-    if (weight === undefined) {
-      weight = 1;
-      for (const next of successors(node)) weight += this.#weight(next);
-      this.#weights.set(node, weight);
-    }
-    return weight;
+    return this.#weights.get(yes)! >= this.#weights.get(no)! ? [yes, no] : [no, yes];
   }
 
   #writeTest(node: Test): void {

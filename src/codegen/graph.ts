@@ -113,14 +113,20 @@ export function successors(node: Node): readonly Node[] {
   }
 }
 
-/** How many nodes other than return values can be reached from these: near enough the instructions they will take. */
-export function graphSize(...roots: Node[]): number {
+/** All nodes that can be reached from these, each behind the nodes that it goes on to. */
+export function reachable(...roots: Node[]): Node[] {
   const seen = new Set<Node>();
   const open = [...roots];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    if (seen.has(node) || node.kind === 'ret') continue;
+    if (seen.has(node)) continue;
     seen.add(node);
     open.push(...successors(node));
   }
-  return seen.size;
+  // Ids count up as nodes are made, and a node is made after those it goes on to.
+  return [...seen].toSorted((a, b) => a.id - b.id);
+}
+
+/** How many nodes other than return values can be reached from these: near enough the instructions they will take. */
+export function graphSize(...roots: Node[]): number {
+  return reachable(...roots).filter(({ kind }) => kind !== 'ret').length;
 }

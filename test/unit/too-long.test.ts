@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest';
+import { compile } from '../../src/compile.ts';
+import { SeccompcError } from '../../src/errors.ts';
+import { makeTarget } from '../../src/target.ts';
+
+/** Rules on one call that share nothing: each takes its own tests. */
+function profileOf(rules: number): string {
+  const syscalls = Array.from({ length: rules }, (_, i) => ({
+    names: ['ioctl'],
+    action: 'SCMP_ACT_ALLOW',
+    args: [
+      { index: 1, value: i * 7919 + 13 * (i % 97), op: 'SCMP_CMP_EQ' },
+      { index: 2, value: i, op: 'SCMP_CMP_GT' },
+    ],
+  }));
+  return JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', architectures: ['SCMP_ARCH_X86_64'], syscalls });
+}
+
+describe('a profile that needs more instructions than the kernel takes', () => {
+  test.each([1200, 9000])('is refused with its length: %i rules', async (rules) => {
+    const refused = await compile(profileOf(rules), { target: makeTarget({ arch: 'X86_64' }) }).catch(
+      (error: unknown) => error,
+    );
+    expect(refused).toBeInstanceOf(SeccompcError);
+    const { diagnostics, exitCode } = refused as SeccompcError;
+    expect(diagnostics.map(({ code }) => code)).toEqual(['FILTER_TOO_LONG']);
+    expect(exitCode).toBe(65);
+    expect(diagnostics[0]?.message).toMatch(/has \d+ instructions.*at most 4096/);
+  });
+});
