@@ -11,9 +11,10 @@ import { select } from './select.ts';
 import { clausesOf, isEverything, MAX_WORD, setKey, wordOffset } from './words.ts';
 import type { Clause, WordIndex, WordSet } from './words.ts';
 
-/** Beyond this many clauses, or this many steps of the search, a decision becomes a plain chain of its rules. */
-const MAX_CLAUSES = 600;
+/** Beyond this many clauses, or this much work of the search, a decision becomes a plain chain of its rules. */
+const MAX_CLAUSES = 4096;
 const MAX_STEPS = 6000;
+const MAX_COMPARED = 20_000_000;
 /** All orders of the arguments are tried up to this many; beyond, ascending only. */
 const MAX_PERMUTED_ARGS = 4;
 /** Weight of a whole word against the price of an instruction: how much depth counts in an argument tree. */
@@ -75,6 +76,8 @@ class Diagram {
   readonly #otherwise: number;
   readonly #known = new Map<string, Node>();
   #steps = 0;
+  /** Pairs of clauses that were compared. */
+  #compared = 0;
 
   constructor(graph: Graph, endian: Endian, price: number, order: readonly WordIndex[], otherwise: number) {
     this.#graph = graph;
@@ -209,6 +212,8 @@ class Diagram {
     const kept: { clause: Clause; tests: Set<string> }[] = [];
     for (const clause of clauses) {
       const tests = new Set(clause.words.map(([word, set]) => `${word}${setKey(set)}`));
+      this.#compared += kept.length;
+      if (this.#compared > MAX_COMPARED) throw new OutOfSteps();
       // Whatever satisfies this clause has been answered by an earlier one with fewer tests.
       if (kept.some((earlier) => [...earlier.tests].every((test) => tests.has(test)))) continue;
       kept.push({ clause, tests });
