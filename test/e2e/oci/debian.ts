@@ -1,0 +1,80 @@
+/** A Debian tree with a crun that keeps a cache, which the crun of older releases of Debian does not. */
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeFolder, run } from './containers.ts';
+import { pathOf, requirements } from './require.ts';
+
+/** Debian 13: crun 1.21, libseccomp 2.6. */
+const SUITE = 'trixie';
+/** Takes 15 to 25 on a machine with a mirror near. */
+const SECONDS = '240';
+/** What {@link makeDebianTree} needs. */
+export const needs = requirements(['debootstrap', 'dpkg-deb', 'unshare', 'timeout'], { root: true });
+
+export interface DebianTree {
+  /** Where its root is. */
+  path: string;
+  /** A program that runs the tree's crun in the tree, and takes its arguments. Paths in these are the tree's. */
+  crun: string;
+  remove(): void;
+}
+
+/**
+ * A tree below the folder for temporary files, of 220 MB: packages are unpacked, and none is set up, since crun needs none
+ * of that. Takes the mirror that apt of this machine takes. `missing` tells what went wrong, such as no network.
+ */
+export async function makeDebianTree(): Promise<DebianTree | { missing: string }> {
+  const folder = makeFolder();
+  const path = join(folder.path, 'tree');
+  const made = await run([
+    'timeout',
+    SECONDS,
+    'unshare',
+    '-m',
+    'sh',
+    '-ec',
+    UNPACK,
+    pathOf('debootstrap')!,
+    SUITE,
+    path,
+    ...mirrorOfApt(),
+  ]);
+  if (made.code !== 0) {
+    folder.remove();
+    return { missing: `debootstrap ${SUITE}: ${made.text.trimEnd().split('\n').at(-1)}` };
+  }
+  const crun = join(folder.path, 'crun');
+  writeFileSync(crun, `#!/bin/sh\nexec unshare -m sh -ec '${ENTER}' sh ${path} crun "$@"\n`);
+  chmodSync(crun, 0o755);
+  return { path, crun, remove: () => folder.remove() };
+}
+
+const UNPACK = `
+  suite=$1 tree=$2; shift 2
+  "$0" --foreign --variant=minbase --include=crun "$suite" "$tree" "$@"
+  for package in "$tree"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$tree"; done`;
+
+/** All mounts are in a namespace that goes with the command. */
+const ENTER = `
+  cd "$1"; shift
+  mount --bind . .; cd "$PWD"
+  mount -t proc proc proc; mount --rbind /dev dev; mount -t sysfs sysfs sys
+  mount -t cgroup2 none sys/fs/cgroup; mount -t tmpfs tmpfs run
+  exec chroot . "$@"`;
+
+/** As an argument for debootstrap, which has a default. */
+function mirrorOfApt(): string[] {
+  const sources: [string, RegExp][] = [
+    ['/etc/apt/sources.list.d/debian.sources', /^URIs: *(\S+)/m],
+    ['/etc/apt/sources.list', /^deb +(?:\[[^\]]*\] *)?(\S+)/m],
+  ];
+  for (const [file, pattern] of sources) {
+    try {
+      const found = pattern.exec(readFileSync(file, 'utf8'));
+      if (found !== null) return [found[1]!];
+    } catch {
+      // The other one, then.
+    }
+  }
+  return [];
+}
