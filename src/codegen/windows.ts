@@ -14,7 +14,7 @@ const MAX_CHAIN = 8;
 /** Widest window that one JSET may decide, in values. */
 const MAX_JSET_SPAN = 256;
 /** Most intervals of a window in which a value to stand aside is looked for. */
-const MAX_ASIDE_MEMBERS = 13;
+const MAX_ASIDE_MEMBERS = 7;
 
 /** One JEQ of a chain. */
 export interface Link {
