@@ -179,9 +179,7 @@ function reportBypassed(
   if (unconditional.by !== undefined) return;
   for (const rule of rules) {
     if (rule.by === undefined || rule.entry.args.length === 0) continue;
-    const key = `MULTIPLEXED_BYPASS ${rule.entry.pointer}`;
-    if (reported.has(key)) continue;
-    reported.add(key);
+    if (!isNews(reported, 'MULTIPLEXED_BYPASS', rule)) continue;
     report(
       diagnostic(
         'MULTIPLEXED_BYPASS',
@@ -199,13 +197,19 @@ function reportLostSelectors(
   reported: Set<string>,
   report: (d: Diagnostic) => void,
 ): void {
-  for (const { entry, name, by } of rules) {
-    if (by === undefined || entry.args.length === 0) continue;
-    const key = `MULTIPLEXED_ARGS ${entry.pointer}`;
-    if (reported.has(key)) continue;
-    reported.add(key);
+  for (const rule of rules) {
+    const { entry, name, by } = rule;
+    if (by === undefined || entry.args.length === 0 || !isNews(reported, 'MULTIPLEXED_ARGS', rule)) continue;
     report(
       diagnostic('MULTIPLEXED_ARGS', { name, by, arch: arch.name }, { pointer: `${entry.pointer}/args` }),
     );
   }
+}
+
+/** Once for an entry, whatever calls it names, and once for a call, whatever entries name it. */
+function isNews(reported: Set<string>, code: Diagnostic['code'], { entry, name, by }: Rule): boolean {
+  const keys = [`${code} ${entry.pointer}`, `${code} ${by} ${name}`];
+  const news = !keys.some((key) => reported.has(key));
+  for (const key of keys) reported.add(key);
+  return news;
 }
