@@ -43,8 +43,9 @@ static struct call call;
 static long result;
 static int trap_nr, trap_data;
 static unsigned trap_arch;
-static volatile pid_t thread_id;
-static volatile enum outcome outcome = RUNNING;
+static pid_t thread_id;
+/* Written last by the bound thread and read first by its watcher: what stands above is then there. */
+static _Atomic enum outcome outcome = RUNNING;
 
 static void spin(void)
 {
