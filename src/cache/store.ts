@@ -1,19 +1,49 @@
 import type { Diagnostic } from '../errors.ts';
 
+/** What a record is: an alias leads from a profile to its object, an object holds a program. */
+export type RecordKind = 'alias' | 'object';
+
+/** What is known of a record without reading it. */
+export interface RecordInfo {
+  kind: RecordKind;
+  /** For people who look at a list; at most 200 characters, one line. */
+  label: string;
+}
+
+/** One row of a list. */
+export interface StoredRecord extends RecordInfo {
+  /** 64 hex digits. */
+  key: string;
+  /** Length of the text in UTF-8. */
+  bytes: number;
+  /** When it was written, milliseconds since 1970 by the clock of whoever wrote it. */
+  made: number;
+  /** When it was last asked for, to about a day; never before `made`. */
+  used: number;
+}
+
 /**
  * A place where compiled filters are kept. A store is dumb: it neither reads nor checks the texts it holds
- * (src/cache/entry.ts does, on every read, whichever store answered), and any method may reject: a fault of
+ * (src/cache/record.ts does, on every read, whichever store answered), and any method may reject: a fault of
  * the cache is a warning and a fresh compile, never a failure (src/cache/compile-cached.ts).
+ *
+ * What a list or a sum needs is kept beside the texts, so neither reads one.
  */
 export interface CacheStore {
-  /** Which kind of store answers, for the user: `sqlite`. */
+  /** Which kind of store answers, for the user: `sqlite`, `redis`, `postgres`, `memory`. */
   readonly tier: string;
-  /** Path or address, for messages. */
+  /** Path or address, for messages; never with a password. */
   readonly location: string;
-  /** The text kept under a key (64 hex digits); undefined when there is none. */
+  /** Whether others than this user may write to it: what it holds is then believed only with a proof or a signature. */
+  readonly shared: boolean;
+  /** The text kept under a key (64 hex digits); undefined when there is none. What is there and no text is ''. */
   get(key: string): Promise<string | undefined>;
-  set(key: string, text: string): Promise<void>;
-  /** Removes every entry; repairs a store that can no longer be read, by starting a new one. */
+  set(key: string, text: string, info: RecordInfo): Promise<void>;
+  /** Removes records and what is known of them; those that are not there do no harm. */
+  remove(keys: readonly string[]): Promise<void>;
+  /** All records, by ascending key. */
+  list(): Promise<StoredRecord[]>;
+  /** Removes every record; repairs a store that can no longer be read, by starting a new one. */
   clear(): Promise<void>;
   stats(): Promise<StoreStats>;
   /** Frees what the store holds open; harmless when it was never used. */
@@ -21,9 +51,14 @@ export interface CacheStore {
 }
 
 export interface StoreStats {
-  entries: number;
-  /** Bytes of all entries' texts. */
+  /** Records of either kind. */
+  aliases: number;
+  objects: number;
+  /** Bytes of all records' texts. */
   bytes: number;
+  /** The earliest `made` and the earliest `used`, milliseconds since 1970; null when there is no record. */
+  oldest: number | null;
+  leastUsed: number | null;
 }
 
 /** A fault of the cache that has its own text for the user. */
