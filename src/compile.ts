@@ -67,19 +67,37 @@ export async function compile(
   input: Profile | string | Uint8Array,
   options: CompileOptions,
 ): Promise<Filter> {
-  const { target, optimize = 'attach', prove: proof = 'auto' } = options;
-  const meaning = await readMeaning(input, options);
+  return compileMeaning(await readMeaning(input, options), options);
+}
+
+/**
+ * The stages from the policy on.
+ *
+ * @throws SeccompcError when there is no such program, or no proof of it although one is required
+ */
+export async function compileMeaning(
+  meaning: Meaning,
+  { target, optimize = 'attach', prove: proof = 'auto' }: CompileOptions,
+): Promise<Filter> {
   const { file, diagnostics } = meaning;
   if (!meaning.confined) return unconfined(meaning.seccomp, target, diagnostics);
 
-  const { arches, policy, reference } = meaning;
+  const { policy, reference } = meaning;
   const report = (d: Diagnostic) => void diagnostics.push({ ...d, file });
   const instructions = generate(policy, weightsFor(optimize, reference.tables));
   checkProgram(instructions).forEach(report);
   refuseErrors(diagnostics);
   const proved = proof !== 'never' && (await provedEqual(instructions, reference, proof, report));
   refuseErrors(diagnostics);
+  return filterWith(meaning, target, { instructions, proved });
+}
 
+/** The filter of a profile whose program is there already. */
+export function filterWith(
+  { arches, policy, reference, diagnostics }: Meaning & { confined: true },
+  target: Target,
+  { instructions, proved }: Pick<Filter, 'instructions' | 'proved'>,
+): Filter {
   return {
     instructions,
     bytes: encode(instructions, policy.endian),
@@ -92,6 +110,11 @@ export async function compile(
     proved,
     diagnostics: inFileOrder(diagnostics),
   };
+}
+
+/** Whether a program, whoever made it, is proved to answer every possible call as the profile says. */
+export function isProved(instructions: readonly SockFilter[], reference: Reference): boolean {
+  return prove(instructions, reference).verdict === 'equal';
 }
 
 /**

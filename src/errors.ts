@@ -313,7 +313,12 @@ const TABLE = {
     severity: 'error',
     exit: EXIT.usage,
     message: 'there is no cache store for "{location}"',
-    hint: 'known are: a folder, sqlite:FILE',
+    hint: 'known are: a folder, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE',
+  },
+  CACHE_KEY_INVALID: {
+    severity: 'error',
+    message: 'no key can be read from it: {reason}',
+    hint: '"openssl genpkey -algorithm ed25519" makes a private key, "openssl pkey -pubout" its public one',
   },
 
   // -- container runtimes (src/oci)

@@ -3,7 +3,7 @@
  *
  * Every part is a tag, its length and its content, so no two values share an encoding, whatever strings
  * they hold; joining fields with a separator would not give that. Members of an object are sorted, so that
- * key order does not count, and a member that is undefined counts as absent. Strings, finite numbers, booleans,
+ * key order does not count, and a member that is undefined counts as absent. Strings, finite numbers, bigints, booleans,
  * null, bytes, arrays and plain objects have a canonical form.
  *
  * @throws TypeError on a value of another kind: left out, it would no longer tell two results apart.
@@ -20,6 +20,7 @@ function append(parts: Uint8Array[], value: unknown): void {
   else if (typeof value === 'boolean') head(parts, value ? 't' : 'f', 0);
   else if (typeof value === 'number' && Number.isFinite(value))
     content(parts, 'd', Buffer.from(String(value)));
+  else if (typeof value === 'bigint') content(parts, 'i', Buffer.from(String(value)));
   // UTF-16, because UTF-8 turns every unpaired surrogate into the same three bytes.
   else if (typeof value === 'string') content(parts, 's', Buffer.from(value, 'utf16le'));
   else if (value instanceof Uint8Array) content(parts, 'b', value);

@@ -1,11 +1,13 @@
-import type { CompileOptions, Filter } from '../compile.ts';
-import { diagnostic } from '../errors.ts';
+import type { CompileOptions, Filter, Meaning } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
-import { withDeadline } from './deadline.ts';
-import { readEntry, writeEntry } from './entry.ts';
-import { cacheKey, keyFields } from './key.ts';
-import { CacheFault } from './store.ts';
+import { filterOf, readInputAlias, readMeaningAlias, readProgram, writeInputAlias, writeMeaningAlias } from './alias.ts'; // prettier-ignore
+import type { Refused } from './envelope.ts';
+import { cacheKey, keyFields, meaningKey } from './key.ts';
+import { readObject, writeObject } from './object.ts';
+import type { Keys, Signer, TrustedKeys } from './signature.ts';
 import type { CacheStore } from './store.ts';
+import { Tiers } from './tiers.ts';
+import type { NewRecord } from './tiers.ts';
 
 /** How long a store may take for one answer before the profile is compiled without it, in milliseconds. */
 export const STORE_DEADLINE = 2000;
@@ -17,7 +19,7 @@ const UNNAMED = '-';
 export interface CachedFilter {
   /** The same on a hit as on a miss, to the byte and to the diagnostic. */
   filter: Filter;
-  /** The kind of store that had it; `none` when it was compiled just now. */
+  /** The kind of store that had its program; `none` when it was compiled just now. */
   tier: string;
   /** 64 hex digits; the same input, options and build have the same. */
   key: string;
@@ -25,10 +27,22 @@ export interface CachedFilter {
   warnings: Diagnostic[];
 }
 
+/** Where filters are looked up and kept. */
+export interface Cache {
+  /** The nearest first. */
+  stores: readonly CacheStore[];
+  /** For stores that others can write to: without any, nothing there is believed without a proof. */
+  keys?: Keys | undefined;
+  /** Milliseconds that a store may take for one answer; {@link STORE_DEADLINE} unless given. */
+  deadline?: number;
+}
+
 /**
- * Compiles, unless `store` has the result already. What a store answers is handed out only after its key,
- * checksum, format and content were checked and its program passed the kernel's acceptance rules; any fault of
- * the store is a warning and a fresh compile. A compile that fails is not kept.
+ * Compiles, unless one of the stores has the result already; a nearer store gets what a farther one has. Any fault of a store is a warning, and a compile that fails is not kept.
+ *
+ * A filter from a store of one's own is handed out after its key, checksum, form and content were checked and its program
+ * passed the kernel's acceptance rules. From a store that others can write to, only what a trusted key has signed
+ * is taken like that. Of everything else there the program alone is used, and only when it is proved equal to the profile.
  *
  * The input is the text or the bytes of the document: a parsed profile has lost what the key covers.
  * @throws SeccompcError as {@link compile} does.
@@ -36,50 +50,138 @@ export interface CachedFilter {
 export async function compileCached(
   input: string | Uint8Array,
   options: CompileOptions,
-  store: CacheStore,
-  deadline: number = STORE_DEADLINE,
+  { stores, keys, deadline = STORE_DEADLINE }: Cache,
 ): Promise<CachedFilter> {
-  const { file = UNNAMED } = options;
+  const tiers = new Tiers(stores, deadline);
+  const { warnings } = tiers;
   const key = cacheKey(await keyFields(input, options));
-  const warnings: Diagnostic[] = [];
-  let usable = true;
-  const ask = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await withDeadline(work(), deadline);
-    } catch (cause) {
-      usable = false;
-      warnings.push(faultOf(cause, store));
-      return undefined;
-    }
-  };
 
-  const kept = await ask(() => store.get(key));
-  if (kept !== undefined) {
-    const { target, prove } = options;
-    const found = readEntry(kept, { key, file, proved: prove === 'require', arch: target.arch });
-    if (!('refused' in found)) return { filter: found, tier: store.tier, key, warnings };
-    warnings.push(diagnostic('CACHE_ENTRY_REFUSED', { reason: found.refused }));
+  const hit = await tiers.find((store) => findFilter(store, key, options, keys?.trusted));
+  if (hit !== undefined) {
+    const { filter, records } = hit.found;
+    await tiers.keep(records, tiers.above(hit.store));
+    return { filter, tier: hit.store.tier, key, warnings };
   }
 
   // Only a miss pays for loading the compiler.
-  const { compile } = await import('../compile.ts');
-  const filter = await compile(input, options);
-  const text = writeEntry(filter, key, file);
-  if (usable && text !== undefined) await ask(() => store.set(key, text));
-  return { filter, tier: 'none', key, warnings };
+  const { compileMeaning, readMeaning } = await import('../compile.ts');
+  const meaning = await readMeaning(input, options);
+  const ofMeaning = meaning.confined ? await meaningKey(meaning, options) : undefined;
+  const known =
+    meaning.confined && ofMeaning !== undefined
+      ? await findByMeaning(tiers, ofMeaning, meaning, options, keys?.trusted)
+      : undefined;
+  const filter = known?.filter ?? (await compileMeaning(meaning, options));
+  await keepFilter(tiers, filter, { ofInput: key, ofMeaning }, options, keys?.signer);
+  return { filter, tier: known?.tier ?? 'none', key, warnings };
 }
 
-/** What the user reads of a store that rejected. */
-export function faultOf(cause: unknown, store: CacheStore): Diagnostic {
-  if (cause instanceof CacheFault) return cause.diagnostic;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return diagnostic('CACHE_UNAVAILABLE', { location: store.location, reason });
+/** The filter for an input that was compiled before, with the texts that it was read from. */
+async function findFilter(
+  store: CacheStore,
+  key: string,
+  { file = UNNAMED, target, prove }: CompileOptions,
+  trusted: TrustedKeys | undefined,
+): Promise<{ filter: Filter; records: NewRecord[] } | Refused | undefined> {
+  if (store.shared && trusted === undefined) return undefined;
+  const text = await store.get(key);
+  if (text === undefined) return undefined;
+  const read = readInputAlias(text, key, { proved: prove === 'require', arch: target.arch }, trusted);
+  if ('refused' in read) return read;
+  const { alias, signed } = read;
+  if (store.shared && !signed) return undefined;
+  const object = alias.object === null ? NO_PROGRAM : await findObject(store, alias.object);
+  if (object === undefined || 'refused' in object) return object;
+  const filter = filterOf(alias, object.bytes, file);
+  if ('refused' in filter) return filter;
+  const records = [...object.records, aliasRecord(key, text, filter)];
+  return { filter, records };
 }
 
-/** How long a finished command waits for its cache to be closed, in milliseconds. */
-const CLOSE_DEADLINE = 500;
-
-/** Closes a store; never rejects, and never waits long for one that hangs. */
-export async function closeStore(store: CacheStore): Promise<void> {
-  await withDeadline(store.close(), CLOSE_DEADLINE).catch(() => {});
+/** A program by its digest; undefined where it is no longer there. */
+async function findObject(
+  store: CacheStore,
+  digest: string,
+): Promise<{ bytes: Uint8Array; records: NewRecord[] } | Refused | undefined> {
+  const text = await store.get(digest);
+  if (text === undefined) return undefined;
+  const bytes = readObject(text, digest);
+  if ('refused' in bytes) return bytes;
+  return { bytes, records: [objectRecord(digest, text, bytes)] };
 }
+
+const NO_PROGRAM = { bytes: new Uint8Array(), records: [] };
+
+/** The filter of a profile whose rules come to what another one's did: its program is there already. */
+async function findByMeaning(
+  tiers: Tiers,
+  key: string,
+  meaning: Meaning & { confined: true },
+  options: CompileOptions,
+  trusted: TrustedKeys | undefined,
+): Promise<{ filter: Filter; tier: string } | undefined> {
+  const { filterWith, isProved } = await import('../compile.ts');
+  const { target, prove = 'auto' } = options;
+  const hit = await tiers.find(async (store) => {
+    // What must be proved to be believed is of no use to those who want no proof.
+    if (store.shared && trusted === undefined && prove === 'never') return undefined;
+    const text = await store.get(key);
+    if (text === undefined) return undefined;
+    const read = readMeaningAlias(text, key, trusted);
+    if ('refused' in read) return read;
+    const { alias, signed } = read;
+    // Compiling it anew gives the reason why it could not be proved.
+    if (!alias.proved && prove !== 'never') return undefined;
+    const object = await findObject(store, alias.object);
+    if (object === undefined || 'refused' in object) return object;
+    const instructions = readProgram(object.bytes, meaning.policy.endian);
+    if ('refused' in instructions) return instructions;
+    if (store.shared && !signed) {
+      if (prove === 'never') return undefined;
+      if (!isProved(instructions, meaning.reference))
+        return { refused: 'it is the program of another profile' };
+    }
+    return { filter: filterWith(meaning, target, { instructions, proved: alias.proved }) };
+  });
+  return hit && { filter: hit.found.filter, tier: hit.store.tier };
+}
+
+/** Keeps a program, and both ways to it. */
+async function keepFilter(
+  tiers: Tiers,
+  filter: Filter,
+  { ofInput, ofMeaning }: { ofInput: string; ofMeaning: string | undefined },
+  { file = UNNAMED }: CompileOptions,
+  signer: Signer | undefined,
+): Promise<void> {
+  const { digest, text } = writeObject(filter.bytes);
+  const object = filter.confined ? [objectRecord(digest, text, filter.bytes)] : [];
+  const records = (by?: Signer): NewRecord[] => {
+    const { proved } = filter;
+    const aliases: [string | undefined, string | undefined][] = [
+      [ofMeaning, ofMeaning && writeMeaningAlias(ofMeaning, { object: digest, proved }, by)],
+      [ofInput, writeInputAlias(ofInput, { filter, file, object: digest }, by)],
+    ];
+    return aliases.reduce<NewRecord[]>(
+      (all, [key, alias]) => (key && alias ? [...all, aliasRecord(key, alias, filter)] : all),
+      object,
+    );
+  };
+  // One's own store needs no signature: its owner is known.
+  const isSigned = (store: CacheStore) => store.shared && signer !== undefined;
+  await Promise.all([
+    tiers.keep(records(), (store) => !isSigned(store)),
+    tiers.keep(signer === undefined ? [] : records(signer), isSigned),
+  ]);
+}
+
+function objectRecord(key: string, text: string, bytes: Uint8Array): NewRecord {
+  return { key, text, kind: 'object', label: `${bytes.length / 8} instructions` };
+}
+
+function aliasRecord(key: string, text: string, { arches, confined, proved }: Filter): NewRecord {
+  const what = confined ? `${arches.join(' ')}, ${proved ? 'proved' : 'not proved'}` : 'no filter';
+  return { key, text, kind: 'alias', label: what.slice(0, LONGEST_LABEL) };
+}
+
+const LONGEST_LABEL = 200;

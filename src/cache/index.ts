@@ -1,7 +1,11 @@
 /** Compiling with a cache: the part of the library that needs Node. */
-export { closeStore, compileCached, faultOf, STORE_DEADLINE } from './compile-cached.ts';
-export type { CachedFilter } from './compile-cached.ts';
+export { compileCached, STORE_DEADLINE } from './compile-cached.ts';
+export type { Cache, CachedFilter } from './compile-cached.ts';
 export { defaultCacheFolder } from './folder.ts';
-export { openStore } from './open.ts';
+export { readObject } from './object.ts';
+export { closeCache, openCache, openStore } from './open.ts';
+export { readKeys } from './signature.ts';
+export type { Keys, KeyTexts } from './signature.ts';
 export { CacheFault } from './store.ts';
-export type { CacheStore, StoreStats } from './store.ts';
+export type { CacheStore, RecordInfo, RecordKind, StoredRecord, StoreStats } from './store.ts';
+export { closeStore, faultOf } from './tiers.ts';

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { CompileOptions } from '../compile.ts';
+import type { CompileOptions, Meaning } from '../compile.ts';
+import type { Decision } from '../policy/types.ts';
 import { loadTables } from '../syscalls/load.ts';
 import { packageVersion } from './version.ts';
 import { canonicalBytes } from './canonical.ts';
-import { ENTRY_FORMAT } from './entry.ts';
+import { RECORD_FORMAT } from './envelope.ts';
 
 /**
  * Raised with every change that makes the compiler give other bytes or other diagnostics for the same input
@@ -21,8 +22,8 @@ export interface KeyFields {
   tables: string;
   version: string;
   revision: number;
-  /** Format of the entry under the key. */
-  entry: number;
+  /** Format of the text under the key. */
+  format: number;
 }
 
 /** What this build of the compiler makes of an input and its options. */
@@ -35,11 +36,50 @@ export async function keyFields(input: Uint8Array | string, options: CompileOpti
     tables: digest,
     version: packageVersion(),
     revision: COMPILER_REVISION,
-    entry: ENTRY_FORMAT,
+    format: RECORD_FORMAT,
   };
 }
 
 /** SHA-256 over the canonical form of all fields: 64 hex digits. */
 export function cacheKey(fields: KeyFields): string {
+  return createHash('sha256').update(canonicalBytes(fields)).digest('hex');
+}
+
+/**
+ * The key of what the rules of a profile come to: all that the generator of programs sees, so that profiles with one
+ * such key have one program, to the byte, however they are written. 64 hex digits.
+ *
+ * Profiles can mean the same and differ here, by another choice of conditions. They do not share it: the program of
+ * one would be right for the other, but not the one that compiling the other gives.
+ */
+export async function meaningKey(
+  { policy }: Pick<Meaning & { confined: true }, 'policy'>,
+  { optimize = 'attach', prove = 'auto' }: Pick<CompileOptions, 'optimize' | 'prove'>,
+): Promise<string> {
+  const { digest } = await loadTables([]);
+  const decisions = new Map<Decision, number>();
+  const positionOf = (decision: Decision): number => {
+    const known = decisions.get(decision) ?? decisions.size;
+    decisions.set(decision, known);
+    return known;
+  };
+  const arches = policy.arches.map(({ auditArch, abis, ranges }) => ({
+    auditArch,
+    abis: abis.map(({ name }) => name),
+    ranges: Buffer.from(
+      ranges.map(({ from, to, decision }) => `${from} ${to} ${positionOf(decision)};`).join(''),
+    ),
+  }));
+  const { endian, badArchAction } = policy;
+  const fields = {
+    meaning: { endian, badArchAction, arches, decisions: [...decisions.keys()] },
+    optimize,
+    // A program that nobody tried to prove is none that could not be proved.
+    tried: prove !== 'never',
+    tables: digest,
+    version: packageVersion(),
+    revision: COMPILER_REVISION,
+    format: RECORD_FORMAT,
+  };
   return createHash('sha256').update(canonicalBytes(fields)).digest('hex');
 }

@@ -1,16 +1,43 @@
 import { join, resolve } from 'node:path';
 import { diagnostic, fail } from '../errors.ts';
+import type { Cache } from './compile-cached.ts';
 import { defaultCacheFolder } from './folder.ts';
 import { schemeOf } from './location.ts';
+import type { Keys } from './signature.ts';
 import { sqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
+import { closeStore } from './tiers.ts';
 
 const DATABASE_FILE = 'cache.sqlite';
 
 /**
- * The store at a location: a folder, `sqlite:FILE`, or, without one, the user's cache folder. Nothing is
- * opened or created yet.
+ * The cache that a location stands for: the store there, and before a server, which others use too, the user's own, if
+ * there can be one. Nothing is opened or created yet.
+ * @throws as {@link openStore}
+ */
+export function openCache(location?: string, keys?: Keys): Cache {
+  const named = openStore(location);
+  return { stores: named.shared ? [...ownStore(), named] : [named], keys };
+}
+
+function ownStore(): CacheStore[] {
+  try {
+    return [openStore()];
+  } catch (error) {
+    if (error instanceof CacheFault) return [];
+    throw error;
+  }
+}
+
+/** Closes all stores of a cache; never rejects, and never waits long for one that hangs. */
+export async function closeCache({ stores }: Cache): Promise<void> {
+  await Promise.all(stores.map(closeStore));
+}
+
+/**
+ * The store at a location: a folder, `sqlite:FILE`, or, without one, the user's cache folder. Nothing is opened or created
+ * yet.
  * @throws SeccompcError CACHE_SCHEME_UNKNOWN; CacheFault for a user without a home
  */
 export function openStore(location?: string): CacheStore {

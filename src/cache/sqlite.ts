@@ -1,51 +1,68 @@
 import { rmSync } from 'node:fs';
-import { diagnostic } from '../errors.ts';
-import { secureFile } from './folder.ts';
-import { membersOf } from './members.ts';
+import { NAMESPACE, openDatabase, RECORDS, TEXTS, tune } from './sqlite-database.ts';
+import type { Database, Row } from './sqlite-database.ts';
 import { CacheFault } from './store.ts';
-import type { CacheStore } from './store.ts';
+import type { CacheStore, RecordKind, StoredRecord } from './store.ts';
 
-/** How long SQLite waits for another process's lock, in milliseconds; below the deadline for an answer. */
-const BUSY_TIMEOUT = 1500;
-/** Processes that create one database at the same moment can be told "locked" at once, without that wait. */
-const OPEN_ATTEMPTS = 5;
-const OPEN_PAUSE = 50;
+const DAY = 24 * 60 * 60 * 1000;
 
-const TABLE = 'filters';
-const NAMESPACE = 'seccompc';
-
-/** An open database: Keyv for the entries, and its adapter for the statements Keyv has no word for. */
-interface Database {
-  get(key: string): Promise<unknown>;
-  set(key: string, text: string): Promise<unknown>;
-  clear(): Promise<void>;
-  query(statement: string): Promise<unknown>;
-  close(): Promise<void>;
+/** What a store keeps of its own accord. */
+export interface Limits {
+  /** Bytes of all texts; of more, those go that were not used for longest, until three quarters are left. */
+  bytes: number;
+  /** Milliseconds; what was not used for longer goes. */
+  age: number;
 }
 
-/** Entries in one SQLite file, by Keyv and @keyv/sqlite. It is opened when it is first asked. */
-export function sqliteStore(file: string): CacheStore {
+export const DEFAULT_LIMITS: Limits = { bytes: 256 * 1024 * 1024, age: 90 * DAY };
+
+/** A store in one SQLite file. */
+export interface SqliteStore extends CacheStore {
+  /** Removes what exceeds the limits, and gives the disk back what is free; counts what was removed. */
+  shrink(limits: Limits): Promise<number>;
+}
+
+/** Records in one SQLite file, by Keyv and @keyv/sqlite. It is opened when it is first asked. */
+export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): SqliteStore {
   let opened: Promise<Database> | undefined;
   let tuned = false;
   const database = () => (opened ??= openDatabase(file));
   return {
     tier: 'sqlite',
     location: file,
+    shared: false,
     async get(key) {
-      const text = await (await database()).get(key);
-      // What is there and is no text is no entry, but worth a word: the empty text is refused like any damage.
-      return text === undefined || typeof text === 'string' ? text : '';
+      const db = await database();
+      const text = await db.get(key);
+      if (text === undefined) return undefined;
+      await markUsed(db, key);
+      // What is there and is no text is worth a word: the empty text is refused like any damage.
+      return typeof text === 'string' ? text : '';
     },
-    async set(key, text) {
+    async set(key, text, { kind, label }) {
       const db = await database();
       if (!tuned) await tune(db);
       tuned = true;
+      const now = Date.now();
+      await db.query(
+        `INSERT OR REPLACE INTO ${RECORDS} VALUES (?, ?, ?, ?, ?, ?)`,
+        ...[key, kind, label, Buffer.byteLength(text), now, now],
+      );
       await db.set(key, text);
+      if (kind === 'object') await evict(db, limits);
+    },
+    async remove(keys) {
+      await removeAll(await database(), keys);
+    },
+    async list() {
+      const statement = `SELECT key, kind, label, bytes, made, used FROM ${RECORDS} ORDER BY key`;
+      return (await (await database()).query(statement)) as unknown as StoredRecord[];
     },
     async clear() {
       try {
         const db = await database();
         await db.clear();
+        await db.query(`DELETE FROM ${RECORDS}`);
         await db.query('VACUUM');
       } catch (cause) {
         if (cause instanceof CacheFault) throw cause;
@@ -53,10 +70,25 @@ export function sqliteStore(file: string): CacheStore {
       }
     },
     async stats() {
-      const sum = `SELECT count(*) AS entries, coalesce(sum(length(value)), 0) AS bytes FROM ${TABLE}`;
-      const rows = await (await database()).query(sum);
-      const row = membersOf(Array.isArray(rows) ? rows[0] : undefined);
-      return { entries: Number(row?.get('entries')), bytes: Number(row?.get('bytes')) };
+      const statement = `SELECT kind, count(*) AS count, sum(bytes) AS bytes, min(made) AS made, min(used) AS used
+        FROM ${RECORDS} GROUP BY kind`;
+      const rows = await (await database()).query(statement);
+      const count = (kind: RecordKind) => Number(rows.find((row) => row['kind'] === kind)?.['count'] ?? 0);
+      const least = (name: string) =>
+        rows.length === 0 ? null : Math.min(...rows.map((row) => Number(row[name])));
+      return {
+        aliases: count('alias'),
+        objects: count('object'),
+        bytes: rows.reduce((sum, row) => sum + Number(row['bytes']), 0),
+        oldest: least('made'),
+        leastUsed: least('used'),
+      };
+    },
+    async shrink(most) {
+      const db = await database();
+      const removed = (await removeStrays(db)) + (await evict(db, most));
+      await db.query('VACUUM');
+      return removed;
     },
     close,
   };
@@ -75,53 +107,54 @@ export function sqliteStore(file: string): CacheStore {
   }
 }
 
-/** Without a write-ahead log each new entry would wait for the disk some 20 ms; a cache may lose its last one. */
-async function tune(db: Database): Promise<void> {
-  await db.query('PRAGMA synchronous = NORMAL');
-  // Refused while another process uses the file; then this write is slow, and a later one sets it.
-  await db.query('PRAGMA journal_mode = WAL').catch(() => {});
+/** Once a day is enough to tell what is used, and most reads then write nothing. A cache on a full disk still answers. */
+async function markUsed(db: Database, key: string): Promise<void> {
+  const now = Date.now();
+  const [row] = await db.query(`SELECT used FROM ${RECORDS} WHERE key = ?`, key);
+  if (Number(row?.['used']) <= now - DAY)
+    await db.query(`UPDATE ${RECORDS} SET used = ? WHERE key = ?`, now, key).catch(() => {});
 }
 
-async function openDatabase(file: string): Promise<Database> {
-  secureFile(file);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await connect(file);
-    } catch (cause) {
-      if (attempt === OPEN_ATTEMPTS || !String(cause).includes('SQLITE_BUSY')) throw cause;
-      await new Promise((resolve) => setTimeout(resolve, OPEN_PAUSE * attempt));
-    }
+/** Removes what was not used for longest; gives how many. */
+async function evict(db: Database, { bytes, age }: Limits): Promise<number> {
+  const [sum] = await db.query(`SELECT sum(bytes) AS bytes, min(used) AS used FROM ${RECORDS}`);
+  const oldest = Date.now() - age;
+  let excess = Number(sum?.['bytes']) > bytes ? Number(sum?.['bytes']) - (bytes * 3) / 4 : 0;
+  if (excess === 0 && !(Number(sum?.['used']) < oldest)) return 0;
+  const keys: string[] = [];
+  for (const row of await db.query(`SELECT key, bytes, used FROM ${RECORDS} ORDER BY used, made, key`)) {
+    if (excess <= 0 && Number(row['used']) >= oldest) break;
+    keys.push(String(row['key']));
+    excess -= Number(row['bytes']);
   }
+  await removeAll(db, keys);
+  return keys.length;
 }
 
-async function connect(file: string): Promise<Database> {
-  const { Keyv, KeyvSqlite } = await loadModules();
-  const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, table: TABLE, busyTimeout: BUSY_TIMEOUT });
-  // Both emit what they also reject with; without a listener the process would end.
-  adapter.on('error', () => {});
-  const keyv = new Keyv({ store: adapter, namespace: NAMESPACE, throwOnErrors: true });
-  keyv.on('error', () => {});
-  const db: Database = {
-    get: (key) => keyv.get(key),
-    set: (key, text) => keyv.set(key, text),
-    clear: () => keyv.clear(),
-    query: (statement) => adapter.query(statement),
-    close: () => adapter.close(),
-  };
-  try {
-    await db.query(`SELECT 1 FROM ${TABLE} LIMIT 1`);
-  } catch (cause) {
-    await db.close().catch(() => {});
-    throw cause;
-  }
-  return db;
+/** Texts of another version's, which no row tells of, and rows whose text was never written. */
+async function removeStrays(db: Database): Promise<number> {
+  const rows: Row[] = await db.query(
+    `SELECT substr(key, ${PREFIX.length + 1}) AS key FROM ${TEXTS}
+      WHERE key NOT IN (SELECT '${PREFIX}' || key FROM ${RECORDS})
+    UNION SELECT key FROM ${RECORDS} WHERE '${PREFIX}' || key NOT IN (SELECT key FROM ${TEXTS})`,
+  );
+  await removeAll(
+    db,
+    rows.map(({ key }) => String(key)),
+  );
+  return rows.length;
 }
 
-/** Only who has a cache pays for loading it. */
-async function loadModules() {
-  try {
-    return await import('./keyv.ts');
-  } catch (cause) {
-    throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { module: '@keyv/sqlite' }), cause);
+/** Keyv puts its namespace before its keys. */
+const PREFIX = `${NAMESPACE}:`;
+/** SQLite takes so many values in one statement. */
+const MOST_VALUES = 500;
+
+async function removeAll(db: Database, keys: readonly string[]): Promise<void> {
+  for (let at = 0; at < keys.length; at += MOST_VALUES) {
+    const some = keys.slice(at, at + MOST_VALUES);
+    const places = some.map(() => '?').join();
+    await db.query(`DELETE FROM ${TEXTS} WHERE key IN (${places})`, ...some.map((key) => PREFIX + key));
+    await db.query(`DELETE FROM ${RECORDS} WHERE key IN (${places})`, ...some);
   }
 }

@@ -2,11 +2,13 @@ import { BUILD } from '../cache/hot/build.ts';
 import { keepHot } from '../cache/hot/keep.ts';
 import { hotRequest } from '../cache/hot/request.ts';
 import { countAnswer, HOT_TIER } from '../cache/hot/serve.ts';
-import type { CacheStore } from '../cache/index.ts';
+import type { Cache, CacheStore } from '../cache/index.ts';
 import type { CompileOptions, Filter } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { diagnostic, fail } from '../errors.ts';
 import type { FormatName } from '../format/index.ts';
+import { cacheOf } from './cache-flags.ts';
+import type { CacheFlags } from './cache-flags.ts';
 import { readInput } from './input.ts';
 import { isTerminal, writeProduct } from './output.ts';
 import { formatDiagnostic, printWarnings, say } from './report.ts';
@@ -16,14 +18,12 @@ import type { TargetFlags } from './target-flags.ts';
 import { optimizeLater } from './tier-up.ts';
 
 /** What the flags of `compile` say, however they were read. */
-export interface CompileFlags extends TargetFlags, Voice {
+export interface CompileFlags extends TargetFlags, CacheFlags, Voice {
   output?: string;
   format?: FormatName | 'json';
   optimize: 'attach' | 'frequency' | 'size';
   prove: boolean;
   requireProof?: true;
-  /** A location, or false for --no-cache. */
-  cache?: string | false;
 }
 
 /** A filter, and what the cache had to do with it. */
@@ -49,7 +49,7 @@ export async function runCompile(file: string, options: CompileFlags): Promise<v
     prove: options.requireProof ? 'require' : options.prove ? 'auto' : 'never',
     file,
   };
-  const compiled = await compileWith(options.cache, input, settings);
+  const compiled = await compileWith(options, input, settings);
   const { filter, warnings } = compiled;
   const product = await render(compiled, format);
   const speaks = !voice.quiet && !voice.json;
@@ -103,25 +103,26 @@ function chooseFormat({ format, json, output, prove, requireProof }: CompileFlag
   return chosen;
 }
 
-/** Compiles by way of the cache at a location, of the user's own (undefined), or of none (false). */
+/** Compiles by way of the cache that the flags ask for. */
 export async function compileWith(
-  cache: string | false | undefined,
+  flags: CacheFlags,
   input: Uint8Array,
   options: CompileOptions,
 ): Promise<Compiled> {
-  if (cache === false) return compileFresh(input, options, []);
-  const { CacheFault, closeStore, compileCached, openStore } = await import('../cache/index.ts');
-  let store: CacheStore;
+  if (flags.cache === false) return compileFresh(input, options, []);
+  const { CacheFault, closeCache, compileCached } = await import('../cache/index.ts');
+  let cache: Cache;
   try {
-    store = openStore(cache);
+    cache = (await cacheOf(flags))!;
   } catch (error) {
     if (error instanceof CacheFault) return compileFresh(input, options, [error.diagnostic]);
     throw error;
   }
   try {
-    return await compileCached(input, options, onMiss(store, optimizeLater));
+    const stores = cache.stores.map((store) => onMiss(store, optimizeLater));
+    return await compileCached(input, options, { ...cache, stores });
   } finally {
-    await closeStore(store);
+    await closeCache(cache);
   }
 }
 

@@ -51,6 +51,10 @@ function take(flags: CompileFlags, word: string, value: string): boolean {
       return set('output', value);
     case '--cache':
       return set('cache', value);
+    case '--trust':
+      return set('trust', [...(flags.trust ?? []), value]);
+    case '--sign':
+      return set('sign', value);
     case '--format':
       return set('format', oneOf(value, [...FORMAT_NAMES, 'json']));
     case '--optimize':

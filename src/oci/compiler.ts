@@ -1,6 +1,6 @@
 /** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
-import { CacheFault, closeStore, compileCached, openStore } from '../cache/index.ts';
-import type { CacheStore } from '../cache/index.ts';
+import { CacheFault, closeCache, compileCached } from '../cache/index.ts';
+import type { Cache } from '../cache/index.ts';
 import type { CompileOptions, Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
@@ -23,20 +23,14 @@ export interface ConfigCompiler {
   close(): Promise<void>;
 }
 
-/**
- * @param cache A location as the cache takes it, undefined for the user's own, or false for none. It is first opened when
- * something has to be compiled.
- */
+/** @param openCache Gives the cache, or undefined for none; asked when something has to be compiled. */
 export function makeConfigCompiler(
   options: Pick<CompileOptions, 'target' | 'prove'>,
-  cache: string | false | undefined,
+  openCache: () => Promise<Cache | undefined>,
 ): ConfigCompiler {
   const known = new Map<string, Promise<CompiledConfig>>();
-  let store: CacheStore | undefined;
-  const opened = (): CacheStore | undefined => {
-    if (cache !== false) store ??= openStore(cache);
-    return store;
-  };
+  let cache: Promise<Cache | undefined> | undefined;
+  const opened = () => (cache ??= openCache());
 
   async function compileNew(config: RuntimeConfig, seccomp: Span, file: string): Promise<CompiledConfig> {
     const settings = { ...options, target: targetFor(config, options.target), file };
@@ -70,7 +64,8 @@ export function makeConfigCompiler(
       return made;
     },
     async close() {
-      if (store !== undefined) await closeStore(store);
+      const open = await cache?.catch(() => undefined);
+      if (open !== undefined) await closeCache(open);
     },
   };
 }
@@ -78,18 +73,18 @@ export function makeConfigCompiler(
 async function compileText(
   input: Uint8Array,
   options: CompileOptions,
-  opened: () => CacheStore | undefined,
+  opened: () => Promise<Cache | undefined>,
   warnings: Diagnostic[],
 ): Promise<{ filter: Filter }> {
-  let store: CacheStore | undefined;
+  let cache: Cache | undefined;
   try {
-    store = opened();
+    cache = await opened();
   } catch (error) {
     if (!(error instanceof CacheFault)) throw error;
     warnings.push(error.diagnostic);
   }
-  if (store !== undefined) {
-    const cached = await compileCached(input, options, store);
+  if (cache !== undefined) {
+    const cached = await compileCached(input, options, cache);
     warnings.push(...cached.warnings);
     return cached;
   }

@@ -1,15 +1,18 @@
 /** The thread that compiles: one job after the other, so that the thread which started it stays free. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { CacheFault, compileCached } from '../cache/index.ts';
-import type { CacheStore } from '../cache/index.ts';
+import { CacheFault, compileCached, readKeys } from '../cache/index.ts';
+import type { Cache, CacheStore } from '../cache/index.ts';
 import { compile } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import { filterDocument } from './filter-document.ts';
 import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
 
 const port = parentPort!;
-const { store: storeSettings } = workerData as WorkerSettings;
-const store = storeSettings && distantStore(storeSettings);
+const { cache: settings } = workerData as WorkerSettings;
+const cache: Cache | undefined = settings && {
+  stores: settings.stores.map(distantStore),
+  keys: readKeys(settings.keys),
+};
 
 /** Who waits for an answer of the store, by the number of the request. */
 const waiting = new Map<number, (answer: StoreAnswer) => void>();
@@ -38,32 +41,33 @@ async function work({ input, options }: Job): Promise<FromWorker> {
 }
 
 async function compileJob(input: Uint8Array, options: Job['options']): Promise<Product> {
-  if (store === undefined) {
+  if (cache === undefined) {
     const filter = await compile(input, options);
     const document = filterDocument(filter, { tier: 'none', key: null }, []);
     return { document, bytes: filter.bytes, warnings: [] };
   }
-  const { filter, tier, key, warnings } = await compileCached(input, options, store);
+  const { filter, tier, key, warnings } = await compileCached(input, options, cache);
   return { document: filterDocument(filter, { tier, key }, []), bytes: filter.bytes, warnings };
 }
 
-/** The store of the main thread, by messages. */
-function distantStore({ tier, location }: { tier: string; location: string }): CacheStore {
-  const ask = (request: Omit<StoreRequest, 'id'>) =>
+/** A store of the main thread, by messages. */
+function distantStore(known: Pick<CacheStore, 'tier' | 'location' | 'shared'>, store: number): CacheStore {
+  const ask = (request: Omit<StoreRequest, 'id' | 'store'>) =>
     new Promise<string | undefined>((resolve, reject) => {
       const id = requests++;
       waiting.set(id, (answer) => {
         if ('fault' in answer) reject(new CacheFault(answer.fault));
         else resolve(answer.text);
       });
-      send({ kind: 'store', request: { id, ...request } });
+      send({ kind: 'store', request: { id, store, ...request } });
     });
   const notHere = () => Promise.reject(new TypeError('only the main thread does this'));
   return {
-    tier,
-    location,
+    ...known,
     get: (key) => ask({ key }),
-    set: async (key, text) => void (await ask({ key, text })),
+    set: async (key, text, info) => void (await ask({ key, kept: { ...info, text } })),
+    remove: notHere,
+    list: notHere,
     clear: notHere,
     stats: notHere,
     close: notHere,

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { withDeadline } from '../cache/deadline.ts';
-import { faultOf, STORE_DEADLINE } from '../cache/index.ts';
-import type { CacheStore } from '../cache/index.ts';
+import { faultOf, readObject, STORE_DEADLINE } from '../cache/index.ts';
+import type { Cache } from '../cache/index.ts';
 import { fail } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { jsonBody } from './answer.ts';
-import { sha256 } from './filter-document.ts';
 import type { Product } from './messages.ts';
 import { lruByBytes } from './lru.ts';
 import { compilerPool } from './pool.ts';
@@ -24,7 +23,7 @@ export interface ServedFilter {
 }
 
 export interface FilterSettings {
-  store: CacheStore | undefined;
+  cache: Cache | undefined;
   /** Threads that compile. */
   workers: number;
   /** Bytes of filters that are held in memory. */
@@ -61,13 +60,11 @@ const UNNAMED = '-';
 const OVERHEAD = 400;
 
 export function makeFilters(settings: FilterSettings): Filters {
-  const { store, onWarning } = settings;
-  const pool = compilerPool({ size: settings.workers, store, deadline: settings.deadline });
+  const { cache, onWarning } = settings;
+  const pool = compilerPool({ size: settings.workers, cache, deadline: settings.deadline });
   const byRequest = lruByBytes<ServedFilter>(settings.memory / 2);
   const byDigest = lruByBytes<Buffer>(settings.memory / 2);
   const flights = new Map<string, Promise<ServedFilter>>();
-  /** What the store is not done with. */
-  const unfinished = new Set<Promise<void>>();
 
   async function compile(input: Uint8Array, options: QueryOptions, key: string): Promise<ServedFilter> {
     const begin = performance.now();
@@ -81,16 +78,7 @@ export function makeFilters(settings: FilterSettings): Filters {
     byRequest.set(key, kept, json.length + bytes.length + OVERHEAD);
     if (!confined) return filter;
     byDigest.set(digest, bytes, bytes.length + OVERHEAD);
-    if (store !== undefined) {
-      const keeping = keepProgram(store, digest, bytes).catch(warn);
-      unfinished.add(keeping);
-      void keeping.finally(() => unfinished.delete(keeping));
-    }
     return filter;
-  }
-
-  function warn(cause: unknown): void {
-    if (store !== undefined) onWarning(faultOf(cause, store));
   }
 
   return {
@@ -107,15 +95,19 @@ export function makeFilters(settings: FilterSettings): Filters {
     },
     inMemory: (digest) => byDigest.get(digest),
     async inStore(digest) {
-      if (store === undefined) return undefined;
-      try {
-        const program = await readProgram(store, digest);
-        if (program !== undefined) byDigest.set(digest, program, program.length + OVERHEAD);
-        return program;
-      } catch (cause) {
-        warn(cause);
-        return undefined;
+      for (const store of cache?.stores ?? []) {
+        try {
+          const text = await withDeadline(store.get(digest), STORE_DEADLINE);
+          const program = text === undefined ? undefined : readObject(text, digest);
+          if (program === undefined || 'refused' in program) continue;
+          const bytes = Buffer.from(program.buffer);
+          byDigest.set(digest, bytes, bytes.length + OVERHEAD);
+          return bytes;
+        } catch (cause) {
+          onWarning(faultOf(cause, store));
+        }
       }
+      return undefined;
     },
     get memory() {
       return {
@@ -126,10 +118,7 @@ export function makeFilters(settings: FilterSettings): Filters {
     },
     ready: () => pool.ready(),
     running: () => flights.size,
-    async close() {
-      await pool.close();
-      await Promise.all(unfinished);
-    },
+    close: () => pool.close(),
   };
 }
 
@@ -147,21 +136,4 @@ function servedFilter({ document, bytes }: Product): ServedFilter {
 function requestKey(input: Uint8Array, options: QueryOptions): string {
   const hash = createHash('sha256').update(`${JSON.stringify(options)}\0`);
   return hash.update(input).digest('base64');
-}
-
-/**
- * A program under its own digest, beside the entries of the cache. It needs no envelope: whoever reads it
- * computes the digest again.
- */
-async function keepProgram(store: CacheStore, digest: string, bytes: Buffer): Promise<void> {
-  if ((await withDeadline(store.get(digest), STORE_DEADLINE)) !== undefined) return;
-  await withDeadline(store.set(digest, `{"program":"${bytes.toString('base64')}"}`), STORE_DEADLINE);
-}
-
-async function readProgram(store: CacheStore, digest: string): Promise<Buffer | undefined> {
-  const text = await withDeadline(store.get(digest), STORE_DEADLINE);
-  const encoded = /^\{"program":"([A-Za-z0-9+/=]+)"\}$/.exec(text ?? '')?.[1];
-  if (encoded === undefined) return undefined;
-  const program = Buffer.from(encoded, 'base64');
-  return sha256(program) === digest ? program : undefined;
 }

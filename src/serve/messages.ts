@@ -1,3 +1,4 @@
+import type { CacheStore, KeyTexts, RecordInfo } from '../cache/index.ts';
 import type { CompileOptions } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { FilterDocument } from './filter-document.ts';
@@ -22,9 +23,11 @@ export interface Product {
 export interface StoreRequest {
   /** Comes back with the answer: one that is late must not be taken for that of a later request. */
   id: number;
+  /** Position of the store in the cache. */
+  store: number;
   key: string;
   /** To be kept under the key; the request is for what is kept there without it. */
-  text?: string;
+  kept?: RecordInfo & { text: string };
 }
 export type StoreAnswer = { id: number } & ({ text: string | undefined } | { fault: Diagnostic });
 
@@ -38,5 +41,5 @@ export type FromWorker =
 /** What a worker is started with. */
 export interface WorkerSettings {
   /** Undefined: there is no cache. */
-  store: { tier: string; location: string } | undefined;
+  cache: { stores: Pick<CacheStore, 'tier' | 'location' | 'shared'>[]; keys: KeyTexts } | undefined;
 }

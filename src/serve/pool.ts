@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { faultOf } from '../cache/index.ts';
-import type { CacheStore } from '../cache/index.ts';
+import type { Cache } from '../cache/index.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
@@ -12,7 +12,7 @@ export interface PoolSettings {
   /** Threads; each compiles one profile at a time. */
   size: number;
   /** Where filters are looked up and kept; used by this thread only, and not closed here. */
-  store?: CacheStore | undefined;
+  cache?: Cache | undefined;
   /** Milliseconds after which a compilation is given up and its thread ended; never unless given. */
   deadline?: number;
 }
@@ -36,7 +36,7 @@ interface Task {
 /** Only warnings and notes are expected to be much; a thread that needs more than this has gone astray. */
 const HEAP_MEGABYTES = 1024;
 
-export function compilerPool({ size, store, deadline }: PoolSettings): CompilerPool {
+export function compilerPool({ size, cache, deadline }: PoolSettings): CompilerPool {
   const queue: Task[] = [];
   const threads = new Set<CompilerThread>();
   const idle: CompilerThread[] = [];
@@ -60,7 +60,7 @@ export function compilerPool({ size, store, deadline }: PoolSettings): CompilerP
   }
 
   function start(): CompilerThread {
-    const thread = compilerThread(store);
+    const thread = compilerThread(cache);
     threads.add(thread);
     return thread;
   }
@@ -101,8 +101,9 @@ interface CompilerThread {
   close(): Promise<void>;
 }
 
-function compilerThread(store: CacheStore | undefined): CompilerThread {
-  const settings: WorkerSettings = { store: store && { tier: store.tier, location: store.location } };
+function compilerThread(cache: Cache | undefined): CompilerThread {
+  const stores = cache?.stores.map(({ tier, location, shared }) => ({ tier, location, shared }));
+  const settings: WorkerSettings = { cache: stores && { stores, keys: cache?.keys?.texts ?? {} } };
   const worker = new Worker(workerFile(), {
     workerData: settings,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
@@ -125,7 +126,7 @@ function compilerThread(store: CacheStore | undefined): CompilerThread {
   worker.on('message', (message: FromWorker) => {
     if (message.kind === 'compiled') settle(message.product);
     else if (message.kind === 'refused') settle(new SeccompcError(message.diagnostics));
-    else void askStore(store!, message.request).then((answer) => alive && tell({ kind: 'stored', answer }));
+    else void askStore(cache!, message.request).then((answer) => alive && tell({ kind: 'stored', answer }));
   });
   worker.on('error', () => end(unexpected()));
   worker.on('exit', () => end(unexpected()));
@@ -156,10 +157,12 @@ function compilerThread(store: CacheStore | undefined): CompilerThread {
   };
 }
 
-async function askStore(store: CacheStore, { id, key, text }: StoreRequest): Promise<StoreAnswer> {
+async function askStore(cache: Cache, request: StoreRequest): Promise<StoreAnswer> {
+  const { id, key, kept } = request;
+  const store = cache.stores[request.store]!;
   try {
-    if (text === undefined) return { id, text: await store.get(key) };
-    await store.set(key, text);
+    if (kept === undefined) return { id, text: await store.get(key) };
+    await store.set(key, kept.text, kept);
     return { id, text: undefined };
   } catch (cause) {
     return { id, fault: faultOf(cause, store) };

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { CacheStore } from '../cache/index.ts';
+import type { Cache } from '../cache/index.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import { faultAnswer, rawAnswer } from './answer.ts';
@@ -17,7 +17,7 @@ export interface ServerSettings {
   /** Path of the unix socket. */
   socket: string;
   /** Where filters are looked up and kept beyond this process; closed by whoever opened it. */
-  store?: CacheStore | undefined;
+  cache?: Cache | undefined;
   /** What a query need not say. */
   host?: HostDefaults;
   limits?: Partial<Limits>;
@@ -75,7 +75,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const limits: Limits = { ...DEFAULT_LIMITS, ...settings.limits };
   const filters = makeFilters({
     ...limits,
-    store: settings.store,
+    cache: settings.cache,
     deadline: limits.compileTime,
     onWarning(found) {
       metrics.cacheFault();

@@ -16,7 +16,7 @@ export interface HotRequest {
 /** Options of `compile` that are followed by a value, and those that are not. */
 export const HOT_VALUES = [
   '-o', '--output', '--format', '--optimize', '--cache', '--arch', '--architectures', '--cap-set', '--cap',
-  '--cap-drop', '--kernel', '--engine', '--semantics', '--enosys-after', '--overlap',
+  '--cap-drop', '--kernel', '--engine', '--semantics', '--enosys-after', '--overlap', '--trust', '--sign',
 ]; // prettier-ignore
 export const HOT_FLAGS = [
   '--no-prove', '--require-proof', '-q', '--quiet', '--json', '--enosys-stub', '--no-enosys-stub', '--fail-unknown',

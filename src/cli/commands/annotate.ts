@@ -3,6 +3,8 @@ import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import { FILTER_ANNOTATION } from '../../oci/config.ts';
+import { addCacheOptions } from '../cache-options.ts';
+import type { CacheFlags } from '../cache-options.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
@@ -14,10 +16,9 @@ import { compileWith } from './compile.ts';
 const CLIENTS = ['podman', 'docker', 'ctr'] as const;
 type Client = (typeof CLIENTS)[number];
 
-interface Options extends TargetFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, Voice {
   for: Client;
   requireProof?: true;
-  cache?: string | false;
 }
 
 /** What makes the client use crun, where that is not its own choice. */
@@ -42,18 +43,16 @@ export function makeCommand(): Command {
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .addOption(new Option('--for <CLIENT>', 'who gets the argument').choices(CLIENTS).default('podman'))
     .option('--require-proof', 'fail rather than print a filter that is not proved')
-    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
-    .option('--no-cache', 'neither look into the cache nor keep the filter')
     .addHelpText('after', HELP)
     .action(run);
-  return addTargetOptions(addVoiceOptions(command));
+  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
 }
 
 async function run(file: string, options: Options): Promise<void> {
   const input = await readInput(file);
   const target = targetOf(options);
   const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
-  const { filter, warnings } = await compileWith(options.cache, input, settings);
+  const { filter, warnings } = await compileWith(options, input, settings);
   if (!filter.confined)
     throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
   const found: Diagnostic[] = [...warnings, ...filter.diagnostics];

@@ -4,6 +4,8 @@ import { doBundle } from '../../oci/bundle.ts';
 import type { BundleResult, BundleTask } from '../../oci/bundle.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { inParallel } from '../../oci/parallel.ts';
+import { addCacheOptions, cacheOf } from '../cache-options.ts';
+import type { CacheFlags } from '../cache-options.ts';
 import { writeProduct } from '../output.ts';
 import { makeProgress } from '../progress.ts';
 import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
@@ -11,11 +13,10 @@ import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends TargetFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, Voice {
   check?: true;
   remove?: true;
   requireProof?: true;
-  cache?: string | false;
 }
 
 /** Bundles in hand at one time: their waits for the disk overlap, the compiler is one anyway. */
@@ -43,11 +44,9 @@ export function makeCommand(): Command {
     .option('--check', 'change nothing; say whether each annotation means what linux.seccomp says')
     .option('--remove', 'take the annotation out')
     .option('--require-proof', 'fail rather than write a filter that is not proved')
-    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
-    .option('--no-cache', 'neither look into the cache nor keep the filters')
     .addHelpText('after', HELP)
     .action(run);
-  return addTargetOptions(addVoiceOptions(command));
+  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
 }
 
 async function run(bundles: string[], options: Options): Promise<void> {
@@ -56,7 +55,7 @@ async function run(bundles: string[], options: Options): Promise<void> {
   const task: BundleTask = options.check ? 'check' : options.remove ? 'remove' : 'write';
   const target = targetOf(options);
   const prove = options.requireProof ? 'require' : 'auto';
-  const compiler = makeConfigCompiler({ target, prove }, options.cache);
+  const compiler = makeConfigCompiler({ target, prove }, () => cacheOf(options));
   const progress = makeProgress(bundles.length, options);
   const results: BundleResult[] = [];
   try {

@@ -41,16 +41,17 @@ export function makeCommand(): Command {
   });
   add('stats', 'print how many entries there are, and their size', async ({ cache, json }) => {
     const store = open(cache);
-    const { entries, bytes } = await ask(store, () => store.stats());
+    const { aliases, objects, bytes } = await ask(store, () => store.stats());
     const { tier, location } = store;
     const folder = cacheFolderOf({ cache });
     const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
     const answers = folder === undefined ? {} : countAnswers(folder);
-    if (json) return writeProduct(toJson({ tier, path: location, entries, bytes, hot, answers }));
+    if (json) return writeProduct(toJson({ tier, path: location, aliases, objects, bytes, hot, answers }));
     const rows = {
       tier,
       path: location,
-      entries,
+      aliases,
+      objects,
       bytes,
       'hot entries': hot.entries,
       'hot bytes': hot.bytes,

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { FORMAT_NAMES } from '../../format/names.ts';
+import { addCacheOptions } from '../cache-options.ts';
 import { runCompile } from '../compile-run.ts';
 import { addVoiceOptions } from '../report.ts';
 import { addTargetOptions } from '../target-options.ts';
@@ -34,9 +35,7 @@ export function makeCommand(): Command {
     )
     .option('--no-prove', 'do not prove that the filter answers every call as the profile says')
     .option('--require-proof', 'fail rather than give a filter without that proof')
-    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
-    .option('--no-cache', 'neither look into the cache nor keep the filter')
     .addHelpText('after', HELP)
     .action(runCompile);
-  return addTargetOptions(addVoiceOptions(command));
+  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
 }

@@ -3,16 +3,17 @@ import { EXIT, SeccompcError } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { doCrunCache, openCrunCache } from '../../oci/crun-cache.ts';
 import type { CrunCacheResult } from '../../oci/crun-cache.ts';
+import { addCacheOptions, cacheOf } from '../cache-options.ts';
+import type { CacheFlags } from '../cache-options.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends TargetFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, Voice {
   crun: string;
   root?: string;
-  cache?: string | false;
 }
 
 const HELP = `
@@ -33,16 +34,19 @@ export function makeCommand(): Command {
     .addHelpText('after', HELP);
   const add = (task: 'warm' | 'status', description: string) =>
     addTargetOptions(
-      addVoiceOptions(
-        command
-          .command(task)
-          .description(description)
-          .argument('<CONFIG...>', 'config.json files or folders of bundles, as crun will see them')
-          .option('--crun <PROGRAM>', 'which crun', 'crun')
-          .option('--root <DIR>', "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)")
-          .option('--cache <DIR|URL>', "another cache of ours than the user's own: a folder, or sqlite:FILE")
-          .option('--no-cache', 'do not use a cache of ours')
-          .action((configs: string[], options: Options) => run(configs, task, options)),
+      addCacheOptions(
+        addVoiceOptions(
+          command
+            .command(task)
+            .description(description)
+            .argument('<CONFIG...>', 'config.json files or folders of bundles, as crun will see them')
+            .option('--crun <PROGRAM>', 'which crun', 'crun')
+            .option(
+              '--root <DIR>',
+              "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)",
+            )
+            .action((configs: string[], options: Options) => run(configs, task, options)),
+        ),
       ),
     );
   add('warm', 'put the filters of these configurations into the cache');
@@ -53,7 +57,7 @@ export function makeCommand(): Command {
 async function run(configs: string[], task: 'warm' | 'status', options: Options): Promise<void> {
   const target = targetOf(options);
   const cache = openCrunCache(options.crun, options.root, options.force ?? false);
-  const compiler = makeConfigCompiler({ target, prove: 'auto' }, options.cache);
+  const compiler = makeConfigCompiler({ target, prove: 'auto' }, () => cacheOf(options));
   const results: CrunCacheResult[] = [];
   try {
     // One after the other: what one writes is what the next may be in conflict with.

@@ -6,6 +6,8 @@ import { commandFault, runUnderFilter } from '../../oci/exec.ts';
 import type { FlagName } from '../../profile/types.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import { hostArch } from '../host.ts';
+import { addCacheOptions } from '../cache-options.ts';
+import type { CacheFlags } from '../cache-options.ts';
 import { readInput } from '../input.ts';
 import { addVoiceOptions, printFailure, printWarnings } from '../report.ts';
 import type { Voice } from '../report.ts';
@@ -13,9 +15,8 @@ import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 import { compileWith } from './compile.ts';
 
-interface Options extends TargetFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, Voice {
   requireProof?: true;
-  cache?: string | false;
 }
 
 const HELP = `
@@ -34,11 +35,9 @@ export function makeCommand(): Command {
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .argument('<COMMAND...>', 'what to run, and its arguments')
     .option('--require-proof', 'fail rather than load a filter that is not proved')
-    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
-    .option('--no-cache', 'neither look into the cache nor keep the filter')
     .addHelpText('after', HELP)
     .action(run);
-  return addTargetOptions(addVoiceOptions(command));
+  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
 }
 
 async function run(file: string, command: string[], options: Options): Promise<void> {
@@ -49,7 +48,7 @@ async function run(file: string, command: string[], options: Options): Promise<v
       reason: `a filter for ${target.arch} would end every process of this machine, which is ${host}`,
     });
   const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
-  const { filter, warnings } = await compileWith(options.cache, await readInput(file), settings);
+  const { filter, warnings } = await compileWith(options, await readInput(file), settings);
   if (!filter.confined)
     throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
   await printWarnings([...warnings, ...filter.diagnostics], options);

@@ -102,7 +102,8 @@ function defaultStore(): string {
 async function runPrecreate(flags: PrecreateFlags): Promise<void> {
   const input = await readInput('-');
   // The store is the cache here. A machine that cannot be told is a fault like any other: it is in there.
-  const makeCompiler = () => makeConfigCompiler({ target: targetOf(flags), prove: 'auto' }, false);
+  const makeCompiler = () =>
+    makeConfigCompiler({ target: targetOf(flags), prove: 'auto' }, async () => undefined);
   const { foreign, strict = false } = flags;
   const { output, diagnostics, pair } = await precreate(input, makeCompiler, { foreign, strict });
   const found: Diagnostic[] = [...diagnostics];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { allArches } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
-import type { CacheStore } from '../../cache/index.ts';
+import type { Cache } from '../../cache/index.ts';
 import { packageVersion } from '../../cache/version.ts';
 import type { CompileOptions } from '../../compile.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
@@ -16,6 +16,8 @@ import { findProfiles } from '../../serve/profile-files.ts';
 import { parseKernelVersion } from '../../target.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { archArgument } from '../arch-option.ts';
+import { addCacheLocation, cacheOf } from '../cache-options.ts';
+import type { CacheFlags } from '../cache-options.ts';
 import { readInput } from '../input.ts';
 import { reasonOf, writeProduct } from '../output.ts';
 import { makeProgress } from '../progress.ts';
@@ -24,14 +26,13 @@ import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, Voice {
+interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, CacheFlags, Voice {
   arch?: ArchName[];
   kernel?: KernelVersion[];
   optimize: 'attach' | 'frequency' | 'size';
   prove: boolean;
   requireProof?: true;
   out?: string;
-  cache?: string;
   jobs: number;
 }
 
@@ -49,7 +50,6 @@ export function makeCommand(): Command {
     .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
     .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
     .option('-o, --out <DIR>', 'write files and an index there instead of filling the cache')
-    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
     .option(
       '--jobs <N>',
       'compile so many at a time (default: one for each core)',
@@ -65,7 +65,7 @@ export function makeCommand(): Command {
     .option('--require-proof', 'a filter without that proof is a failure')
     .addHelpText('after', HELP)
     .action(run);
-  addTargetOptions(addVoiceOptions(command));
+  addTargetOptions(addCacheLocation(addVoiceOptions(command)));
   takeList(
     command,
     '--arch',
@@ -121,8 +121,8 @@ async function buildAll(
   options: Options,
 ): Promise<Built[]> {
   const total = inputs.length * targets.length;
-  const store = options.out === undefined ? await openCache(options.cache) : undefined;
-  const pool = compilerPool({ size: Math.min(options.jobs, total), store });
+  const cache = options.out === undefined ? await openCache(options) : undefined;
+  const pool = compilerPool({ size: Math.min(options.jobs, total), cache });
   const progress = makeProgress(total, options);
   const prove: CompileOptions['prove'] = options.requireProof ? 'require' : options.prove ? 'auto' : 'never';
   let done = 0;
@@ -132,15 +132,15 @@ async function buildAll(
   } finally {
     progress.clear();
     await pool.close();
-    if (store !== undefined) await (await import('../../cache/index.ts')).closeStore(store);
+    if (cache !== undefined) await (await import('../../cache/index.ts')).closeCache(cache);
   }
 }
 
 /** Here the cache is where the product goes, so its faults end the command. */
-async function openCache(location: string | undefined): Promise<CacheStore> {
-  const { CacheFault, openStore } = await import('../../cache/index.ts');
+async function openCache(flags: CacheFlags): Promise<Cache | undefined> {
+  const { CacheFault } = await import('../../cache/index.ts');
   try {
-    return openStore(location);
+    return await cacheOf(flags);
   } catch (cause) {
     throw cause instanceof CacheFault
       ? new SeccompcError([cacheFailure(cause.diagnostic)], { cause })

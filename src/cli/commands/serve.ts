@@ -1,19 +1,19 @@
 import { Command, InvalidArgumentError } from 'commander';
-import type { CacheStore } from '../../cache/index.ts';
+import type { Cache } from '../../cache/index.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { fail } from '../../errors.ts';
 import type { HostDefaults } from '../../serve/query.ts';
 import { DEFAULT_LIMITS, startServer } from '../../serve/server.ts';
 import { defaultSocket } from '../../serve/socket.ts';
+import { addCacheOptions, cacheOf } from '../cache-options.ts';
+import type { CacheFlags } from '../cache-options.ts';
 import { hostArch, hostKernel } from '../host.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, printWarnings, say, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 
-interface Options extends Voice {
+interface Options extends CacheFlags, Voice {
   socket?: string;
-  /** A location, or false for --no-cache. */
-  cache?: string | false;
   workers: number;
   memory: number;
   maxBody: number;
@@ -42,26 +42,24 @@ export function makeCommand(): Command {
       '--socket <PATH>',
       'where to listen (default: seccompc/serve.sock in XDG_RUNTIME_DIR, for root in /run)',
     )
-    .option('--cache <DIR|URL>', "another cache than the user's own: a folder, or sqlite:FILE")
-    .option('--no-cache', 'keep filters in memory only')
     .option('--workers <N>', 'threads that compile', positive, DEFAULT_LIMITS.workers)
     .option('--memory <MIB>', 'how much of filters to keep in memory', positive, DEFAULT_LIMITS.memory / MIB)
     .option('--max-body <MIB>', 'the largest profile', positive, DEFAULT_LIMITS.body / MIB)
     .option('--timeout <SECONDS>', 'for one compilation', positive, DEFAULT_LIMITS.compileTime / 1000)
     .addHelpText('after', HELP)
     .action(run);
-  return addVoiceOptions(command);
+  return addCacheOptions(addVoiceOptions(command));
 }
 
 async function run(options: Options): Promise<void> {
   const socket = options.socket ?? defaultSocket();
   if (socket === undefined)
     fail('USAGE', { reason: 'XDG_RUNTIME_DIR is not set: name a socket by --socket' });
-  const store = await openCache(options);
+  const cache = await openCache(options);
   const stopped = signalled();
   const server = await startServer({
     socket,
-    store,
+    cache,
     host: hostDefaults(),
     limits: {
       workers: options.workers,
@@ -76,9 +74,9 @@ async function run(options: Options): Promise<void> {
   else if (!options.quiet) await say(`listening at ${socket}\n`);
   await stopped;
   await server.stop();
-  if (store !== undefined) {
-    const { closeStore } = await import('../../cache/index.ts');
-    await closeStore(store);
+  if (cache !== undefined) {
+    const { closeCache } = await import('../../cache/index.ts');
+    await closeCache(cache);
   }
 }
 
@@ -93,11 +91,10 @@ function hostDefaults(): HostDefaults {
   }
 }
 
-async function openCache(options: Options): Promise<CacheStore | undefined> {
-  if (options.cache === false) return undefined;
-  const { CacheFault, openStore } = await import('../../cache/index.ts');
+async function openCache(options: Options): Promise<Cache | undefined> {
+  const { CacheFault } = await import('../../cache/index.ts');
   try {
-    return openStore(options.cache);
+    return await cacheOf(options);
   } catch (error) {
     if (!(error instanceof CacheFault)) throw error;
     await printWarnings([error.diagnostic], options);

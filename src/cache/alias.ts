@@ -1,0 +1,183 @@
+/** What leads to a program in a store: from an input and its options, or from what the rules of a profile come to. */
+import { archOf, parseArch } from '../arch.ts';
+import type { ArchName } from '../arch.ts';
+import { checkProgram, convertedLength } from '../bpf/check.ts';
+import { decode } from '../bpf/instruction.ts';
+import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import type { Filter } from '../compile.ts';
+import { codeTable } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { FLAG_NAMES } from '../profile/types.ts';
+import { openEnvelope, writeEnvelope } from './envelope.ts';
+import type { Refused } from './envelope.ts';
+import { membersOf } from './members.ts';
+import type { Signer, TrustedKeys } from './signature.ts';
+
+/** All of a filter but its program, what can be derived from that, and the name of the file that it came from. */
+interface InputAlias {
+  /** Digest of the program; null where the input asks for none. */
+  object: string | null;
+  endian: Endian;
+  arches: ArchName[];
+  /** null: the profile has none. */
+  flags: Filter['flags'] | null;
+  listenerPath?: string;
+  target: Filter['target'];
+  proved: boolean;
+  /** `file` is null where it was the name of the input. */
+  diagnostics: (Omit<Diagnostic, 'file'> & { file?: null })[];
+}
+
+/** What the rules of a profile were compiled to. */
+export interface MeaningAlias {
+  /** Digest of the program. */
+  object: string;
+  proved: boolean;
+}
+
+/** A text that was read, and whether a trusted key had signed it. */
+export interface Read<T> {
+  alias: T;
+  signed: boolean;
+}
+
+/** What a caller expects of an alias of an input. */
+export interface Expectation {
+  /** Only a proved filter will do. */
+  proved: boolean;
+  /** The native architecture. */
+  arch: ArchName;
+}
+
+/** The text to keep for a filter; undefined for one that would not come back the same. */
+export function writeInputAlias(
+  key: string,
+  { filter, file, object }: { filter: Filter; file: string; object: string },
+  signer?: Signer,
+): string | undefined {
+  if (filter.diagnostics.some((d) => d.file !== undefined && d.file !== file)) return undefined;
+  const { confined, endian, arches, flags, listenerPath, target, proved } = filter;
+  const alias: InputAlias = {
+    object: confined ? object : null,
+    endian,
+    arches,
+    flags: flags ?? null,
+    ...(listenerPath === undefined ? {} : { listenerPath }),
+    target,
+    proved,
+    diagnostics: filter.diagnostics.map(({ file: named, ...rest }) =>
+      named === undefined ? rest : { ...rest, file: null },
+    ),
+  };
+  return writeEnvelope(key, alias, signer);
+}
+
+/** The alias that was kept under a key, or, in a word, why this text is not it. */
+export function readInputAlias(
+  text: string,
+  key: string,
+  expected: Expectation,
+  trusted?: TrustedKeys,
+): Read<InputAlias> | Refused {
+  const opened = openEnvelope(text, key, trusted);
+  if ('refused' in opened) return opened;
+  const { body: alias, signed } = opened;
+  if (!isInputAlias(alias)) return { refused: 'its content is not that of a filter' };
+  const foreign = alias.object !== null && alias.endian !== archOf(expected.arch).endian;
+  if (foreign || alias.target.arch !== expected.arch)
+    return { refused: 'its program is for another architecture' };
+  if (expected.proved && alias.object !== null && !alias.proved)
+    return { refused: 'its program is not proved' };
+  return { alias, signed };
+}
+
+export function writeMeaningAlias(key: string, alias: MeaningAlias, signer?: Signer): string {
+  return writeEnvelope(key, alias, signer);
+}
+
+/** The alias that was kept under a key, or, in a word, why this text is not it. */
+export function readMeaningAlias(
+  text: string,
+  key: string,
+  trusted?: TrustedKeys,
+): Read<MeaningAlias> | Refused {
+  const opened = openEnvelope(text, key, trusted);
+  if ('refused' in opened) return opened;
+  const body = membersOf(opened.body);
+  const [object, proved] = [body?.get('object'), body?.get('proved')];
+  if (!isDigest(object) || typeof proved !== 'boolean')
+    return { refused: 'its content is not that of a meaning' };
+  return { alias: { object, proved }, signed: opened.signed };
+}
+
+/** The instructions of a program for `endian`, if it is one that the kernel would take. */
+export function readProgram(bytes: Uint8Array, endian: Endian): SockFilter[] | Refused {
+  if (bytes.length === 0 || bytes.length % 8 !== 0) return { refused: 'its program is damaged' };
+  const instructions = decode(bytes, endian);
+  return checkProgram(instructions).length > 0
+    ? { refused: 'its program is not one that the kernel would take' }
+    : instructions;
+}
+
+/** The filter of an alias and its program, which is empty where there is none; or, in a word, why they are none. */
+export function filterOf(alias: InputAlias, bytes: Uint8Array, file: string): Filter | Refused {
+  const confined = alias.object !== null;
+  const instructions = confined ? readProgram(bytes, alias.endian) : [];
+  if ('refused' in instructions) return instructions;
+  const { endian, arches, flags, listenerPath, target, proved, diagnostics } = alias;
+  return {
+    instructions,
+    bytes,
+    convertedLength: confined ? convertedLength(instructions) : 0,
+    endian,
+    arches,
+    confined,
+    flags: flags ?? undefined,
+    ...(listenerPath === undefined ? {} : { listenerPath }),
+    target,
+    proved,
+    diagnostics: diagnostics.map(({ file: named, ...rest }) => (named === null ? { ...rest, file } : rest)),
+  };
+}
+
+const KNOWN_CODES = new Set<unknown>(codeTable().map(({ code }) => code));
+const KNOWN_FLAGS = new Set<unknown>(FLAG_NAMES);
+
+/** The checksum says that these are the bytes that were written; this says that this build can read them. */
+function isInputAlias(value: unknown): value is InputAlias {
+  const alias = membersOf(value);
+  if (alias === undefined) return false;
+  const object = alias.get('object');
+  const endian = alias.get('endian');
+  const flags = alias.get('flags');
+  const listenerPath = alias.get('listenerPath');
+  return (
+    (object === null || isDigest(object)) &&
+    (endian === 'little' || endian === 'big') &&
+    isListOf(alias.get('arches'), (name) => typeof name === 'string' && parseArch(name) === name) &&
+    (flags === null || isListOf(flags, (flag) => KNOWN_FLAGS.has(flag))) &&
+    (listenerPath === undefined || typeof listenerPath === 'string') &&
+    membersOf(alias.get('target')) !== undefined &&
+    typeof alias.get('proved') === 'boolean' &&
+    isListOf(alias.get('diagnostics'), isDiagnostic)
+  );
+}
+
+function isDigest(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
+/** A kept filter has warnings and notes only: what fails is not kept. */
+function isDiagnostic(value: unknown): boolean {
+  const found = membersOf(value);
+  const severity = found?.get('severity');
+  return (
+    KNOWN_CODES.has(found?.get('code')) &&
+    (severity === 'warning' || severity === 'note') &&
+    typeof found?.get('message') === 'string'
+  );
+}
+
+function isListOf(value: unknown, test: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(test);
+}

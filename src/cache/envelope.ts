@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { canonicalBytes } from './canonical.ts';
+import { membersOf } from './members.ts';
+import type { Signer, TrustedKeys } from './signature.ts';
+
+/** Version of all texts in a store; part of every key, so an older one is never even found. */
+export const RECORD_FORMAT = 2;
+
+/** A text in a store that is bound to its key. The checksum covers all but the signature, which signs the same. */
+interface Envelope {
+  format: number;
+  key: string;
+  body: string;
+  /** SHA-256, 64 hex digits. */
+  checksum: string;
+  signature?: { by: string; value: string };
+}
+
+/** What was in an envelope. */
+export interface Opened {
+  /** The parsed body; whose form is still to be checked. */
+  body: unknown;
+  /** Whether it is signed by a key that is trusted. */
+  signed: boolean;
+}
+
+/** The text that keeps a body under a key. */
+export function writeEnvelope(key: string, content: object, signer?: Signer): string {
+  const body = JSON.stringify(content);
+  const bound = boundBytes(key, body);
+  const envelope: Envelope = { format: RECORD_FORMAT, key, body, checksum: sha256(bound) };
+  if (signer !== undefined) envelope.signature = { by: signer.id, value: signer.sign(bound) };
+  return JSON.stringify(envelope);
+}
+
+/** The body that was kept under a key, or, in a word, why this text is not it. */
+export function openEnvelope(text: string, key: string, trusted?: TrustedKeys): Opened | Refused {
+  const envelope = membersOf(parseJson(text));
+  if (envelope === undefined) return { refused: 'it is damaged' };
+  if (envelope.get('format') !== RECORD_FORMAT) return { refused: 'it has another format' };
+  if (envelope.get('key') !== key) return { refused: 'it belongs to another key' };
+  const body = envelope.get('body');
+  if (typeof body !== 'string') return { refused: 'it is damaged' };
+  const bound = boundBytes(key, body);
+  if (envelope.get('checksum') !== sha256(bound)) return { refused: 'its checksum is wrong' };
+  const signed = isSigned(envelope.get('signature'), bound, trusted);
+  return typeof signed === 'boolean' ? { body: parseJson(body), signed } : signed;
+}
+
+/** Why a text is not what it should be. */
+export interface Refused {
+  refused: string;
+}
+
+/** No signature, or that of a stranger, is no fault; one that claims a trusted key and does not fit is. */
+function isSigned(
+  signature: unknown,
+  bound: Uint8Array,
+  trusted: TrustedKeys | undefined,
+): boolean | Refused {
+  if (trusted === undefined || signature === undefined) return false;
+  const members = membersOf(signature);
+  const [by, value] = [members?.get('by'), members?.get('value')];
+  if (typeof by !== 'string' || typeof value !== 'string') return { refused: 'its signature is damaged' };
+  const verdict = trusted.verify(by, value, bound);
+  return verdict === 'forged' ? { refused: 'its signature is wrong' } : verdict === 'good';
+}
+
+function boundBytes(key: string, body: string): Uint8Array {
+  return canonicalBytes(['seccompc', RECORD_FORMAT, key, body]);
+}
+
+/** 64 hex digits. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** undefined for text that is not JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { withDeadline } from './deadline.ts';
+import type { Refused } from './envelope.ts';
+import { CacheFault } from './store.ts';
+import type { CacheStore, RecordInfo } from './store.ts';
+
+/** A text to be kept. */
+export interface NewRecord extends RecordInfo {
+  key: string;
+  text: string;
+}
+
+/**
+ * Stores in a row, the nearest first. What one of them does wrong is a warning, and from then on it is left alone:
+ * none is waited for twice.
+ */
+export class Tiers {
+  readonly warnings: Diagnostic[] = [];
+  readonly #deadline: number;
+  #stores: readonly CacheStore[];
+
+  constructor(stores: readonly CacheStore[], deadline: number) {
+    this.#stores = stores;
+    this.#deadline = deadline;
+  }
+
+  /** The first answer that `look` finds in a store; what it refuses is a warning, and the next store is asked. */
+  async find<T extends object>(
+    look: (store: CacheStore) => Promise<T | Refused | undefined>,
+  ): Promise<{ found: T; store: CacheStore } | undefined> {
+    for (const store of this.#stores) {
+      const found = await this.#ask(store, () => look(store));
+      if (found === undefined) continue;
+      if (!('refused' in found)) return { found, store };
+      this.warnings.push(diagnostic('CACHE_ENTRY_REFUSED', { reason: found.refused }));
+    }
+    return undefined;
+  }
+
+  /** Puts records into all stores that `where` takes, at the same time. */
+  async keep(
+    records: readonly NewRecord[],
+    where: (store: CacheStore) => boolean = () => true,
+  ): Promise<void> {
+    await Promise.all(
+      this.#stores.filter(where).map((store) =>
+        this.#ask(store, async () => {
+          for (const { key, text, kind, label } of records) await store.set(key, text, { kind, label });
+        }),
+      ),
+    );
+  }
+
+  /** The stores before this one. */
+  above(store: CacheStore): (other: CacheStore) => boolean {
+    const position = this.#stores.indexOf(store);
+    return (other) => this.#stores.indexOf(other) < position;
+  }
+
+  async #ask<T>(store: CacheStore, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await withDeadline(work(), this.#deadline);
+    } catch (cause) {
+      this.#stores = this.#stores.filter((other) => other !== store);
+      this.warnings.push(faultOf(cause, store));
+      return undefined;
+    }
+  }
+}
+
+/** What the user reads of a store that rejected. */
+export function faultOf(cause: unknown, store: CacheStore): Diagnostic {
+  if (cause instanceof CacheFault) return cause.diagnostic;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return diagnostic('CACHE_UNAVAILABLE', { location: store.location, reason });
+}
+
+/** How long a finished command waits for its cache to be closed, in milliseconds. */
+const CLOSE_DEADLINE = 500;
+
+/** Closes a store; never rejects, and never waits long for one that hangs. */
+export async function closeStore(store: CacheStore): Promise<void> {
+  await withDeadline(store.close(), CLOSE_DEADLINE).catch(() => {});
+}
