@@ -32,3 +32,9 @@ export function schemeOf(location: string): string | undefined {
 export function folderAt(location: string): string | undefined {
   return location === '' || schemeOf(location) !== undefined ? undefined : resolve(location);
 }
+
+/** Whether a location is a server, which has the user's own cache before it. */
+export function isServer(location: string): boolean {
+  const scheme = schemeOf(location);
+  return scheme !== undefined && scheme !== 'sqlite';
+}

@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { compileCached } from '../../src/cache/index.ts';
-import type { CacheStore } from '../../src/cache/index.ts';
+import { generateKeyPairSync } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { compileCached, readKeys } from '../../src/cache/index.ts';
+import type { Cache, CacheStore } from '../../src/cache/index.ts';
+import { writeObject } from '../../src/cache/object.ts';
 import { compile } from '../../src/compile.ts';
 import type { CompileOptions } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { makeTarget } from '../../src/target.ts';
+import { TestStore } from './test-store.ts';
 
 /** With a warning (an unknown name), so that diagnostics have to come back from the cache too. */
 const PROFILE = `{
@@ -22,82 +28,121 @@ function options(changes: Partial<CompileOptions> = {}): CompileOptions {
   return { target: makeTarget({ arch: 'X86_64' }), file: 'p.json', ...changes };
 }
 
-/** A store in memory that counts, and that a test can make misbehave. */
-class TestStore implements CacheStore {
-  readonly tier = 'test';
-  readonly location = 'memory';
-  readonly texts = new Map<string, string>();
-  gets = 0;
-  sets = 0;
-  async get(key: string) {
-    this.gets += 1;
-    return this.texts.get(key);
-  }
-  async set(key: string, text: string) {
-    this.sets += 1;
-    this.texts.set(key, text);
-  }
-  async clear() {
-    this.texts.clear();
-  }
-  async stats() {
-    return { entries: this.texts.size, bytes: 0 };
-  }
-  async close() {}
-}
+const only = (store: CacheStore): Cache => ({ stores: [store] });
 
 describe('compiling with a cache', () => {
   it('gives on a hit what it gave on the miss', async () => {
     const store = new TestStore();
     const fresh = await compile(PROFILE, options());
     expect(fresh.diagnostics.length).toBeGreaterThan(0);
-    const miss = await compileCached(PROFILE, options(), store);
+    const miss = await compileCached(PROFILE, options(), only(store));
     expect(miss).toEqual({
       filter: fresh,
       tier: 'none',
       key: expect.stringMatching(/^[0-9a-f]{64}$/),
       warnings: [],
     });
-    const hit = await compileCached(PROFILE, options(), store);
+    const hit = await compileCached(PROFILE, options(), only(store));
     expect(hit).toEqual({ ...miss, tier: 'test' });
     // A member that the entry forgot would be missing here.
     expect(Object.keys(hit.filter).toSorted()).toEqual(Object.keys(fresh).toSorted());
-    expect(store).toMatchObject({ gets: 2, sets: 1 });
+    // The alias of the input and of the meaning, and what is written on a miss; the alias and the program on a hit.
+    expect(store).toMatchObject({ gets: 4, sets: 3 });
   });
 
   it('shares an entry between files of other names, each with its own name in the diagnostics', async () => {
     const store = new TestStore();
-    await compileCached(PROFILE, options({ file: 'one.json' }), store);
-    const hit = await compileCached(PROFILE, options({ file: 'two.json' }), store);
+    await compileCached(PROFILE, options({ file: 'one.json' }), only(store));
+    const hit = await compileCached(PROFILE, options({ file: 'two.json' }), only(store));
     expect(hit.tier).toBe('test');
     expect(hit.filter).toEqual(await compile(PROFILE, options({ file: 'two.json' })));
     const { file: _, ...nameless } = options();
-    const unnamed = await compileCached(PROFILE, nameless, store);
+    const unnamed = await compileCached(PROFILE, nameless, only(store));
     expect(unnamed.tier).toBe('test');
     expect(unnamed.filter).toEqual(await compile(PROFILE, nameless));
   });
 
-  it('shares none between inputs, targets or options that differ', async () => {
+  it('finds nothing under the key of another target or option, and gives each its own', async () => {
     const store = new TestStore();
     const variants: [string | Uint8Array, CompileOptions][] = [
       [PROFILE, options()],
-      [`${PROFILE}\n`, options()],
-      [new TextEncoder().encode(PROFILE), options()],
       [PROFILE, options({ target: makeTarget({ arch: 'AARCH64' }) })],
-      [PROFILE, options({ target: makeTarget({ arch: 'X86_64', semantics: 'runc' }) })],
-      [PROFILE, options({ target: makeTarget({ arch: 'X86_64', kernel: { major: 4, minor: 19 } }) })],
+      [PROFILE, options({ target: makeTarget({ arch: 'X86_64', enosysStub: true }) })],
+      [PROFILE, options({ optimize: 'size' })],
       [PROFILE, options({ prove: 'never' })],
-      [PROFILE, options({ prove: 'require' })],
     ];
-    for (const [input, setting] of variants)
-      expect((await compileCached(input, setting, store)).tier).toBe('none');
-    expect(store.texts.size).toBe(variants.length);
+    for (const round of ['none', 'test'])
+      for (const [input, setting] of variants) {
+        const { filter, tier } = await compileCached(input, setting, only(store));
+        expect(tier).toBe(round);
+        expect(filter).toEqual(await compile(input, setting));
+      }
+    const answers = await Promise.all(
+      variants.map(async ([input, setting]) => (await compileCached(input, setting, only(store))).key),
+    );
+    expect(new Set(answers).size).toBe(variants.length);
+  });
+
+  it('has one program for all inputs whose rules come to the same', async () => {
+    const store = new TestStore();
+    const first = await compileCached(PROFILE, options(), only(store));
+    const reordered = JSON.stringify({
+      syscalls: [
+        { names: ['socket'], args: [{ op: 'SCMP_CMP_NE', index: 0, value: 40 }], action: 'SCMP_ACT_ALLOW' },
+        { action: 'SCMP_ACT_ALLOW', names: ['write'] },
+        { names: ['read', 'read'], action: 'SCMP_ACT_ALLOW' },
+      ],
+      architectures: ['SCMP_ARCH_X32', 'SCMP_ARCH_X86_64'],
+      defaultAction: 'SCMP_ACT_ERRNO',
+      defaultErrnoRet: 1,
+    });
+    const others = [`${PROFILE}\n`, new TextEncoder().encode(PROFILE), reordered];
+    for (const input of others) {
+      const { filter, tier, key } = await compileCached(input, options(), only(store));
+      expect(tier).toBe('test');
+      expect(filter).toEqual(await compile(input, options()));
+      expect(filter.bytes).toEqual(first.filter.bytes);
+      expect(key).not.toBe(first.key);
+    }
+    // One program, the way to it from what the rules come to, and one from each input.
+    expect(store.keysOf('object')).toHaveLength(1);
+    expect(store.keysOf('alias')).toHaveLength(1 + 1 + others.length);
+  });
+
+  it('finds the same program as compiling gives, for every profile in this repository', async () => {
+    const folder = join(import.meta.dirname, '../../profiles');
+    const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
+    expect(files.length).toBeGreaterThan(10);
+    const store = new TestStore();
+    for (const file of files) {
+      const text = readFileSync(join(folder, file), 'utf8');
+      await compileCached(text, options(), only(store)).catch(() => {});
+    }
+    for (const file of files) {
+      const text = `${readFileSync(join(folder, file), 'utf8')} `;
+      const fresh = await compile(text, options()).catch(() => undefined);
+      if (fresh === undefined) continue;
+      const found = await compileCached(text, options(), only(store));
+      expect([file, found.tier]).toEqual([file, 'test']);
+      expect(found.filter).toEqual(fresh);
+    }
+  });
+
+  it('takes nothing unproved for one that was tried to be proved, and the other way round', async () => {
+    const store = new TestStore();
+    await compileCached(PROFILE, options({ prove: 'never' }), only(store));
+    const proved = await compileCached(PROFILE, options(), only(store));
+    expect([proved.tier, proved.filter.proved]).toEqual(['none', true]);
+    const required = await compileCached(PROFILE, options({ prove: 'require' }), only(store));
+    expect([required.tier, required.filter.proved]).toEqual(['test', true]);
+    const unproved = await compileCached(`${PROFILE} `, options({ prove: 'never' }), only(store));
+    expect([unproved.tier, unproved.filter.proved]).toEqual(['test', false]);
   });
 
   it('keeps nothing of a compile that fails, and fails every time alike', async () => {
     const store = new TestStore();
     const faults = () =>
-      compileCached(FAULTY, options(), store).then(
+      compileCached(FAULTY, options(), only(store)).then(
         () => [],
         (error: unknown) => (error instanceof SeccompcError ? error.diagnostics : [error]),
       );
@@ -110,7 +155,11 @@ describe('compiling with a cache', () => {
 
 /** Compiles with a cache that is at fault: what its user is told. */
 async function compiled(store: CacheStore, deadline?: number) {
-  const found = await compileCached(PROFILE, options(), store, deadline);
+  const found = await compileCached(
+    PROFILE,
+    options(),
+    deadline === undefined ? only(store) : { ...only(store), deadline },
+  );
   expect(found.tier).toBe('none');
   expect(found.filter).toEqual(await compile(PROFILE, options()));
   return found.warnings.map(({ code, severity, message }) => ({ code, severity, message }));
@@ -145,29 +194,163 @@ describe('a fault of the cache is a warning and a fresh compile', () => {
     ]);
   });
 
-  it('when an entry is damaged, and the next one is good again', async () => {
+  it('when its program is damaged, and the next one is good again', async () => {
     const store = new TestStore();
-    await compileCached(PROFILE, options(), store);
-    const { key } = await compileCached(PROFILE, options(), store);
-    const text = store.texts.get(key)!;
+    await compileCached(PROFILE, options(), only(store));
+    const [digest] = store.keysOf('object');
+    const text = store.texts.get(digest!)!;
     for (const bad of ['', 'null', text.slice(0, -20), text.replace('AAA', 'AAB'), text.toUpperCase()]) {
-      store.texts.set(key, bad);
-      expect(await compiled(store)).toMatchObject([{ code: 'CACHE_ENTRY_REFUSED' }]);
-      expect((await compileCached(PROFILE, options(), store)).tier).toBe('test');
+      store.texts.set(digest!, bad);
+      // By way of the input, then by way of the meaning.
+      expect(await compiled(store)).toMatchObject([
+        { code: 'CACHE_ENTRY_REFUSED' },
+        { code: 'CACHE_ENTRY_REFUSED' },
+      ]);
+      expect((await compileCached(PROFILE, options(), only(store))).tier).toBe('test');
     }
   });
 
-  it('when two entries are swapped', async () => {
+  it('when its program is gone', async () => {
     const store = new TestStore();
+    await compileCached(PROFILE, options(), only(store));
+    store.texts.delete(store.keysOf('object')[0]!);
+    expect(await compiled(store)).toEqual([]);
+    expect((await compileCached(PROFILE, options(), only(store))).tier).toBe('test');
+  });
+
+  it('when an alias is damaged: the other way still leads to the program', async () => {
+    const store = new TestStore();
+    const { key, filter } = await compileCached(PROFILE, options(), only(store));
+    const text = store.texts.get(key)!;
+    for (const bad of ['', 'null', text.slice(0, -20), text.replace(/[0-9]/, '#'), text.toUpperCase()]) {
+      store.texts.set(key, bad);
+      const found = await compileCached(PROFILE, options(), only(store));
+      expect(found.warnings.map(({ code }) => code)).toEqual(['CACHE_ENTRY_REFUSED']);
+      expect(found.filter).toEqual(filter);
+      expect((await compileCached(PROFILE, options(), only(store))).warnings).toEqual([]);
+    }
+  });
+
+  it('when any two records are swapped', async () => {
     const other = PROFILE.replace('"read", ', '');
-    const a = await compileCached(PROFILE, options(), store);
-    const b = await compileCached(other, options(), store);
-    expect(a.filter.bytes).not.toEqual(b.filter.bytes);
-    const kept = new Map(store.texts);
-    store.texts.set(a.key, kept.get(b.key)!);
-    store.texts.set(b.key, kept.get(a.key)!);
-    expect(await compiled(store)).toMatchObject([
-      { code: 'CACHE_ENTRY_REFUSED', message: expect.stringContaining('another key') },
-    ]);
+    const store = new TestStore();
+    await compileCached(PROFILE, options(), only(store));
+    const { filter } = await compileCached(other, options(), only(store));
+    const fresh = await compile(PROFILE, options());
+    expect(fresh.bytes).not.toEqual(filter.bytes);
+    const kept = [...store.texts];
+    for (const [a, textOfA] of kept)
+      for (const [b, textOfB] of kept) {
+        store.texts.clear();
+        for (const [key, text] of kept) store.texts.set(key, text);
+        store.texts.set(a, textOfB);
+        store.texts.set(b, textOfA);
+        for (const [input, bytes] of [
+          [PROFILE, fresh.bytes],
+          [other, filter.bytes],
+        ] as const)
+          expect((await compileCached(input, options(), only(store))).filter.bytes).toEqual(bytes);
+      }
   });
 });
+
+describe('several stores', () => {
+  it('are asked from the nearest on, and the nearer ones get what a farther one has', async () => {
+    const far = new TestStore({ tier: 'far' });
+    await compileCached(PROFILE, options(), only(far));
+    const [near, middle] = [new TestStore({ tier: 'near' }), new TestStore({ tier: 'middle' })];
+    const cache: Cache = { stores: [near, middle, far] };
+    const first = await compileCached(PROFILE, options(), cache);
+    const second = await compileCached(PROFILE, options(), cache);
+    expect([first.tier, second.tier]).toEqual(['far', 'near']);
+    expect(second.filter).toEqual(first.filter);
+    expect(middle.texts).toEqual(near.texts);
+    expect(far.sets).toBe(3);
+  });
+
+  it('keep a new filter each, and go on when one of them fails', async () => {
+    const failing = new TestStore();
+    failing.get = () => Promise.reject(new Error('gone'));
+    const good = new TestStore({ tier: 'good' });
+    const first = await compileCached(PROFILE, options(), { stores: [failing, good] });
+    expect(first.warnings.map(({ code }) => code)).toEqual(['CACHE_UNAVAILABLE']);
+    expect(failing.sets).toBe(0);
+    const second = await compileCached(PROFILE, options(), { stores: [failing, good] });
+    expect(second.tier).toBe('good');
+  });
+});
+
+/** A store that others can write to holds what they want. */
+describe('a shared store', () => {
+  const own = pemsOf();
+  const LAX = PROFILE.replace('"SCMP_ACT_ERRNO"', '"SCMP_ACT_LOG"');
+
+  it('is believed, unsigned, only in a program that is proved to be that of the profile', async () => {
+    const shared = new TestStore({ shared: true });
+    await compileCached(PROFILE, options(), only(shared));
+    const found = await compileCached(PROFILE, options(), only(shared));
+    expect([found.tier, found.filter.proved]).toEqual(['test', true]);
+    expect(found.filter).toEqual(await compile(PROFILE, options()));
+    // Who wants no proof compiles.
+    const hurried = options({ prove: 'never' });
+    await compileCached(PROFILE, hurried, only(shared));
+    expect((await compileCached(PROFILE, hurried, only(shared))).tier).toBe('none');
+  });
+
+  it('is not believed when the program that it names for a meaning is another', async () => {
+    const strict = await compile(PROFILE, options());
+    const lax = await compile(LAX, options());
+    const shared = new TestStore({ shared: true });
+    await compileCached(PROFILE, options(), only(shared));
+    const { digest, text } = writeObject(lax.bytes);
+    await shared.set(digest, text, { kind: 'object', label: '' });
+    for (const key of shared.keysOf('alias'))
+      await shared.set(key, writeMeaningAlias(key, { object: digest, proved: true }), shared.infos.get(key)!);
+    const found = await compileCached(PROFILE, options(), only(shared));
+    expect(found.tier).toBe('none');
+    expect(found.filter.bytes).toEqual(strict.bytes);
+    expect(found.warnings).toMatchObject([
+      { code: 'CACHE_ENTRY_REFUSED', message: expect.stringContaining('another profile') },
+    ]);
+  });
+
+  it('is believed in what a trusted key has signed, without a proof', async () => {
+    const shared = new TestStore({ shared: true });
+    const signing: Cache = { stores: [shared], keys: readKeys({ sign: own.sign }) };
+    const fresh = await compileCached(PROFILE, options({ prove: 'never' }), signing);
+    const trusting: Cache = { stores: [shared], keys: readKeys({ trust: [own.trust] }) };
+    const found = await compileCached(PROFILE, options({ prove: 'never' }), trusting);
+    expect([found.tier, found.filter]).toEqual(['test', fresh.filter]);
+    const reformatted = await compileCached(`${PROFILE}\n`, options({ prove: 'never' }), trusting);
+    expect(reformatted.tier).toBe('test');
+    const stranger: Cache = { stores: [shared], keys: readKeys({ trust: [pemsOf().trust] }) };
+    expect((await compileCached(PROFILE, options({ prove: 'never' }), stranger)).tier).toBe('none');
+  });
+
+  it('hands a signed text on as it is, to a store that needs no signature', async () => {
+    const shared = new TestStore({ shared: true, tier: 'fleet' });
+    await compileCached(PROFILE, options(), { stores: [shared], keys: readKeys({ sign: own.sign }) });
+    const near = new TestStore({ tier: 'near' });
+    const keys = readKeys({ trust: [own.trust] });
+    expect((await compileCached(PROFILE, options(), { stores: [near, shared], keys })).tier).toBe('fleet');
+    expect((await compileCached(PROFILE, options(), only(near))).tier).toBe('near');
+  });
+
+  it('alone gets signatures', async () => {
+    const [near, shared] = [new TestStore(), new TestStore({ shared: true })];
+    await compileCached(PROFILE, options(), {
+      stores: [near, shared],
+      keys: readKeys({ sign: own.sign }),
+    });
+    expect([...near.texts.values()].filter((text) => text.includes('signature'))).toEqual([]);
+    expect([...shared.texts.values()].filter((text) => text.includes('signature'))).toHaveLength(2);
+  });
+});
+
+function pemsOf(): { sign: string; trust: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  return {
+    sign: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    trust: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  };
+}

@@ -9,6 +9,7 @@ import type { CacheStore } from '../../src/cache/index.ts';
 import { SeccompcError } from '../../src/errors.ts';
 
 const KEY = '0f'.repeat(32);
+const INFO = { kind: 'object', label: 'a label' } as const;
 const onPosix = process.platform !== 'win32';
 
 let folder: string;
@@ -52,12 +53,14 @@ async function holdLock(file: string, milliseconds: number): Promise<{ ended: Pr
   return { ended };
 }
 
+const NOTHING = { aliases: 0, objects: 0, bytes: 0, oldest: null, leastUsed: null };
+
 describe('the SQLite store', () => {
   it('gives back what was set, also to the next process', async () => {
     const first = storeAt(join(folder, 'deep', 'cache'));
     expect(await first.get(KEY)).toBeUndefined();
-    await first.set(KEY, 'one');
-    await first.set(KEY, 'two "quoted" \u{1f600}');
+    await first.set(KEY, 'one', INFO);
+    await first.set(KEY, 'two "quoted" \u{1f600}', INFO);
     await first.close();
     const second = storeAt(join(folder, 'deep', 'cache'));
     expect(await second.get(KEY)).toBe('two "quoted" \u{1f600}');
@@ -66,18 +69,18 @@ describe('the SQLite store', () => {
 
   it('counts and forgets its entries', async () => {
     const store = storeAt(folder);
-    await store.set(KEY, 'x'.repeat(1000));
-    await store.set(`${KEY}2`, 'y');
-    expect(await store.stats()).toMatchObject({ entries: 2 });
+    await store.set(KEY, 'x'.repeat(1000), INFO);
+    await store.set(`${KEY}2`, 'y', INFO);
+    expect(await store.stats()).toMatchObject({ aliases: 0, objects: 2 });
     expect((await store.stats()).bytes).toBeGreaterThan(1000);
     await store.clear();
-    expect(await store.stats()).toEqual({ entries: 0, bytes: 0 });
+    expect(await store.stats()).toEqual(NOTHING);
     expect(await store.get(KEY)).toBeUndefined();
   });
 
   it.runIf(onPosix)('closes its folder and its files to others', async () => {
     const store = storeAt(join(folder, 'cache'));
-    await store.set(KEY, 'x');
+    await store.set(KEY, 'x', INFO);
     expect(lstatSync(join(folder, 'cache')).mode & 0o777).toBe(0o700);
     const modes = ['', '-wal', '-shm'].map((suffix) => lstatSync(`${store.location}${suffix}`).mode & 0o777);
     expect(modes).toEqual([0o600, 0o600, 0o600]);
@@ -91,13 +94,13 @@ describe('the SQLite store', () => {
     await expect(store.get(KEY)).rejects.toThrow(/not a database/);
     const again = storeAt(folder);
     await again.clear();
-    await again.set(KEY, 'new');
+    await again.set(KEY, 'new', INFO);
     expect(await again.get(KEY)).toBe('new');
   });
 
   it('rejects where the file is cut off', async () => {
     const store = storeAt(folder);
-    for (let index = 0; index < 20; index += 1) await store.set(`${KEY}${index}`, 'x'.repeat(5000));
+    for (let index = 0; index < 20; index += 1) await store.set(`${KEY}${index}`, 'x'.repeat(5000), INFO);
     await store.close();
     const { size } = lstatSync(store.location);
     for (const suffix of ['-wal', '-shm']) rmSync(`${store.location}${suffix}`, { force: true });
@@ -118,9 +121,9 @@ describe('the SQLite store', () => {
 
   it('waits for a lock that is soon given back', async () => {
     const store = storeAt(folder);
-    await store.set(KEY, 'before');
+    await store.set(KEY, 'before', INFO);
     const other = await holdLock(store.location, 200);
-    await store.set(KEY, 'after');
+    await store.set(KEY, 'after', INFO);
     expect(await store.get(KEY)).toBe('after');
     expect(await other.ended).toBe(0);
   });
@@ -131,7 +134,7 @@ describe('the SQLite store', () => {
       const store = openStore(${JSON.stringify(folder)});
       const key = process.argv[1];
       await store.get(key);
-      await store.set(key, 'of ' + key);
+      await store.set(key, 'of ' + key, { kind: 'alias', label: '' });
       await store.close();`;
     const codes = await Promise.all(
       Array.from(
@@ -164,7 +167,7 @@ describe.runIf(onPosix)('a place where others could put a filter is refused', ()
 
   it('if the file can', async () => {
     const store = storeAt(folder);
-    await store.set(KEY, 'x');
+    await store.set(KEY, 'x', INFO);
     await store.close();
     chmodSync(store.location, 0o660);
     expect(await faultOf(storeAt(folder).get(KEY))).toBe(UNSAFE);

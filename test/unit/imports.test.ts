@@ -26,7 +26,8 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
-  cache: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'profile', 'syscalls', 'target'],
+  // Of the policy, the cache has the key of a meaning.
+  cache: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'policy', 'profile', 'syscalls', 'target'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'target'],
   cli: [
     'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'oci', 'policy', 'profile',

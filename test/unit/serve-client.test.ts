@@ -158,13 +158,13 @@ describe('a server with a store', () => {
   it('finds programs there that are not in its memory, after a restart too', async () => {
     const store = openStore(join(folder, 'store'));
     stores.push(store);
-    const first = client(await start({ store, limits: { memory: 0 } }));
+    const first = client(await start({ cache: { stores: [store] }, limits: { memory: 0 } }));
     const { sha256: digest, bytes } = await first.compile(profile(1), { target });
     await servers.pop()!.stop();
-    const second = client(await start({ store, limits: { memory: 0 } }));
+    const second = client(await start({ cache: { stores: [store] }, limits: { memory: 0 } }));
     expect(await second.getByDigest(digest)).toEqual(bytes);
     expect((await second.compile(profile(1), { target })).cache.tier).toBe(store.tier);
-    await store.set(digest, `{"program":"${Buffer.alloc(64).toString('base64')}"}`);
+    await store.set(digest, Buffer.alloc(64).toString('base64'), { kind: 'object', label: '' });
     expect(await second.getByDigest(digest)).toBeUndefined();
   });
 
@@ -174,7 +174,10 @@ describe('a server with a store', () => {
       ...openStore(join(folder, 'gone')),
       get: () => Promise.reject(new Error('/secret/place is gone')),
     };
-    const socket = await start({ store, onWarning: ({ message }) => found.push(message) });
+    const socket = await start({
+      cache: { stores: [store] },
+      onWarning: ({ message }) => found.push(message),
+    });
     const filter = await client(socket).compile(profile(2), { target });
     expect(JSON.stringify(filter)).not.toContain('secret');
     expect(filter.diagnostics.map(({ code }) => code)).toEqual(['UNKNOWN_SYSCALL']);
@@ -209,7 +212,7 @@ describe('many clients at once', () => {
     await fc.assert(
       fc.asyncProperty(clients, settings, async (plans, { memory, workers, stored }) => {
         const store = stored ? openStore(join(folder, `many${(count += 1)}`)) : undefined;
-        const socket = await start({ store, limits: { memory, workers } });
+        const socket = await start({ cache: store && { stores: [store] }, limits: { memory, workers } });
         let answers = 0;
         await Promise.all(
           plans.map(async (plan) => {

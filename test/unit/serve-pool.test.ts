@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { CacheFault } from '../../src/cache/index.ts';
-import type { CacheStore } from '../../src/cache/index.ts';
+import type { Cache, CacheStore } from '../../src/cache/index.ts';
 import { compile } from '../../src/compile.ts';
 import { diagnostic, SeccompcError } from '../../src/errors.ts';
 import type { Job } from '../../src/serve/messages.ts';
 import { compilerPool } from '../../src/serve/pool.ts';
 import type { CompilerPool, PoolSettings } from '../../src/serve/pool.ts';
 import { makeTarget } from '../../src/target.ts';
+import { TestStore } from './test-store.ts';
 
 const pools: CompilerPool[] = [];
 afterEach(async () => {
@@ -41,28 +42,9 @@ async function codes(work: Promise<unknown>): Promise<string[]> {
   return error.diagnostics.map(({ code }) => code);
 }
 
-/** A store in memory, which records what it is asked. */
-function memoryStore(changes: Partial<CacheStore> = {}): CacheStore & { asked: string[] } {
-  const kept = new Map<string, string>();
-  const asked: string[] = [];
-  return {
-    tier: 'test',
-    location: 'nowhere',
-    get(key) {
-      asked.push('get');
-      return Promise.resolve(kept.get(key));
-    },
-    set(key, value) {
-      asked.push('set');
-      kept.set(key, value);
-      return Promise.resolve();
-    },
-    clear: () => Promise.resolve(),
-    stats: () => Promise.resolve({ entries: kept.size, bytes: 0 }),
-    close: () => Promise.resolve(),
-    asked,
-    ...changes,
-  };
+/** A cache of one store in memory. */
+function cacheWith(changes: Partial<CacheStore> = {}): Cache {
+  return { stores: [Object.assign(new TestStore(), changes)] };
 }
 
 describe.each([1, 3])('a pool of %i', (size) => {
@@ -114,19 +96,20 @@ describe.each([1, 3])('a pool of %i', (size) => {
 
 describe('a pool with a store', () => {
   it('looks there first, and keeps there what it compiled', async () => {
-    const store = memoryStore();
-    const pool = open({ size: 1, store });
+    const store = new TestStore();
+    const pool = open({ size: 1, cache: { stores: [store] } });
     const first = await pool.compile(job(1));
     const second = await pool.compile(job(1));
     expect([first.document.cache.tier, second.document.cache.tier]).toEqual(['none', 'test']);
     expect(second.bytes).toEqual(first.bytes);
-    expect(store.asked).toEqual(['get', 'set', 'get']);
+    // The alias of the input, and of the meaning; both and the program; the alias, and the program.
+    expect([store.gets, store.sets]).toEqual([4, 3]);
   });
 
   it('does without one that fails, and passes on what was wrong', async () => {
     const found = diagnostic('CACHE_FOLDER_UNSAFE', { location: 'nowhere', reason: 'it is not' });
-    const store = memoryStore({ get: () => Promise.reject(new CacheFault(found)) });
-    const { warnings, document } = await open({ size: 1, store }).compile(job(1));
+    const cache = cacheWith({ get: () => Promise.reject(new CacheFault(found)) });
+    const { warnings, document } = await open({ size: 1, cache }).compile(job(1));
     expect(warnings).toEqual([found]);
     expect(document.diagnostics).toEqual([]);
   });
@@ -141,7 +124,7 @@ describe('a pool with a store', () => {
             release?.(`late, and not for ${key}`);
             setTimeout(() => resolve(undefined), 50);
           });
-    const pool = open({ size: 1, store: memoryStore({ get }) });
+    const pool = open({ size: 1, cache: cacheWith({ get }) });
     const first = await pool.compile(job(1));
     expect(first.warnings.map(({ code }) => code)).toEqual(['CACHE_UNAVAILABLE']);
     const second = await pool.compile(job(2));

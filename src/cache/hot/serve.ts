@@ -1,6 +1,6 @@
 import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import { basename, dirname, join } from 'node:path';
-import { folderAt, userCacheFolder } from '../location.ts';
+import { folderAt, isServer, userCacheFolder } from '../location.ts';
 import { readHotEntry } from './entry.ts';
 import type { HotAnswer } from './entry.ts';
 import { addAnswer, readSlot, readWhole } from './folder.ts';
@@ -48,7 +48,7 @@ export function serveHot(args: readonly string[], build: string): Served | undef
 
 /** The folder that a request's cache is in; undefined where there is none with a hot tier. */
 export function cacheFolderOf({ cache }: Pick<HotRequest, 'cache'>): string | undefined {
-  if (cache !== undefined) return folderAt(cache);
+  if (cache !== undefined && !isServer(cache)) return folderAt(cache);
   const { HOME: home } = process.env;
   const { env, platform } = process;
   if (home?.startsWith('/')) return userCacheFolder(env, platform, () => home);
