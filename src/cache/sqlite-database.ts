@@ -59,7 +59,7 @@ async function connect(file: string): Promise<Database> {
     get: (key) => keyv.get(key),
     set: (key, text) => keyv.set(key, text),
     clear: () => keyv.clear(),
-    query: async (statement, ...values) => (await adapter.query(statement, ...values)) as unknown as Row[],
+    query: (statement, ...values) => adapter.query(statement, ...values),
     close: () => adapter.close(),
   };
   try {

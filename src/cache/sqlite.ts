@@ -46,7 +46,12 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
       const now = Date.now();
       await db.query(
         `INSERT OR REPLACE INTO ${RECORDS} VALUES (?, ?, ?, ?, ?, ?)`,
-        ...[key, kind, label, Buffer.byteLength(text), now, now],
+        key,
+        kind,
+        label,
+        Buffer.byteLength(text),
+        now,
+        now,
       );
       await db.set(key, text);
       if (kind === 'object') await evict(db, limits);

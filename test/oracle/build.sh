@@ -1,12 +1,13 @@
 #!/bin/sh
 # Builds the C programs of the tests into a cache folder and prints its path.
 #
-#   test/oracle/build.sh newest|system|victim [FOLDER]
+#   test/oracle/build.sh newest|system|victim|clock [FOLDER]
 #
 # newest: `libseccomp` linked with the newest library that Debian has, unpacked into the folder without
 #   touching the system; where that cannot be had, with the installed one, and says so.
 # system: `libseccomp` linked with the installed library.
 # victim: `victim64`, and `victim32` where the compiler can build for 32-bit x86.
+# clock: `clock.so`, a clock that is set wrong.
 #
 # A program newer than its source is left alone. Exit 77: something that is needed is missing.
 set -eu
@@ -60,6 +61,12 @@ case $what in
       cc $flags -mno-red-zone "$here/victim.c" -o victim64
       # shellcheck disable=SC2086
       cc $flags -m32 "$here/victim.c" -o victim32 || { rm -f victim32; say "no 32-bit victim: install gcc-multilib"; }
+    fi
+    ;;
+  clock)
+    if [ ! -f clock.so ] || [ "$here/clock.c" -nt clock.so ]; then
+      # shellcheck disable=SC2086
+      cc $flags -shared -fPIC "$here/clock.c" -o clock.so -ldl
     fi
     ;;
   *) missing "unknown program $what" ;;
