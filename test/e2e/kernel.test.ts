@@ -2,6 +2,8 @@
  * The running kernel as judge: it loads our programs and then does to real calls what the profile says, on
  * x86_64, on 32-bit x86 through a 32-bit process and through int 0x80, and for x32's numbers.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anySample } from '../oracle/arbitrary.ts';
@@ -10,12 +12,18 @@ import { abiOf, tableOf } from '../oracle/facts.ts';
 import type { Abi } from '../oracle/facts.ts';
 import { edgeArguments } from '../oracle/inputs.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
-import { toJson } from '../oracle/oci.ts';
+import { seccompOf, toJson } from '../oracle/oci.ts';
 import type { OciArg, OciEntry, OciProfile } from '../oracle/oci.ts';
+import { compile } from '../../src/compile.ts';
+import { resolveProfile } from '../../src/profile/docker.ts';
+import { formatOci } from '../../src/profile/oci-text.ts';
+import { readProfile } from '../../src/profile/read.ts';
+import { capabilitySet, makeTarget } from '../../src/target.ts';
 import { compileText, targetOf } from '../oracle/subject.ts';
-import { expectedReport, openVictim, withoutValue } from '../oracle/victim.ts';
+import { expectedReport, GUARDED, openVictim, withoutValue } from '../oracle/victim.ts';
 import type { Probe } from '../oracle/victim.ts';
 
+const DEFAULT_PROFILE = join(import.meta.dirname, '../../profiles/container-default.json');
 const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 30);
 const opened = openVictim();
 const victim = () => available(opened);
@@ -93,6 +101,12 @@ function allowAfter(length: number): Uint8Array {
   bytes.setUint16(8 * length - 8, 0x06, true);
   bytes.setUint32(8 * length - 4, 0x7fff0000, true);
   return new Uint8Array(bytes.buffer);
+}
+
+/** All that are filtered: the kernel lets uretprobe and uprobe pass whatever a filter says (docs/semantics.md, 13). */
+function numbersOf({ name, table }: Abi): number[] {
+  const exempt = name === 'X86_64' ? ['uretprobe', 'uprobe'] : [];
+  return [...tableOf(table).numbers].filter(([call]) => !exempt.includes(call)).map(([, nr]) => nr);
 }
 
 const without = (name: string) => ({ name, args: [] });
@@ -204,6 +218,48 @@ describe.skipIf(skipWithout(opened))('the kernel', () => {
       judged++;
     }
     expect(judged).toBeGreaterThan(RUNS / 3);
+  });
+
+  it.each([
+    ['its default capabilities', 'default'],
+    ['none', 'none'],
+    ['all', 'all'],
+  ] as const)('answers every call as the default profile of a container with %s says', async (_, set) => {
+    const profile = readProfile(readFileSync(DEFAULT_PROFILE, 'utf8'), { file: 'container-default.json' });
+    const target = makeTarget({ arch: 'X86_64', capabilities: capabilitySet('moby', set, [], []) });
+    const { seccomp } = resolveProfile(profile, target);
+    const plain = formatOci(seccomp!);
+    const { bytes, proved } = await compile(plain, { target });
+    expect(proved).toBe(true);
+    const rules = seccompOf(plain)!;
+    const meaning = evaluateProfile(rules, { native: 'X86_64' });
+    if (!('evaluate' in meaning)) throw new Error(JSON.stringify(meaning));
+    const answers = new Map<string, number>();
+    for (const { how, bits, abis } of WAYS) {
+      const probes = abis.flatMap((a) =>
+        numbersOf(a).flatMap((nr) =>
+          [[], ...edgeArguments(rules, meaning.rules(a, nr)).slice(0, 8)].map((args) => ({
+            abi: a,
+            probe: { how, nr, args },
+          })),
+        ),
+      );
+      const list = probes.map(({ probe }) => probe);
+      const expected = probes.map(({ abi: { audit }, probe }, i) => {
+        const args = probe.args.map((x) => (bits === 32 ? x & 0xffffffffn : x));
+        const value = meaning.evaluate(audit, probe.nr, args);
+        const allowed = value >= 0x7fc00000 && value < 0x80000000;
+        const report = allowed ? `errno ${GUARDED} 2` : expectedReport(value, probe, audit, '');
+        answers.set(report, (answers.get(report) ?? 0) + 1);
+        return show(list[i], report);
+      });
+      const reports = victim().runGuarded(bytes, list, bits);
+      expect(reports.map((report, i) => show(list[i], report))).toEqual(expected);
+    }
+    // Both answers, each to many calls.
+    expect(Math.min(answers.get(`errno ${GUARDED} 2`) ?? 0, answers.get('errno 1 2') ?? 0)).toBeGreaterThan(
+      100,
+    );
   });
 
   it('takes 4096 instructions and no more', () => {

@@ -56,7 +56,7 @@ case $what in
     fi
     ;;
   victim)
-    if [ ! -x victim64 ] || [ "$here/victim.c" -nt victim64 ]; then
+    if [ ! -x victim64 ] || [ ! -x victim32 ] || [ "$here/victim.c" -nt victim64 ]; then
       # shellcheck disable=SC2086
       cc $flags -mno-red-zone "$here/victim.c" -o victim64
       # shellcheck disable=SC2086

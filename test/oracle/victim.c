@@ -1,7 +1,11 @@
 /*
  * Puts the kernel to work on a filter: loads it into a thread, makes one call there, says what became of it.
  *
- *   victim FILTER|- <calls        - is no filter: what the call does by itself
+ *   victim FILTER|- [GUARD] <calls        - is no filter: what the call does by itself
+ *
+ * GUARD is a filter that is loaded before the other one, which it has to allow. The kernel asks both, and takes the
+ * stricter answer, of two errnos that of the one loaded last: so a guard that refuses everything else with an errno of its
+ * own shows what the other filter allows without any call being done.
  *
  * Each line of stdin is `HOW NR A0 A1 A2 A3 A4 A5`, unsigned numbers, HOW being `syscall` (the instruction of this
  * build's own ABI) or `int80` (32-bit x86's entry, from a 64-bit process with its full registers). For each one line:
@@ -38,7 +42,7 @@ struct call {
 
 enum outcome { RUNNING, RETURNED, TRAPPED, NOT_LOADED };
 
-static struct sock_fprog program;
+static struct sock_fprog program, guard;
 static struct call call;
 static long result;
 static int trap_nr, trap_data;
@@ -131,7 +135,9 @@ static void *bound_thread(void *unused)
 	(void)unused;
 	thread_id = (pid_t)syscall(SYS_gettid);
 	if (program.len != 0) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		    (guard.len != 0 && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &guard) != 0) ||
+		    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
 			result = errno;
 			outcome = NOT_LOADED;
 			spin();
@@ -194,30 +200,34 @@ static void watch(void)
 	_exit(0);
 }
 
-static void load(const char *path)
+static struct sock_fprog load(const char *path)
 {
-	static struct sock_filter instructions[65536];
+	struct sock_filter *instructions = calloc(65536, sizeof(*instructions));
 	FILE *file = fopen(path, "rb");
+	struct sock_fprog loaded;
 
 	if (file == NULL) {
 		perror(path);
 		exit(66);
 	}
-	program.len = (unsigned short)fread(instructions, sizeof(instructions[0]), 65535, file);
-	program.filter = instructions;
+	loaded.len = (unsigned short)fread(instructions, sizeof(instructions[0]), 65535, file);
+	loaded.filter = instructions;
 	fclose(file);
-	if (program.len == 0)
+	if (loaded.len == 0)
 		exit(66);
+	return loaded;
 }
 
 int main(int argc, char **argv)
 {
 	char how[16];
 
-	if (argc != 2)
+	if (argc != 2 && argc != 3)
 		return 64;
 	if (strcmp(argv[1], "-") != 0)
-		load(argv[1]);
+		program = load(argv[1]);
+	if (argc == 3)
+		guard = load(argv[2]);
 	while (scanf("%15s %llu %llu %llu %llu %llu %llu %llu", how, (unsigned long long *)&call.nr,
 		     (unsigned long long *)&call.args[0], (unsigned long long *)&call.args[1],
 		     (unsigned long long *)&call.args[2], (unsigned long long *)&call.args[3],

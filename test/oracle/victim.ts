@@ -16,6 +16,8 @@ export interface Probe {
 export interface Victim {
   /** One line of report for each probe; without a filter, what the calls do by themselves. */
   run(filter: Uint8Array | undefined, probes: readonly Probe[], bits?: 32 | 64): string[];
+  /** The same with no call done: one that the filter allows comes back with errno {@link GUARDED}. */
+  runGuarded(filter: Uint8Array, probes: readonly Probe[], bits?: 32 | 64): string[];
 }
 
 /** Builds the victims; they need an x86_64 Linux that lets this process load filters. */
@@ -28,6 +30,7 @@ export function openVictim(): Oracle<Victim> {
   if (!existsSync(join(folder, 'victim32'))) return { missing: built.stderr.trim() || 'a 32-bit victim' };
   const victim: Victim = {
     run: (filter, probes, bits = 64) => run(join(folder, `victim${bits}`), filter, probes),
+    runGuarded: (filter, probes, bits = 64) => run(join(folder, `victim${bits}`), filter, probes, guard()),
   };
   const allowEverything = Uint8Array.of(0x06, 0, 0, 0, 0x00, 0x00, 0xff, 0x7f);
   const [first] = victim.run(allowEverything, [{ how: 'syscall', nr: 39, args: [] }]);
@@ -35,16 +38,52 @@ export function openVictim(): Oracle<Victim> {
   return victim;
 }
 
-function run(program: string, filter: Uint8Array | undefined, probes: readonly Probe[]): string[] {
+/** No filter of a test answers with it. */
+export const GUARDED = 123;
+
+/** Allows loading one more filter, seccomp(SECCOMP_SET_MODE_FILTER), from x86_64 and from 32-bit x86; nothing else. */
+function guard(): Uint8Array {
+  const program = [
+    [0x20, 0, 0, 4], // arch
+    [0x15, 0, 2, 0xc000003e],
+    [0x20, 0, 0, 0], // nr
+    [0x15, 3, 5, 317],
+    [0x15, 0, 4, 0x40000003],
+    [0x20, 0, 0, 0],
+    [0x15, 0, 2, 354],
+    [0x20, 0, 0, 16], // the low half of argument 0
+    [0x15, 1, 0, 1],
+    [0x06, 0, 0, 0x00050000 | GUARDED],
+    [0x06, 0, 0, 0x7fff0000],
+  ] as const;
+  const bytes = Buffer.alloc(8 * program.length);
+  for (const [at, [code, jt, jf, k]] of program.entries()) {
+    bytes.writeUInt16LE(code, 8 * at);
+    bytes.writeUInt8(jt, 8 * at + 2);
+    bytes.writeUInt8(jf, 8 * at + 3);
+    bytes.writeUInt32LE(k, 8 * at + 4);
+  }
+  return bytes;
+}
+
+function run(
+  program: string,
+  filter: Uint8Array | undefined,
+  probes: readonly Probe[],
+  guarding?: Uint8Array,
+): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'seccompc-victim-'));
   try {
     const path = filter === undefined ? '-' : join(folder, 'filter');
     if (filter !== undefined) writeFileSync(path, filter);
+    const guardPath = join(folder, 'guard');
+    if (guarding !== undefined) writeFileSync(guardPath, guarding);
     const lines = probes.map(({ how, nr, args }) => {
       const six = Array.from({ length: 6 }, (_, i) => args[i] ?? 0n);
       return `${how} ${nr} ${six.join(' ')}\n`;
     });
-    const result = spawnSync(program, [path], { input: lines.join(''), encoding: 'utf8', timeout: 60_000 });
+    const paths = guarding === undefined ? [path] : [path, guardPath];
+    const result = spawnSync(program, paths, { input: lines.join(''), encoding: 'utf8', timeout: 60_000 });
     if (result.status !== 0)
       throw new Error(`${program}: ${result.status ?? result.signal} ${result.stderr}`);
     const reports = result.stdout.trim().split('\n');
