@@ -104,8 +104,8 @@ function allowAfter(length: number): Uint8Array {
 }
 
 /** All that are filtered: the kernel lets uretprobe and uprobe pass whatever a filter says (docs/semantics.md, 13). */
-function numbersOf({ name, table }: Abi): number[] {
-  const exempt = name === 'X86_64' ? ['uretprobe', 'uprobe'] : [];
+function numbersOf({ table }: Abi): number[] {
+  const exempt = table === 'x86_64' ? ['uretprobe', 'uprobe'] : [];
   return [...tableOf(table).numbers].filter(([call]) => !exempt.includes(call)).map(([, nr]) => nr);
 }
 
