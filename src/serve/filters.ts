@@ -7,7 +7,7 @@ import type { Diagnostic } from '../errors.ts';
 import { jsonBody } from './answer.ts';
 import { sha256 } from './filter-document.ts';
 import type { Product } from './messages.ts';
-import { lruByBytes } from './lru.ts';
+import { lruByBytes } from '../cache/lru.ts';
 import { compilerPool } from './pool.ts';
 import type { QueryOptions } from './query.ts';
 
