@@ -315,6 +315,12 @@ const TABLE = {
     message: 'there is no cache store for "{location}"',
     hint: 'known are: a folder, sqlite:FILE',
   },
+  CACHE_ADDRESS_WRONG: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'the address {location} of the cache is wrong: {reason}',
+    hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE; in names and passwords, write %40 for @ and the like',
+  },
 
   // -- container runtimes (src/oci)
   NOT_A_CONFIG: {
