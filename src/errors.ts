@@ -320,6 +320,12 @@ const TABLE = {
     message: 'no key can be read from it: {reason}',
     hint: '"openssl genpkey -algorithm ed25519" makes a private key, "openssl pkey -pubout" its public one',
   },
+  CACHE_ADDRESS_WRONG: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'the address {location} of the cache is wrong: {reason}',
+    hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE; in names and passwords, write %40 for @ and the like',
+  },
 
   // -- container runtimes (src/oci)
   NOT_A_CONFIG: {

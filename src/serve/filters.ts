@@ -6,7 +6,7 @@ import { fail } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { jsonBody } from './answer.ts';
 import type { Product } from './messages.ts';
-import { lruByBytes } from './lru.ts';
+import { lruByBytes } from '../cache/lru.ts';
 import { compilerPool } from './pool.ts';
 import type { QueryOptions } from './query.ts';
 

@@ -3,7 +3,7 @@ import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { Filters, ServedFilter } from './filters.ts';
-import { lruByBytes } from './lru.ts';
+import { lruByBytes } from '../cache/lru.ts';
 import type { Metrics, Route } from './metrics.ts';
 import { readQuery } from './query.ts';
 import type { HostDefaults, QueryOptions } from './query.ts';

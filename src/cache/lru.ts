@@ -3,6 +3,10 @@ export interface Lru<V> {
   get(key: string): V | undefined;
   /** `bytes` is what the value counts for; a value above the limit by itself is not kept. */
   set(key: string, value: V, bytes: number): void;
+  remove(key: string): void;
+  clear(): void;
+  /** Everything it holds, that not used for longest first; looking at it so is no use. */
+  all(): [string, V][];
   readonly bytes: number;
   readonly entries: number;
   /** How many values were forgotten. */
@@ -44,6 +48,12 @@ export function lruByBytes<V>(limit: number): Lru<V> {
         evicted += 1;
       }
     },
+    remove,
+    clear() {
+      map.clear();
+      total = 0;
+    },
+    all: () => Array.from(map, ([key, { value }]) => [key, value]),
     get bytes() {
       return total;
     },

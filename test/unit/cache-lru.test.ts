@@ -1,11 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lruByBytes } from '../../src/serve/lru.ts';
+import { lruByBytes } from '../../src/cache/lru.ts';
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
-const step = fc.oneof(fc.record({ get: key }), fc.record({ set: key, value: fc.nat(), bytes: fc.nat(60) }));
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ get: key }) },
+  { weight: 4, arbitrary: fc.record({ set: key, value: fc.nat(), bytes: fc.nat(60) }) },
+  { weight: 2, arbitrary: fc.record({ remove: key }) },
+  fc.constant({ clear: true }),
+);
 
-describe('the memory of the server', () => {
+describe('a map bounded by bytes', () => {
   it('holds what was used last, and never more than its limit', () => {
     fc.assert(
       fc.property(fc.nat(100), fc.array(step, { maxLength: 60 }), (limit, steps) => {
@@ -18,6 +23,12 @@ describe('the memory of the server', () => {
             const found = model.find(({ name }) => name === one.get);
             expect(lru.get(one.get)).toBe(found?.value);
             if (found) model = [...model.filter((entry) => entry !== found), found];
+          } else if ('remove' in one) {
+            lru.remove(one.remove);
+            model = model.filter(({ name }) => name !== one.remove);
+          } else if ('clear' in one) {
+            lru.clear();
+            model = [];
           } else {
             const { set: name, value, bytes } = one;
             lru.set(name, value, bytes);
@@ -28,6 +39,7 @@ describe('the memory of the server', () => {
               evicted += 1;
             }
           }
+          expect(lru.all()).toEqual(model.map(({ name, value }) => [name, value]));
           const bytes = model.reduce((sum, entry) => sum + entry.bytes, 0);
           expect([lru.entries, lru.bytes, lru.evicted]).toEqual([model.length, bytes, evicted]);
         }

@@ -1,0 +1,99 @@
+/** What the store in a PostgreSQL database is made of; the build puts the packages into this module. */
+import { Socket } from 'node:net';
+import { KeyvPostgres } from '@keyv/postgres';
+import { Keyv } from 'keyv';
+import pg from 'pg';
+import { withDeadline } from './deadline.ts';
+import { CONNECT_TIME } from './remote.ts';
+import type { Connection } from './remote.ts';
+
+const SCHEMA = 'public';
+const TABLE = 'seccompc_cache';
+/** A command asks one thing at a time, a server several. */
+const CONNECTIONS = 4;
+/** How long a server may take to hear our farewell, in milliseconds. */
+const FAREWELL_TIME = 200;
+
+/** Codes of PostgreSQL for what another process created at the same moment: unique_violation, duplicate_table. */
+const ALREADY_THERE = new Set<unknown>(['23505', '42P07']);
+
+/** Connects, and creates the table where it is missing, within CONNECT_TIME. */
+export async function connectPostgres(address: string): Promise<Connection> {
+  const sockets = new Set<Socket>();
+  const pool = new pg.Pool({
+    connectionString: address,
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIME,
+    allowExitOnIdle: true,
+    application_name: 'seccompc',
+    // Ours, so that closing can end what the pool only asks to end.
+    stream: () => {
+      const socket = new Socket();
+      sockets.add(socket);
+      return socket.once('close', () => sockets.delete(socket));
+    },
+  });
+  // An idle connection that the server ended; the next query gets another one.
+  pool.on('error', () => {});
+  const close = async () => {
+    if (!pool.ending) await withDeadline(pool.end(), FAREWELL_TIME).catch(() => {});
+    for (const socket of sockets) socket.destroy();
+  };
+  try {
+    await withDeadline(createTable(pool), CONNECT_TIME);
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+  return {
+    keyv: (namespace) => new Keyv({ store: new Adapter(pool), namespace }),
+    alive: () => true,
+    close,
+  };
+}
+
+async function createTable(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+    `${SCHEMA}.${TABLE}`,
+  ]);
+  if (rows[0]?.there === true) return;
+  try {
+    await pool.query(`CREATE TABLE ${SCHEMA}.${TABLE} (key varchar(255) PRIMARY KEY, value text)`);
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && ALREADY_THERE.has(cause.code))) throw cause;
+  }
+}
+
+/**
+ * Keyv's adapter over a pool of our own: its own one is a single one for the whole process, which the next address takes
+ * away. Also replaced: an iterator that ends early when it fails, and a removal that first reads what it removes.
+ * Keys are `NAMESPACE:KEY`.
+ */
+class Adapter extends KeyvPostgres {
+  constructor(pool: pg.Pool) {
+    super({ schema: SCHEMA, table: TABLE });
+    this.on('error', () => {});
+    this.query = async (statement, values) => (await pool.query(statement, values as unknown[])).rows;
+  }
+
+  /** The adapter asks for its pool, and for the table, when it is made; it has both already. */
+  override async connect() {
+    return async () => [];
+  }
+
+  override async disconnect(): Promise<void> {}
+
+  /** In one statement, so that it is the state of one moment. */
+  override async *iterator(namespace = ''): AsyncGenerator<string[], void, unknown> {
+    const rows: { key: string; value: string }[] = await this.query(
+      `SELECT key, value FROM ${SCHEMA}.${TABLE} WHERE key LIKE $1`,
+      [`${namespace}:%`],
+    );
+    for (const { key, value } of rows) yield [key, value];
+  }
+
+  override async deleteMany(keys: string[]): Promise<boolean> {
+    await this.query(`DELETE FROM ${SCHEMA}.${TABLE} WHERE key = ANY($1)`, [keys]);
+    return true;
+  }
+}

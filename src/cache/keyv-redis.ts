@@ -1,0 +1,95 @@
+/** What the store on a Redis server is made of; the build puts the packages into this module. */
+import { isIP } from 'node:net';
+import KeyvRedis, { createClient } from '@keyv/redis';
+import { Keyv } from 'keyv';
+import { withDeadline } from './deadline.ts';
+import type { RedisServer } from './redis.ts';
+import { CONNECT_TIME } from './remote.ts';
+import type { Connection } from './remote.ts';
+
+/** How many keys the server looks at for one answer to a scan: 10 by itself, so ten thousand would be a thousand trips. */
+const PAGE = 5000;
+
+/** Connects, within CONNECT_TIME; never again by itself. */
+export async function connectRedis(server: RedisServer): Promise<Connection> {
+  const client = clientOf(server);
+  // It rejects what it was asked for, too.
+  client.on('error', () => {});
+  const close = async () => {
+    if (client.isOpen) client.destroy();
+  };
+  try {
+    await withDeadline(client.connect(), CONNECT_TIME);
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+  return {
+    keyv: (namespace) => new Keyv({ store: new Adapter(client, namespace), namespace, useKeyPrefix: false }),
+    alive: () => client.isReady,
+    close,
+  };
+}
+
+type Client = ReturnType<typeof clientOf>;
+
+function clientOf({ host, port, tls, database, username, password }: RedisServer) {
+  const socket = {
+    host,
+    port,
+    // Sooner than CONNECT_TIME, so that it is this which closes a socket that does not get through.
+    connectTimeout: CONNECT_TIME - 100,
+    reconnectStrategy: false as const,
+  };
+  return createClient({
+    // TLS asks by name for the certificate, but not by address.
+    socket: tls ? { ...socket, tls, ...(isIP(host) === 0 ? { servername: host } : {}) } : socket,
+    database,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    maintNotifications: 'disabled',
+  });
+}
+
+/**
+ * Keyv's adapter, with two of its methods replaced: its iterator goes ten keys at a time and fails at one that is
+ * removed meanwhile, and its `clear` tells nobody that it failed. Keys are `NAMESPACE::KEY`.
+ */
+class Adapter extends KeyvRedis<string> {
+  readonly #client: Client;
+
+  constructor(client: Client, namespace: string) {
+    super(client as never, { namespace, throwOnErrors: true });
+    this.on('error', () => {});
+    this.#client = client;
+  }
+
+  override async *iterator<Value>(
+    namespace?: string,
+  ): AsyncGenerator<[string, Value | undefined], void, unknown> {
+    for await (const keys of this.#pages(namespace)) {
+      const values = await this.#client.mGet(keys);
+      for (const [at, key] of keys.entries()) {
+        const value = values[at];
+        if (typeof value === 'string') yield [this.getKeyWithoutPrefix(key, namespace), value as Value];
+      }
+    }
+  }
+
+  override async clear(): Promise<void> {
+    for await (const keys of this.#pages(this.namespace)) await this.#client.unlink(keys);
+  }
+
+  /** All keys of a namespace, of which some may come twice. */
+  async *#pages(namespace = ''): AsyncGenerator<string[]> {
+    const pattern = this.createKeyPrefix('*', namespace);
+    let cursor = '0';
+    do {
+      const page = await this.#client.scan(cursor, { MATCH: pattern, COUNT: PAGE });
+      cursor = page.cursor;
+      if (page.keys.length > 0) yield page.keys;
+    } while (cursor !== '0');
+  }
+}

@@ -1,0 +1,43 @@
+import { lruByBytes } from './lru.ts';
+import { listOf, rowOf, rowUsedNow, statsOf } from './rows.ts';
+import type { Row } from './rows.ts';
+import type { CacheStore } from './store.ts';
+
+export interface MemoryStoreOptions {
+  /** How many bytes the texts may have together; then those not asked for longest are forgotten. 64 MiB by default. */
+  maxBytes?: number;
+}
+
+interface Kept {
+  text: string;
+  row: Row;
+}
+
+/** Records in this process's memory. They outlive `close`, not the process. */
+export function memoryStore({ maxBytes = 64 * 1024 * 1024 }: MemoryStoreOptions = {}): CacheStore {
+  const kept = lruByBytes<Kept>(maxBytes);
+  const list = () => listOf(kept.all().map(([key, { row }]) => [key, row] as const));
+  return {
+    tier: 'memory',
+    location: 'memory',
+    shared: false,
+    async get(key) {
+      const found = kept.get(key);
+      if (found !== undefined) found.row = rowUsedNow(found.row) ?? found.row;
+      return found?.text;
+    },
+    async set(key, text, info) {
+      const row = rowOf(text, info);
+      kept.set(key, { text, row }, row.bytes);
+    },
+    async remove(keys) {
+      for (const key of keys) kept.remove(key);
+    },
+    list: async () => list(),
+    async clear() {
+      kept.clear();
+    },
+    stats: async () => statsOf(list()),
+    async close() {},
+  };
+}

@@ -1,0 +1,33 @@
+import { diagnostic } from '../errors.ts';
+import { parseAddress, refuseAddress, remoteStore } from './remote.ts';
+import { CacheFault } from './store.ts';
+import type { CacheStore } from './store.ts';
+
+const SCHEMES = new Set(['postgres:', 'postgresql:']);
+
+/**
+ * Records in a table of a PostgreSQL database: `postgres://[USER[:PASSWORD]@][HOST][:PORT]/DATABASE[?sslmode=...]`, or
+ * `postgresql:`. What it leaves open is taken from the variables of libpq, PGHOST and the like. Nothing is connected to
+ * yet.
+ *
+ * @throws SeccompcError CACHE_ADDRESS_WRONG
+ */
+export function postgresStore(address: string): CacheStore {
+  const { url, location } = parseAddress(address);
+  if (!SCHEMES.has(url.protocol))
+    return refuseAddress(location, `"${url.protocol}" is no scheme of PostgreSQL`);
+  return remoteStore({
+    tier: 'postgres',
+    location,
+    connect: async () => (await loadAdapter()).connectPostgres(address),
+  });
+}
+
+/** Only who has such a store pays for loading it. */
+async function loadAdapter() {
+  try {
+    return await import('./keyv-postgres.ts');
+  } catch (cause) {
+    throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { module: '@keyv/postgres' }), cause);
+  }
+}
