@@ -4,6 +4,7 @@ import { filterOf, readInputAlias, readMeaningAlias, readProgram, writeInputAlia
 import type { Refused } from './envelope.ts';
 import { cacheKey, keyFields, meaningKey } from './key.ts';
 import { readObject, writeObject } from './object.ts';
+import type { RecentFilters } from './recent.ts';
 import type { Keys, Signer, TrustedKeys } from './signature.ts';
 import type { CacheStore } from './store.ts';
 import { Tiers } from './tiers.ts';
@@ -29,6 +30,8 @@ export interface CachedFilter {
 
 /** Where filters are looked up and kept. */
 export interface Cache {
+  /** Filters of this process, which come before all stores; for one that compiles often. */
+  recent?: RecentFilters | undefined;
   /** The nearest first. */
   stores: readonly CacheStore[];
   /** For stores that others can write to: without any, nothing there is believed without a proof. */
@@ -48,6 +51,22 @@ export interface Cache {
  * @throws SeccompcError as {@link compile} does.
  */
 export async function compileCached(
+  input: string | Uint8Array,
+  options: CompileOptions,
+  cache: Cache,
+): Promise<CachedFilter> {
+  const { recent } = cache;
+  const known = recent?.find(input, options);
+  if (known !== undefined) return { ...known, tier: RECENT_TIER, warnings: [] };
+  const found = await compileByStores(input, options, cache);
+  recent?.keep(input, options, found);
+  return found;
+}
+
+/** What answers before all stores. */
+const RECENT_TIER = 'memory';
+
+async function compileByStores(
   input: string | Uint8Array,
   options: CompileOptions,
   { stores, keys, deadline = STORE_DEADLINE }: Cache,

@@ -3,6 +3,8 @@ import { diagnostic, fail } from '../errors.ts';
 import type { Cache } from './compile-cached.ts';
 import { defaultCacheFolder } from './folder.ts';
 import { schemeOf } from './location.ts';
+import { postgresStore } from './postgres.ts';
+import { redisStore } from './redis.ts';
 import type { Keys } from './signature.ts';
 import { sqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
@@ -10,6 +12,15 @@ import type { CacheStore } from './store.ts';
 import { closeStore } from './tiers.ts';
 
 const DATABASE_FILE = 'cache.sqlite';
+
+const SERVERS: Record<string, (address: string) => CacheStore> = {
+  redis: redisStore,
+  rediss: redisStore,
+  valkey: redisStore,
+  valkeys: redisStore,
+  postgres: postgresStore,
+  postgresql: postgresStore,
+};
 
 /**
  * The cache that a location stands for: the store there, and before a server, which others use too, the user's own, if
@@ -36,15 +47,17 @@ export async function closeCache({ stores }: Cache): Promise<void> {
 }
 
 /**
- * The store at a location: a folder, `sqlite:FILE`, or, without one, the user's cache folder. Nothing is opened or created
- * yet.
- * @throws SeccompcError CACHE_SCHEME_UNKNOWN; CacheFault for a user without a home
+ * The store at a location: a folder, `sqlite:FILE`, a server, or, without one, the user's cache folder. Nothing is opened
+ * or created yet.
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a home
  */
 export function openStore(location?: string): CacheStore {
   if (location === undefined) return sqliteStore(join(ownFolder(), DATABASE_FILE));
   if (location === '') fail('CACHE_SCHEME_UNKNOWN', { location });
   const scheme = schemeOf(location);
   if (scheme === undefined) return sqliteStore(join(resolve(location), DATABASE_FILE));
+  const openServer = SERVERS[scheme];
+  if (openServer !== undefined) return openServer(location);
   const file = location.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '');
   if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });
   return sqliteStore(resolve(file));

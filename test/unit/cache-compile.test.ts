@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeMeaningAlias } from '../../src/cache/alias.ts';
-import { compileCached, readKeys } from '../../src/cache/index.ts';
+import { compileCached, readKeys, recentFilters } from '../../src/cache/index.ts';
 import type { Cache, CacheStore } from '../../src/cache/index.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { compile } from '../../src/compile.ts';
@@ -277,6 +277,71 @@ describe('several stores', () => {
     expect(failing.sets).toBe(0);
     const second = await compileCached(PROFILE, options(), { stores: [failing, good] });
     expect(second.tier).toBe('good');
+  });
+});
+
+describe('filters of this process', () => {
+  it('come before all stores, and only to the same input and options', async () => {
+    const store = new TestStore();
+    const cache: Cache = { stores: [store], recent: recentFilters() };
+    const bytes = new TextEncoder().encode(PROFILE);
+    const first = await compileCached(PROFILE, options(), cache);
+    const { gets } = store;
+    expect(await compileCached(PROFILE, options(), cache)).toEqual({ ...first, tier: 'memory' });
+    expect(store.gets).toBe(gets);
+    for (const [input, setting] of [
+      [`${PROFILE} `, options()],
+      [bytes, options()],
+      [PROFILE, options({ file: 'q.json' })],
+      [PROFILE, options({ target: makeTarget({ arch: 'AARCH64' }) })],
+    ] as const) {
+      const other = await compileCached(input, setting, cache);
+      expect(other.tier).not.toBe('memory');
+      expect(other.filter).toEqual(await compile(input, setting));
+      expect((await compileCached(input, setting, cache)).filter).toEqual(other.filter);
+    }
+  });
+
+  it('are not spoilt by what a caller does to them, or to the input', async () => {
+    const cache: Cache = { stores: [], recent: recentFilters() };
+    const input = new TextEncoder().encode(PROFILE);
+    const fresh = await compile(PROFILE, options());
+    for (const _ of [1, 2, 3]) {
+      const { filter } = await compileCached(input, options(), cache);
+      expect(filter).toEqual(fresh);
+      filter.bytes.fill(0);
+      Object.assign(filter.instructions[0]!, { k: 7 });
+      filter.instructions.length = 1;
+      filter.diagnostics[0]!.message = 'x';
+      filter.target.capabilities.length = 0;
+      filter.arches.length = 0;
+    }
+    const lax = new TextEncoder().encode(PROFILE.replace('SCMP_ACT_ERRNO', 'SCMP_ACT_ALLOW'));
+    input.set(lax.subarray(0, input.length));
+    expect((await compileCached(input, options(), cache).catch(() => undefined))?.tier).not.toBe('memory');
+  });
+
+  it('are never those of another input, however alike the two are', async () => {
+    const cache: Cache = { stores: [], recent: recentFilters() };
+    // Longer than what tells a slot, and different in one place.
+    const padded = (at: number) => PROFILE.replace('{', `{${' '.repeat(at)}\n${' '.repeat(3000 - at)}`);
+    for (let at = 0; at < 3000; at += 7) {
+      const { tier } = await compileCached(padded(at), options({ prove: 'never' }), cache);
+      expect(tier).toBe('none');
+    }
+  });
+
+  it('are forgotten when there are too many, those first that were not asked for longest', async () => {
+    const recent = recentFilters(40_000);
+    const cache: Cache = { stores: [], recent };
+    for (let number = 0; number < 50; number += 1) {
+      await compileCached(`${PROFILE}${' '.repeat(number)}`, options({ prove: 'never' }), cache);
+      expect((await compileCached(PROFILE, options({ prove: 'never' }), cache)).tier).toBe('memory');
+      expect(recent.bytes).toBeLessThanOrEqual(40_000);
+    }
+    expect(recent.evicted).toBeGreaterThan(10);
+    recent.clear();
+    expect((await compileCached(PROFILE, options({ prove: 'never' }), cache)).tier).toBe('none');
   });
 });
 
