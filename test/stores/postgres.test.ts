@@ -89,6 +89,20 @@ describe.skipIf(skipWithout(postgres))('with PostgreSQL', () => {
       await expect(open(guest).get('a')).rejects.toThrow(/permission denied for schema/);
     });
 
+    it('is reached through a socket of the file system', async () => {
+      await open().set('a', 'x', INFO);
+      const { folder, port } = server;
+      const query = new URLSearchParams({
+        host: folder,
+        port: `${port}`,
+        user: 'seccompc',
+        password: PASSWORD,
+      });
+      const store = open(`postgresql:///postgres?${query.toString().replaceAll('+', '%20')}`);
+      expect(await store.get('a')).toBe('x');
+      expect(store.location).toBe('postgresql:///postgres');
+    });
+
     it('rejects a wrong password and a database that is not there, without telling a password', async () => {
       const wrong = open(server.url.replace(encodeURIComponent(PASSWORD), 'not-the-password'));
       const cause = await wrong.get('a').catch((error: unknown) => error);

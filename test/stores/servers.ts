@@ -14,6 +14,8 @@ const USER = 'seccompc';
 const START_TIME = 30_000;
 
 export interface Server {
+  /** Its own folder; PostgreSQL has its socket here. */
+  folder: string;
   port: number;
   url: string;
   /** Kills it at once, as a machine that goes down does. */
@@ -150,7 +152,7 @@ async function startServer({ command, ready, folder, port, url, user }: Start): 
     throw cause;
   }
   const freeze = () => signal('SIGSTOP');
-  return { port, url, kill, start, freeze, thaw: () => signal('SIGCONT'), remove };
+  return { folder, port, url, kill, start, freeze, thaw: () => signal('SIGCONT'), remove };
 }
 
 function sendSignal(pid: number, name: NodeJS.Signals): void {

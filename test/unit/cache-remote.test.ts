@@ -138,7 +138,7 @@ describe('the address of a server', () => {
   it.each([
     ['postgres://host/db', 'postgres://host/db'],
     ['postgresql://user:secret@host:1234/db?sslmode=require&password=secret', 'postgresql://host:1234/db'],
-    ['postgres://user:secret@/db?host=/run/secret', 'postgres:///db'],
+    ['postgres:///db?host=/run/secret&password=secret', 'postgres:///db'],
   ])('%s is shown as %s', (address, location) => {
     expect(postgresStore(address)).toMatchObject({ tier: 'postgres', shared: true, location });
   });
