@@ -140,16 +140,10 @@ const together = [
     test: /src.(arch|errors|target|action)\.ts$|src.cli.(output|report|input|host|target-flags|compile-run)\.ts$|src.bpf.(check|instruction)\.ts$|src.format.(text|names)\.ts$|src.cache.hot.|src.cache.(members|location|make-folder|version)\.ts$|src.profile.types\.ts$/,
   },
   { name: 'tables', test: /src.syscalls.(load|since|perfect-hash|generated.union)\.ts$/ },
-  // Before the store, which would have them otherwise: only who has a cache on such a server loads its client.
-  {
-    name: 'redis',
-    test: /src.cache.keyv-redis\.ts$|node_modules.(@keyv.redis|@redis|cluster-key-slot|hookified)[\\/]/,
-  },
-  {
-    name: 'postgres',
-    test: /src.cache.keyv-postgres\.ts$|node_modules.(@keyv.postgres|pg|pg-[a-z-]+|pgpass|postgres-[a-z]+|split2|xtend)[\\/]/,
-  },
-  { name: 'store', test: /src.cache.(?!hot)|keyv/ },
+  { name: 'store', test: /src.cache.(?!hot|keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/ },
+  // Only who has a cache on such a server loads its client.
+  { name: 'redis', test: /src.cache.keyv-redis\.ts$|node_modules.(@keyv.redis|@redis)[\\/]/ },
+  { name: 'postgres', test: /src.cache.keyv-postgres\.ts$|node_modules.(@keyv.postgres|pg)[\\/]/ },
 ];
 
 export default defineConfig([

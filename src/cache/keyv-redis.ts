@@ -61,7 +61,7 @@ class Adapter extends KeyvRedis<string> {
   readonly #client: Client;
 
   constructor(client: Client, namespace: string) {
-    super(client as never, { namespace, throwOnErrors: true });
+    super(client, { namespace, throwOnErrors: true });
     this.on('error', () => {});
     this.#client = client;
   }

@@ -131,5 +131,9 @@ describe.skipIf(skipWithout(postgres))('with PostgreSQL', () => {
     });
   });
 
-  describeLosses('a PostgreSQL server', { server: () => server, open: (url) => postgresStore(url) });
+  describeLosses('a PostgreSQL server', {
+    server: () => server,
+    open: postgresStore,
+    opener: 'postgresStore',
+  });
 });

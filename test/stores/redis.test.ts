@@ -112,5 +112,5 @@ describe.skipIf(skipWithout(redis))('with Redis', () => {
     });
   });
 
-  describeLosses('a Redis server', { server: () => server, open: (url) => redisStore(url) });
+  describeLosses('a Redis server', { server: () => server, open: redisStore, opener: 'redisStore' });
 });

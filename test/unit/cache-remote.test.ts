@@ -73,8 +73,10 @@ describe.each(STORES)('a store on %s', (_, open) => {
     expect((cause as CacheFault).diagnostic.code).toBe('CACHE_UNAVAILABLE');
     expect(String(cause)).toMatch(/ECONNREFUSED/);
     expect(String(cause)).not.toContain('secret');
-    for (const work of [store.list, store.stats, store.clear, () => store.remove(['a'])])
-      await expect(work()).rejects.toThrow(/ECONNREFUSED/);
+    await expect(store.list()).rejects.toThrow(/ECONNREFUSED/);
+    await expect(store.stats()).rejects.toThrow(/ECONNREFUSED/);
+    await expect(store.clear()).rejects.toThrow(/ECONNREFUSED/);
+    await expect(store.remove(['a'])).rejects.toThrow(/ECONNREFUSED/);
     await store.close();
     server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
