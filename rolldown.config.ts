@@ -41,12 +41,45 @@ const licences: Plugin = {
     const texts = [...packages]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, folder]) => {
-        const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-        if (file === undefined) throw new Error(`${name} comes without its licence`);
-        return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+        const text = licenceIn(folder) ?? STATED[name];
+        if (text === undefined) throw new Error(`${name} comes without its licence`);
+        return `${name}\n\n${text.trim()}\n`;
       });
     writeFileSync(join(dir ?? DIST, 'LICENSES'), texts.join(`\n${'-'.repeat(80)}\n\n`));
   },
+};
+
+/** The licence of a package: a file, or the last section of its README. */
+function licenceIn(folder: string): string | undefined {
+  const entries = readdirSync(folder);
+  const read = (pattern: RegExp) => {
+    const file = entries.find((entry) => pattern.test(entry));
+    return file === undefined ? undefined : readFileSync(join(folder, file), 'utf8');
+  };
+  return (
+    read(/^licen[cs]e/i) ??
+    /^## licen[cs]e\n(.*Permission is hereby granted.*)/ims.exec(read(/^readme/i) ?? '')?.[1]
+  );
+}
+
+/** Licences of packages that only name them in package.json. */
+const STATED: Record<string, string> = {
+  '@redis/client': `MIT License
+
+Copyright (c) Redis, inc.
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`,
 };
 
 /** Linked where the file system can: 18 MB that need not be written at every build. */
@@ -107,7 +140,10 @@ const together = [
     test: /src.(arch|errors|target|action)\.ts$|src.cli.(output|report|input|host|target-flags|compile-run)\.ts$|src.bpf.(check|instruction)\.ts$|src.format.(text|names)\.ts$|src.cache.hot.|src.cache.(members|location|make-folder|version)\.ts$|src.profile.types\.ts$/,
   },
   { name: 'tables', test: /src.syscalls.(load|since|perfect-hash|generated.union)\.ts$/ },
-  { name: 'store', test: /src.cache.(?!hot)|keyv/ },
+  { name: 'store', test: /src.cache.(?!hot|keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/ },
+  // Only who has a cache on such a server loads its client.
+  { name: 'redis', test: /src.cache.keyv-redis\.ts$|node_modules.(@keyv.redis|@redis)[\\/]/ },
+  { name: 'postgres', test: /src.cache.keyv-postgres\.ts$|node_modules.(@keyv.postgres|pg)[\\/]/ },
 ];
 
 export default defineConfig([
@@ -126,8 +162,17 @@ export default defineConfig([
   },
   {
     ...common,
-    input: { keyv: 'src/cache/keyv.ts' },
-    output: { dir: 'dist/cache', format: 'esm' },
+    input: {
+      keyv: 'src/cache/keyv.ts',
+      'keyv-redis': 'src/cache/keyv-redis.ts',
+      'keyv-postgres': 'src/cache/keyv-postgres.ts',
+    },
+    output: {
+      dir: 'dist/cache',
+      format: 'esm',
+      chunkFileNames: '[name].js',
+      codeSplitting: { groups: [{ name: 'keyv-core', test: /node_modules.(keyv|@keyv.serialize)[\\/]/ }] },
+    },
     plugins: [licences, nativeSqlite],
   },
 ]);

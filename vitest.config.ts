@@ -14,7 +14,7 @@ export default defineConfig({
       {
         test: {
           name: 'slow',
-          include: ['test/{differential,e2e}/**/*.test.ts'],
+          include: ['test/{differential,e2e,stores}/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

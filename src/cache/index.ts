@@ -2,13 +2,14 @@
 export { compileCached, STORE_DEADLINE } from './compile-cached.ts';
 export type { Cache, CachedFilter } from './compile-cached.ts';
 export { defaultCacheFolder } from './folder.ts';
+export { keyvStore } from './keyv-store.ts';
+export type { KeyvLike, KeyvStoreOptions } from './keyv-store.ts';
+export { memoryStore } from './memory.ts';
+export type { MemoryStoreOptions } from './memory.ts';
 export { readObject } from './object.ts';
 export { closeCache, openCache, openStore } from './open.ts';
 export { recentFilters } from './recent.ts';
 export type { RecentFilters } from './recent.ts';
-export { keyvStore } from './keyv-store.ts';
-export type { KeyvLike, KeyvStoreOptions } from './keyv-store.ts';
-export { memoryStore } from './memory.ts';
 export { readKeys } from './signature.ts';
 export type { Keys, KeyTexts } from './signature.ts';
 export { CacheFault } from './store.ts';

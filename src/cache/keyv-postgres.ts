@@ -3,52 +3,47 @@ import { Socket } from 'node:net';
 import { KeyvPostgres } from '@keyv/postgres';
 import { Keyv } from 'keyv';
 import pg from 'pg';
-import { withDeadline } from './deadline.ts';
-import { CONNECT_TIME } from './remote.ts';
 import type { Connection } from './remote.ts';
 
 const SCHEMA = 'public';
 const TABLE = 'seccompc_cache';
 /** A command asks one thing at a time, a server several. */
 const CONNECTIONS = 4;
-/** How long a server may take to hear our farewell, in milliseconds. */
-const FAREWELL_TIME = 200;
 
 /** Codes of PostgreSQL for what another process created at the same moment: unique_violation, duplicate_table. */
 const ALREADY_THERE = new Set<unknown>(['23505', '42P07']);
 
-/** Connects, and creates the table where it is missing, within CONNECT_TIME. */
-export async function connectPostgres(address: string): Promise<Connection> {
+/**
+ * Connections to a database, of which the first creates the table where it is missing.
+ *
+ * @param time milliseconds in which each has to come about
+ */
+export function postgresConnection(address: string, time: number): Connection {
   const sockets = new Set<Socket>();
   const pool = new pg.Pool({
     connectionString: address,
     max: CONNECTIONS,
-    connectionTimeoutMillis: CONNECT_TIME,
+    connectionTimeoutMillis: time,
     allowExitOnIdle: true,
     application_name: 'seccompc',
-    // Ours, so that closing can end what the pool only asks to end.
+    // Ours, so that it can be ended where the pool would wait for the server.
     stream: () => {
       const socket = new Socket();
       sockets.add(socket);
       return socket.once('close', () => sockets.delete(socket));
     },
   });
-  // An idle connection that the server ended; the next query gets another one.
+  // An idle connection that the server ended: the next query gets another one.
   pool.on('error', () => {});
-  const close = async () => {
-    if (!pool.ending) await withDeadline(pool.end(), FAREWELL_TIME).catch(() => {});
-    for (const socket of sockets) socket.destroy();
-  };
-  try {
-    await withDeadline(createTable(pool), CONNECT_TIME);
-  } catch (cause) {
-    await close();
-    throw cause;
-  }
   return {
+    connect: () => createTable(pool),
     keyv: (namespace) => new Keyv({ store: new Adapter(pool), namespace }),
     alive: () => true,
-    close,
+    end: () => pool.end(),
+    destroy() {
+      if (!pool.ending) pool.end().catch(() => {});
+      for (const socket of sockets) socket.destroy();
+    },
   };
 }
 

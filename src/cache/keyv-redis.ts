@@ -2,47 +2,47 @@
 import { isIP } from 'node:net';
 import KeyvRedis, { createClient } from '@keyv/redis';
 import { Keyv } from 'keyv';
-import { withDeadline } from './deadline.ts';
 import type { RedisServer } from './redis.ts';
-import { CONNECT_TIME } from './remote.ts';
 import type { Connection } from './remote.ts';
 
 /** How many keys the server looks at for one answer to a scan: 10 by itself, so ten thousand would be a thousand trips. */
 const PAGE = 5000;
 
-/** Connects, within CONNECT_TIME; never again by itself. */
-export async function connectRedis(server: RedisServer): Promise<Connection> {
-  const client = clientOf(server);
-  // It rejects what it was asked for, too.
+/**
+ * A connection to a server, once and never again by itself.
+ *
+ * @param time milliseconds in which it has to come about
+ */
+export function redisConnection(server: RedisServer, time: number): Connection {
+  const client = clientOf(server, time);
+  // What it emits it also rejects with.
   client.on('error', () => {});
-  const close = async () => {
-    if (client.isOpen) client.destroy();
-  };
-  try {
-    await withDeadline(client.connect(), CONNECT_TIME);
-  } catch (cause) {
-    await close();
-    throw cause;
-  }
   return {
+    async connect() {
+      await client.connect();
+    },
     keyv: (namespace) => new Keyv({ store: new Adapter(client, namespace), namespace, useKeyPrefix: false }),
     alive: () => client.isReady,
-    close,
+    // The server needs no farewell, and waiting for answers that may never come is what its own one does.
+    async end() {},
+    destroy() {
+      if (client.isOpen) client.destroy();
+    },
   };
 }
 
 type Client = ReturnType<typeof clientOf>;
 
-function clientOf({ host, port, tls, database, username, password }: RedisServer) {
+function clientOf({ host, port, tls, database, username, password }: RedisServer, time: number) {
   const socket = {
     host,
     port,
-    // Sooner than CONNECT_TIME, so that it is this which closes a socket that does not get through.
-    connectTimeout: CONNECT_TIME - 100,
+    // Earlier than the deadline, because only this closes a socket that does not get through.
+    connectTimeout: time - 100,
     reconnectStrategy: false as const,
   };
   return createClient({
-    // TLS asks by name for the certificate, but not by address.
+    // The certificate is asked for by name, but not by address.
     socket: tls ? { ...socket, tls, ...(isIP(host) === 0 ? { servername: host } : {}) } : socket,
     database,
     ...(username === undefined ? {} : { username }),
@@ -61,7 +61,7 @@ class Adapter extends KeyvRedis<string> {
   readonly #client: Client;
 
   constructor(client: Client, namespace: string) {
-    super(client as never, { namespace, throwOnErrors: true });
+    super(client, { namespace, throwOnErrors: true });
     this.on('error', () => {});
     this.#client = client;
   }

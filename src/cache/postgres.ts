@@ -1,5 +1,5 @@
 import { diagnostic } from '../errors.ts';
-import { parseAddress, refuseAddress, remoteStore } from './remote.ts';
+import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore } from './remote.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
@@ -19,12 +19,12 @@ export function postgresStore(address: string): CacheStore {
   return remoteStore({
     tier: 'postgres',
     location,
-    connect: async () => (await loadAdapter()).connectPostgres(address),
+    make: async () => (await loadClient()).postgresConnection(address, CONNECT_TIME),
   });
 }
 
 /** Only who has such a store pays for loading it. */
-async function loadAdapter() {
+async function loadClient() {
   try {
     return await import('./keyv-postgres.ts');
   } catch (cause) {

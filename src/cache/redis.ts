@@ -1,5 +1,5 @@
 import { diagnostic } from '../errors.ts';
-import { parseAddress, refuseAddress, remoteStore } from './remote.ts';
+import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore } from './remote.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
@@ -33,7 +33,7 @@ export function redisStore(address: string): CacheStore {
   return remoteStore({
     tier: 'redis',
     location,
-    connect: async () => (await loadAdapter()).connectRedis(server),
+    make: async () => (await loadClient()).redisConnection(server, CONNECT_TIME),
   });
 }
 
@@ -72,7 +72,7 @@ function decoded(text: string): string | undefined {
 }
 
 /** Only who has such a store pays for loading it. */
-async function loadAdapter() {
+async function loadClient() {
   try {
     return await import('./keyv-redis.ts');
   } catch (cause) {

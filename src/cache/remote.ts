@@ -1,5 +1,5 @@
 import { diagnostic, fail } from '../errors.ts';
-import { withDeadline, DeadlinePassed } from './deadline.ts';
+import { DeadlinePassed, withDeadline } from './deadline.ts';
 import { keyvStore } from './keyv-store.ts';
 import type { KeyvLike } from './keyv-store.ts';
 import { CacheFault } from './store.ts';
@@ -14,20 +14,27 @@ export const ANSWER_TIME = 1000;
 /** The same for what goes through everything it holds. */
 export const SWEEP_TIME = 30_000;
 
-/** A connection to a server, in use. */
+/** How long a server may take to hear our farewell. */
+const FAREWELL_TIME = 200;
+
+/** A connection to a server, as the modules with the clients make it. They have no deadlines: those are kept here. */
 export interface Connection {
+  /** Resolves when the server has let us in. */
+  connect(): Promise<void>;
   keyv(namespace: string): KeyvLike;
   /** Whether asking it again can work. */
   alive(): boolean;
-  /** Frees sockets and timers at once; what is still asked rejects. */
-  close(): Promise<void>;
+  /** Says goodbye, where the server wants it. */
+  end(): Promise<void>;
+  /** Frees sockets and timers; what is still asked rejects. */
+  destroy(): void;
 }
 
 interface Remote {
   tier: string;
   location: string;
-  /** Rejects with the cause, and leaves nothing open; needs no deadline of its own beyond CONNECT_TIME. */
-  connect(): Promise<Connection>;
+  /** A connection that is not connected yet. */
+  make(): Promise<Connection>;
 }
 
 interface Opened {
@@ -40,38 +47,41 @@ interface Opened {
  * an answer did not come: never in between, so nothing keeps a process that is done. Every method rejects within
  * CONNECT_TIME and ANSWER_TIME, or SWEEP_TIME for `list`, `stats`, `clear` and `remove`.
  */
-export function remoteStore({ tier, location, connect }: Remote): CacheStore {
+export function remoteStore({ tier, location, make }: Remote): CacheStore {
   let opening: Promise<Opened> | undefined;
 
   async function open(): Promise<Opened> {
+    const connection = await make();
     try {
-      const connection = await connect();
-      return { connection, store: keyvStore({ tier, location, keyv: connection.keyv }) };
+      await withDeadline(connection.connect(), CONNECT_TIME);
     } catch (cause) {
-      throw unavailable(location, cause);
+      connection.destroy();
+      throw cause;
     }
-  }
-
-  /** Forgets a connection, unless another one is in its place already. */
-  async function drop(broken: Promise<Opened>): Promise<void> {
-    if (opening === broken) opening = undefined;
-    const opened = await broken.catch(() => undefined);
-    await opened?.connection.close();
+    return { connection, store: keyvStore({ tier, location, keyv: connection.keyv }) };
   }
 
   async function ask<T>(time: number, work: (store: CacheStore) => Promise<T>): Promise<T> {
     const mine = (opening ??= open());
+    let connection: Connection | undefined;
     try {
-      const { store } = await mine;
-      return await withDeadline(work(store), time);
+      const opened = await mine;
+      ({ connection } = opened);
+      return await withDeadline(work(opened.store), time);
     } catch (cause) {
-      const alive = await mine.then(
-        ({ connection }) => connection.alive(),
-        () => false,
-      );
-      if (!alive || cause instanceof DeadlinePassed) await drop(mine);
+      if (connection?.alive() !== true || cause instanceof DeadlinePassed) {
+        // Another one may be in its place already.
+        if (opening === mine) opening = undefined;
+        connection?.destroy();
+      }
       throw unavailable(location, cause);
     }
+  }
+
+  function take(): Promise<Opened> | undefined {
+    const taken = opening;
+    opening = undefined;
+    return taken;
   }
 
   return {
@@ -85,7 +95,10 @@ export function remoteStore({ tier, location, connect }: Remote): CacheStore {
     clear: () => ask(SWEEP_TIME, (store) => store.clear()),
     stats: () => ask(SWEEP_TIME, (store) => store.stats()),
     async close() {
-      if (opening !== undefined) await drop(opening);
+      const opened = await take()?.catch(() => undefined);
+      if (opened === undefined) return;
+      await withDeadline(opened.connection.end(), FAREWELL_TIME).catch(() => {});
+      opened.connection.destroy();
     },
   };
 }
