@@ -33,11 +33,12 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
     shared: false,
     async get(key) {
       const db = await database();
-      const text = await db.get(key);
-      if (text === undefined) return undefined;
-      await markUsed(db, key);
-      // What is there and is no text is worth a word: the empty text is refused like any damage.
-      return typeof text === 'string' ? text : '';
+      const text = textOf(await db.get(key));
+      if (text !== undefined) await markUsed(db, key);
+      return text;
+    },
+    async peek(key) {
+      return textOf(await (await database()).get(key));
     },
     async set(key, text, { kind, label }) {
       const db = await database();
@@ -105,6 +106,11 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
     for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true });
     await database();
   }
+}
+
+/** What is there and is no text is worth a word: the empty text is refused like any damage. */
+function textOf(value: unknown): string | undefined {
+  return value === undefined || typeof value === 'string' ? value : '';
 }
 
 /** Once a day is enough to tell what is used, and most reads then write nothing. A cache on a full disk still answers. */
