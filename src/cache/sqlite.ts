@@ -56,8 +56,8 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
       await removeAll(await database(), keys);
     },
     async list() {
-      const statement = `SELECT key, kind, label, bytes, made, used FROM ${RECORDS} ORDER BY key`;
-      return (await (await database()).query(statement)) as unknown as StoredRecord[];
+      const [row] = await (await database()).query(LIST);
+      return JSON.parse(String(row?.['list'])) as StoredRecord[];
     },
     async clear() {
       try {
@@ -107,6 +107,11 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
     await database();
   }
 }
+
+/** As one text: six values of each row, one by one, would take the binding of Node 20 several times as long. */
+const LIST = `SELECT json_group_array(json_object(
+    'key', key, 'kind', kind, 'label', label, 'bytes', bytes, 'made', made, 'used', used)) AS list
+  FROM (SELECT * FROM ${RECORDS} ORDER BY key)`;
 
 /** What is there and is no text is worth a word: the empty text is refused like any damage. */
 function textOf(value: unknown): string | undefined {
