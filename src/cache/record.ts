@@ -46,8 +46,9 @@ export function readRecord(
     : { kind, program, endians };
 }
 
-/** Labels in a store that others write to are anybody's: one line, no control characters, bounded. */
+/** Labels in a store that others write to are anybody's: one line of Unicode, no control characters, bounded. */
 export function plainLabel(label: string): string {
-  // eslint-disable-next-line no-control-regex
-  return label.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ').slice(0, 200);
+  return label.slice(0, LONGEST_LABEL).replaceAll(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, ' ');
 }
+
+const LONGEST_LABEL = 200;
