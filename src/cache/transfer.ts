@@ -26,6 +26,18 @@ export interface Terms {
   progress?: (done: number, total: number) => void;
 }
 
+/**
+ * Whether aliases must be signed to be sent: by being carried into a store of one's own, or by being signed, what
+ * others wrote would become one's own word.
+ */
+export function mustBeSigned(
+  from: Pick<CacheStore, 'shared'>,
+  into: 'own' | 'shared' | 'file',
+  signs: boolean,
+): boolean {
+  return from.shared && (into === 'own' || signs);
+}
+
 export interface Transferred {
   sent: number;
   /** The destination had them already. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openEnvelope } from '../../src/cache/envelope.ts';
 import { readTrustedKeys } from '../../src/cache/signature.ts';
-import { transfer } from '../../src/cache/transfer.ts';
+import { mustBeSigned, transfer } from '../../src/cache/transfer.ts';
 import { damaged, makeKey, makePair, makeRecords, mapStore } from './cache-records.ts';
 
 const ALL = { signedOnly: false };
@@ -154,6 +154,15 @@ describe('a transfer leaves out', () => {
     const untrusting = await transfer(from, mapStore(), { signedOnly: true });
     expect(untrusting).toMatchObject({ sent: 3, unsigned: 4 });
   });
+});
+
+it("must have signatures where the word of others would become one's own", () => {
+  const [own, shared] = [{ shared: false }, { shared: true }];
+  for (const into of ['own', 'shared', 'file'] as const)
+    for (const signs of [false, true]) {
+      expect(mustBeSigned(own, into, signs)).toBe(false);
+      expect(mustBeSigned(shared, into, signs)).toBe(into === 'own' || signs);
+    }
 });
 
 describe('a transfer that signs', () => {

@@ -3,7 +3,7 @@ import { collector, readArchive, sourceOf, writeArchive } from '../../../cache/a
 import { faultOf } from '../../../cache/index.ts';
 import type { CacheStore, Keys } from '../../../cache/index.ts';
 import type { Source } from '../../../cache/store.ts';
-import { transfer } from '../../../cache/transfer.ts';
+import { mustBeSigned, transfer } from '../../../cache/transfer.ts';
 import type { Destination, Terms, Transferred } from '../../../cache/transfer.ts';
 import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
@@ -23,22 +23,24 @@ export interface TransferOptions extends CacheOptions {
 const LARGEST_ARCHIVE = 1024 ** 3;
 
 export async function push(url: string, options: TransferOptions): Promise<void> {
+  const keys = await keysOf(options);
   const [from, to] = [open(options.cache), open(url)];
-  await between(from, to, options, from.shared && !to.shared);
+  const signedOnly = mustBeSigned(from, to.shared ? 'shared' : 'own', keys?.signer !== undefined);
+  await between(from, to, termsOf(signedOnly, keys, options), options);
 }
 
+/** Whoever says from where, does not say by that whom to believe. */
 export async function pull(url: string, options: TransferOptions): Promise<void> {
-  await between(open(url), open(options.cache), options, true);
+  const keys = await keysOf(options);
+  await between(open(url), open(options.cache), termsOf(true, keys, options), options);
 }
 
 async function between(
   from: CacheStore,
   to: CacheStore,
+  terms: Terms,
   options: TransferOptions,
-  isForeign: boolean,
 ): Promise<void> {
-  const keys = await keysOf(options);
-  const terms = termsOf(from, isForeign, keys, options);
   const result = await use(from, () => use(to, () => watched(from, to, terms, options)));
   if (result.fault !== undefined) throw broken(result, result.fault.side === 'source' ? from : to);
   await report(result, 'sent', options);
@@ -50,7 +52,8 @@ export async function exportTo(file: string, options: TransferOptions): Promise<
   const keys = await keysOf(options);
   const store = open(options.cache);
   const records = collector();
-  const terms = termsOf(store, false, keys, options);
+  const signedOnly = mustBeSigned(store, 'file', keys?.signer !== undefined);
+  const terms = termsOf(signedOnly, keys, options);
   const result = await use(store, () => watched(store, records, terms, options));
   if (result.fault !== undefined) throw broken({ ...result, sent: 0 }, store);
   await writeProduct(writeArchive(records.records()), file);
@@ -65,21 +68,18 @@ export async function importFrom(file: string, options: TransferOptions): Promis
     throw new SeccompcError([{ ...found, file }]);
   }
   const store = open(options.cache);
-  const terms = { signedOnly: options.unsigned !== true, trusted: keys?.trusted };
+  const terms = termsOf(true, keys, options);
   const result = await use(store, () => watched(sourceOf(records), store, terms, options));
   if (result.fault !== undefined) throw broken(result, store);
   await report(result, 'imported', options);
 }
 
-/** By being signed, or carried into a store of one's own, the word of others would become one's own. */
-function termsOf(
-  from: CacheStore,
-  isForeign: boolean,
-  keys: Keys | undefined,
-  { unsigned }: TransferOptions,
-): Terms {
-  const needsSignature = isForeign || (from.shared && keys?.signer !== undefined);
-  return { signedOnly: needsSignature && unsigned !== true, trusted: keys?.trusted, signer: keys?.signer };
+function termsOf(signedOnly: boolean, keys: Keys | undefined, { unsigned }: TransferOptions): Terms {
+  return {
+    signedOnly: signedOnly && unsigned !== true,
+    trusted: keys?.trusted,
+    signer: keys?.signer,
+  };
 }
 
 async function watched(
