@@ -1,4 +1,5 @@
 /** Taking out of a store what is of no use any more. */
+import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
 import { DEFAULT_LIMITS } from './sqlite.ts';
 import type { SqliteStore } from './sqlite.ts';
 import { peek } from './store.ts';
@@ -33,7 +34,7 @@ export async function collect(store: CacheStore, { bytes, age }: Bounds): Promis
     ? await store.shrink(most)
     : await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity });
   const { dangling, orphans } = await findUseless(store);
-  await store.remove([...dangling, ...orphans]);
+  await withDeadline(store.remove([...dangling, ...orphans]), UPKEEP_DEADLINE);
   // Once more, for the disk that this has freed.
   if (canShrink(store) && dangling.length + orphans.length > 0) await store.shrink(most);
   return { exceeding, dangling: dangling.length, orphans: orphans.length };
@@ -48,7 +49,7 @@ async function removeOldest(
   store: CacheStore,
   { bytes, age }: { bytes: number; age: number },
 ): Promise<number> {
-  const oldestFirst = (await store.list()).toSorted((a, b) => a.made - b.made);
+  const oldestFirst = (await withDeadline(store.list(), UPKEEP_DEADLINE)).toSorted((a, b) => a.made - b.made);
   const sum = oldestFirst.reduce((total, record) => total + record.bytes, 0);
   const before = Date.now() - age;
   let excess = sum > bytes ? sum - (bytes * 3) / 4 : 0;
@@ -58,12 +59,12 @@ async function removeOldest(
     return goes;
   };
   const keys = oldestFirst.filter(exceeds).map(({ key }) => key);
-  await store.remove(keys);
+  await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
   return keys.length;
 }
 
 async function findUseless(store: CacheStore): Promise<{ dangling: string[]; orphans: string[] }> {
-  const list = await store.list();
+  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
   const { aliases, findings } = await readAll({
     list: async () => list.filter(({ kind }) => kind === 'alias'),
     get: (key) => peek(store, key),

@@ -24,7 +24,7 @@ export interface StoredRecord extends RecordInfo {
 
 /**
  * A place where compiled filters are kept. A store is dumb: it neither reads nor checks the texts it holds
- * (src/cache/record.ts does, on every read, whichever store answered), and any method may reject: a fault of
+ * (src/cache/alias.ts and object.ts do, on every read, whichever store answered), and any method may reject: a fault of
  * the cache is a warning and a fresh compile, never a failure (src/cache/compile-cached.ts).
  *
  * What a list or a sum needs is kept beside the texts, so neither reads one.

@@ -1,6 +1,6 @@
 /** Records on their way from one store into another. */
 import { atOnce } from './at-once.ts';
-import { withDeadline } from './deadline.ts';
+import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
 import { signEnvelope } from './envelope.ts';
 import { plainLabel, readRecord } from './record.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
@@ -9,8 +9,6 @@ import type { CacheStore, Source, StoredRecord } from './store.ts';
 
 /** So many records are under way at the same time, unless said. */
 const AT_ONCE = 8;
-/** How long a store may take for one answer, in milliseconds; nobody's container waits for it. */
-const STEP_DEADLINE = 30_000;
 
 /** Where records go. */
 export type Destination = Source & Pick<CacheStore, 'set' | 'remove'>;
@@ -135,7 +133,7 @@ class StoreFault extends Error {
 
 async function ask<T>(side: 'source' | 'destination', work: Promise<T>): Promise<T> {
   try {
-    return await withDeadline(work, STEP_DEADLINE);
+    return await withDeadline(work, UPKEEP_DEADLINE);
   } catch (cause) {
     throw new StoreFault(side, cause);
   }

@@ -2,7 +2,7 @@
 import type { Endian } from '../bpf/instruction.ts';
 import type { Alias } from './alias.ts';
 import { atOnce } from './at-once.ts';
-import { withDeadline } from './deadline.ts';
+import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
 import { readRecord } from './record.ts';
 import type { TrustedKeys } from './signature.ts';
 import { peek } from './store.ts';
@@ -10,8 +10,6 @@ import type { RecordKind, Source } from './store.ts';
 
 /** So many records are read at the same time. */
 const AT_ONCE = 8;
-/** How long a store may take for one answer, in milliseconds. */
-const STEP_DEADLINE = 30_000;
 
 /** Something that is wrong with a record. */
 export interface Finding {
@@ -55,14 +53,14 @@ export async function readAll(
   trusted?: TrustedKeys,
   progress?: (done: number, total: number) => void,
 ) {
-  const list = await withDeadline(store.list(), STEP_DEADLINE);
+  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
   const objects = new Map<string, readonly Endian[]>();
   const aliases = new Map<string, { alias: Alias; signed: boolean }>();
   const findings: Finding[] = [];
   let done = 0;
   await atOnce(list, AT_ONCE, async (record) => {
     const { key, kind } = record;
-    const text = await withDeadline(peek(store, key), STEP_DEADLINE);
+    const text = await withDeadline(peek(store, key), UPKEEP_DEADLINE);
     const read = text === undefined ? { refused: 'it is not there' } : readRecord(record, text, trusted);
     if ('refused' in read) findings.push({ key, kind, reason: read.refused });
     else if (read.kind === 'object') objects.set(key, read.endians);

@@ -75,6 +75,21 @@ describe('verifying a store', () => {
     });
   });
 
+  it('does not count as use', async () => {
+    const [object, alias] = makePair(1);
+    const store = openStore(folder);
+    for (const { key, text, ...info } of [object, alias]) await store.set(key, text, info);
+    const { KeyvSqlite } = await import('@keyv/sqlite');
+    const database = new KeyvSqlite({ uri: `sqlite://${join(folder, 'cache.sqlite')}`, table: 'filters' });
+    await database.query('UPDATE records SET used = 1000');
+    await database.close();
+    expect(await verifyStore(store)).toMatchObject({ checked: 2, findings: [] });
+    expect((await store.list()).map(({ used }) => used)).toEqual([1000, 1000]);
+    await store.get(object.key);
+    expect((await store.list()).filter(({ used }) => used === 1000)).toHaveLength(1);
+    await closeStore(store);
+  });
+
   it('rejects when the store does', async () => {
     const store = mapStore(makeRecords(1), { get: () => Promise.reject(new Error('lost')) });
     await expect(verifyStore(store)).rejects.toThrow('lost');

@@ -119,6 +119,7 @@ Examples:
 
 const VERIFY = `
 A line for each finding: key, kind, what is wrong. Exit code 1 if there is one, also if it was removed.
+What another version has written into a shared cache is found too: this one cannot read it.
 
 Examples:
   seccompc cache verify

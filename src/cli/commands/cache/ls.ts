@@ -1,3 +1,4 @@
+import { UPKEEP_DEADLINE } from '../../../cache/deadline.ts';
 import type { RecordKind } from '../../../cache/index.ts';
 import { writeProduct } from '../../output.ts';
 import { printable, toJson } from '../../report.ts';
@@ -11,7 +12,7 @@ export interface LsOptions extends CacheOptions {
 /** Lists records by what the store knows of them; none is read. */
 export async function list({ cache, json, kind }: LsOptions): Promise<void> {
   const store = open(cache);
-  const all = await ask(store, () => store.list());
+  const all = await ask(store, () => store.list(), UPKEEP_DEADLINE);
   const records = kind === undefined ? all : all.filter((record) => record.kind === kind);
   if (json) return writeProduct(toJson({ records }));
   const now = Date.now();

@@ -1,6 +1,7 @@
 import { convertedLength } from '../../../bpf/check.ts';
 import { decode } from '../../../bpf/instruction.ts';
 import type { Alias } from '../../../cache/alias.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/deadline.ts';
 import type { CacheStore, StoredRecord } from '../../../cache/index.ts';
 import { readRecord } from '../../../cache/record.ts';
 import type { ReadRecord } from '../../../cache/record.ts';
@@ -24,10 +25,10 @@ export async function show(name: string, options: CacheOptions): Promise<void> {
   const trusted = (await keysOf(options))?.trusted;
   const store = open(options.cache);
   const rows = await use(store, async (): Promise<Row[]> => {
-    const list = await store.list();
+    const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
     const record = find(name, list, store);
     const { key, kind, bytes, made, used, label } = record;
-    const text = await peek(store, key);
+    const text = await withDeadline(peek(store, key), UPKEEP_DEADLINE);
     const read = text === undefined ? { refused: 'it is not there' } : readRecord(record, text, trusted);
     if ('refused' in read) fail('CACHE_RECORD_DAMAGED', { key, reason: read.refused });
     const content = read.kind === 'alias' ? aliasRows(read) : await objectRows(key, read, list, store);

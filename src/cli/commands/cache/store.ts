@@ -23,12 +23,16 @@ export function open(location: string | undefined): CacheStore {
   }
 }
 
-/** What a store answers to one question, which it does soon or not at all; then it is closed. @throws SeccompcError */
-export function ask<T>(store: CacheStore, question: () => Promise<T>): Promise<T> {
-  return use(store, () => withDeadline(question(), STORE_DEADLINE));
+/** What a store answers to one question within so many milliseconds; then it is closed. @throws SeccompcError */
+export function ask<T>(
+  store: CacheStore,
+  question: () => Promise<T>,
+  deadline: number = STORE_DEADLINE,
+): Promise<T> {
+  return use(store, () => withDeadline(question(), deadline));
 }
 
-/** The same for work that takes its time. */
+/** The same for work of many answers. */
 export async function use<T>(store: CacheStore, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,4 +1,5 @@
 import { removeSlots, verifyHot } from '../../../cache/hot/upkeep.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/deadline.ts';
 import { cacheFolderOf } from '../../../cache/hot/serve.ts';
 import { verifyStore } from '../../../cache/verify.ts';
 import type { Finding } from '../../../cache/verify.ts';
@@ -28,7 +29,10 @@ export async function verify(options: VerifyOptions): Promise<void> {
     const watched = watch(options);
     const verified = await verifyStore(store, trusted, watched.show);
     watched.end();
-    if (remove) await store.remove(verified.findings.map(({ key }) => key));
+    if (remove) {
+      const keys = verified.findings.map(({ key }) => key);
+      await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
+    }
     return verified;
   });
   const all: Finding[] = [
