@@ -103,8 +103,8 @@ Examples:
   seccompc cache stats --json --cache sqlite:/var/cache/filters.sqlite`;
 
 const LS = `
-A line for each record, by ascending key: key, kind, bytes, how long ago it was made, how long ago it was used, label, with tabs
-between them.
+A line for each record, by ascending key: key, kind, bytes, how long ago it was made, how long ago it was used,
+label, with tabs between them.
 
 Examples:
   seccompc cache ls
@@ -128,7 +128,8 @@ Examples:
 const GC = `
 Without limits those hold that the cache keeps of its own accord, 256 MiB and 90 days; a server has none. Of more than
 --max-bytes, what was not used for longest goes until three quarters are left. On a server the age is that since
-a record was made. Also removed are aliases whose object is gone, objects that no alias leads to, and files that were left over.
+a record was made. Also removed are aliases whose object is gone, objects that no alias leads to, and files that were
+left over.
 
 Examples:
   seccompc cache gc
@@ -147,9 +148,9 @@ Examples:
   seccompc cache export - | ssh host seccompc cache import - --unsigned`;
 
 const IMPORT = `
-Everything is checked before anything is written, and what is there already stays as it is. Aliases that no key you trust
-has signed are left out unless --unsigned says that you know where the file comes from: what is in your own cache is
-believed. Objects are always taken, as they are harmless. Exit code 65 for a file that is damaged or of another version.
+Everything is checked before anything is written, and what is there already stays as it is. Aliases that no key you
+trust has signed are left out unless --unsigned says that you know where the file comes from: what is in your own
+cache is believed. Objects are always taken, as they are harmless. Exit code 65 for a file that is damaged or of another version.
 
 Examples:
   seccompc cache import cache.txt --trust release.pub
@@ -164,8 +165,8 @@ Examples:
   seccompc cache push sqlite:/mnt/image/cache.sqlite --cache ./cache`;
 
 const PULL = `
-Aliases that no key you trust has signed are left out, unless --unsigned says that nobody but you could write there: what is
-in your own cache is believed. If it breaks off (exit code 69), the next run gets the rest.
+Aliases that no key you trust has signed are left out, unless --unsigned says that nobody but you could write there:
+what is in your own cache is believed. If it breaks off (exit code 69), the next run gets the rest.
 
 Examples:
   seccompc cache pull redis://cache.example.org --trust release.pub
