@@ -150,7 +150,8 @@ Examples:
 const IMPORT = `
 Everything is checked before anything is written, and what is there already stays as it is. Aliases that no key you
 trust has signed are left out unless --unsigned says that you know where the file comes from: what is in your own
-cache is believed. Objects are always taken, as they are harmless. Exit code 65 for a file that is damaged or of another version.
+cache is believed. Objects are always taken, as they are harmless. Exit code 65 for a file that is damaged or of
+another version.
 
 Examples:
   seccompc cache import cache.txt --trust release.pub
