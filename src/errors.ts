@@ -326,6 +326,51 @@ const TABLE = {
     message: 'the address {location} of the cache is wrong: {reason}',
     hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE; in names and passwords, write %40 for @ and the like',
   },
+  CACHE_RECORD_NAME: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: '{name} names no record: a key is 64 hex digits, of which the first {least} or more will do',
+    hint: '"seccompc cache ls" has the keys',
+  },
+  CACHE_RECORD_AMBIGUOUS: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: '{count} records have keys that begin with {name}: {keys}',
+    hint: 'give more of the digits',
+  },
+  CACHE_RECORD_MISSING: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'there is no record {name} in {location}',
+    hint: '"seccompc cache ls" has those that there are',
+  },
+  CACHE_RECORD_DAMAGED: {
+    severity: 'error',
+    message: 'the record {key} is never used: {reason}',
+    hint: '"seccompc cache verify --remove" removes all such records',
+  },
+  CACHE_ARCHIVE_INVALID: {
+    severity: 'error',
+    message: 'this is no export of a cache that could be imported, and nothing was changed: {reason}',
+    hint: '"seccompc cache export" of this version makes one',
+  },
+  CACHE_RECORDS_LEFT_OUT: {
+    severity: 'warning',
+    message: '{count} records were left out as they are never used; of {key}, {reason}',
+    hint: '"seccompc cache verify" says what is wrong with each',
+  },
+  CACHE_ALIASES_UNSIGNED: {
+    severity: 'warning',
+    message:
+      '{count} aliases were left out: no key that you trust has signed them, and yours would be believed',
+    hint: 'name the key of whoever made them by --trust, or say --unsigned if you know that nobody else could',
+  },
+  CACHE_TRANSFER_BROKEN: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: '{sent} records were sent, then it broke off: {reason}',
+    hint: 'run it again, and only the rest is sent',
+  },
 
   // -- container runtimes (src/oci)
   NOT_A_CONFIG: {

@@ -103,11 +103,38 @@ export function readMeaningAlias(
 ): Read<MeaningAlias> | Refused {
   const opened = openEnvelope(text, key, trusted);
   if ('refused' in opened) return opened;
-  const body = membersOf(opened.body);
+  const alias = meaningAliasOf(opened.body);
+  return alias === undefined
+    ? { refused: 'its content is not that of a meaning' }
+    : { alias, signed: opened.signed };
+}
+
+/** An alias of either kind. */
+export type Alias = ({ of: 'input' } & InputAlias) | ({ of: 'meaning' } & MeaningAlias);
+
+/**
+ * The alias of either kind that was kept under a key, for whoever looks after a store and asks for no filter; or, in a
+ * word, why this text is none. `by` is the key that it claims to be signed by.
+ */
+export function readAlias(
+  text: string,
+  key: string,
+  trusted?: TrustedKeys,
+): (Read<Alias> & { by?: string }) | Refused {
+  const opened = openEnvelope(text, key, trusted);
+  if ('refused' in opened) return opened;
+  const { body, ...signature } = opened;
+  if (isInputAlias(body)) return { alias: { of: 'input', ...body }, ...signature };
+  const meaning = meaningAliasOf(body);
+  return meaning === undefined
+    ? { refused: 'its content is not that of an alias' }
+    : { alias: { of: 'meaning', ...meaning }, ...signature };
+}
+
+function meaningAliasOf(value: unknown): MeaningAlias | undefined {
+  const body = membersOf(value);
   const [object, proved] = [body?.get('object'), body?.get('proved')];
-  if (!isDigest(object) || typeof proved !== 'boolean')
-    return { refused: 'its content is not that of a meaning' };
-  return { alias: { object, proved }, signed: opened.signed };
+  return isDigest(object) && typeof proved === 'boolean' ? { object, proved } : undefined;
 }
 
 /** The instructions of a program for `endian`, if it is one that the kernel would take. */

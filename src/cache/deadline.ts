@@ -1,3 +1,6 @@
+/** How long a store may take for one answer where nobody's container waits for it, in milliseconds. */
+export const UPKEEP_DEADLINE = 30_000;
+
 /** Thrown when a store has not answered in time; what it was asked goes on unobserved. */
 export class DeadlinePassed extends Error {
   override readonly name = 'DeadlinePassed';

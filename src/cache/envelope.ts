@@ -22,29 +22,53 @@ export interface Opened {
   body: unknown;
   /** Whether it is signed by a key that is trusted. */
   signed: boolean;
+  /** Which key it claims to be signed by, trusted or not; absent without a signature. */
+  by?: string;
 }
 
 /** The text that keeps a body under a key. */
 export function writeEnvelope(key: string, content: object, signer?: Signer): string {
-  const body = JSON.stringify(content);
-  const bound = boundBytes(key, body);
-  const envelope: Envelope = { format: RECORD_FORMAT, key, body, checksum: sha256(bound) };
-  if (signer !== undefined) envelope.signature = { by: signer.id, value: signer.sign(bound) };
-  return JSON.stringify(envelope);
+  return seal(key, JSON.stringify(content), signer);
+}
+
+/** The same text with this signature in place of any other, or, in a word, why it is not one to be signed. */
+export function signEnvelope(text: string, key: string, signer: Signer): string | Refused {
+  const bound = unseal(text, key);
+  return 'refused' in bound ? bound : seal(key, bound.body, signer);
 }
 
 /** The body that was kept under a key, or, in a word, why this text is not it. */
 export function openEnvelope(text: string, key: string, trusted?: TrustedKeys): Opened | Refused {
+  const bound = unseal(text, key);
+  if ('refused' in bound) return bound;
+  const { body, bytes, signature } = bound;
+  const by = membersOf(signature)?.get('by');
+  const signed = isSigned(signature, bytes, trusted);
+  if (typeof signed !== 'boolean') return signed;
+  return { body: parseJson(body), signed, ...(typeof by === 'string' ? { by } : {}) };
+}
+
+function seal(key: string, body: string, signer?: Signer): string {
+  const bytes = boundBytes(key, body);
+  const envelope: Envelope = { format: RECORD_FORMAT, key, body, checksum: sha256(bytes) };
+  if (signer !== undefined) envelope.signature = { by: signer.id, value: signer.sign(bytes) };
+  return JSON.stringify(envelope);
+}
+
+/** What checksum and signature cover, as bytes too; the signature is still to be checked. */
+function unseal(
+  text: string,
+  key: string,
+): { body: string; bytes: Uint8Array; signature: unknown } | Refused {
   const envelope = membersOf(parseJson(text));
   if (envelope === undefined) return { refused: 'it is damaged' };
   if (envelope.get('format') !== RECORD_FORMAT) return { refused: 'it has another format' };
   if (envelope.get('key') !== key) return { refused: 'it belongs to another key' };
   const body = envelope.get('body');
   if (typeof body !== 'string') return { refused: 'it is damaged' };
-  const bound = boundBytes(key, body);
-  if (envelope.get('checksum') !== sha256(bound)) return { refused: 'its checksum is wrong' };
-  const signed = isSigned(envelope.get('signature'), bound, trusted);
-  return typeof signed === 'boolean' ? { body: parseJson(body), signed } : signed;
+  const bytes = boundBytes(key, body);
+  if (envelope.get('checksum') !== sha256(bytes)) return { refused: 'its checksum is wrong' };
+  return { body, bytes, signature: envelope.get('signature') };
 }
 
 /** Why a text is not what it should be. */

@@ -24,7 +24,7 @@ export interface StoredRecord extends RecordInfo {
 
 /**
  * A place where compiled filters are kept. A store is dumb: it neither reads nor checks the texts it holds
- * (src/cache/record.ts does, on every read, whichever store answered), and any method may reject: a fault of
+ * (src/cache/alias.ts and object.ts do, on every read, whichever store answered), and any method may reject: a fault of
  * the cache is a warning and a fresh compile, never a failure (src/cache/compile-cached.ts).
  *
  * What a list or a sum needs is kept beside the texts, so neither reads one.
@@ -38,6 +38,8 @@ export interface CacheStore {
   readonly shared: boolean;
   /** The text kept under a key (64 hex digits); undefined when there is none. What is there and no text is ''. */
   get(key: string): Promise<string | undefined>;
+  /** The same for whoever looks after the store, where that can be told: it does not count as use. */
+  peek?(key: string): Promise<string | undefined>;
   set(key: string, text: string, info: RecordInfo): Promise<void>;
   /** Removes records and what is known of them; those that are not there do no harm. */
   remove(keys: readonly string[]): Promise<void>;
@@ -48,6 +50,14 @@ export interface CacheStore {
   stats(): Promise<StoreStats>;
   /** Frees what the store holds open; harmless when it was never used. */
   close(): Promise<void>;
+}
+
+/** All that is needed of a store to read it as a whole. */
+export type Source = Pick<CacheStore, 'list' | 'get' | 'peek'>;
+
+/** The text under a key, without counting as use where the store can tell that. */
+export function peek(store: Source, key: string): Promise<string | undefined> {
+  return store.peek === undefined ? store.get(key) : store.peek(key);
 }
 
 export interface StoreStats {

@@ -9,18 +9,18 @@ import { reasonOf } from './output.ts';
 /** A million rules would be smaller; what is larger is the wrong file, or one without end. */
 const LARGEST_INPUT = 64 * 1024 * 1024;
 
-/** Reads a file, or standard input for `-`. @throws SeccompcError INPUT_UNREADABLE */
-export async function readInput(file: string): Promise<Uint8Array> {
+/** Reads a file of at most `largest` bytes, or standard input for `-`. @throws SeccompcError INPUT_UNREADABLE */
+export async function readInput(file: string, largest = LARGEST_INPUT): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     // At once where there is nothing to wait for.
     const found = file === '-' ? undefined : statSync(file);
-    if (found?.isFile() && found.size <= LARGEST_INPUT) return readFileSync(file);
+    if (found?.isFile() && found.size <= largest) return readFileSync(file);
     const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
     for await (const chunk of stream) {
       size += chunk.length;
-      if (size > LARGEST_INPUT) throw new RangeError(`it has more than ${LARGEST_INPUT / 1024 ** 2} MiB`);
+      if (size > largest) throw new RangeError(`it has more than ${largest / 1024 ** 2} MiB`);
       chunks.push(chunk);
     }
   } catch (cause) {

@@ -73,7 +73,7 @@ const COMMANDS: Record<string, Entry> = {
     load: () => import('./commands/serve.ts'),
   },
   cache: {
-    summary: 'show or empty the cache of compiled filters',
+    summary: 'show, check, empty and move the cache of compiled filters',
     load: () => import('./commands/cache.ts'),
   },
 };

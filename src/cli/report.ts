@@ -48,7 +48,7 @@ export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
 }
 
 /** Names in a profile are anybody's: no line break of theirs starts a line, no escape sequence gets to a terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -74,12 +74,14 @@ describe('the cache', () => {
     const stats = async () => documentOf(await run(['cache', 'stats', '--cache', 'count', '--json']));
     expect(await stats()).toMatchObject({
       tier: 'sqlite',
-      entries: 2,
+      entries: 6,
+      aliases: 4,
+      objects: 2,
       path: join(folder, 'count', 'cache.sqlite'),
     });
-    expect((await run(['cache', 'stats', '--cache', 'count'])).stdout.toString()).toMatch(/^entries\t2$/m);
+    expect((await run(['cache', 'stats', '--cache', 'count'])).stdout.toString()).toMatch(/^entries\t6$/m);
     expect(await run(['cache', 'clear', '--cache', 'count'])).toMatchObject({ code: 0 });
-    expect(await stats()).toMatchObject({ entries: 0, bytes: 0 });
+    expect(await stats()).toMatchObject({ entries: 0, bytes: 0, oldest: null, leastUsed: null });
     expect(cacheOf(await compile('plain.json', 'count'))).toMatchObject({ tier: 'none' });
   });
 
@@ -166,10 +168,22 @@ describe('a cache at fault is a warning, and the filter is the same', () => {
     const database = new KeyvSqlite({ uri: `sqlite://${join(cache, 'cache.sqlite')}`, table: 'filters' });
     const good = String(await database.get(rowOf(theirs)));
     const own = String(await database.get(rowOf(mine)));
-    for (const bad of [good, own.replace('AAA', 'AAB'), own.slice(0, own.length / 2), '{"value":7}']) {
+    for (const bad of [good, own.replace('proved', 'praved'), '{"value":7}', '{"value":""}']) {
       await database.set(rowOf(mine), bad);
-      expect(await warned(cache)).toHaveLength(1);
+      const result = await compile('plain.json', cache);
+      // What the rules come to leads to the program all the same.
+      expect(documentOf(result)).toMatchObject({ bytes: filter, cache: { tier: 'sqlite' } });
+      expect(codesOf(result)).toEqual(['CACHE_ENTRY_REFUSED']);
     }
+    const row = `seccompc:${String(documentOf(mine)['sha256'])}`;
+    const program = String(await database.get(row));
+    const other = String(await database.get(`seccompc:${String(documentOf(theirs)['sha256'])}`));
+    for (const bad of [other, program.replace('A', 'B'), program.replace('=', ''), '{"value":""}']) {
+      await database.set(row, bad);
+      expect(await warned(cache)).toEqual(['CACHE_ENTRY_REFUSED', 'CACHE_ENTRY_REFUSED']);
+    }
+    await database.set(rowOf(mine), own.slice(0, own.length / 2));
+    expect(await warned(cache)).toHaveLength(1);
     await database.close();
     rmSync(cache, { recursive: true });
   });

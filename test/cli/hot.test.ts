@@ -356,7 +356,7 @@ describe('cache stats and cache clear', () => {
     await compile('plain.json', 'both', '-q', '--format', 'hex');
     await compile('plain.json', 'both', '-q', '--format', 'hex');
     expect(await stats('both')).toMatchObject({
-      entries: 1,
+      entries: 3,
       hot: { entries: 2, bytes: expect.any(Number) },
       answers: { hot: 1, sqlite: 1, none: 1 },
     });

@@ -122,7 +122,8 @@ describe('the quick reading of a command line', () => {
     const good: Record<string, string> = {
       '-o': 'f', '--output': 'f', '--format': 'c', '--optimize': 'size', '--cache': 'd', '--arch': 'arm64',
       '--architectures': 'x86_64,x32', '--cap-set': 'all', '--cap': 'CHOWN,KILL', '--cap-drop': 'KILL', '--kernel': '6.1',
-      '--engine': 'podman', '--semantics': 'runc', '--enosys-after': '5.4', '--overlap': 'error',
+      '--engine': 'podman', '--semantics': 'runc', '--enosys-after': '5.4', '--overlap': 'error', '--trust': 'k.pem',
+      '--sign': 'k.pem',
     }; // prettier-ignore
     for (const option of [...HOT_VALUES, ...HOT_FLAGS]) {
       const args = ['p.json', option, ...(good[option] === undefined ? [] : [good[option]])];

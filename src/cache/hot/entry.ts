@@ -47,6 +47,19 @@ export function readHotEntry(
   file: Buffer,
   question: HotQuestion,
 ): HotAnswer | undefined | { refused: string } {
+  const parts = checkHotEntry(file);
+  if ('refused' in parts) return parts;
+  const { productAt, subjectAt } = parts;
+  // Nothing that the hash covers can be of another form than it was written in.
+  const rest = JSON.parse(file.toString('utf8', HEAD, productAt)) as Omit<HotAnswer, 'product'>;
+  if (rest.identity !== question.identity || (rest.file !== null && rest.file !== question.file))
+    return undefined;
+  if (!file.subarray(subjectAt).equals(question.subject)) return undefined;
+  return { ...rest, product: file.subarray(productAt, subjectAt) };
+}
+
+/** Where the parts of a file stand that is an entry, whatever the question; or, in a word, why it is none. */
+export function checkHotEntry(file: Buffer): { productAt: number; subjectAt: number } | { refused: string } {
   if (file.length < HEAD || !file.subarray(0, MAGIC.length).equals(MAGIC)) return DAMAGED;
   const [said, product, subject] = [0, 4, 8].map((at) => file.readUInt32LE(MAGIC.length + HASH + at));
   const productAt = HEAD + said!;
@@ -54,12 +67,7 @@ export function readHotEntry(
   if (file.length !== subjectAt + subject!) return DAMAGED;
   const checked = file.subarray(MAGIC.length + HASH, subjectAt);
   if (file.toString('latin1', MAGIC.length, MAGIC.length + HASH) !== quickHash(checked)) return DAMAGED;
-  // Nothing that the hash covers can be of another form than it was written in.
-  const rest = JSON.parse(file.toString('utf8', HEAD, productAt)) as Omit<HotAnswer, 'product'>;
-  if (rest.identity !== question.identity || (rest.file !== null && rest.file !== question.file))
-    return undefined;
-  if (!file.subarray(subjectAt).equals(question.subject)) return undefined;
-  return { ...rest, product: file.subarray(productAt, subjectAt) };
+  return { productAt, subjectAt };
 }
 
 const DAMAGED = { refused: 'it is damaged' };

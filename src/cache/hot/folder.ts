@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { isMissing, makeFolder } from '../make-folder.ts';
 
 /** Below the cache folder: an entry per file, and a file per tier that grows by a byte with each answer. */
-const ENTRIES = 'hot';
+export const ENTRIES = 'hot';
 const ANSWERS = 'answers';
 
 const WRITABLE_BY_GROUP_OR_WORLD = 0o022;
@@ -125,7 +125,7 @@ function makeRoom(entries: string): void {
 }
 
 /** `used` is the last reading, where the file system notes it, or the writing; milliseconds since 1970. */
-function filesIn(folder: string): { name: string; size: number; used: number }[] {
+export function filesIn(folder: string): { name: string; size: number; used: number }[] {
   let names: string[];
   try {
     names = readdirSync(folder);

@@ -1,0 +1,82 @@
+/** Taking out of a store what is of no use any more. */
+import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
+import { DEFAULT_LIMITS } from './sqlite.ts';
+import type { SqliteStore } from './sqlite.ts';
+import { peek } from './store.ts';
+import type { CacheStore, StoredRecord } from './store.ts';
+import { readAll } from './verify.ts';
+
+/** Who writes an object has not yet written its aliases: such a young one may still get them. Milliseconds. */
+const GRACE = 60 * 60 * 1000;
+
+/** What may stay; a store of one's own has limits of its own where none are given, one that others use has none. */
+export interface Bounds {
+  /** Bytes of all texts; of more, the oldest go until three quarters are left. */
+  bytes?: number | undefined;
+  /** Milliseconds. */
+  age?: number | undefined;
+}
+
+/** How many records went, by reason. */
+export interface Collected {
+  /** Too old, or too many. */
+  exceeding: number;
+  /** Aliases whose object is not there. */
+  dangling: number;
+  /** Objects that no alias leads to. */
+  orphans: number;
+}
+
+/** Removes what exceeds the bounds, then what leads nowhere and what nothing leads to. */
+export async function collect(store: CacheStore, { bytes, age }: Bounds): Promise<Collected> {
+  const most = { bytes: bytes ?? DEFAULT_LIMITS.bytes, age: age ?? DEFAULT_LIMITS.age };
+  const exceeding = canShrink(store)
+    ? await store.shrink(most)
+    : await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity });
+  const { dangling, orphans } = await findUseless(store);
+  await withDeadline(store.remove([...dangling, ...orphans]), UPKEEP_DEADLINE);
+  // Once more, for the disk that this has freed.
+  if (canShrink(store) && dangling.length + orphans.length > 0) await store.shrink(most);
+  return { exceeding, dangling: dangling.length, orphans: orphans.length };
+}
+
+function canShrink(store: CacheStore): store is SqliteStore {
+  return 'shrink' in store;
+}
+
+/** By when they were written: when they were read, not every server notes. */
+async function removeOldest(
+  store: CacheStore,
+  { bytes, age }: { bytes: number; age: number },
+): Promise<number> {
+  const oldestFirst = (await withDeadline(store.list(), UPKEEP_DEADLINE)).toSorted((a, b) => a.made - b.made);
+  const sum = oldestFirst.reduce((total, record) => total + record.bytes, 0);
+  const before = Date.now() - age;
+  let excess = sum > bytes ? sum - (bytes * 3) / 4 : 0;
+  const exceeds = (record: StoredRecord) => {
+    const goes = excess > 0 || record.made < before;
+    if (goes) excess -= record.bytes;
+    return goes;
+  };
+  const keys = oldestFirst.filter(exceeds).map(({ key }) => key);
+  await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
+  return keys.length;
+}
+
+async function findUseless(store: CacheStore): Promise<{ dangling: string[]; orphans: string[] }> {
+  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
+  const { aliases, findings } = await readAll({
+    list: async () => list.filter(({ kind }) => kind === 'alias'),
+    get: (key) => peek(store, key),
+  });
+  const there = new Set(list.filter(({ kind }) => kind === 'object').map(({ key }) => key));
+  const wanted = new Set([...aliases.values()].map(({ alias }) => alias.object));
+  const dangling = [...aliases].filter(([, { alias }]) => alias.object !== null && !there.has(alias.object));
+  // Another version's aliases may lead to what no alias that we can read leads to.
+  const unread = store.shared && findings.length > 0;
+  const before = Date.now() - GRACE;
+  const orphans = list.filter(
+    ({ key, kind, made }) => !unread && kind === 'object' && made < before && !wanted.has(key),
+  );
+  return { dangling: dangling.map(([key]) => key), orphans: orphans.map(({ key }) => key) };
+}

@@ -1,0 +1,29 @@
+import { collect } from '../../../cache/collect.ts';
+import { cacheFolderOf } from '../../../cache/hot/serve.ts';
+import { sweepHot } from '../../../cache/hot/upkeep.ts';
+import { DEFAULT_LIMITS } from '../../../cache/sqlite.ts';
+import { writeProduct } from '../../output.ts';
+import { say, toJson } from '../../report.ts';
+import { open, use } from './store.ts';
+import type { CacheOptions } from './store.ts';
+
+/** `maxBytes` in bytes, `maxAge` in milliseconds. */
+export interface GcOptions extends CacheOptions {
+  maxBytes?: number;
+  maxAge?: number;
+}
+
+/** Removes from both tiers what is too old, too much or of no use. */
+export async function gc({ cache, maxBytes, maxAge, json, quiet }: GcOptions): Promise<void> {
+  const store = open(cache);
+  const folder = cacheFolderOf({ cache });
+  const hot = folder === undefined ? { leftOver: 0, old: 0 } : sweepHot(folder, maxAge ?? DEFAULT_LIMITS.age);
+  const removed = await use(store, () => collect(store, { bytes: maxBytes, age: maxAge }));
+  if (json) return writeProduct(toJson({ removed: { ...removed, hot } }));
+  if (quiet) return undefined;
+  const { exceeding, dangling, orphans } = removed;
+  const records = exceeding + dangling + orphans;
+  const why = `${exceeding} too old or too many, ${dangling} that led nowhere, ${orphans} that nothing led to`;
+  const files = `${hot.old} hot answers and ${hot.leftOver} files left over`;
+  return say(`removed ${records} records (${why}), ${files}\n`);
+}

@@ -1,0 +1,40 @@
+import { UPKEEP_DEADLINE } from '../../../cache/deadline.ts';
+import type { RecordKind } from '../../../cache/index.ts';
+import { writeProduct } from '../../output.ts';
+import { printable, toJson } from '../../report.ts';
+import { ask, open, table } from './store.ts';
+import type { CacheOptions } from './store.ts';
+
+export interface LsOptions extends CacheOptions {
+  kind?: RecordKind;
+}
+
+/** Lists records by what the store knows of them; none is read. */
+export async function list({ cache, json, kind }: LsOptions): Promise<void> {
+  const store = open(cache);
+  const all = await ask(store, () => store.list(), UPKEEP_DEADLINE);
+  const records = kind === undefined ? all : all.filter((record) => record.kind === kind);
+  if (json) return writeProduct(toJson({ records }));
+  const now = Date.now();
+  const rows = records.map((record) => [
+    record.key,
+    record.kind,
+    record.bytes,
+    duration(now - record.made),
+    duration(now - record.used),
+    printable(record.label),
+  ]);
+  return writeProduct(table(rows));
+}
+
+const UNITS = [
+  ['d', 24 * 60 * 60 * 1000],
+  ['h', 60 * 60 * 1000],
+  ['m', 60 * 1000],
+] as const;
+
+/** `3d`, `2h`, `5m`, `12s`: the largest unit of which there is a whole one. */
+function duration(milliseconds: number): string {
+  const [name, unit] = UNITS.find(([, length]) => milliseconds >= length) ?? ['s', 1000];
+  return `${Math.max(Math.floor(milliseconds / unit), 0)}${name}`;
+}

@@ -1,0 +1,44 @@
+import { clearHot, countAnswers, hotStats } from '../../../cache/hot/folder.ts';
+import { cacheFolderOf } from '../../../cache/hot/serve.ts';
+import { writeProduct } from '../../output.ts';
+import { say, toJson } from '../../report.ts';
+import { ask, dateOf, open, table } from './store.ts';
+import type { CacheOptions } from './store.ts';
+
+export async function path({ cache, json }: CacheOptions): Promise<void> {
+  const { location } = open(cache);
+  await writeProduct(json ? toJson({ path: location }) : `${location}\n`);
+}
+
+/** Counts what is in both tiers; no record is read. */
+export async function stats({ cache, json }: CacheOptions): Promise<void> {
+  const store = open(cache);
+  const { aliases, objects, bytes, oldest, leastUsed } = await ask(store, () => store.stats());
+  const { tier, location } = store;
+  const folder = cacheFolderOf({ cache });
+  const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
+  const answers = folder === undefined ? {} : countAnswers(folder);
+  const entries = aliases + objects;
+  const sums = { tier, path: location, entries, aliases, objects, bytes };
+  if (json) return writeProduct(toJson({ ...sums, oldest, leastUsed, hot, answers }));
+  const rows = {
+    ...sums,
+    oldest: dateOf(oldest),
+    'least recently used': dateOf(leastUsed),
+    'hot entries': hot.entries,
+    'hot bytes': hot.bytes,
+    ...Object.fromEntries(Object.entries(answers).map(([name, count]) => [`answers ${name}`, count])),
+  };
+  return writeProduct(table(Object.entries(rows)));
+}
+
+/** Empties both tiers; a damaged store is made anew. */
+export async function clear({ cache, json, quiet }: CacheOptions): Promise<void> {
+  const store = open(cache);
+  // First what answers first: nothing that is being cleared is given out any more.
+  const folder = cacheFolderOf({ cache });
+  if (folder !== undefined) clearHot(folder);
+  await ask(store, () => store.clear());
+  if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
+  else if (!quiet) await say(`cleared ${store.location}\n`);
+}

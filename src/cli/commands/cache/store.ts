@@ -1,0 +1,70 @@
+/** What all actions on a cache do: open one store, ask it, and let its faults end the command. */
+import { withDeadline } from '../../../cache/deadline.ts';
+import { CacheFault, closeStore, faultOf, openStore, STORE_DEADLINE } from '../../../cache/index.ts';
+import type { CacheStore } from '../../../cache/index.ts';
+import { diagnostic, SeccompcError } from '../../../errors.ts';
+import type { Diagnostic } from '../../../errors.ts';
+import type { CacheFlags } from '../../cache-flags.ts';
+import { makeProgress } from '../../progress.ts';
+import type { Progress } from '../../progress.ts';
+import type { Voice } from '../../report.ts';
+
+/** The options of every action. */
+export interface CacheOptions extends Voice, CacheFlags {
+  cache?: string;
+}
+
+/** The store at a location. @throws SeccompcError */
+export function open(location: string | undefined): CacheStore {
+  try {
+    return openStore(location);
+  } catch (cause) {
+    throw cause instanceof CacheFault ? failure(cause.diagnostic, cause) : cause;
+  }
+}
+
+/** What a store answers to one question within so many milliseconds; then it is closed. @throws SeccompcError */
+export function ask<T>(
+  store: CacheStore,
+  question: () => Promise<T>,
+  deadline: number = STORE_DEADLINE,
+): Promise<T> {
+  return use(store, () => withDeadline(question(), deadline));
+}
+
+/** The same for work of many answers. */
+export async function use<T>(store: CacheStore, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw cause instanceof SeccompcError ? cause : failure(faultOf(cause, store), cause);
+  } finally {
+    await closeStore(store);
+  }
+}
+
+/** Here the cache is the subject, so its faults end the command. */
+function failure({ message, hint }: Diagnostic, cause: unknown): SeccompcError {
+  const found = diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
+  return new SeccompcError([found], { cause });
+}
+
+/** Lines of cells, with a tab between two. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  return rows.map((cells) => `${cells.join('\t')}\n`).join('');
+}
+
+/** ISO 8601 in UTC, to the second; `-` for none, and for what the clock of somebody else holds for a time. */
+export function dateOf(milliseconds: number | null): string {
+  const date = new Date(milliseconds ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? '-' : date.toISOString().replace(/\.\d+/, '');
+}
+
+/** Work whose amount is known only once it has begun, shown on the terminal. */
+export function watch(voice: Voice): { show: (done: number, total: number) => void; end: () => void } {
+  let progress: Progress | undefined;
+  return {
+    show: (done, total) => (progress ??= makeProgress(total, voice)).show(done),
+    end: () => progress?.clear(),
+  };
+}

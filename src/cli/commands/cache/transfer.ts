@@ -1,0 +1,122 @@
+/** Records on their way between a cache and another one, or a file. */
+import { collector, readArchive, sourceOf, writeArchive } from '../../../cache/archive.ts';
+import { faultOf } from '../../../cache/index.ts';
+import type { CacheStore, Keys } from '../../../cache/index.ts';
+import type { Source } from '../../../cache/store.ts';
+import { mustBeSigned, transfer } from '../../../cache/transfer.ts';
+import type { Destination, Terms, Transferred } from '../../../cache/transfer.ts';
+import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors.ts';
+import type { Diagnostic } from '../../../errors.ts';
+import { keysOf } from '../../cache-flags.ts';
+import { readInput } from '../../input.ts';
+import { writeProduct } from '../../output.ts';
+import { printWarnings, say, toJson } from '../../report.ts';
+import { open, use, watch } from './store.ts';
+import type { CacheOptions } from './store.ts';
+
+export interface TransferOptions extends CacheOptions {
+  /** Take aliases that no trusted key has signed. */
+  unsigned?: true;
+}
+
+/** Far above what a store keeps of its own accord. */
+const LARGEST_ARCHIVE = 1024 ** 3;
+
+export async function push(url: string, options: TransferOptions): Promise<void> {
+  const keys = await keysOf(options);
+  const [from, to] = [open(options.cache), open(url)];
+  const signedOnly = mustBeSigned(from, to.shared ? 'shared' : 'own', keys?.signer !== undefined);
+  await between(from, to, termsOf(signedOnly, keys, options), options);
+}
+
+/** Whoever says from where, does not say by that whom to believe. */
+export async function pull(url: string, options: TransferOptions): Promise<void> {
+  const keys = await keysOf(options);
+  await between(open(url), open(options.cache), termsOf(true, keys, options), options);
+}
+
+async function between(
+  from: CacheStore,
+  to: CacheStore,
+  terms: Terms,
+  options: TransferOptions,
+): Promise<void> {
+  const result = await use(from, () => use(to, () => watched(from, to, terms, options)));
+  if (result.fault !== undefined) throw broken(result, result.fault.side === 'source' ? from : to);
+  await report(result, 'sent', options);
+}
+
+export async function exportTo(file: string, options: TransferOptions): Promise<void> {
+  if (file === '-' && options.json)
+    fail('USAGE', { reason: 'the export goes to standard output, so there can be no --json' });
+  const keys = await keysOf(options);
+  const store = open(options.cache);
+  const records = collector();
+  const signedOnly = mustBeSigned(store, 'file', keys?.signer !== undefined);
+  const terms = termsOf(signedOnly, keys, options);
+  const result = await use(store, () => watched(store, records, terms, options));
+  if (result.fault !== undefined) throw broken({ ...result, sent: 0 }, store);
+  await writeProduct(writeArchive(records.records()), file);
+  await report(result, 'exported', options);
+}
+
+export async function importFrom(file: string, options: TransferOptions): Promise<void> {
+  const keys = await keysOf(options);
+  const records = readArchive(await readInput(file, LARGEST_ARCHIVE), keys?.trusted);
+  if ('refused' in records) {
+    const found = diagnostic('CACHE_ARCHIVE_INVALID', { reason: records.refused });
+    throw new SeccompcError([{ ...found, file }]);
+  }
+  const store = open(options.cache);
+  const terms = termsOf(true, keys, options);
+  const result = await use(store, () => watched(sourceOf(records), store, terms, options));
+  if (result.fault !== undefined) throw broken(result, store);
+  await report(result, 'imported', options);
+}
+
+function termsOf(signedOnly: boolean, keys: Keys | undefined, { unsigned }: TransferOptions): Terms {
+  return {
+    signedOnly: signedOnly && unsigned !== true,
+    trusted: keys?.trusted,
+    signer: keys?.signer,
+  };
+}
+
+async function watched(
+  from: Source,
+  to: Destination,
+  terms: Terms,
+  options: TransferOptions,
+): Promise<Transferred> {
+  const { show, end } = watch(options);
+  const result = await transfer(from, to, { ...terms, progress: show });
+  end();
+  return result;
+}
+
+function broken({ sent, fault }: Transferred, store: CacheStore): SeccompcError {
+  const { message } = faultOf(fault?.cause, store);
+  return new SeccompcError([diagnostic('CACHE_TRANSFER_BROKEN', { sent, reason: message })], {
+    cause: fault?.cause,
+  });
+}
+
+async function report(
+  { sent, present, unsigned, refused }: Transferred,
+  verb: 'sent' | 'exported' | 'imported',
+  options: TransferOptions,
+): Promise<void> {
+  const skipped = unsigned + refused.length;
+  const diagnostics: Diagnostic[] = [];
+  const [first] = refused;
+  if (first !== undefined)
+    diagnostics.push(diagnostic('CACHE_RECORDS_LEFT_OUT', { count: refused.length, ...first }));
+  if (unsigned > 0) diagnostics.push(diagnostic('CACHE_ALIASES_UNSIGNED', { count: unsigned }));
+  if (options.json) {
+    const counts = { [verb]: sent, present, skipped };
+    return writeProduct(toJson({ ...counts, diagnostics: diagnostics.map(diagnosticJson) }));
+  }
+  await printWarnings(diagnostics, options);
+  const there = verb === 'exported' ? '' : `, already there ${present}`;
+  if (!options.quiet) await say(`${verb} ${sent}${there}, skipped ${skipped}\n`);
+}

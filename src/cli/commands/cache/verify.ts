@@ -1,0 +1,54 @@
+import { removeSlots, verifyHot } from '../../../cache/hot/upkeep.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/deadline.ts';
+import { cacheFolderOf } from '../../../cache/hot/serve.ts';
+import { verifyStore } from '../../../cache/verify.ts';
+import type { Finding } from '../../../cache/verify.ts';
+import { EXIT } from '../../../errors.ts';
+import { keysOf } from '../../cache-flags.ts';
+import { writeProduct } from '../../output.ts';
+import { printable, say, toJson } from '../../report.ts';
+import { open, table, use, watch } from './store.ts';
+import type { CacheOptions } from './store.ts';
+
+export interface VerifyOptions extends CacheOptions {
+  remove?: true;
+}
+
+/** Checks all that both tiers hold; the exit code says whether something was found, also if it was removed. */
+export async function verify(options: VerifyOptions): Promise<void> {
+  const { cache, remove = false, json, quiet } = options;
+  const trusted = (await keysOf(options))?.trusted;
+  const store = open(cache);
+  const folder = cacheFolderOf({ cache });
+  const hot = folder === undefined ? { checked: 0, findings: [] } : verifyHot(folder);
+  if (remove && folder !== undefined) {
+    const slots = hot.findings.map(({ slot }) => slot);
+    removeSlots(folder, slots);
+  }
+  const { checked, signed, findings } = await use(store, async () => {
+    const watched = watch(options);
+    const verified = await verifyStore(store, trusted, watched.show);
+    watched.end();
+    if (remove) {
+      const keys = verified.findings.map(({ key }) => key);
+      await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
+    }
+    return verified;
+  });
+  const all: Finding[] = [
+    ...findings,
+    ...hot.findings.map(({ slot, reason }) => ({ key: slot, kind: 'hot' as const, reason })),
+  ];
+  if (all.length > 0) process.exitCode = EXIT.no;
+  if (json)
+    return writeProduct(
+      toJson({ checked, hot: hot.checked, signed, findings: all, removed: remove ? all.length : 0 }),
+    );
+  await writeProduct(table(all.map(({ key, kind, reason }) => [printable(key), printable(kind), reason])));
+  if (quiet) return undefined;
+  const what = `checked ${checked} records and ${hot.checked} hot answers`;
+  const bySigner = trusted === undefined ? '' : ` (${signed} signed by a trusted key)`;
+  const found =
+    all.length === 0 ? 'nothing is wrong' : `${all.length} ${remove ? 'removed' : 'are never used'}`;
+  return say(`${what}${bySigner}: ${found}\n`);
+}

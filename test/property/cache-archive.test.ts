@@ -1,0 +1,52 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { collector, readArchive, sourceOf, writeArchive } from '../../src/cache/archive.ts';
+import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { writeObject } from '../../src/cache/object.ts';
+import type { NewRecord } from '../../src/cache/tiers.ts';
+import { transfer } from '../../src/cache/transfer.ts';
+import { mapStore, program } from '../unit/cache-records.ts';
+
+const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
+const label = fc.string({ unit: 'binary', maxLength: 220 });
+const number = fc.integer({ min: 0, max: 0xffff_ffff });
+
+const pair = fc
+  .record({
+    key: hex,
+    k: number,
+    label,
+    endian: fc.constantFrom('little' as const, 'big' as const),
+    proved: fc.boolean(),
+  })
+  .map(({ key, k, label: said, endian, proved }): NewRecord[] => {
+    const { digest, text } = writeObject(program(k, endian));
+    return [
+      { key: digest, text, kind: 'object', label: said },
+      { key, text: writeMeaningAlias(key, { object: digest, proved }), kind: 'alias', label: said },
+    ];
+  });
+const records = fc
+  .array(pair, { maxLength: 6 })
+  .map((pairs) => [...new Map(pairs.flat().map((record) => [record.key, record])).values()]);
+
+async function fileOf(source: Parameters<typeof transfer>[0]): Promise<Uint8Array> {
+  const collected = collector();
+  await transfer(source, collected, { signedOnly: false });
+  return writeArchive(collected.records());
+}
+
+it('export, import, export: the same file', async () => {
+  await fc.assert(
+    fc.asyncProperty(records, async (some) => {
+      const file = await fileOf(sourceOf(some));
+      const read = readArchive(file);
+      if ('refused' in read) throw new Error(read.refused);
+      expect(read).toHaveLength(some.length);
+      const store = mapStore();
+      const imported = await transfer(sourceOf(read), store, { signedOnly: false });
+      expect(imported).toEqual({ sent: some.length, present: 0, unsigned: 0, refused: [] });
+      expect(await fileOf(store)).toEqual(file);
+    }),
+  );
+});
