@@ -66,7 +66,7 @@ describe('wrong usage', () => {
     ['compile', '-', '--no-prove', '--require-proof'],
     ['compile', '-', '--arch', 'pdp11'],
     ['compile', '-', '--kernel', 'new'],
-    ['compile', '-', '--cache', 'redis://host'],
+    ['compile', '-', '--cache', 'keyv://host'],
     ['lookup'],
     ['lookup', '--all', '--arch', 'all'],
     ['simulate', '-'],
