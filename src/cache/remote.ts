@@ -20,21 +20,21 @@ const FAREWELL_TIME = 200;
 /** A connection to a server, as the modules with the clients make it. They have no deadlines: those are kept here. */
 export interface Connection {
   /** Resolves when the server has let us in. */
-  connect(): Promise<void>;
-  keyv(namespace: string): KeyvLike;
+  connect: () => Promise<void>;
+  keyv: (namespace: string) => KeyvLike;
   /** Whether asking it again can work. */
-  alive(): boolean;
+  alive: () => boolean;
   /** Says goodbye, where the server wants it. */
-  end(): Promise<void>;
+  end: () => Promise<void>;
   /** Frees sockets and timers; what is still asked rejects. */
-  destroy(): void;
+  destroy: () => void;
 }
 
 interface Remote {
   tier: string;
   location: string;
   /** A connection that is not connected yet. */
-  make(): Promise<Connection>;
+  make: () => Promise<Connection>;
 }
 
 interface Opened {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ANSWER_TIME, CONNECT_TIME } from '../../src/cache/remote.ts';
+import { CacheFault } from '../../src/cache/store.ts';
 import type { CacheStore } from '../../src/cache/store.ts';
 import type { Server } from './servers.ts';
 
@@ -143,7 +144,7 @@ export function describeLosses(name: string, cases: LossCases): void {
 /** How long a promise takes to reject, in milliseconds. */
 export async function timeToReject(work: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
-  await expect(work()).rejects.toThrow();
+  await expect(work()).rejects.toBeInstanceOf(CacheFault);
   return performance.now() - begin;
 }
 
