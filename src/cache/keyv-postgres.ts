@@ -10,9 +10,6 @@ const TABLE = 'seccompc_cache';
 /** A command asks one thing at a time, a server several. */
 const CONNECTIONS = 4;
 
-/** Codes of PostgreSQL for what another process created at the same moment: unique_violation, duplicate_table. */
-const ALREADY_THERE = new Set<unknown>(['23505', '42P07']);
-
 /**
  * Connections to a database, of which the first creates the table where it is missing.
  *
@@ -48,15 +45,19 @@ export function postgresConnection(address: string, time: number): Connection {
 }
 
 async function createTable(pool: pg.Pool): Promise<void> {
-  const { rows } = await pool.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
-    `${SCHEMA}.${TABLE}`,
-  ]);
-  if (rows[0]?.there === true) return;
+  if (await tableIsThere(pool)) return;
   try {
     await pool.query(`CREATE TABLE ${SCHEMA}.${TABLE} (key varchar(255) PRIMARY KEY, value text)`);
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && ALREADY_THERE.has(cause.code))) throw cause;
+    // Who is second at the same moment hears of a table, a type or a row of the catalogue that is there already.
+    if (!(await tableIsThere(pool))) throw cause;
   }
+}
+
+async function tableIsThere(pool: pg.Pool): Promise<boolean> {
+  const statement = 'SELECT to_regclass($1) IS NOT NULL AS there';
+  const { rows } = await pool.query<{ there: boolean }>(statement, [`${SCHEMA}.${TABLE}`]);
+  return rows[0]?.there === true;
 }
 
 /**

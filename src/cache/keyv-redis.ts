@@ -54,7 +54,7 @@ function clientOf({ host, port, tls, database, username, password }: RedisServer
 }
 
 /**
- * Keyv's adapter, with two of its methods replaced: its iterator goes ten keys at a time and fails at one that is
+ * Keyv's adapter, with some of its methods replaced: its iterator goes ten keys at a time and fails at one that is
  * removed meanwhile, and its `clear` tells nobody that it failed. Keys are `NAMESPACE::KEY`.
  */
 class Adapter extends KeyvRedis<string> {
@@ -64,6 +64,11 @@ class Adapter extends KeyvRedis<string> {
     super(client, { namespace, throwOnErrors: true });
     this.on('error', () => {});
     this.#client = client;
+  }
+
+  /** The adapter would connect again, without anybody to end that. */
+  override async getClient() {
+    return this.#client as never;
   }
 
   override async *iterator<Value>(

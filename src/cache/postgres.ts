@@ -16,11 +16,21 @@ export function postgresStore(address: string): CacheStore {
   const { url, location } = parseAddress(address);
   if (!SCHEMES.has(url.protocol))
     return refuseAddress(location, `"${url.protocol}" is no scheme of PostgreSQL`);
+  askForVerification(url);
   return remoteStore({
     tier: 'postgres',
     location,
-    make: async () => (await loadClient()).postgresConnection(address, CONNECT_TIME),
+    make: async () => (await loadClient()).postgresConnection(url.href, CONNECT_TIME),
   });
+}
+
+/** Ways to ask for TLS whose certificate libpq does not check; the client does, and says so on standard error each time. */
+const UNVERIFIED = new Set<unknown>(['prefer', 'require', 'verify-ca']);
+
+/** Asks for what these modes come to, in words that need no warning. Who wants no check says `no-verify`. */
+function askForVerification({ searchParams }: URL): void {
+  if (searchParams.has('uselibpqcompat')) return;
+  if (UNVERIFIED.has(searchParams.get('sslmode'))) searchParams.set('sslmode', 'verify-full');
 }
 
 /** Only who has such a store pays for loading it. */

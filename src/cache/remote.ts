@@ -20,26 +20,28 @@ const FAREWELL_TIME = 200;
 /** A connection to a server, as the modules with the clients make it. They have no deadlines: those are kept here. */
 export interface Connection {
   /** Resolves when the server has let us in. */
-  connect(): Promise<void>;
-  keyv(namespace: string): KeyvLike;
+  connect: () => Promise<void>;
+  keyv: (namespace: string) => KeyvLike;
   /** Whether asking it again can work. */
-  alive(): boolean;
+  alive: () => boolean;
   /** Says goodbye, where the server wants it. */
-  end(): Promise<void>;
+  end: () => Promise<void>;
   /** Frees sockets and timers; what is still asked rejects. */
-  destroy(): void;
+  destroy: () => void;
 }
 
 interface Remote {
   tier: string;
   location: string;
   /** A connection that is not connected yet. */
-  make(): Promise<Connection>;
+  make: () => Promise<Connection>;
 }
 
 interface Opened {
   connection: Connection;
   store: CacheStore;
+  /** Rejects what is still waited for; a client forgets some of it when it is closed. */
+  waiting: Set<(cause: Error) => void>;
 }
 
 /**
@@ -58,21 +60,21 @@ export function remoteStore({ tier, location, make }: Remote): CacheStore {
       connection.destroy();
       throw cause;
     }
-    return { connection, store: keyvStore({ tier, location, keyv: connection.keyv }) };
+    const store = keyvStore({ tier, location, keyv: connection.keyv });
+    return { connection, store, waiting: new Set() };
   }
 
   async function ask<T>(time: number, work: (store: CacheStore) => Promise<T>): Promise<T> {
     const mine = (opening ??= open());
-    let connection: Connection | undefined;
+    let opened: Opened | undefined;
     try {
-      const opened = await mine;
-      ({ connection } = opened);
-      return await withDeadline(work(opened.store), time);
+      opened = await mine;
+      return await withDeadline(unlessLeft(opened, work), time);
     } catch (cause) {
-      if (connection?.alive() !== true || cause instanceof DeadlinePassed) {
+      if (opened?.connection.alive() !== true || cause instanceof DeadlinePassed) {
         // Another one may be in its place already.
         if (opening === mine) opening = undefined;
-        connection?.destroy();
+        if (opened !== undefined) leave(opened);
       }
       throw unavailable(location, cause);
     }
@@ -98,9 +100,28 @@ export function remoteStore({ tier, location, make }: Remote): CacheStore {
       const opened = await take()?.catch(() => undefined);
       if (opened === undefined) return;
       await withDeadline(opened.connection.end(), FAREWELL_TIME).catch(() => {});
-      opened.connection.destroy();
+      leave(opened);
     },
   };
+}
+
+async function unlessLeft<T>(
+  { store, waiting }: Opened,
+  work: (store: CacheStore) => Promise<T>,
+): Promise<T> {
+  let stop!: (cause: Error) => void;
+  const left = new Promise<never>((_, reject) => (stop = reject));
+  waiting.add(stop);
+  try {
+    return await Promise.race([work(store), left]);
+  } finally {
+    waiting.delete(stop);
+  }
+}
+
+function leave({ connection, waiting }: Opened): void {
+  connection.destroy();
+  for (const stop of waiting) stop(new Error('its connection was closed'));
 }
 
 function unavailable(location: string, cause: unknown): CacheFault {

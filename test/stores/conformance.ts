@@ -44,7 +44,7 @@ const TEXTS: Record<string, string> = {
 };
 
 export function describeStore(name: string, cases: StoreCases): void {
-  describe(name, () => {
+  describe(`as every store, ${name}`, () => {
     let place: Place;
     let opened: CacheStore[];
     const unhandled: unknown[] = [];

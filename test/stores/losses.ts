@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ANSWER_TIME, CONNECT_TIME } from '../../src/cache/remote.ts';
+import { CacheFault } from '../../src/cache/store.ts';
 import type { CacheStore } from '../../src/cache/store.ts';
 import type { Server } from './servers.ts';
 
@@ -17,6 +18,8 @@ export interface LossCases {
   open(url: string): CacheStore;
   /** The library's name for `open`. */
   opener: string;
+  /** How many connections of stores the server has. */
+  connections(): Promise<number>;
 }
 
 export interface Ended {
@@ -77,6 +80,27 @@ export function describeLosses(name: string, cases: LossCases): void {
       await server.kill();
       await server.start();
       expect(await ended).toMatchObject({ code: 0, printed: 'done\n' });
+    });
+  });
+
+  describe(`a store on ${name} that is closed`, () => {
+    it('leaves no connection, whatever it was doing', async () => {
+      const open = () => cases.open(cases.server().url);
+      const first = open();
+      await first.set('a', 'x', INFO);
+      await first.close();
+      for (let round = 0; round < 40; round += 1) {
+        const store = open();
+        const asked = [store.get('a'), store.set('b', 'y', INFO), store.list(), store.remove(['c'])];
+        const ended = Promise.allSettled(asked);
+        const until = performance.now() + round / 2;
+        while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+        await store.close();
+        await ended;
+      }
+      for (let attempt = 0; attempt < 100 && (await cases.connections()) > 0; attempt += 1)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(await cases.connections()).toBe(0);
     });
   });
 
@@ -143,7 +167,7 @@ export function describeLosses(name: string, cases: LossCases): void {
 /** How long a promise takes to reject, in milliseconds. */
 export async function timeToReject(work: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
-  await expect(work()).rejects.toThrow();
+  await expect(work()).rejects.toBeInstanceOf(CacheFault);
   return performance.now() - begin;
 }
 

@@ -26,6 +26,14 @@ describe.skipIf(skipWithout(redis))('with Redis', () => {
     await client.flushAll();
   };
 
+  /** Apart from the one that asks. */
+  const connections = async () => {
+    await connect();
+    const clients = await client.clientList();
+    client.destroy();
+    return clients.length - 1;
+  };
+
   describeStore('the store on a Redis server', {
     async place() {
       await connect();
@@ -112,5 +120,10 @@ describe.skipIf(skipWithout(redis))('with Redis', () => {
     });
   });
 
-  describeLosses('a Redis server', { server: () => server, open: redisStore, opener: 'redisStore' });
+  describeLosses('a Redis server', {
+    server: () => server,
+    open: redisStore,
+    opener: 'redisStore',
+    connections,
+  });
 });
