@@ -51,6 +51,11 @@ export function keyvStore(options: KeyvStoreOptions): CacheStore {
   const open = () =>
     (opened ??= { records: prepare(options.keyv(RECORDS)), index: prepare(options.keyv(INDEX)) });
 
+  async function peek(key: string): Promise<string | undefined> {
+    const text = await open().records.get(key);
+    return text === undefined || typeof text === 'string' ? text : '';
+  }
+
   async function list() {
     const { index } = open();
     if (index.iterator === undefined)
@@ -69,13 +74,14 @@ export function keyvStore(options: KeyvStoreOptions): CacheStore {
     tier,
     location,
     shared,
+    peek,
     async get(key) {
-      const { records, index } = open();
-      const text = await records.get(key);
+      const { index } = open();
+      const text = await peek(key);
       if (text === undefined) return undefined;
       // One after the other: a process that asks once would wait longer for a second connection.
       await noteUse(index, key).catch(() => {});
-      return typeof text === 'string' ? text : '';
+      return text;
     },
     async set(key, text, info) {
       const { records, index } = open();

@@ -2,7 +2,7 @@ import { diagnostic, fail } from '../errors.ts';
 import { DeadlinePassed, withDeadline } from './deadline.ts';
 import { keyvStore } from './keyv-store.ts';
 import type { KeyvLike } from './keyv-store.ts';
-import { CacheFault } from './store.ts';
+import { CacheFault, peek } from './store.ts';
 import type { CacheStore } from './store.ts';
 
 /**
@@ -91,6 +91,7 @@ export function remoteStore({ tier, location, make }: Remote): CacheStore {
     location,
     shared: true,
     get: (key) => ask(ANSWER_TIME, (store) => store.get(key)),
+    peek: (key) => ask(ANSWER_TIME, (store) => peek(store, key)),
     set: (key, text, info) => ask(ANSWER_TIME, (store) => store.set(key, text, info)),
     remove: (keys) => ask(SWEEP_TIME, (store) => store.remove(keys)),
     list: () => ask(SWEEP_TIME, (store) => store.list()),
