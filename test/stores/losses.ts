@@ -16,8 +16,6 @@ const LIBRARY = new URL('../../dist/cache/index.js', import.meta.url).href;
 export interface LossCases {
   server(): Server;
   open(url: string): CacheStore;
-  /** The library's name for `open`. */
-  opener: string;
   /** How many connections of stores the server has. */
   connections(): Promise<number>;
 }
@@ -30,10 +28,10 @@ export interface Ended {
 }
 
 /** Another process with a store, in which some statements run; it ends by itself or after a minute. */
-async function runWithStore(opener: string, url: string, statements: string): Promise<Ended> {
+async function runWithStore(url: string, statements: string): Promise<Ended> {
   const script = `
-    import { ${opener} } from ${JSON.stringify(LIBRARY)};
-    const store = ${opener}(process.argv[1]);
+    import { openStore } from ${JSON.stringify(LIBRARY)};
+    const store = openStore(process.argv[1]);
     ${statements}`;
   const begin = performance.now();
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, url], { timeout: 60_000 });
@@ -45,7 +43,7 @@ async function runWithStore(opener: string, url: string, statements: string): Pr
 
 export function describeLosses(name: string, cases: LossCases): void {
   describe(`a process with a store on ${name}`, () => {
-    const run = (statements: string) => runWithStore(cases.opener, cases.server().url, statements);
+    const run = (statements: string) => runWithStore(cases.server().url, statements);
 
     it('has all it needs in the package, and ends when the store is closed', async () => {
       const { code, printed, took } = await run(`

@@ -145,7 +145,6 @@ describe.skipIf(skipWithout(postgres))('with PostgreSQL', () => {
   describeLosses('a PostgreSQL server', {
     server: () => server,
     open: postgresStore,
-    opener: 'postgresStore',
     connections,
   });
 });

@@ -123,7 +123,6 @@ describe.skipIf(skipWithout(redis))('with Redis', () => {
   describeLosses('a Redis server', {
     server: () => server,
     open: redisStore,
-    opener: 'redisStore',
     connections,
   });
 });
