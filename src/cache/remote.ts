@@ -125,9 +125,13 @@ function leave({ connection, waiting }: Opened): void {
   for (const stop of waiting) stop(new Error('its connection was closed'));
 }
 
+/** What helps with a file does not help with a server. */
+const HINT = 'the result is right, only slower; look after the server, or go without by another --cache';
+
 function unavailable(location: string, cause: unknown): CacheFault {
   if (cause instanceof CacheFault) return cause;
-  return new CacheFault(diagnostic('CACHE_UNAVAILABLE', { location, reason: reasonOf(cause) }), cause);
+  const found = diagnostic('CACHE_UNAVAILABLE', { location, reason: reasonOf(cause) }, { hint: HINT });
+  return new CacheFault(found, cause);
 }
 
 /** An error of several addresses of one name has its messages further in. */
