@@ -59,12 +59,17 @@ function placeFile(from: string, to: string): void {
   }
 }
 
-const OTHERS = ['./program.ts', './quick.ts'];
-
-/** The first file loads the second one; neither has anything of the other. */
-const programIsBeside: Plugin = {
-  name: 'program-is-beside',
-  resolveId: (id) => (OTHERS.includes(id) ? { id: id.replace(/ts$/, 'cjs'), external: 'relative' } : null),
+/** The chunks are read as latin1 (src/cli/code/loader.ts), so whatever is not ASCII, in texts only, is escaped. */
+const asciiOnly: Plugin = {
+  name: 'ascii-only',
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle))
+      if (chunk.type === 'chunk')
+        chunk.code = chunk.code.replaceAll(
+          /[^\0-\x7f]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        );
+  },
 };
 
 /** commander starts other programs for commands that are files of their own. We have none, and loading it takes 4 ms. */
@@ -96,6 +101,8 @@ const chunks = {
   format: 'cjs',
   entryFileNames: '[name].cjs',
   chunkFileNames: '[name].cjs',
+  // Through the `require` that the first file gives each chunk.
+  dynamicImportInCjs: false,
   // Names stay, for whoever reads a stack.
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
 } as const;
@@ -115,14 +122,14 @@ export default defineConfig([
   {
     ...common,
     input: { main: 'src/cli/main.ts' },
-    output: { ...chunks, dynamicImportInCjs: false, minify: true },
-    plugins: [programIsBeside],
+    external: './program.cjs',
+    output: { ...chunks, minify: true },
   },
   {
     ...common,
-    input: { program: 'src/cli/program.ts', quick: 'src/cli/quick.ts' },
+    input: { program: 'src/cli/program.ts', quick: 'src/cli/quick.ts', keep: 'src/cli/code/keep.ts' },
     output: { ...chunks, codeSplitting: { groups: together } },
-    plugins: [licences, withoutChildProcess],
+    plugins: [licences, withoutChildProcess, asciiOnly],
   },
   {
     ...common,

@@ -119,19 +119,26 @@ export async function compileWith(
     throw error;
   }
   try {
-    return await compileCached(input, options, onMiss(store, optimizeLater));
+    return await compileCached(input, options, onMiss(store, loadCompiler));
   } finally {
     await closeStore(store);
   }
 }
 
+/** The compiler comes first: what is loaded after the flags have changed is loaded without the code kept of it. */
+async function loadCompiler(): Promise<typeof import('../compile.ts')> {
+  const compiler = await import('../compile.ts');
+  optimizeLater();
+  return compiler;
+}
+
 /** The same store; `work` is done before an entry is reported missing. */
-function onMiss(store: CacheStore, work: () => void): CacheStore {
+function onMiss(store: CacheStore, work: () => Promise<unknown>): CacheStore {
   return {
     ...store,
     async get(key) {
       const text = await store.get(key);
-      if (text === undefined) work();
+      if (text === undefined) await work();
       return text;
     },
   };
@@ -142,8 +149,7 @@ async function compileFresh(
   options: CompileOptions,
   warnings: Diagnostic[],
 ): Promise<Compiled> {
-  optimizeLater();
-  const { compile } = await import('../compile.ts');
+  const { compile } = await loadCompiler();
   return { filter: await compile(input, options), tier: 'none', key: null, warnings };
 }
 

@@ -9,13 +9,20 @@ const FLAGS: Record<string, string[]> = {
   26: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=2000'],
 };
 
+let mayChangeFlags = (): boolean => true;
+
+/** Has the first file asked, which loads us with code that other flags would make useless. */
+export function askBeforeFlags(ask: () => boolean): void {
+  mayChangeFlags = ask;
+}
+
 /**
  * For a process that compiles one profile and ends: optimized code comes too late to be used and takes a third of
  * the processor time. What runs for long, such as the proof of a very large profile, is still optimized.
  */
 export function optimizeLater(): void {
   const flags = FLAGS[process.versions.node.split('.', 1)[0]!];
-  if (flags === undefined) return;
+  if (flags === undefined || !mayChangeFlags()) return;
   const { setFlagsFromString } = process.getBuiltinModule('node:v8');
   flags.forEach((flag) => setFlagsFromString(flag));
 }

@@ -3,8 +3,9 @@ import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isMissing, makeFolder } from '../make-folder.ts';
 
-/** Below the cache folder: an entry per file, and a file per tier that grows by a byte with each answer. */
-const ENTRIES = 'hot';
+/** Below the cache folder: an answer per file, and the command's own code as V8 keeps it, a chunk per file. */
+export type Shelf = 'hot' | 'code';
+/** A file per tier that grows by a byte with each answer. */
 const ANSWERS = 'answers';
 
 const WRITABLE_BY_GROUP_OR_WORLD = 0o022;
@@ -14,24 +15,27 @@ const STICKY = 0o1000;
 /** Above this an entry is not kept: a start gains nothing. */
 const LARGEST_ENTRY = 4 * 1024 * 1024;
 /** When there are more entries than this, the older half goes. */
-const MOST_ENTRIES = 512;
+const MOST_ENTRIES: Record<Shelf, number> = { hot: 512, code: 128 };
 
-/** The file of a slot, or why it must not be used; undefined where there is none. */
+/** The answer in a slot, or why it must not be used; undefined where there is none. */
 export function readSlot(folder: string, slot: string): Buffer | undefined | { refused: string } {
+  const found = readOwn(join(folder, 'hot', slot));
+  return found instanceof Buffer && !isSafe(folder, 'hot') ? { refused: FOREIGN } : found;
+}
+
+/** A file that nobody else can have written, provided that its folder {@link isSafe}; or why it must not be used. */
+export function readOwn(file: string): Buffer | undefined | { refused: string } {
   let fd: number;
   try {
     // Neither through a link nor waiting for whoever writes into a pipe.
-    fd = openSync(
-      join(folder, ENTRIES, slot),
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    );
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     return isMissing(error) ? undefined : { refused: 'it cannot be opened' };
   }
   try {
     const found = fstatSync(fd);
     if (!found.isFile() || !isOwn(found) || found.size > LARGEST_ENTRY) return { refused: FOREIGN };
-    return isSafe(folder) ? (readWhole(fd, found.size) ?? { refused: 'it changes' }) : { refused: FOREIGN };
+    return readWhole(fd, found.size) ?? { refused: 'it changes' };
   } finally {
     closeSync(fd);
   }
@@ -46,21 +50,26 @@ export function readWhole(fd: number, size: number): Buffer | undefined {
   return done === size ? bytes.subarray(0, size) : undefined;
 }
 
-/** Puts a file into a slot, in one step. Does nothing where that is not possible: it would only have saved time. */
-export function writeSlot(folder: string, slot: string, bytes: Uint8Array): void {
-  if (bytes.length > LARGEST_ENTRY) return;
-  const entries = join(folder, ENTRIES);
+/**
+ * Puts a file into a slot, in one step. Does nothing where that is not possible: it would only have saved time.
+ *
+ * @param make gives the file; asked only where it can be kept
+ */
+export function writeSlot(folder: string, shelf: Shelf, slot: string, make: () => Uint8Array): void {
+  const entries = join(folder, shelf);
   const temporary = join(entries, `.${slot}.${process.pid}.${process.hrtime.bigint().toString(36)}`);
   try {
     makeFolder(entries);
-    if (!isSafe(folder)) return;
+    if (!isSafe(folder, shelf)) return;
+    const bytes = make();
+    if (bytes.length > LARGEST_ENTRY) return;
     try {
       writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
       renameSync(temporary, join(entries, slot));
     } catch {
       unlinkSync(temporary);
     }
-    makeRoom(entries);
+    makeRoom(entries, MOST_ENTRIES[shelf]);
   } catch {}
 }
 
@@ -88,20 +97,20 @@ export function countAnswers(folder: string): Record<string, number> {
   return Object.fromEntries(filesIn(join(folder, ANSWERS)).map(({ name, size }) => [name, size]));
 }
 
-export function hotStats(folder: string): { entries: number; bytes: number } {
-  const entries = filesIn(join(folder, ENTRIES));
+export function shelfStats(folder: string, shelf: Shelf): { entries: number; bytes: number } {
+  const entries = filesIn(join(folder, shelf));
   return { entries: entries.length, bytes: entries.reduce((sum, { size }) => sum + size, 0) };
 }
 
-/** Removes the entries, what interrupted writes left over, and the counts. */
-export function clearHot(folder: string): void {
-  for (const below of [ENTRIES, ANSWERS])
+/** Removes answers and code, what interrupted writes left over, and the counts. */
+export function clearShelves(folder: string): void {
+  for (const below of ['hot', 'code', ANSWERS])
     for (const { name } of filesIn(join(folder, below))) unlinkSync(join(folder, below, name));
 }
 
 /** Whether nobody else could have put an entry there: not into the folders, and not in place of one above. */
-function isSafe(folder: string): boolean {
-  for (const path of [join(folder, ENTRIES), folder]) {
+export function isSafe(folder: string, shelf: Shelf): boolean {
+  for (const path of [join(folder, shelf), folder]) {
     const found = lstatSync(path);
     if (!found.isDirectory() || !isOwn(found)) return false;
   }
@@ -117,11 +126,11 @@ function isOwn({ uid, mode }: Stats): boolean {
   return uid === process.geteuid?.() && (mode & WRITABLE_BY_GROUP_OR_WORLD) === 0;
 }
 
-function makeRoom(entries: string): void {
+function makeRoom(entries: string, most: number): void {
   const files = filesIn(entries);
-  if (files.length <= MOST_ENTRIES) return;
+  if (files.length <= most) return;
   const oldestFirst = files.toSorted((a, b) => a.used - b.used);
-  for (const { name } of oldestFirst.slice(0, MOST_ENTRIES / 2)) unlinkSync(join(entries, name));
+  for (const { name } of oldestFirst.slice(0, most / 2)) unlinkSync(join(entries, name));
 }
 
 /** `used` is the last reading, where the file system notes it, or the writing; milliseconds since 1970. */

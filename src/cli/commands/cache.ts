@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { withDeadline } from '../../cache/deadline.ts';
-import { clearHot, countAnswers, hotStats } from '../../cache/hot/folder.ts';
+import { clearShelves, countAnswers, shelfStats } from '../../cache/hot/folder.ts';
 import { cacheFolderOf } from '../../cache/hot/serve.ts';
 import { CacheFault, closeStore, faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
 import type { CacheStore } from '../../cache/index.ts';
@@ -44,7 +44,7 @@ export function makeCommand(): Command {
     const { entries, bytes } = await ask(store, () => store.stats());
     const { tier, location } = store;
     const folder = cacheFolderOf({ cache });
-    const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
+    const hot = folder === undefined ? { entries: 0, bytes: 0 } : shelfStats(folder, 'hot');
     const answers = folder === undefined ? {} : countAnswers(folder);
     if (json) return writeProduct(toJson({ tier, path: location, entries, bytes, hot, answers }));
     const rows = {
@@ -66,7 +66,7 @@ export function makeCommand(): Command {
     const store = open(cache);
     // First what answers first: nothing that is being cleared is given out any more.
     const folder = cacheFolderOf({ cache });
-    if (folder !== undefined) clearHot(folder);
+    if (folder !== undefined) clearShelves(folder);
     await ask(store, () => store.clear());
     if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
     else if (!quiet) await say(`cleared ${store.location}\n`);

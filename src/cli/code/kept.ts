@@ -1,0 +1,73 @@
+import { resolve } from 'node:path';
+import { isSafe, readOwn } from '../../cache/hot/folder.ts';
+import { quickHash } from '../../cache/hot/hash.ts';
+import { cacheFolderOf } from '../../cache/hot/serve.ts';
+import { folderAt } from '../../cache/location.ts';
+
+/** Where the code that V8 has made of our chunks is kept, and what it is known by. */
+export interface CodePlace {
+  /** The cache folder, absolute. */
+  folder: string;
+  /** The build, and all that V8's code depends on beside the text it was made of. */
+  identity: string;
+}
+
+/** First bytes of a file; the last digit is the version of the format. */
+const MAGIC = 'seccompc code 1\n';
+
+/**
+ * The place for a command line: in the folder that its --cache names, or else in the user's own cache. Undefined where
+ * code is not to be kept, or where somebody else could put it.
+ */
+export function codePlaceOf(args: readonly string[], build: string): CodePlace | undefined {
+  const { env, execArgv, version, arch } = process;
+  // Without an owner there is no telling whose a file is.
+  if (process.geteuid === undefined || env['SECCOMPC_NO_CODE_CACHE']) return undefined;
+  const folder = folderNamed(args) ?? cacheFolderOf({ cache: undefined });
+  if (folder === undefined) return undefined;
+  try {
+    if (!isSafe(folder, 'code')) return undefined;
+  } catch {
+    // Not there yet; whether it may be made is found when it is.
+  }
+  // V8 refuses code that was made under other options.
+  const identity = [build, version, arch, ...execArgv, env['NODE_OPTIONS'] ?? ''].join('\0');
+  return { folder, identity };
+}
+
+function folderNamed(args: readonly string[]): string | undefined {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  const at = args.indexOf('--cache');
+  const value = at < 0 || at + 1 >= end ? undefined : args[at + 1]!;
+  return value === undefined ? undefined : folderAt(value);
+}
+
+/** The name of the file in which a chunk's code is. */
+export function codeSlot({ identity }: CodePlace, name: string): string {
+  return `${quickHash(Buffer.from(identity))}-${name}`;
+}
+
+/**
+ * The code that was made of this very text under this very Node, if it is there and whole.
+ *
+ * V8 itself looks at the length of the text only, and runs damaged code until it crashes. So the file has the text to be
+ * compared, and the code twice: comparing is the one check of half a megabyte that takes no time worth mentioning.
+ */
+export function readCode(place: CodePlace, name: string, text: Uint8Array): Buffer | undefined {
+  const file = readOwn(resolve(place.folder, 'code', codeSlot(place, name)));
+  if (!(file instanceof Buffer)) return undefined;
+  const head = headOf(place, name, text);
+  const half = (file.length - head.length) / 2;
+  if (half <= 0 || !Number.isInteger(half) || !file.subarray(0, head.length).equals(head)) return undefined;
+  const code = file.subarray(head.length, head.length + half);
+  return code.equals(file.subarray(head.length + half)) ? code : undefined;
+}
+
+/** The file for a chunk: magic, identity and name, the text, and the code two times. */
+export function codeFile(place: CodePlace, name: string, text: Uint8Array, code: Uint8Array): Uint8Array {
+  return Buffer.concat([headOf(place, name, text), code, code]);
+}
+
+function headOf({ identity }: CodePlace, name: string, text: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`${MAGIC}${identity}\0${name}\0`), text]);
+}
