@@ -3,6 +3,7 @@ import { keepHot } from '../cache/hot/keep.ts';
 import { hotRequest } from '../cache/hot/request.ts';
 import { countAnswer, HOT_TIER } from '../cache/hot/serve.ts';
 import type { CacheStore } from '../cache/index.ts';
+import type * as Compiler from '../compile.ts';
 import type { CompileOptions, Filter } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { diagnostic, fail } from '../errors.ts';
@@ -126,7 +127,7 @@ export async function compileWith(
 }
 
 /** The compiler comes first: what is loaded after the flags have changed is loaded without the code kept of it. */
-async function loadCompiler(): Promise<typeof import('../compile.ts')> {
+async function loadCompiler(): Promise<typeof Compiler> {
   const compiler = await import('../compile.ts');
   optimizeLater();
   return compiler;

@@ -4,14 +4,17 @@ import { serveHot } from '../cache/hot/serve.ts';
 import type { Served } from '../cache/hot/serve.ts';
 import { codePlaceOf } from './code/kept.ts';
 import { makeLoader } from './code/loader.ts';
+import type * as Start from './start.ts';
 
 const args = process.argv.slice(2);
 const served = serve();
 if (served === undefined) void runProgram();
 else if (served.rest !== undefined)
-  void (require('./program.cjs') as typeof import('./program.ts'))
-    .finishOutput(served.rest, args)
-    .then((code) => (process.exitCode = code));
+  void start()
+    .loadProgram()
+    .then(async ({ finishOutput }) => {
+      process.exitCode = await finishOutput(served.rest, args);
+    });
 
 /** Nothing is written before all that can go wrong has gone well; the program goes the whole way again, and says what. */
 function serve(): Served | undefined {
@@ -26,19 +29,16 @@ function serve(): Served | undefined {
 async function runProgram(): Promise<void> {
   const place = BUILD === undefined ? undefined : codePlaceOf(args, BUILD);
   const loader = place && makeLoader(__dirname, require, place);
-  const load = loader?.load ?? require;
+  const { runQuickly, loadProgram, keepCode } = start(loader?.load);
   const mayChangeFlags = loader?.mayChangeFlags ?? (() => true);
-  const quick =
-    args[0] === 'compile'
-      ? (load('./quick.cjs') as typeof import('./quick.ts')).runQuickly(args, mayChangeFlags)
-      : undefined;
-  const code =
-    (await quick) ??
-    (await (load('./program.cjs') as typeof import('./program.ts')).runCommandLine(args, mayChangeFlags));
-  const chunks = loader?.toKeep() ?? [];
+  const quick = args[0] === 'compile' ? await runQuickly(args, mayChangeFlags) : undefined;
+  const code = quick ?? (await (await loadProgram()).runCommandLine(args, mayChangeFlags));
   // What empties the cache leaves nothing in it.
-  if (place !== undefined && chunks.length > 0 && code === 0 && args[0] !== 'cache')
-    (load('./keep.cjs') as typeof import('./code/keep.ts')).keepCode(place, chunks);
+  if (place !== undefined && code === 0 && args[0] !== 'cache') keepCode(place, loader!.toKeep());
   // Not left to the event loop: a cache that hangs must not keep a finished command alive.
   process.exit(code);
+}
+
+function start(load: (id: string) => unknown = require): typeof Start {
+  return load('./start.cjs') as typeof Start;
 }

@@ -56,18 +56,21 @@ export function codeSlot({ identity }: CodePlace, name: string): string {
 export function readCode(place: CodePlace, name: string, text: Uint8Array): Buffer | undefined {
   const file = readOwn(resolve(place.folder, 'code', codeSlot(place, name)));
   if (!(file instanceof Buffer)) return undefined;
-  const head = headOf(place, name, text);
-  const half = (file.length - head.length) / 2;
-  if (half <= 0 || !Number.isInteger(half) || !file.subarray(0, head.length).equals(head)) return undefined;
-  const code = file.subarray(head.length, head.length + half);
-  return code.equals(file.subarray(head.length + half)) ? code : undefined;
+  const head = headOf(place, name);
+  const begin = head.length + text.length;
+  const half = (file.length - begin) / 2;
+  if (half <= 0 || !Number.isInteger(half)) return undefined;
+  if (!file.subarray(0, head.length).equals(head) || !file.subarray(head.length, begin).equals(text))
+    return undefined;
+  const code = file.subarray(begin, begin + half);
+  return code.equals(file.subarray(begin + half)) ? code : undefined;
 }
 
 /** The file for a chunk: magic, identity and name, the text, and the code two times. */
 export function codeFile(place: CodePlace, name: string, text: Uint8Array, code: Uint8Array): Uint8Array {
-  return Buffer.concat([headOf(place, name, text), code, code]);
+  return Buffer.concat([headOf(place, name), text, code, code]);
 }
 
-function headOf({ identity }: CodePlace, name: string, text: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`${MAGIC}${identity}\0${name}\0`), text]);
+function headOf({ identity }: CodePlace, name: string): Buffer {
+  return Buffer.from(`${MAGIC}${identity}\0${name}\0`);
 }

@@ -1,7 +1,6 @@
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Script } from 'node:vm';
-import { readWhole } from '../../cache/hot/folder.ts';
 import { readCode } from './kept.ts';
 import type { CodePlace } from './kept.ts';
 
@@ -24,7 +23,13 @@ export interface Loader {
   mayChangeFlags: () => boolean;
 }
 
-type Wrapper = (exports: unknown, require: Loader['load'], module: unknown, file: string, folder: string) => void;
+type Wrapper = (
+  exports: unknown,
+  require: Loader['load'],
+  module: unknown,
+  file: string,
+  folder: string,
+) => void;
 
 /**
  * Loads the chunks of a folder as Node would, and with the code that V8 made of them in an earlier run.
@@ -48,11 +53,11 @@ export function makeLoader(folder: string, require: Loader['load'], place: CodeP
 
     const name = id.slice(2);
     const filename = join(folder, name);
-    const text = readText(filename);
+    const source = readSource(filename);
+    const text = source.subarray(HEAD.length, -TAIL.length);
     const cachedData = usesCode ? readCode(place, name, text) : undefined;
     // Chunks are ASCII (rolldown.config.ts), for which latin1 is quickest.
-    const source = `(function(exports,require,module,__filename,__dirname){${text.toString('latin1')}\n})`;
-    const script = new Script(source, { filename, ...(cachedData && { cachedData }) });
+    const script = new Script(source.toString('latin1'), { filename, ...(cachedData && { cachedData }) });
     if (usesCode) {
       chunks.push({ name, text, script });
       complete &&= script.cachedDataRejected === false;
@@ -72,13 +77,24 @@ export function makeLoader(folder: string, require: Loader['load'], place: CodeP
   };
 }
 
-function readText(file: string): Buffer {
+/** A chunk's text as the function that Node would make of it. */
+function readSource(file: string): Buffer {
   const fd = openSync(file, 'r');
   try {
-    const text = readWhole(fd, fstatSync(fd).size);
-    if (text === undefined) throw new Error(`${file} changes`);
-    return text;
+    const { size } = fstatSync(fd);
+    const source = Buffer.allocUnsafe(HEAD.length + size + TAIL.length);
+    source.write(HEAD, 'latin1');
+    source.write(TAIL, HEAD.length + size, 'latin1');
+    for (let done = 0; done < size;) {
+      const read = readSync(fd, source, HEAD.length + done, size - done, null);
+      if (read === 0) throw new Error(`${file} is cut off`);
+      done += read;
+    }
+    return source;
   } finally {
     closeSync(fd);
   }
 }
+
+const HEAD = '(function(exports,require,module,__filename,__dirname){';
+const TAIL = '\n})';
