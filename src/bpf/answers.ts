@@ -16,22 +16,33 @@ export function possibleAnswers(
   call: { nr: number; arch: number },
 ): Set<number | undefined> {
   const answers = new Set<number | undefined>();
-  const seen = new Set<string>();
+  // Only where both ways are open can an instruction be met again.
+  const forks = new Set<string>();
   const open: { index: number; a: number | undefined }[] = [{ index: 0, a: 0 }];
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
-    const { index, a } = state;
-    const id = `${index} ${a}`;
-    if (seen.has(id)) continue;
-    seen.add(id);
-    const { code, jt, jf, k } = program[index]!;
-    const kind = code & 0x07;
-    if (kind === BPF_RET) answers.add(code === (BPF_RET | BPF_A) ? a : k);
-    else if (code === (BPF_JMP | BPF_JA)) open.push({ index: index + 1 + k, a });
-    else if (kind === BPF_JMP) {
-      const taken = outcome(code, a, k);
-      if (taken !== false) open.push({ index: index + 1 + jt, a });
-      if (taken !== true) open.push({ index: index + 1 + jf, a });
-    } else open.push({ index: index + 1, a: accumulatorAfter(code, k, a, call) });
+    let { index, a } = state;
+    for (;;) {
+      const { code, jt, jf, k } = program[index]!;
+      const kind = code & 0x07;
+      if (kind === BPF_RET) {
+        answers.add(code === (BPF_RET | BPF_A) ? a : k);
+        break;
+      }
+      if (kind !== BPF_JMP) {
+        a = accumulatorAfter(code, k, a, call);
+        index += 1;
+      } else if (code === (BPF_JMP | BPF_JA)) index += 1 + k;
+      else {
+        const taken = outcome(code, a, k);
+        if (taken === undefined) {
+          const fork = `${index} ${a}`;
+          if (forks.has(fork)) break;
+          forks.add(fork);
+          open.push({ index: index + 1 + jt, a });
+        }
+        index += 1 + (taken === true ? jt : jf);
+      }
+    }
   }
   return answers;
 }

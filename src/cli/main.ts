@@ -33,8 +33,7 @@ async function runProgram(): Promise<void> {
   const mayChangeFlags = loader?.mayChangeFlags ?? (() => true);
   const quick = args[0] === 'compile' ? await runQuickly(args, mayChangeFlags) : undefined;
   const code = quick ?? (await (await loadProgram()).runCommandLine(args, mayChangeFlags));
-  // What empties the cache leaves nothing in it.
-  if (place !== undefined && code === 0 && args[0] !== 'cache') keepCode(place, loader!.toKeep());
+  if (place !== undefined && code === 0) keepCode(place, loader!.toKeep());
   // Not left to the event loop: a cache that hangs must not keep a finished command alive.
   process.exit(code);
 }

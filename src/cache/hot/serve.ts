@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
+import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs'; // prettier-ignore
 import { basename, dirname, join } from 'node:path';
 import { folderAt, userCacheFolder } from '../location.ts';
 import { readHotEntry } from './entry.ts';
@@ -124,7 +124,8 @@ function replaceFile(file: string, product: Uint8Array): boolean {
   const temporary = join(dirname(file), `.${basename(file)}.${process.pid}-${random}`);
   const fd = openSync(temporary, 'wx', mode);
   try {
-    writeFileSync(fd, product);
+    // Not by writeFileSync, which nothing else here needs: half of what writing a file takes is making Node's functions.
+    if (writeAll(fd, product) !== undefined) throw new Error('not written');
     if (old !== undefined) fchmodSync(fd, mode);
     closeSync(fd);
     renameSync(temporary, file);

@@ -1,8 +1,10 @@
-import { resolve } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { isSafe, readOwn } from '../../cache/hot/folder.ts';
 import { quickHash } from '../../cache/hot/hash.ts';
 import { cacheFolderOf } from '../../cache/hot/serve.ts';
 import { folderAt } from '../../cache/location.ts';
+import { makeFolder } from '../../cache/make-folder.ts';
 
 /** Where the code that V8 has made of our chunks is kept, and what it is known by. */
 export interface CodePlace {
@@ -10,6 +12,8 @@ export interface CodePlace {
   folder: string;
   /** The build, and all that V8's code depends on beside the text it was made of. */
   identity: string;
+  /** What decides which functions will run, as far as the words tell. */
+  route: string;
 }
 
 /** First bytes of a file; the last digit is the version of the format. */
@@ -20,31 +24,56 @@ const MAGIC = 'seccompc code 1\n';
  * code is not to be kept, or where somebody else could put it.
  */
 export function codePlaceOf(args: readonly string[], build: string): CodePlace | undefined {
-  const { env, execArgv, version, arch } = process;
-  // Without an owner there is no telling whose a file is.
-  if (process.geteuid === undefined || env['SECCOMPC_NO_CODE_CACHE']) return undefined;
+  const { env, execArgv, execPath, version, arch } = process;
+  // Without an owner there is no telling whose a file is. What empties the cache leaves nothing in it.
+  if (process.geteuid === undefined || env['SECCOMPC_NO_CODE_CACHE'] || args[0] === 'cache') return undefined;
   const folder = folderNamed(args) ?? cacheFolderOf({ cache: undefined });
-  if (folder === undefined) return undefined;
-  try {
-    if (!isSafe(folder, 'code')) return undefined;
-  } catch {
-    // Not there yet; whether it may be made is found when it is.
-  }
+  if (folder === undefined || !isUsable(folder)) return undefined;
   // V8 refuses code that was made under other options.
-  const identity = [build, version, arch, ...execArgv, env['NODE_OPTIONS'] ?? ''].join('\0');
-  return { folder, identity };
+  const identity = [build, version, arch, execPath, ...execArgv, env['NODE_OPTIONS'] ?? ''].join('\0');
+  const route = `${args[0]}${args.includes('--no-prove') ? ' --no-prove' : ''}`;
+  return { folder, identity, route };
+}
+
+function isUsable(folder: string): boolean {
+  try {
+    const code = join(folder, 'code');
+    if (!existsSync(code)) makeFolder(code);
+    return isSafe(folder, 'code');
+  } catch {
+    return false;
+  }
 }
 
 function folderNamed(args: readonly string[]): string | undefined {
-  const end = args.includes('--') ? args.indexOf('--') : args.length;
   const at = args.indexOf('--cache');
-  const value = at < 0 || at + 1 >= end ? undefined : args[at + 1]!;
+  const end = args.indexOf('--');
+  const value = at < 0 || (end >= 0 && end < at) ? undefined : args[at + 1];
   return value === undefined ? undefined : folderAt(value);
 }
 
 /** The name of the file in which a chunk's code is. */
 export function codeSlot({ identity }: CodePlace, name: string): string {
   return `${quickHash(Buffer.from(identity))}-${name}`;
+}
+
+/** The name of the empty file that says: the functions that a run of this kind needs are in the code that is kept. */
+export function markSlot({ identity, route }: CodePlace, compiles: boolean): string {
+  return `${quickHash(Buffer.from(`${identity}\0${route}`))}${compiles ? '-compiles' : ''}`;
+}
+
+/** @param compiles whether it is a run that no cache could answer */
+export function isMarked(place: CodePlace, compiles: boolean): boolean {
+  return existsSync(join(place.folder, 'code', markSlot(place, compiles)));
+}
+
+export function isWritable(place: CodePlace): boolean {
+  try {
+    accessSync(join(place.folder, 'code'), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -54,7 +83,7 @@ export function codeSlot({ identity }: CodePlace, name: string): string {
  * compared, and the code twice: comparing is the one check of half a megabyte that takes no time worth mentioning.
  */
 export function readCode(place: CodePlace, name: string, text: Uint8Array): Buffer | undefined {
-  const file = readOwn(resolve(place.folder, 'code', codeSlot(place, name)));
+  const file = readOwn(join(place.folder, 'code', codeSlot(place, name)));
   if (!(file instanceof Buffer)) return undefined;
   const head = headOf(place, name);
   const begin = head.length + text.length;

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Script } from 'node:vm';
-import { readCode } from './kept.ts';
+import { isMarked, isWritable, readCode } from './kept.ts';
 import type { CodePlace } from './kept.ts';
 
 /** A chunk that was run: its text, and the script, which knows all code that V8 has made of it since. */
@@ -14,11 +14,12 @@ export interface Chunk {
 /** What stands in for Node's `require` in our chunks. */
 export interface Loader {
   load: (id: string) => unknown;
-  /** Every chunk so far, if the code of one of them was not there; otherwise none. */
-  toKeep: () => Chunk[];
+  /** What is to be kept of this run: nothing where all that it ran was kept before. */
+  toKeep: () => { chunks: readonly Chunk[]; compiles: boolean };
   /**
-   * To be asked before V8's flags are changed, which makes all kept code useless: true if all was there, and from then
-   * on no code is looked for. False in a run that has code to keep, which under changed flags nobody could use.
+   * To be asked before the compiler runs, and before V8's flags are changed for it: under changed flags no kept code can
+   * be used, nor any be made that others can use. So it is true, and then no code is looked for any more, if all that
+   * such a run needs is there, or cannot be kept; otherwise the run is slower this once, and its code kept.
    */
   mayChangeFlags: () => boolean;
 }
@@ -41,6 +42,7 @@ export function makeLoader(folder: string, require: Loader['load'], place: CodeP
   const modules = new Map<string, { exports: unknown }>();
   const chunks: Chunk[] = [];
   let complete = true;
+  let compiles = false;
   let usesCode = true;
   const { Script } = process.getBuiltinModule('node:vm');
 
@@ -67,12 +69,14 @@ export function makeLoader(folder: string, require: Loader['load'], place: CodeP
     return module.exports;
   };
 
+  const hasAll = () => complete && isMarked(place, compiles);
   return {
     load,
-    toKeep: () => (complete ? [] : chunks),
+    toKeep: () => ({ chunks: !usesCode || hasAll() ? [] : chunks, compiles }),
     mayChangeFlags() {
-      if (complete) usesCode = false;
-      return complete;
+      compiles = true;
+      usesCode &&= !hasAll() && isWritable(place);
+      return !usesCode;
     },
   };
 }

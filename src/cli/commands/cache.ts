@@ -45,8 +45,9 @@ export function makeCommand(): Command {
     const { tier, location } = store;
     const folder = cacheFolderOf({ cache });
     const hot = folder === undefined ? { entries: 0, bytes: 0 } : shelfStats(folder, 'hot');
+    const code = folder === undefined ? { entries: 0, bytes: 0 } : shelfStats(folder, 'code');
     const answers = folder === undefined ? {} : countAnswers(folder);
-    if (json) return writeProduct(toJson({ tier, path: location, entries, bytes, hot, answers }));
+    if (json) return writeProduct(toJson({ tier, path: location, entries, bytes, hot, code, answers }));
     const rows = {
       tier,
       path: location,
@@ -54,6 +55,7 @@ export function makeCommand(): Command {
       bytes,
       'hot entries': hot.entries,
       'hot bytes': hot.bytes,
+      'code bytes': code.bytes,
       ...Object.fromEntries(Object.entries(answers).map(([name, count]) => [`answers ${name}`, count])),
     };
     await writeProduct(
