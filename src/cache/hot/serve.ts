@@ -1,5 +1,4 @@
 import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs'; // prettier-ignore
-import { basename, dirname, join } from 'node:path';
 import { folderAt, userCacheFolder } from '../location.ts';
 import { readHotEntry } from './entry.ts';
 import type { HotAnswer } from './entry.ts';
@@ -121,7 +120,8 @@ function replaceFile(file: string, product: Uint8Array): boolean {
   const old = lstatSync(file, { throwIfNoEntry: false });
   const mode = old === undefined ? 0o666 : old.mode & 0o777;
   const random = process.hrtime.bigint().toString(36);
-  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}-${random}`);
+  const at = file.lastIndexOf('/') + 1;
+  const temporary = `${file.slice(0, at)}.${file.slice(at)}.${process.pid}-${random}`;
   const fd = openSync(temporary, 'wx', mode);
   try {
     // Not by writeFileSync, which nothing else here needs: half of what writing a file takes is making Node's functions.

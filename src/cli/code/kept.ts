@@ -1,5 +1,4 @@
 import { accessSync, constants, existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { isSafe, readOwn } from '../../cache/hot/folder.ts';
 import { quickHash } from '../../cache/hot/hash.ts';
 import { cacheFolderOf } from '../../cache/hot/serve.ts';
@@ -37,7 +36,7 @@ export function codePlaceOf(args: readonly string[], build: string): CodePlace |
 
 function isUsable(folder: string): boolean {
   try {
-    const code = join(folder, 'code');
+    const code = `${folder}/code`;
     if (!existsSync(code)) makeFolder(code);
     return isSafe(folder, 'code');
   } catch {
@@ -64,12 +63,12 @@ export function markSlot({ identity, route }: CodePlace, compiles: boolean): str
 
 /** @param compiles whether it is a run that no cache could answer */
 export function isMarked(place: CodePlace, compiles: boolean): boolean {
-  return existsSync(join(place.folder, 'code', markSlot(place, compiles)));
+  return existsSync(`${place.folder}/code/${markSlot(place, compiles)}`);
 }
 
 export function isWritable(place: CodePlace): boolean {
   try {
-    accessSync(join(place.folder, 'code'), constants.W_OK);
+    accessSync(`${place.folder}/code`, constants.W_OK);
     return true;
   } catch {
     return false;
@@ -83,7 +82,7 @@ export function isWritable(place: CodePlace): boolean {
  * compared, and the code twice: comparing is the one check of half a megabyte that takes no time worth mentioning.
  */
 export function readCode(place: CodePlace, name: string, text: Uint8Array): Buffer | undefined {
-  const file = readOwn(join(place.folder, 'code', codeSlot(place, name)));
+  const file = readOwn(`${place.folder}/code/${codeSlot(place, name)}`);
   if (!(file instanceof Buffer)) return undefined;
   const head = headOf(place, name);
   const begin = head.length + text.length;

@@ -1,5 +1,4 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Script } from 'node:vm';
 import { isMarked, isWritable, readCode } from './kept.ts';
 import type { CodePlace } from './kept.ts';
@@ -54,7 +53,7 @@ export function makeLoader(folder: string, require: Loader['load'], place: CodeP
     modules.set(id, module);
 
     const name = id.slice(2);
-    const filename = join(folder, name);
+    const filename = `${folder}/${name}`;
     const source = readSource(filename);
     const text = source.subarray(HEAD.length, -TAIL.length);
     const cachedData = usesCode ? readCode(place, name, text) : undefined;
