@@ -33,7 +33,8 @@ async function runProgram(): Promise<void> {
   const mayChangeFlags = loader?.mayChangeFlags ?? (() => true);
   const quick = args[0] === 'compile' ? await runQuickly(args, mayChangeFlags) : undefined;
   const code = quick ?? (await (await loadProgram()).runCommandLine(args, mayChangeFlags));
-  if (place !== undefined && code === 0) keepCode(place, loader!.toKeep());
+  const kept = code === 0 ? loader?.toKeep() : undefined;
+  if (kept !== undefined) keepCode(place!, kept);
   // Not left to the event loop: a cache that hangs must not keep a finished command alive.
   process.exit(code);
 }

@@ -7,11 +7,14 @@ import type { Loader } from './loader.ts';
 const LONGEST_RUN = 10;
 
 /** Keeps what V8 has made of the chunks, functions that ran and only those, for the next process that loads them. */
-export function keepCode(place: CodePlace, { chunks, compiles }: ReturnType<Loader['toKeep']>): void {
-  if (chunks.length === 0 || process.uptime() > LONGEST_RUN) return;
+export function keepCode(
+  place: CodePlace,
+  { chunks, mark }: Exclude<ReturnType<Loader['toKeep']>, undefined>,
+): void {
+  if (process.uptime() > LONGEST_RUN) return;
   for (const { name, text, script } of chunks)
     writeSlot(place.folder, 'code', codeSlot(place, name), () =>
       codeFile(place, name, text, script.createCachedData()),
     );
-  writeSlot(place.folder, 'code', markSlot(place, compiles), () => Buffer.alloc(0));
+  writeSlot(place.folder, 'code', markSlot(place, mark), () => Buffer.alloc(0));
 }

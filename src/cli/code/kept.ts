@@ -56,14 +56,18 @@ export function codeSlot({ identity }: CodePlace, name: string): string {
   return `${quickHash(Buffer.from(identity))}-${name}`;
 }
 
-/** The name of the empty file that says: the functions that a run of this kind needs are in the code that is kept. */
-export function markSlot({ identity, route }: CodePlace, compiles: boolean): string {
-  return `${quickHash(Buffer.from(`${identity}\0${route}`))}${compiles ? '-compiles' : ''}`;
+/**
+ * What an empty file says of runs of one kind: that the functions they need are in the code that is kept, when a cache
+ * answers them (`answers`) or when they compile (`compiles`); or that one has compiled before (`met`).
+ */
+export type Mark = 'answers' | 'met' | 'compiles';
+
+export function markSlot({ identity, route }: CodePlace, mark: Mark): string {
+  return `${quickHash(Buffer.from(`${identity}\0${route}`))}-${mark}`;
 }
 
-/** @param compiles whether it is a run that no cache could answer */
-export function isMarked(place: CodePlace, compiles: boolean): boolean {
-  return existsSync(`${place.folder}/code/${markSlot(place, compiles)}`);
+export function hasMark(place: CodePlace, mark: Mark): boolean {
+  return existsSync(`${place.folder}/code/${markSlot(place, mark)}`);
 }
 
 export function isWritable(place: CodePlace): boolean {

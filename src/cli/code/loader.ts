@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Script } from 'node:vm';
-import { isMarked, isWritable, readCode } from './kept.ts';
-import type { CodePlace } from './kept.ts';
+import { hasMark, isWritable, readCode } from './kept.ts';
+import type { CodePlace, Mark } from './kept.ts';
 
 /** A chunk that was run: its text, and the script, which knows all code that V8 has made of it since. */
 export interface Chunk {
@@ -13,12 +13,14 @@ export interface Chunk {
 /** What stands in for Node's `require` in our chunks. */
 export interface Loader {
   load: (id: string) => unknown;
-  /** What is to be kept of this run: nothing where all that it ran was kept before. */
-  toKeep: () => { chunks: readonly Chunk[]; compiles: boolean };
+  /** What is to be kept of this run, and how it is then to be marked; undefined for nothing. */
+  toKeep: () => { chunks: readonly Chunk[]; mark: Mark } | undefined;
   /**
    * To be asked before the compiler runs, and before V8's flags are changed for it: under changed flags no kept code can
-   * be used, nor any be made that others can use. So it is true, and then no code is looked for any more, if all that
-   * such a run needs is there, or cannot be kept; otherwise the run is slower this once, and its code kept.
+   * be used, nor any be made that others can use.
+   *
+   * True, and no code is looked for any more, if all that such a run needs is there. Otherwise a run without the flags
+   * has to be made once, which is slower; the very first one is spared that, for it may be the only one.
    */
   mayChangeFlags: () => boolean;
 }
@@ -41,7 +43,7 @@ export function makeLoader(folder: string, require: Loader['load'], place: CodeP
   const modules = new Map<string, { exports: unknown }>();
   const chunks: Chunk[] = [];
   let complete = true;
-  let compiles = false;
+  let mark: Mark = 'answers';
   let usesCode = true;
   const { Script } = process.getBuiltinModule('node:vm');
 
@@ -68,13 +70,23 @@ export function makeLoader(folder: string, require: Loader['load'], place: CodeP
     return module.exports;
   };
 
-  const hasAll = () => complete && isMarked(place, compiles);
+  const hasAll = () => complete && hasMark(place, mark);
   return {
     load,
-    toKeep: () => ({ chunks: !usesCode || hasAll() ? [] : chunks, compiles }),
+    toKeep() {
+      if (mark === 'met') return { chunks: [], mark };
+      return !usesCode || hasAll() ? undefined : { chunks, mark };
+    },
     mayChangeFlags() {
-      compiles = true;
-      usesCode &&= !hasAll() && isWritable(place);
+      // Of several compilations the first one has decided.
+      if (mark === 'answers') {
+        mark = 'compiles';
+        usesCode &&= !hasAll() && isWritable(place);
+        if (usesCode && !hasMark(place, 'met')) {
+          mark = 'met';
+          usesCode = false;
+        }
+      }
       return !usesCode;
     },
   };
