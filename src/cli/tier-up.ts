@@ -4,9 +4,9 @@
  */
 const FLAGS: Record<string, string[]> = {
   20: ['--interrupt-budget=1000000'],
-  22: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=2000'],
-  24: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=2000'],
-  26: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=2000'],
+  22: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=8000'],
+  24: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=8000'],
+  26: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=8000'],
 };
 
 let mayChangeFlags = (): boolean => true;
