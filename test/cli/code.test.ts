@@ -93,6 +93,14 @@ describe('code is kept', () => {
     expect(await run(COMPILE)).toEqual(results[0]);
   });
 
+  it.runIf(isRoot)('not by root in the home of another user', async () => {
+    const { cache, run } = cacheOf('home');
+    mkdirSync(dirname(cache));
+    chownSync(dirname(cache), 12345, 12345);
+    expect(await run(COMPILE)).toMatchObject({ code: 0, stderr: '' });
+    expect(readdirSync(dirname(cache))).toEqual([]);
+  });
+
   it('and nothing is lost where it cannot be', async () => {
     const { cache, run } = cacheOf('file');
     mkdirSync(dirname(cache));

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { isSafe, readOwn } from '../../cache/hot/folder.ts';
 import { quickHash } from '../../cache/hot/hash.ts';
 import { cacheFolderOf } from '../../cache/hot/serve.ts';
@@ -35,13 +35,21 @@ export function codePlaceOf(args: readonly string[], build: string): CodePlace |
 }
 
 function isUsable(folder: string): boolean {
+  const code = `${folder}/code`;
   try {
-    const code = `${folder}/code`;
-    if (!existsSync(code)) makeFolder(code);
+    if (!existsSync(code)) {
+      // Root with the home of somebody else makes nothing there that they could then not use.
+      if (statSync(nearestThere(code)).uid !== process.geteuid?.()) return false;
+      makeFolder(code);
+    }
     return isSafe(folder, 'code');
   } catch {
     return false;
   }
+}
+
+function nearestThere(path: string): string {
+  return existsSync(path) ? path : nearestThere(path.slice(0, path.lastIndexOf('/')) || '/');
 }
 
 function folderNamed(args: readonly string[]): string | undefined {
