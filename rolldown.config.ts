@@ -10,6 +10,8 @@ import { defineConfig } from 'rolldown';
 import type { InputOptions, Plugin } from 'rolldown';
 
 const DIST = join(import.meta.dirname, 'dist');
+// Chunks of an older layout would stay, and be packed.
+rmSync(join(DIST, 'cli'), { recursive: true, force: true });
 
 /** For Node 20, which has no SQLite of its own: N-API binaries, found by src/cache/sqlite3 in dist/sqlite. */
 const nativeSqlite: Plugin = {
