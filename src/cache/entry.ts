@@ -132,8 +132,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Made when the first diagnostic is looked at: most filters come without. */
-let knownCodes: Set<unknown> | undefined;
+const KNOWN_CODES = new Set<unknown>(codeTable().map(({ code }) => code));
 const KNOWN_FLAGS = new Set<unknown>(FLAG_NAMES);
 
 /** The checksum says that these are the bytes that were written; this says that this build can read them. */
@@ -161,9 +160,8 @@ function isBody(value: unknown): value is Body {
 function isDiagnostic(value: unknown): boolean {
   const found = membersOf(value);
   const severity = found?.get('severity');
-  knownCodes ??= new Set(codeTable().map(({ code }) => code));
   return (
-    knownCodes.has(found?.get('code')) &&
+    KNOWN_CODES.has(found?.get('code')) &&
     (severity === 'warning' || severity === 'note') &&
     typeof found?.get('message') === 'string'
   );

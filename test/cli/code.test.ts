@@ -4,7 +4,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, 
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PLAIN } from './profiles.ts';
-import { documentOf, MAIN, runIn, scratch } from './run.ts';
+import { MAIN, runIn, scratch } from './run.ts';
 
 const folder = scratch();
 const isRoot = process.geteuid?.() === 0;
@@ -75,8 +75,7 @@ describe('code is kept', () => {
   it('until the cache is cleared', async () => {
     const { run, files } = cacheOf('cleared');
     for (const args of [COMPILE, COMPILE, ['--help']]) await run(args);
-    const stats = documentOf(await run(['cache', 'stats', '--json']));
-    expect(stats['code']).toEqual({ entries: files().length, bytes: expect.any(Number) });
+    expect(files()).not.toEqual([]);
     expect(await run(['cache', 'clear'])).toMatchObject({ code: 0 });
     expect(files()).toEqual([]);
   });

@@ -6,7 +6,8 @@ import { isMissing, makeFolder } from '../make-folder.ts';
 // cache folder is always an absolute path in its shortest form.
 
 /** Below the cache folder: an answer per file, and the command's own code as V8 keeps it, a chunk per file. */
-export type Shelf = 'hot' | 'code';
+export type Shelf = typeof ENTRIES | 'code';
+export const ENTRIES = 'hot';
 /** A file per tier that grows by a byte with each answer. */
 const ANSWERS = 'answers';
 
@@ -21,8 +22,8 @@ const MOST_ENTRIES: Record<Shelf, number> = { hot: 512, code: 128 };
 
 /** The answer in a slot, or why it must not be used; undefined where there is none. */
 export function readSlot(folder: string, slot: string): Buffer | undefined | { refused: string } {
-  const found = readOwn(`${folder}/hot/${slot}`);
-  return found instanceof Buffer && !isSafe(folder, 'hot') ? { refused: FOREIGN } : found;
+  const found = readOwn(`${folder}/${ENTRIES}/${slot}`);
+  return found instanceof Buffer && !isSafe(folder, ENTRIES) ? { refused: FOREIGN } : found;
 }
 
 /** A file that nobody else can have written, provided that its folder {@link isSafe}; or why it must not be used. */
@@ -99,14 +100,14 @@ export function countAnswers(folder: string): Record<string, number> {
   return Object.fromEntries(filesIn(`${folder}/${ANSWERS}`).map(({ name, size }) => [name, size]));
 }
 
-export function shelfStats(folder: string, shelf: Shelf): { entries: number; bytes: number } {
+export function hotStats(folder: string, shelf: Shelf = ENTRIES): { entries: number; bytes: number } {
   const entries = filesIn(`${folder}/${shelf}`);
   return { entries: entries.length, bytes: entries.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** Removes answers and code, what interrupted writes left over, and the counts. */
-export function clearShelves(folder: string): void {
-  for (const below of ['hot', 'code', ANSWERS])
+export function clearHot(folder: string): void {
+  for (const below of [ENTRIES, 'code', ANSWERS])
     for (const { name } of filesIn(`${folder}/${below}`)) unlinkSync(`${folder}/${below}/${name}`);
 }
 
@@ -136,7 +137,7 @@ function makeRoom(entries: string, most: number): void {
 }
 
 /** `used` is the last reading, where the file system notes it, or the writing; milliseconds since 1970. */
-function filesIn(folder: string): { name: string; size: number; used: number }[] {
+export function filesIn(folder: string): { name: string; size: number; used: number }[] {
   let names: string[];
   try {
     names = readdirSync(folder);

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { withDeadline } from '../../cache/deadline.ts';
-import { clearShelves, countAnswers, shelfStats } from '../../cache/hot/folder.ts';
+import { clearHot, countAnswers, hotStats } from '../../cache/hot/folder.ts';
 import { cacheFolderOf } from '../../cache/hot/serve.ts';
 import { CacheFault, closeStore, faultOf, openStore, STORE_DEADLINE } from '../../cache/index.ts';
 import type { CacheStore } from '../../cache/index.ts';
@@ -44,10 +44,9 @@ export function makeCommand(): Command {
     const { entries, bytes } = await ask(store, () => store.stats());
     const { tier, location } = store;
     const folder = cacheFolderOf({ cache });
-    const hot = folder === undefined ? { entries: 0, bytes: 0 } : shelfStats(folder, 'hot');
-    const code = folder === undefined ? { entries: 0, bytes: 0 } : shelfStats(folder, 'code');
+    const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
     const answers = folder === undefined ? {} : countAnswers(folder);
-    if (json) return writeProduct(toJson({ tier, path: location, entries, bytes, hot, code, answers }));
+    if (json) return writeProduct(toJson({ tier, path: location, entries, bytes, hot, answers }));
     const rows = {
       tier,
       path: location,
@@ -55,7 +54,6 @@ export function makeCommand(): Command {
       bytes,
       'hot entries': hot.entries,
       'hot bytes': hot.bytes,
-      'code bytes': code.bytes,
       ...Object.fromEntries(Object.entries(answers).map(([name, count]) => [`answers ${name}`, count])),
     };
     await writeProduct(
@@ -68,7 +66,7 @@ export function makeCommand(): Command {
     const store = open(cache);
     // First what answers first: nothing that is being cleared is given out any more.
     const folder = cacheFolderOf({ cache });
-    if (folder !== undefined) clearShelves(folder);
+    if (folder !== undefined) clearHot(folder);
     await ask(store, () => store.clear());
     if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
     else if (!quiet) await say(`cleared ${store.location}\n`);
