@@ -4,36 +4,75 @@ import {
 } from './instruction.ts'; // prettier-ignore
 import type { SockFilter } from './instruction.ts';
 
+/** A value that is computed rather than constant. */
+type Unknown = undefined;
+/** What the accumulator holds; `nr` is each call's own number. */
+type Accumulator = number | 'nr' | Unknown;
+
 /**
- * Every value that a call of this number can be answered with when its arguments are left open: each test of an
+ * Every value that a call of each number can be answered with when its arguments are left open: each test of an
  * argument counts as going both ways. So a single value is certain; of several, some may need arguments that
  * contradict each other. Undefined stands for a value that is computed rather than constant.
  *
+ * The numbers go through the program together, and part only where a test tells them apart.
+ *
  * The program must be one that the kernel accepts (check.ts).
+ *
+ * @returns a set for each of the numbers, in their order
  */
 export function possibleAnswers(
   program: readonly SockFilter[],
-  call: { nr: number; arch: number },
-): Set<number | undefined> {
-  const answers = new Set<number | undefined>();
-  const seen = new Set<string>();
-  const open: { index: number; a: number | undefined }[] = [{ index: 0, a: 0 }];
+  arch: number,
+  numbers: readonly number[],
+): Set<number | Unknown>[] {
+  const answers = new Map(numbers.map((nr) => [nr, new Set<number | Unknown>()]));
+  // Where numbers or ways part; what the same numbers meet again was followed before.
+  const partings = new Map<readonly number[], Set<string>>();
+  const isNew = (group: readonly number[], index: number, a: Accumulator): boolean => {
+    const met = partings.get(group) ?? new Set();
+    partings.set(group, met);
+    return met.size < met.add(`${index} ${a}`).size;
+  };
+  const open: { index: number; a: Accumulator; group: readonly number[] }[] = [
+    { index: 0, a: 0, group: numbers },
+  ];
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
-    const { index, a } = state;
-    const id = `${index} ${a}`;
-    if (seen.has(id)) continue;
-    seen.add(id);
-    const { code, jt, jf, k } = program[index]!;
-    const kind = code & 0x07;
-    if (kind === BPF_RET) answers.add(code === (BPF_RET | BPF_A) ? a : k);
-    else if (code === (BPF_JMP | BPF_JA)) open.push({ index: index + 1 + k, a });
-    else if (kind === BPF_JMP) {
-      const taken = outcome(code, a, k);
-      if (taken !== false) open.push({ index: index + 1 + jt, a });
-      if (taken !== true) open.push({ index: index + 1 + jf, a });
-    } else open.push({ index: index + 1, a: accumulatorAfter(code, k, a, call) });
+    let { index, a, group } = state;
+    while (group.length > 0) {
+      const { code, jt, jf, k } = program[index]!;
+      const kind = code & 0x07;
+      if (kind === BPF_RET) {
+        const value = code === (BPF_RET | BPF_A) ? a : k;
+        for (const nr of group) answers.get(nr)!.add(value === 'nr' ? nr : value);
+        break;
+      }
+      if (kind !== BPF_JMP) {
+        if (a === 'nr' && kind === BPF_ALU) {
+          if (isNew(group, index, a)) for (const nr of group) open.push({ index, a: nr, group: [nr] });
+          break;
+        }
+        a = accumulatorAfter(code, k, a, arch);
+        index += 1;
+      } else if (code === (BPF_JMP | BPF_JA)) index += 1 + k;
+      else if (a === 'nr' && (code & BPF_X) === 0) {
+        const taken = group.filter((nr) => outcome(code, nr, k));
+        if (taken.length > 0 && taken.length < group.length) {
+          if (!isNew(group, index, a)) break;
+          open.push({ index: index + 1 + jt, a, group: taken });
+          group = group.filter((nr) => !outcome(code, nr, k));
+          index += 1 + jf;
+        } else index += 1 + (taken.length > 0 ? jt : jf);
+      } else {
+        const taken = a === 'nr' ? undefined : outcome(code, a, k);
+        if (taken === undefined) {
+          if (!isNew(group, index, a)) break;
+          open.push({ index: index + 1 + jt, a, group });
+        }
+        index += 1 + (taken === true ? jt : jf);
+      }
+    }
   }
-  return answers;
+  return numbers.map((nr) => answers.get(nr)!);
 }
 
 /** Undefined when it depends on what is not known. */
@@ -53,15 +92,11 @@ function outcome(code: number, a: number | undefined, k: number): boolean | unde
   }
 }
 
-function accumulatorAfter(
-  code: number,
-  k: number,
-  a: number | undefined,
-  { nr, arch }: { nr: number; arch: number },
-): number | undefined {
+function accumulatorAfter(code: number, k: number, a: Accumulator, arch: number): Accumulator {
   const kind = code & 0x07;
-  if (code === (BPF_LD | BPF_W | BPF_ABS)) return k === OFFSET_NR ? nr : k === OFFSET_ARCH ? arch : undefined;
-  if (code === (BPF_ALU | BPF_AND | BPF_K)) return a === undefined ? undefined : (a & k) >>> 0;
+  if (code === (BPF_LD | BPF_W | BPF_ABS))
+    return k === OFFSET_NR ? 'nr' : k === OFFSET_ARCH ? arch : undefined;
+  if (code === (BPF_ALU | BPF_AND | BPF_K)) return typeof a === 'number' ? (a & k) >>> 0 : undefined;
   if (kind === BPF_LDX || kind === BPF_ST || kind === BPF_STX || code === (BPF_MISC | BPF_TAX)) return a;
   return undefined;
 }

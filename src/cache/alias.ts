@@ -167,7 +167,8 @@ export function filterOf(alias: InputAlias, bytes: Uint8Array, file: string): Fi
   };
 }
 
-const KNOWN_CODES = new Set<unknown>(codeTable().map(({ code }) => code));
+/** Made when the first diagnostic is looked at: most filters come without. */
+let knownCodes: Set<unknown> | undefined;
 const KNOWN_FLAGS = new Set<unknown>(FLAG_NAMES);
 
 /** The checksum says that these are the bytes that were written; this says that this build can read them. */
@@ -198,8 +199,9 @@ function isDigest(value: unknown): value is string {
 function isDiagnostic(value: unknown): boolean {
   const found = membersOf(value);
   const severity = found?.get('severity');
+  knownCodes ??= new Set(codeTable().map(({ code }) => code));
   return (
-    KNOWN_CODES.has(found?.get('code')) &&
+    knownCodes.has(found?.get('code')) &&
     (severity === 'warning' || severity === 'note') &&
     typeof found?.get('message') === 'string'
   );

@@ -1,5 +1,4 @@
 import { closeSync, constants, lstatSync, openSync, realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { diagnostic } from '../errors.ts';
 import { userCacheFolder } from './location.ts';
@@ -11,7 +10,7 @@ export function defaultCacheFolder(
   environment: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
 ): string {
-  return userCacheFolder(environment, platform, homedir);
+  return userCacheFolder(environment, platform, () => process.getBuiltinModule('node:os').homedir());
 }
 
 const WRITABLE_BY_GROUP_OR_WORLD = 0o022;

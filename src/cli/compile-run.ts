@@ -3,6 +3,7 @@ import { keepHot } from '../cache/hot/keep.ts';
 import { hotRequest } from '../cache/hot/request.ts';
 import { countAnswer, HOT_TIER } from '../cache/hot/serve.ts';
 import type { Cache, CacheStore } from '../cache/index.ts';
+import type * as Compiler from '../compile.ts';
 import type { CompileOptions, Filter } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { diagnostic, fail } from '../errors.ts';
@@ -119,20 +120,27 @@ export async function compileWith(
     throw error;
   }
   try {
-    const stores = cache.stores.map((store) => onMiss(store, optimizeLater));
+    const stores = cache.stores.map((store) => onMiss(store, loadCompiler));
     return await compileCached(input, options, { ...cache, stores });
   } finally {
     await closeCache(cache);
   }
 }
 
+/** The compiler comes first: what is loaded after the flags have changed is loaded without the code kept of it. */
+async function loadCompiler(): Promise<typeof Compiler> {
+  const compiler = await import('../compile.ts');
+  optimizeLater();
+  return compiler;
+}
+
 /** The same store; `work` is done before an entry is reported missing. */
-function onMiss(store: CacheStore, work: () => void): CacheStore {
+function onMiss(store: CacheStore, work: () => Promise<unknown>): CacheStore {
   return {
     ...store,
     async get(key) {
       const text = await store.get(key);
-      if (text === undefined) work();
+      if (text === undefined) await work();
       return text;
     },
   };
@@ -143,8 +151,7 @@ async function compileFresh(
   options: CompileOptions,
   warnings: Diagnostic[],
 ): Promise<Compiled> {
-  optimizeLater();
-  const { compile } = await import('../compile.ts');
+  const { compile } = await loadCompiler();
   return { filter: await compile(input, options), tier: 'none', key: null, warnings };
 }
 

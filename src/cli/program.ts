@@ -4,6 +4,7 @@ import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { OutputClosed, writeStandard } from './output.ts';
 import { printFailure } from './report.ts';
+import { askBeforeFlags } from './tier-up.ts';
 
 /** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
 interface Entry {
@@ -89,7 +90,8 @@ PROFILE is a file or - for standard input: an OCI linux.seccomp object, a config
 as Docker and Podman take it. "seccompc help COMMAND" says more about one command.`;
 
 /** Runs one command line, without `node` and the script; gives what to exit with. Never rejects. */
-export async function runCommandLine(args: string[]): Promise<number> {
+export async function runCommandLine(args: string[], mayChangeFlags: () => boolean): Promise<number> {
+  askBeforeFlags(mayChangeFlags);
   // Help and version, which the parser would write without waiting.
   const help: string[] = [];
   try {

@@ -6,15 +6,20 @@ import { parseKernelVersion } from '../target.ts';
 import { runCompile } from './compile-run.ts';
 import type { CompileFlags } from './compile-run.ts';
 import { collect, parseArchList } from './target-flags.ts';
+import { askBeforeFlags } from './tier-up.ts';
 
 /**
  * Runs a plain `compile FILE [OPTION...]` without the parser of command lines, which takes as long to load as a result
  * to be found in the store. Undefined for anything that only the parser can judge.
  */
-export async function runQuickly(args: readonly string[]): Promise<number | undefined> {
+export async function runQuickly(
+  args: readonly string[],
+  mayChangeFlags: () => boolean,
+): Promise<number | undefined> {
   const found = quickFlags(args);
   if (found === undefined) return undefined;
   try {
+    askBeforeFlags(mayChangeFlags);
     await runCompile(found.file, found.flags);
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
@@ -96,6 +101,8 @@ function take(flags: CompileFlags, word: string, value: string): boolean {
       return set('failUnknown', true);
     case '--force':
       return set('force', true);
+    case '--no-cache':
+      return set('cache', false);
     default:
       return false;
   }

@@ -10,8 +10,8 @@ export async function summarise(filter: Filter): Promise<string> {
   const table = (await loadTables([native.table])).of(native.name);
   let always = 0;
   let sometimes = 0;
-  for (const [nr] of table.entries()) {
-    const answers = possibleAnswers(filter.instructions, { nr, arch: native.auditArch });
+  const numbers = table.entries().map(([nr]) => nr);
+  for (const answers of possibleAnswers(filter.instructions, native.auditArch, numbers)) {
     if (!answers.has(SECCOMP_RET_ALLOW)) continue;
     if (answers.size === 1) always += 1;
     else sometimes += 1;

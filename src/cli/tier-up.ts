@@ -4,10 +4,17 @@
  */
 const FLAGS: Record<string, string[]> = {
   20: ['--interrupt-budget=1000000'],
-  22: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=2000'],
-  24: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=2000'],
-  26: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=2000'],
+  22: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=8000'],
+  24: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=8000'],
+  26: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=8000'],
 };
+
+let mayChangeFlags = (): boolean => true;
+
+/** Has the first file asked, which loads us with code that other flags would make useless. */
+export function askBeforeFlags(ask: () => boolean): void {
+  mayChangeFlags = ask;
+}
 
 /**
  * For a process that compiles one profile and ends: optimized code comes too late to be used and takes a third of
@@ -15,7 +22,7 @@ const FLAGS: Record<string, string[]> = {
  */
 export function optimizeLater(): void {
   const flags = FLAGS[process.versions.node.split('.', 1)[0]!];
-  if (flags === undefined) return;
+  if (flags === undefined || !mayChangeFlags()) return;
   const { setFlagsFromString } = process.getBuiltinModule('node:v8');
   flags.forEach((flag) => setFlagsFromString(flag));
 }

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { chmodSync, chownSync, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FAULTY, PLAIN, WITH_WARNING } from './profiles.ts';
@@ -126,7 +126,8 @@ describe('a hot answer', () => {
   it('is not looked for, nor kept, with --no-cache', async () => {
     const home = { XDG_CACHE_HOME: join(folder, 'none') };
     await runIn(folder, ['compile', 'plain.json', '--no-cache', '-q'], { env: home });
-    expect(existsSync(join(folder, 'none'))).toBe(false);
+    // Which is about filters: the code of the command (code.test.ts) has nothing of theirs.
+    expect(readdirSync(join(folder, 'none', 'seccompc'))).toEqual(['code']);
   });
 });
 
@@ -146,6 +147,18 @@ describe('a hot answer to a file', () => {
     expect(readFileSync(out)).toEqual(await filter());
     expect(lstatSync(out).mode & 0o777).toBe(0o604);
     expect(lstatSync(out).ino).not.toBe(ino);
+    // With these very bytes it stays, as new as if it had been replaced.
+    const before = lstatSync(out);
+    utimesSync(out, 1, 1);
+    expect(await hot(() => compile('plain.json', 'files', '-q', '-o', out))).toEqual(HOT);
+    expect(lstatSync(out)).toMatchObject({ ino: before.ino, mode: before.mode, size: before.size });
+    expect(lstatSync(out).mtimeMs).toBeGreaterThanOrEqual(before.mtimeMs);
+    expect(readFileSync(out)).toEqual(await filter());
+    const changed = readFileSync(out);
+    changed[9]! ^= 1;
+    writeFileSync(out, changed);
+    expect(await hot(() => compile('plain.json', 'files', '-q', '-o', out))).toEqual(HOT);
+    expect(readFileSync(out)).toEqual(await filter());
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 

@@ -1,10 +1,14 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { isMissing, makeFolder } from '../make-folder.ts';
 
-/** Below the cache folder: an entry per file, and a file per tier that grows by a byte with each answer. */
+// Paths are put together here without node:path, which looks at every letter: that is a tenth of an answer's time. A
+// cache folder is always an absolute path in its shortest form.
+
+/** Below the cache folder: an answer per file, and the command's own code as V8 keeps it, a chunk per file. */
+export type Shelf = typeof ENTRIES | 'code';
 export const ENTRIES = 'hot';
+/** A file per tier that grows by a byte with each answer. */
 const ANSWERS = 'answers';
 
 const WRITABLE_BY_GROUP_OR_WORLD = 0o022;
@@ -14,24 +18,27 @@ const STICKY = 0o1000;
 /** Above this an entry is not kept: a start gains nothing. */
 const LARGEST_ENTRY = 4 * 1024 * 1024;
 /** When there are more entries than this, the older half goes. */
-const MOST_ENTRIES = 512;
+const MOST_ENTRIES: Record<Shelf, number> = { hot: 512, code: 128 };
 
-/** The file of a slot, or why it must not be used; undefined where there is none. */
+/** The answer in a slot, or why it must not be used; undefined where there is none. */
 export function readSlot(folder: string, slot: string): Buffer | undefined | { refused: string } {
+  const found = readOwn(`${folder}/${ENTRIES}/${slot}`);
+  return found instanceof Buffer && !isSafe(folder, ENTRIES) ? { refused: FOREIGN } : found;
+}
+
+/** A file that nobody else can have written, provided that its folder {@link isSafe}; or why it must not be used. */
+export function readOwn(file: string): Buffer | undefined | { refused: string } {
   let fd: number;
   try {
     // Neither through a link nor waiting for whoever writes into a pipe.
-    fd = openSync(
-      join(folder, ENTRIES, slot),
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    );
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     return isMissing(error) ? undefined : { refused: 'it cannot be opened' };
   }
   try {
     const found = fstatSync(fd);
     if (!found.isFile() || !isOwn(found) || found.size > LARGEST_ENTRY) return { refused: FOREIGN };
-    return isSafe(folder) ? (readWhole(fd, found.size) ?? { refused: 'it changes' }) : { refused: FOREIGN };
+    return readWhole(fd, found.size) ?? { refused: 'it changes' };
   } finally {
     closeSync(fd);
   }
@@ -46,32 +53,37 @@ export function readWhole(fd: number, size: number): Buffer | undefined {
   return done === size ? bytes.subarray(0, size) : undefined;
 }
 
-/** Puts a file into a slot, in one step. Does nothing where that is not possible: it would only have saved time. */
-export function writeSlot(folder: string, slot: string, bytes: Uint8Array): void {
-  if (bytes.length > LARGEST_ENTRY) return;
-  const entries = join(folder, ENTRIES);
-  const temporary = join(entries, `.${slot}.${process.pid}.${process.hrtime.bigint().toString(36)}`);
+/**
+ * Puts a file into a slot, in one step. Does nothing where that is not possible: it would only have saved time.
+ *
+ * @param make gives the file; asked only where it can be kept
+ */
+export function writeSlot(folder: string, shelf: Shelf, slot: string, make: () => Uint8Array): void {
+  const entries = `${folder}/${shelf}`;
+  const temporary = `${entries}/.${slot}.${process.pid}.${process.hrtime.bigint().toString(36)}`;
   try {
     makeFolder(entries);
-    if (!isSafe(folder)) return;
+    if (!isSafe(folder, shelf)) return;
+    const bytes = make();
+    if (bytes.length > LARGEST_ENTRY) return;
     try {
       writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
-      renameSync(temporary, join(entries, slot));
+      renameSync(temporary, `${entries}/${slot}`);
     } catch {
       unlinkSync(temporary);
     }
-    makeRoom(entries);
+    makeRoom(entries, MOST_ENTRIES[shelf]);
   } catch {}
 }
 
 /** Remembers that a tier has answered: a byte is the cheapest counter that many processes can share. */
 export function addAnswer(folder: string, tier: string): void {
-  const file = join(folder, ANSWERS, tier);
+  const file = `${folder}/${ANSWERS}/${tier}`;
   try {
     append(file);
   } catch {
     try {
-      makeFolder(dirname(file));
+      makeFolder(`${folder}/${ANSWERS}`);
       append(file);
     } catch {}
   }
@@ -85,31 +97,31 @@ function append(file: string): void {
 
 /** How often each tier has answered since the cache was made or cleared. */
 export function countAnswers(folder: string): Record<string, number> {
-  return Object.fromEntries(filesIn(join(folder, ANSWERS)).map(({ name, size }) => [name, size]));
+  return Object.fromEntries(filesIn(`${folder}/${ANSWERS}`).map(({ name, size }) => [name, size]));
 }
 
-export function hotStats(folder: string): { entries: number; bytes: number } {
-  const entries = filesIn(join(folder, ENTRIES));
+export function hotStats(folder: string, shelf: Shelf = ENTRIES): { entries: number; bytes: number } {
+  const entries = filesIn(`${folder}/${shelf}`);
   return { entries: entries.length, bytes: entries.reduce((sum, { size }) => sum + size, 0) };
 }
 
-/** Removes the entries, what interrupted writes left over, and the counts. */
+/** Removes answers and code, what interrupted writes left over, and the counts. */
 export function clearHot(folder: string): void {
-  for (const below of [ENTRIES, ANSWERS])
-    for (const { name } of filesIn(join(folder, below))) unlinkSync(join(folder, below, name));
+  for (const below of [ENTRIES, 'code', ANSWERS])
+    for (const { name } of filesIn(`${folder}/${below}`)) unlinkSync(`${folder}/${below}/${name}`);
 }
 
 /** Whether nobody else could have put an entry there: not into the folders, and not in place of one above. */
-function isSafe(folder: string): boolean {
-  for (const path of [join(folder, ENTRIES), folder]) {
+export function isSafe(folder: string, shelf: Shelf): boolean {
+  for (const path of [`${folder}/${shelf}`, folder]) {
     const found = lstatSync(path);
     if (!found.isDirectory() || !isOwn(found)) return false;
   }
-  for (let above = dirname(folder); ; above = dirname(above)) {
-    const found = lstatSync(above);
+  for (let end = folder.lastIndexOf('/'); ; end = folder.lastIndexOf('/', end - 1)) {
+    const found = lstatSync(folder.slice(0, end) || '/');
     if (!found.isDirectory()) return false;
     if ((found.mode & WRITABLE_BY_WORLD) !== 0 && (found.mode & STICKY) === 0) return false;
-    if (above === dirname(above)) return true;
+    if (end <= 0) return true;
   }
 }
 
@@ -117,11 +129,11 @@ function isOwn({ uid, mode }: Stats): boolean {
   return uid === process.geteuid?.() && (mode & WRITABLE_BY_GROUP_OR_WORLD) === 0;
 }
 
-function makeRoom(entries: string): void {
+function makeRoom(entries: string, most: number): void {
   const files = filesIn(entries);
-  if (files.length <= MOST_ENTRIES) return;
+  if (files.length <= most) return;
   const oldestFirst = files.toSorted((a, b) => a.used - b.used);
-  for (const { name } of oldestFirst.slice(0, MOST_ENTRIES / 2)) unlinkSync(join(entries, name));
+  for (const { name } of oldestFirst.slice(0, most / 2)) unlinkSync(`${entries}/${name}`);
 }
 
 /** `used` is the last reading, where the file system notes it, or the writing; milliseconds since 1970. */
@@ -134,7 +146,7 @@ export function filesIn(folder: string): { name: string; size: number; used: num
   }
   return names.flatMap((name) => {
     try {
-      const { size, atimeMs, mtimeMs } = statSync(join(folder, name));
+      const { size, atimeMs, mtimeMs } = statSync(`${folder}/${name}`);
       return [{ name, size, used: Math.max(atimeMs, mtimeMs) }];
     } catch {
       return []; // Another process was faster.

@@ -25,6 +25,6 @@ export function keepHot(
   const part = request.json || said.words !== '' ? undefined : configSubject(whole);
   const subject = part ?? whole;
   const entry = { ...said, identity: request.identity, file: namesFile ? request.file : null };
-  writeSlot(folder, slotOf(request, subject), writeHotEntry(entry, subject));
+  writeSlot(folder, 'hot', slotOf(request, subject), () => writeHotEntry(entry, subject));
   return before !== undefined && 'refused' in before ? before.refused : undefined;
 }

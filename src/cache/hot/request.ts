@@ -13,14 +13,14 @@ export interface HotRequest {
   identity: string;
 }
 
-/** Options of `compile` that are followed by a value, and those that are not. */
+/** Options of `compile` that are followed by a value, and those that are not. With the last one nothing is hot. */
 export const HOT_VALUES = [
   '-o', '--output', '--format', '--optimize', '--cache', '--arch', '--architectures', '--cap-set', '--cap',
   '--cap-drop', '--kernel', '--engine', '--semantics', '--enosys-after', '--overlap', '--trust', '--sign',
 ]; // prettier-ignore
 export const HOT_FLAGS = [
   '--no-prove', '--require-proof', '-q', '--quiet', '--json', '--enosys-stub', '--no-enosys-stub', '--fail-unknown',
-  '--force',
+  '--force', '--no-cache',
 ]; // prettier-ignore
 
 /** Words that need no parser: the input, and the options in their order, each with its value if it takes one. */
@@ -64,6 +64,7 @@ export function hotRequest(args: readonly string[], build: string): HotRequest |
   let cache: string | undefined;
   const rest: string[] = [];
   for (const [option, value] of words.options) {
+    if (option === '--no-cache') return undefined;
     if (option === '-o' || option === '--output') output = value;
     else if (option === '--cache') cache = value;
     else rest.push(option, ...(value === undefined ? [] : [value]));

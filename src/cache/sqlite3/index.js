@@ -2,7 +2,6 @@
 // sqlite3 has to be compiled where its download fails; "overrides" in package.json puts this into its place.
 // JavaScript, because Node itself loads it from node_modules when the sources are tested.
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /** A database that answers to callbacks, as sqlite3 does. */
@@ -86,7 +85,7 @@ function loadNative() {
   const name = join(`${process.platform}-${process.arch}`, `@photostructure+sqlite.${libc}.node`);
   let file = join(import.meta.dirname, '../sqlite', name);
   if (!existsSync(file)) {
-    const { resolve } = createRequire(import.meta.url);
+    const { resolve } = process.getBuiltinModule('node:module').createRequire(import.meta.url);
     file = join(dirname(resolve('@photostructure/sqlite/package.json')), 'prebuilds', name);
   }
   const native = { exports: {} };

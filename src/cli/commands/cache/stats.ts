@@ -17,16 +17,18 @@ export async function stats({ cache, json }: CacheOptions): Promise<void> {
   const { tier, location } = store;
   const folder = cacheFolderOf({ cache });
   const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
+  const code = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder, 'code');
   const answers = folder === undefined ? {} : countAnswers(folder);
   const entries = aliases + objects;
   const sums = { tier, path: location, entries, aliases, objects, bytes };
-  if (json) return writeProduct(toJson({ ...sums, oldest, leastUsed, hot, answers }));
+  if (json) return writeProduct(toJson({ ...sums, oldest, leastUsed, hot, code, answers }));
   const rows = {
     ...sums,
     oldest: dateOf(oldest),
     'least recently used': dateOf(leastUsed),
     'hot entries': hot.entries,
     'hot bytes': hot.bytes,
+    'code bytes': code.bytes,
     ...Object.fromEntries(Object.entries(answers).map(([name, count]) => [`answers ${name}`, count])),
   };
   return writeProduct(table(Object.entries(rows)));
