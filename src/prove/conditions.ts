@@ -2,7 +2,7 @@
 import type { Atoms } from './atoms.ts';
 import type { Diagram, Node } from './diagram.ts';
 import { FALSE, TRUE, Undecided } from './diagram.ts';
-import { argWord, variableOf, WORD_ARCH, WORD_NR } from './input.ts';
+import { argWord, variableOf, WORD_ARCH, WORD_BITS, WORD_NR } from './input.ts';
 import type { Comparison, ReferenceArch, Rule, Span } from './reference.ts';
 import { BAD_ARCH_ACTION } from './reference.ts';
 import type { Space, TestGroup } from './space.ts';
@@ -58,53 +58,90 @@ export function spanDiagram(space: Space, span: Span, known = new Map<readonly R
 
 /** Section 8 of the semantics, bit by bit from the least significant: each step puts a test above the last. */
 export function comparisonOverBits(diagram: Diagram, { arg, op, value, valueTwo, bits }: Comparison): Node {
-  const branch = (position: number, set: Node, clear: Node): Node =>
-    diagram.branch(variableOf(argWord(arg, position < 32 ? 'low' : 'high'), position % 32), set, clear);
-  const first = bitsOf(value);
-  const second = bitsOf(valueTwo);
-
-  /** x < value, or x > value, with `tie` for x == value. */
-  const ordered = (less: boolean, tie: Node): Node => {
-    let result = tie;
-    for (let position = 0; position < bits; position++) {
-      if (first(position)) result = branch(position, result, less ? TRUE : FALSE);
-      else result = branch(position, less ? FALSE : TRUE, result);
-    }
-    return result;
-  };
-  /** The bits that `counts` names are those of the constant: `then`, else `otherwise`. */
-  const matches = (
-    counts: (p: number) => boolean,
-    want: (p: number) => boolean,
-    then: Node,
-    otherwise: Node,
-  ) => {
-    let result = then;
-    for (let position = 0; position < bits; position++) {
-      if (!counts(position)) continue;
-      if (want(position)) result = branch(position, result, otherwise);
-      else result = branch(position, otherwise, result);
-    }
-    return result;
-  };
+  const words: Words = [lowWord(value), highWord(value), argWord(arg, 'low'), bits === 64];
   switch (op) {
     case 'SCMP_CMP_EQ':
-      return matches(everyBit, first, TRUE, FALSE);
+      return matchesOverBits(diagram, words, ALL_BITS, TRUE, FALSE);
     case 'SCMP_CMP_NE':
-      return matches(everyBit, first, FALSE, TRUE);
+      return matchesOverBits(diagram, words, ALL_BITS, FALSE, TRUE);
     case 'SCMP_CMP_LT':
-      return ordered(true, FALSE);
+      return orderedOverBits(diagram, words, 'less', FALSE);
     case 'SCMP_CMP_LE':
-      return ordered(true, TRUE);
+      return orderedOverBits(diagram, words, 'less', TRUE);
     case 'SCMP_CMP_GT':
-      return ordered(false, FALSE);
+      return orderedOverBits(diagram, words, 'greater', FALSE);
     case 'SCMP_CMP_GE':
-      return ordered(false, TRUE);
-    case 'SCMP_CMP_MASKED_EQ':
-      return matches(first, second, TRUE, FALSE);
+      return orderedOverBits(diagram, words, 'greater', TRUE);
+    case 'SCMP_CMP_MASKED_EQ': {
+      const wanted: Words = [lowWord(valueTwo), highWord(valueTwo), argWord(arg, 'low'), bits === 64];
+      return matchesOverBits(diagram, wanted, value, TRUE, FALSE);
+    }
     default:
       throw new Undecided(`unknown operator ${String(op)}`);
   }
+}
+
+/** A constant as its low and high word, the low word of the argument, and whether the high one is compared too. */
+type Words = readonly [low: number, high: number, word: number, wide: boolean];
+
+const ALL_BITS = 0xffff_ffff_ffff_ffffn;
+
+/** The bits of the mask are those of the constant: `then`, else `otherwise`. */
+function matchesOverBits(
+  diagram: Diagram,
+  [low, high, word, wide]: Words,
+  mask: bigint,
+  then: Node,
+  otherwise: Node,
+): Node {
+  const onLow = matchWord(diagram, word, low, lowWord(mask), then, otherwise);
+  return wide ? matchWord(diagram, word - 1, high, highWord(mask), onLow, otherwise) : onLow;
+}
+
+function matchWord(
+  diagram: Diagram,
+  word: number,
+  constant: number,
+  mask: number,
+  then: Node,
+  otherwise: Node,
+): Node {
+  let result = then;
+  let variable = variableOf(word, 0);
+  for (let bit = 0; bit < WORD_BITS; bit++, variable--) {
+    if (((mask >>> bit) & 1) === 0) continue;
+    if (((constant >>> bit) & 1) === 1) result = diagram.branch(variable, result, otherwise);
+    else result = diagram.branch(variable, otherwise, result);
+  }
+  return result;
+}
+
+/** The argument is less, or greater, than the constant; `tie` where it is equal. */
+function orderedOverBits(
+  diagram: Diagram,
+  [low, high, word, wide]: Words,
+  order: 'less' | 'greater',
+  tie: Node,
+): Node {
+  const [above, below] = order === 'less' ? [FALSE, TRUE] : [TRUE, FALSE];
+  const onLow = orderWord(diagram, word, low, above, below, tie);
+  return wide ? orderWord(diagram, word - 1, high, above, below, onLow) : onLow;
+}
+
+function orderWord(
+  diagram: Diagram,
+  word: number,
+  constant: number,
+  above: Node,
+  below: Node,
+  tie: Node,
+): Node {
+  let result = tie;
+  let variable = variableOf(word, 0);
+  for (let bit = 0; bit < WORD_BITS; bit++, variable--)
+    if (((constant >>> bit) & 1) === 1) result = diagram.branch(variable, result, below);
+    else result = diagram.branch(variable, above, result);
+  return result;
 }
 
 /** The same over tests of whole words, the two words of a wide argument joined as a program has to. */
@@ -150,23 +187,18 @@ export function comparisonOverAtoms(
   }
 }
 
-function everyBit(): boolean {
-  return true;
-}
-
-/** Whether a bit (0..63) of a constant is set. */
-function bitsOf(constant: bigint): (position: number) => boolean {
-  const [low, high] = [lowWord(constant), highWord(constant)];
-  return (position) => (((position < 32 ? low : high) >>> (position % 32)) & 1) === 1;
-}
-
 /** A function of nr from its sorted spans: halving the domain until one span covers a half. */
 function chooseByNumber(diagram: Diagram, spans: readonly Span[], answers: readonly Node[]): Node {
   const build = (bit: number, from: number, first: number, last: number): Node => {
     if (first === last) return answers[first]!;
     const half = from + 2 ** bit;
+    // The last span that begins below the half.
     let split = first;
-    while (split < last && spans[split]!.to < half - 1) split++;
+    for (let above = last; split < above;) {
+      const middle = (split + above + 1) >> 1;
+      if (spans[middle]!.from < half) split = middle;
+      else above = middle - 1;
+    }
     const low = build(bit - 1, from, first, split);
     const upper = spans[split]!.to >= half ? split : split + 1;
     const high = build(bit - 1, half, upper, last);
