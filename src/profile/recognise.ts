@@ -21,8 +21,8 @@ const PROFILE_MEMBERS = [
 ]; // prettier-ignore
 
 /** Members that only the Docker dialect has; `name` and the rest stand in an entry. */
-const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
-const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
+export const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
+export const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
 
 /** docs/semantics.md sections 1.1 and 11. */
 export function recognise(root: JsonNode): Recognised {

@@ -39,7 +39,7 @@ export function validate(
   validator: Validator,
   at: { document: JsonDocument; prefix: string },
 ): Fault[] {
-  if (validator(plainValue(tree))) return [];
+  if (validator(plainValue(tree, numberForSchema))) return [];
   const firstAt = new Map<string, ValidationError>();
   for (const error of validator.errors ?? []) {
     const id = error.instancePath + (error.keyword === 'required' ? `?${error.params.missingProperty}` : '');
@@ -58,20 +58,27 @@ export function validate(
   return faults.toSorted((a, b) => a.offset - b.offset);
 }
 
-/** The document as plain values, each number as {@link numberForSchema} has it. */
-function plainValue(node: JsonNode): unknown {
+/** The document as plain values, each number as `numberOf` has it. */
+function plainValue(node: JsonNode, numberOf: (text: string) => unknown): unknown {
   switch (node.kind) {
     case 'object':
-      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value)]));
+      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value, numberOf)]));
     case 'array':
-      return node.items.map(plainValue);
+      return node.items.map((item) => plainValue(item, numberOf));
     case 'number':
-      return numberForSchema(node.text);
+      return numberOf(node.text);
     case 'null':
       return null;
     default:
       return node.value;
   }
+}
+
+/** A validated document as plain values, whole numbers as bigints. What is no number of a profile is not exact. */
+export function exactValue(tree: JsonNode): unknown {
+  return plainValue(tree, (text) =>
+    PLAIN_INTEGER.test(text) && !isAboveU64(text) ? BigInt(text) : Number(text),
+  );
 }
 
 const PLAIN_INTEGER = /^-?\d+$/;
