@@ -246,6 +246,38 @@ export class Diagram {
     return result;
   }
 
+  /**
+   * The function of a word that is `nodes[i]` from `starts[i]` (u32, ascending from 0) up to the next start. The 32
+   * variables of the word follow each other from level `top` on, and the nodes test only what is below them.
+   */
+  steps(top: number, starts: readonly number[], nodes: readonly Node[]): Node {
+    return this.#stepsWithin(top, 0, 2 ** 32, { starts, nodes }, 0, starts.length - 1);
+  }
+
+  /** The same for the words from `from` on, `size` of them; they begin in step `first` and end in step `last`. */
+  #stepsWithin(
+    level: number,
+    from: number,
+    size: number,
+    steps: { starts: readonly number[]; nodes: readonly Node[] },
+    first: number,
+    last: number,
+  ): Node {
+    if (first === last) return steps.nodes[first]!;
+    const half = from + size / 2;
+    // The step in which the lower half ends: the last one that starts below the upper half.
+    let split = first;
+    for (let above = last; split < above;) {
+      const middle = (split + above + 1) >> 1;
+      if (steps.starts[middle]! < half) split = middle;
+      else above = middle - 1;
+    }
+    const upper = split < last && steps.starts[split + 1] === half ? split + 1 : split;
+    const low = this.#stepsWithin(level + 1, from, size / 2, steps, first, split);
+    const high = this.#stepsWithin(level + 1, half, size / 2, steps, upper, last);
+    return this.#make(level, low, high);
+  }
+
   /** The value (u32) of the function for an input given as its sixteen words. */
   evaluate(node: Node, words: Uint32Array): number {
     while (this.#level[node] !== TERMINAL_LEVEL) {

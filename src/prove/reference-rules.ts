@@ -13,7 +13,7 @@ const LAST_NUMBER = 0xffffffff;
 const CRUN_MOST_ARGS = 6;
 const ARGUMENTS = 6;
 
-/** What one number gets. One object serves all the numbers that an entry without `args` names. */
+/** What one number gets. Answers that compare nothing are one object for each action. */
 export type Answer = Omit<Span, 'from' | 'to'>;
 
 /** A rule of the profile before it is put under numbers: names with their ids, and one list of comparisons. */
@@ -39,6 +39,7 @@ export function profileRules(
   defaultAction: number,
 ): ProfileRule[] {
   const rules: ProfileRule[] = [];
+  const constants = new Map<number, Answer>();
   for (const entry of seccomp.syscalls) {
     const action = returnValue(entry.action, entry.errnoRet);
     if (action === defaultAction || entry.names === undefined) continue;
@@ -48,7 +49,8 @@ export function profileRules(
     const repeats = new Set(args.map(({ index }) => index)).size < args.length;
     const { names } = entry;
     const ids = names.map((name) => tables.idOf(name));
-    const always = { rules: [], otherwise: action };
+    const always = constants.get(action) ?? { rules: [], otherwise: action };
+    constants.set(action, always);
     for (const together of repeats ? args.map((arg) => [arg]) : [args])
       rules.push({ names, ids, args: together, action, always });
   }
@@ -97,17 +99,22 @@ export function ruledAnswers(
   return answers;
 }
 
-/** Section 8: constants are cut to the width of the ABI; a mask without bits is no comparison. */
-function comparisonOf({ index, op, value, valueTwo }: SyscallArg, abi: Arch): Comparison[] {
-  const bits = abi.wordBits;
-  const cut = {
-    arg: index,
-    op,
-    value: BigInt.asUintN(bits, value),
-    valueTwo: BigInt.asUintN(bits, valueTwo),
-    bits,
-  };
-  return op === 'SCMP_CMP_MASKED_EQ' && cut.value === 0n ? [] : [cut];
+/**
+ * Section 8: constants are cut to the width of the ABI; a mask without bits is no comparison, and one of all the bits
+ * of the argument or of its low word is an equality.
+ */
+function comparisonOf(
+  { index: arg, op, value, valueTwo }: SyscallArg,
+  { wordBits: bits }: Arch,
+): Comparison[] {
+  const cut = BigInt.asUintN(bits, value);
+  const second = BigInt.asUintN(bits, valueTwo);
+  if (op !== 'SCMP_CMP_MASKED_EQ') return [{ arg, op, value: cut, valueTwo: second, bits }];
+  if (cut === 0n) return [];
+  for (const width of [32, 64] as const)
+    if (cut === BigInt.asUintN(width, -1n))
+      return [{ arg, op: 'SCMP_CMP_EQ', value: second & cut, valueTwo: 0n, bits: width }];
+  return [{ arg, op, value: cut, valueTwo: second, bits }];
 }
 
 /** Section 7: of the rules that hold, the strictest. */

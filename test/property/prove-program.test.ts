@@ -3,8 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
 import type { SeccompData } from '../../src/bpf/instruction.ts';
 import { run } from '../../src/bpf/interpreter.ts';
-import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/conditions.ts';
+import { answerOf } from '../../src/prove/answer.ts';
+import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/comparison.ts';
+import { spanDiagram } from '../../src/prove/conditions.ts';
 import { Undecided } from '../../src/prove/diagram.ts';
+import { fingerprintBytes } from '../../src/prove/fingerprint.ts';
 import { wordsOf } from '../../src/prove/input.ts';
 import { Malformed } from '../../src/prove/instruction.ts';
 import { programDiagram } from '../../src/prove/program.ts';
@@ -68,6 +71,57 @@ describe('a comparison of an argument', () => {
           expect(diagram.evaluate(overBits, wordsOf(data))).toBe(wanted);
           expect(followAtoms(wordsOf(data))).toBe(wanted);
         }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('a list of rules', () => {
+  const value = fc.oneof(wide, word.map(BigInt), fc.constantFrom(0n, 1n, 2n, 3n, (1n << 64n) - 1n));
+  const lists = fc
+    .tuple(fc.constantFrom(32 as const, 64 as const), fc.integer({ min: 0, max: 5 }))
+    .chain(([bits, arg]) =>
+      fc.array(
+        fc.record({
+          // One list in some has another kind of rule in it.
+          op: fc.constantFrom(
+            ...Array.from({ length: 15 }, () => 'SCMP_CMP_EQ' as const),
+            'SCMP_CMP_LT' as const,
+          ),
+          value: value.map((x) => BigInt.asUintN(bits, x)),
+          action: fc.constantFrom(0, 0x50001, 0x50002, 0x7fff0000),
+          bits: fc.constant(bits),
+          arg: fc.constant(arg),
+        }),
+        { minLength: 1, maxLength: 12 },
+      ),
+    );
+
+  it('means what its first rule that holds says', () => {
+    fc.assert(
+      fc.property(lists, fc.array(input, { minLength: 3, maxLength: 10 }), (list, inputs) => {
+        const rules = list.map(({ action, ...rest }) => ({
+          action,
+          comparisons: [{ ...rest, valueTwo: 0n }],
+        }));
+        const span = { from: 0, to: 0xffffffff, rules, otherwise: 0x50003 };
+        const space = canonicalSpace(undefined);
+        const node = spanDiagram(space, span);
+        const near = list.flatMap((rule) =>
+          [rule.value, rule.value - 1n, rule.value + 1n, rule.value ^ (1n << 32n)].map((x) => ({
+            ...inputs[0]!,
+            args: inputs[0]!.args.with(rule.arg, BigInt.asUintN(64, x)),
+          })),
+        );
+        for (const data of [...inputs, ...near])
+          expect(space.diagram.evaluate(node, wordsOf(data))).toBe(
+            answerOf([{ auditArch: data.arch, abis: [], spans: [span] }], data),
+          );
+        // Rule by rule, in a space where a list has no steps, it is the same function.
+        const other = interleavedSpace(undefined, []);
+        const same = spanDiagram({ ...other, canonical: true }, span);
+        expect(fingerprintBytes(other.diagram, same)).toEqual(fingerprintBytes(space.diagram, node));
       }),
       { numRuns: 400 },
     );
