@@ -17,7 +17,7 @@ export function referenceDiagram(space: Space, arches: readonly ReferenceArch[])
   for (const { auditArch, spans } of arches.toReversed()) {
     const answers = spans.map((span) => spanDiagram(space, span, known));
     const starts = spans.map(({ from }) => from);
-    const byNumber = diagram.steps(variableOf(WORD_NR, WORD_BITS - 1), starts, answers);
+    const byNumber = diagram.steps(variableOf(WORD_NR, WORD_BITS - 1), { starts, nodes: answers });
     result = chooseAt(diagram, WORD_ARCH, auditArch, byNumber, result);
   }
   return result;
@@ -98,7 +98,7 @@ function valuesDiagram({ diagram, wordwise, atoms }: Space, { rules, otherwise }
       starts.push(value + 1);
       nodes.push(other);
     }
-    return diagram.steps(variableOf(argWord(first!.arg, half), WORD_BITS - 1), starts, nodes);
+    return diagram.steps(variableOf(argWord(first!.arg, half), WORD_BITS - 1), { starts, nodes });
   };
   const onLow = new Map<number, Node>();
   for (const [high, byLow] of actions) {

@@ -29,6 +29,12 @@ const TERMINAL_LEVEL = 0xffff;
 const STEPS_PER_NODE = 24;
 const FIRST_CAPACITY = 1 << 13;
 
+/** A function by the value of a word: from each start up to the next, one node. */
+export interface Steps {
+  readonly starts: readonly number[];
+  readonly nodes: readonly Node[];
+}
+
 export class Diagram {
   readonly #budget: number;
   #stepsLeft: number;
@@ -247,35 +253,52 @@ export class Diagram {
   }
 
   /**
-   * The function of a word that is `nodes[i]` from `starts[i]` (u32, ascending from 0) up to the next start. The 32
-   * variables of the word follow each other from level `top` on, and the nodes test only what is below them.
+   * The function of a word that is `nodes[i]` where the word under `mask` is at least `starts[i]` (u32, ascending
+   * from 0) and below the next start. The 32 variables of the word follow each other from level `top` on, and the
+   * nodes test nothing above them. A node may test the word itself, but each bit outside the mask then costs twice.
    */
-  steps(top: number, starts: readonly number[], nodes: readonly Node[]): Node {
-    return this.#stepsWithin(top, 0, 2 ** 32, { starts, nodes }, 0, starts.length - 1);
+  steps(top: number, { starts, nodes }: Steps, mask = 0xffffffff): Node {
+    const tested = nodes.some((node) => this.#level[node]! < top + 32);
+    return this.#stepsBelow(31, 0, 0, { top, mask, starts, nodes, tested }, 0, starts.length - 1);
   }
 
-  /** The same for the words from `from` on, `size` of them; they begin in step `first` and end in step `last`. */
-  #stepsWithin(
-    level: number,
-    from: number,
-    size: number,
-    steps: { starts: readonly number[]; nodes: readonly Node[] },
+  /**
+   * The same for words whose bits above `bit` are those of `word`, and under the mask those of `masked`; their
+   * steps are `first` to `last`.
+   */
+  #stepsBelow(
+    bit: number,
+    word: number,
+    masked: number,
+    all: Steps & { top: number; mask: number; tested: boolean },
     first: number,
     last: number,
   ): Node {
-    if (first === last) return steps.nodes[first]!;
-    const half = from + size / 2;
-    // The step in which the lower half ends: the last one that starts below the upper half.
+    const { top, starts, nodes } = all;
+    const here = top + 31 - bit;
+    if (first === last) {
+      let node = nodes[first]!;
+      // What is known of the word answers the node's own tests of it.
+      for (let level = this.#level[node]!; level < here; level = this.#level[node]!)
+        node = (word >>> (top + 31 - level)) & 1 ? this.#high[node]! : this.#low[node]!;
+      return node;
+    }
+    const half = masked + 2 ** bit;
+    // The last step that starts below the upper half.
     let split = first;
     for (let above = last; split < above;) {
       const middle = (split + above + 1) >> 1;
-      if (steps.starts[middle]! < half) split = middle;
+      if (starts[middle]! < half) split = middle;
       else above = middle - 1;
     }
-    const upper = split < last && steps.starts[split + 1] === half ? split + 1 : split;
-    const low = this.#stepsWithin(level + 1, from, size / 2, steps, first, split);
-    const high = this.#stepsWithin(level + 1, half, size / 2, steps, upper, last);
-    return this.#make(level, low, high);
+    const low = this.#stepsBelow(bit - 1, word, masked, all, first, split);
+    const upper = word + 2 ** bit;
+    if (((all.mask >>> bit) & 1) === 0)
+      return all.tested
+        ? this.#make(here, low, this.#stepsBelow(bit - 1, upper, masked, all, first, split))
+        : low;
+    const next = split < last && starts[split + 1] === half ? split + 1 : split;
+    return this.#make(here, low, this.#stepsBelow(bit - 1, upper, half, all, next, last));
   }
 
   /** The value (u32) of the function for an input given as its sixteen words. */

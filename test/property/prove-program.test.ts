@@ -223,6 +223,78 @@ describe('the diagram of a program', () => {
     );
   });
 
+  it('has one form, whatever is tested above and below the number', () => {
+    const step = fc.oneof(
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(0xbfffffff, 0x7fffffff, 0xff, 6, 0).map((k) => insn('and', k)),
+      },
+      { weight: 2, arbitrary: fc.constantFrom(0, 0, 4, 16).map((k) => insn('ld abs', k)) },
+      {
+        weight: 6,
+        arbitrary: fc
+          .tuple(
+            fc.constantFrom<Mnemonic>('jeq', 'jgt', 'jge', 'jset'),
+            fc.oneof(fc.nat(9), fc.constantFrom(0x40000000, 0x40000003, 0x80000001)),
+            fc.nat(5),
+            fc.nat(5),
+          )
+          .map(([mnemonic, k, jt, jf]) => insn(mnemonic, k, jt, jf)),
+      },
+    );
+    const returns = [0, 1, 2, 3, 4, 5].map((data) => insn('ret', 0x50000 + data));
+    const values = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0xffffffff];
+    const words = values.concat([0x40000000, 0x40000003, 0x40000005, 0x80000001, 0xc0000003]);
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 3, maxLength: 20 }), fc.nat(99), (body, salt) => {
+        const code = [insn('ld abs', 0), ...body, ...returns];
+        const { diagram, ...space } = canonicalSpace(undefined);
+        const node = programDiagram({ diagram, ...space }, code, 'little');
+        for (const nr of words)
+          for (let turn = 0; turn < 3; turn++) {
+            const [arch, low] = [
+              words[(salt * 7 + turn) % words.length]!,
+              words[(salt + turn * 5) % words.length]!,
+            ];
+            const data = { nr, arch, ip: 0n, args: [BigInt(low), 0n, 0n, 0n, 0n, 0n] };
+            expect(diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+          }
+        // Ordered and without idle tests: with that, equal functions are one node.
+        const below = (child: number, above: number) => diagram.levelOf(child) > diagram.levelOf(above);
+        const seen = new Set<number>();
+        const visit = (at: number): void => {
+          if (diagram.isTerminal(at) || seen.has(at)) return;
+          seen.add(at);
+          const [low, high] = [diagram.low(at), diagram.high(at)];
+          expect(low !== high && below(low, at) && below(high, at)).toBe(true);
+          visit(low);
+          visit(high);
+        };
+        visit(node);
+      }),
+      { numRuns: 800 },
+    );
+  });
+
+  it('is right about chains of hundreds of tests', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(999), { minLength: 140, maxLength: 250 }), (numbers) => {
+        const code = [
+          insn('ld abs', 0),
+          ...numbers.map((nr, index) => insn('jeq', nr, numbers.length - 1 - index + (nr % 3), 0)),
+          insn('ret', 0x50001), insn('ret', 0x50002), insn('ret', 0x50003),
+        ]; // prettier-ignore
+        const { diagram, ...space } = canonicalSpace(undefined);
+        const node = programDiagram({ diagram, ...space }, code, 'little');
+        for (let nr = 0; nr < 1001; nr++) {
+          const data = { nr, arch: 0, ip: 0n, args: [0n, 0n, 0n, 0n, 0n, 0n] };
+          expect(diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it('is the same function in any order of variables', () => {
     fc.assert(
       fc.property(

@@ -55,7 +55,7 @@ describe('Diagram', () => {
     const inner = d.ite(d.variable(c), d.terminal(8), d.terminal(9));
     const starts = [0, 1, 5, 6, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
     const nodes = [7, 8, 7, 9, 10, 7, 8, 9].map((value, index) => (index === 2 ? inner : d.terminal(value)));
-    const steps = d.steps(variableOf(1, 31), starts, nodes);
+    const steps = d.steps(variableOf(1, 31), { starts, nodes });
     for (const value of starts.flatMap((start) => [start, (start - 1) >>> 0, (start + 1) >>> 0])) {
       const words = wordsWith(c);
       words[1] = value;
@@ -63,7 +63,7 @@ describe('Diagram', () => {
       expect(d.evaluate(steps, words)).toBe(d.evaluate(nodes[at]!, words));
     }
     // Every function has one node, so steps that change nothing leave none behind.
-    expect(d.steps(variableOf(1, 31), [0, 3, 9], [inner, inner, inner])).toBe(inner);
+    expect(d.steps(variableOf(1, 31), { starts: [0, 3, 9], nodes: [inner, inner, inner] })).toBe(inner);
   });
 
   it('keeps values of all 32 bits', () => {
