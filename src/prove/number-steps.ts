@@ -13,7 +13,7 @@ const ARGUMENTS = variableOf(WORD_ARGS, WORD_BITS - 1);
 const ALL_BITS = 0xffffffff;
 
 /** Steps are copied at every branch: a chain of more tests than this is joined as diagrams. */
-const MOST_STEPS = 128;
+const MOST_STEPS = 64;
 
 /** Steps over the number under a mask (u32). */
 export class NumberSteps {
