@@ -3,8 +3,7 @@ import type { Diagnostic } from '../errors.ts';
 import { buildDocker, buildSeccomp } from './build.ts';
 import { foreignBytes, foreignText } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
-import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
+import { dockerProfileShape, ociSeccompShape } from './generated/shapes.ts';
 import { MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
 import { byPlace, JsonText } from './json-text.ts';
@@ -136,11 +135,10 @@ function readDocument(
   const prefix = form === 'config' ? '/linux/seccomp' : '';
   const rules =
     form === 'docker'
-      ? { known: dockerProfileMembers, reader: 'engine' as const }
-      : { known: ociSeccompMembers, reader: 'runtime' as const, dialect: dockerProfileMembers };
+      ? { known: dockerProfileShape, reader: 'engine' as const }
+      : { known: ociSeccompShape, reader: 'runtime' as const, dialect: dockerProfileShape };
   const known = knownMembers(seccomp, rules, { document, pointer: prefix });
-  const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
-  const faults = validate(known.node, validator, { document, prefix });
+  const faults = validate(known.node, rules.known, { document, prefix });
   byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
   if (
     !hasUsableHead(
