@@ -255,11 +255,10 @@ export class Diagram {
   /**
    * The function of a word that is `nodes[i]` where the word under `mask` is at least `starts[i]` (u32, ascending
    * from 0) and below the next start. The 32 variables of the word follow each other from level `top` on, and the
-   * nodes test nothing above them. A node may test the word itself, but each bit outside the mask then costs twice.
+   * nodes test nothing above them. Where nodes test the word itself, each bit that the mask hides can cost twice.
    */
   steps(top: number, { starts, nodes }: Steps, mask = 0xffffffff): Node {
-    const tested = nodes.some((node) => this.#level[node]! < top + 32);
-    return this.#stepsBelow(31, 0, 0, { top, mask, starts, nodes, tested }, 0, starts.length - 1);
+    return this.#stepsBelow(31, 0, 0, { top, mask, starts, nodes }, 0, starts.length - 1);
   }
 
   /**
@@ -270,7 +269,7 @@ export class Diagram {
     bit: number,
     word: number,
     masked: number,
-    all: Steps & { top: number; mask: number; tested: boolean },
+    all: Steps & { top: number; mask: number },
     first: number,
     last: number,
   ): Node {
@@ -284,8 +283,8 @@ export class Diagram {
       return node;
     }
     const half = masked + 2 ** bit;
-    // The last step that starts below the upper half.
-    let split = first;
+    // The last step that starts below the upper half; of the high bits of a number, nearly always the last of all.
+    let split = starts[last]! < half ? last : first;
     for (let above = last; split < above;) {
       const middle = (split + above + 1) >> 1;
       if (starts[middle]! < half) split = middle;
@@ -293,12 +292,14 @@ export class Diagram {
     }
     const low = this.#stepsBelow(bit - 1, word, masked, all, first, split);
     const upper = word + 2 ** bit;
-    if (((all.mask >>> bit) & 1) === 0)
-      return all.tested
-        ? this.#make(here, low, this.#stepsBelow(bit - 1, upper, masked, all, first, split))
-        : low;
-    const next = split < last && starts[split + 1] === half ? split + 1 : split;
-    return this.#make(here, low, this.#stepsBelow(bit - 1, upper, half, all, next, last));
+    if ((all.mask >>> bit) & 1) {
+      const next = split < last && starts[split + 1] === half ? split + 1 : split;
+      return this.#make(here, low, this.#stepsBelow(bit - 1, upper, half, all, next, last));
+    }
+    for (let step = first; step <= split; step++)
+      if (this.#level[nodes[step]!]! <= here)
+        return this.#make(here, low, this.#stepsBelow(bit - 1, upper, masked, all, first, split));
+    return low;
   }
 
   /** The value (u32) of the function for an input given as its sixteen words. */
