@@ -4,6 +4,9 @@
  * reads the text from its beginning, and says what is to be said.
  */
 import { dockerProfileShape, ociSeccompShape } from './generated/shapes.ts';
+import { FILTER_MEMBER } from './foreign.ts';
+import { MAX_DEPTH } from './json.ts';
+import { foldKey } from './pointer.ts';
 import { DIALECT_ENTRY_MEMBERS, DIALECT_MEMBERS } from './recognise.ts';
 import { fits, isObject } from './shape.ts';
 
@@ -13,18 +16,23 @@ const MAX_PLAIN_LENGTH = 1024 * 1024;
 const LONG_NUMBER = /[0-9]{16}/;
 const BLANKS = /[ \t\r\n]+/g;
 
-/** A profile in a file of its own, of which the exact reader would find nothing to report. */
+/** A profile of which the exact reader would find nothing to report. */
 export interface PlainProfile {
-  form: 'seccomp' | 'docker';
-  /** What `JSON.parse` makes of it. */
+  form: 'seccomp' | 'docker' | 'config';
+  /** What `JSON.parse` makes of the object of the profile. */
   value: unknown;
 }
 
 export function plainProfile(source: string): PlainProfile | undefined {
-  const value = plainJson(source);
-  if (!isObject(value)) return undefined;
-  const form = usesDialect(value) ? 'docker' : 'seccomp';
-  return fits(form === 'docker' ? dockerProfileShape : ociSeccompShape, value) ? { form, value } : undefined;
+  const document = plainJson(source);
+  if (!isObject(document)) return undefined;
+  if (Object.hasOwn(document, 'linux')) {
+    const value = seccompOf(document);
+    return fits(ociSeccompShape, value) ? { form: 'config', value } : undefined;
+  }
+  const form = usesDialect(document) ? 'docker' : 'seccomp';
+  const shape = form === 'docker' ? dockerProfileShape : ociSeccompShape;
+  return fits(shape, document) ? { form, value: document } : undefined;
 }
 
 /**
@@ -52,4 +60,27 @@ function usesDialect(profile: Record<string, unknown>): boolean {
   return syscalls.some(
     (entry: unknown) => isObject(entry) && DIALECT_ENTRY_MEMBERS.some((key) => Object.hasOwn(entry, key)),
   );
+}
+
+/** Members of a config.json on Linux (config.md of the runtime-spec). */
+const CONFIG_MEMBERS = [
+  'ociVersion', 'process', 'root', 'hostname', 'domainname', 'mounts', 'hooks', 'annotations', 'linux',
+]; // prettier-ignore
+
+/** `linux.seccomp` of a document that can be nothing but a config.json, and has no other place for a profile. */
+function seccompOf(document: Record<string, unknown>): unknown {
+  const { linux } = document;
+  if (!isObject(linux) || isDeeperThan(document, MAX_DEPTH)) return undefined;
+  const looksForeign = (key: string): boolean => {
+    const value = document[key];
+    return !CONFIG_MEMBERS.includes(key) || (isObject(value) && Object.hasOwn(value, FILTER_MEMBER));
+  };
+  if (Object.keys(document).some(looksForeign)) return undefined;
+  const isStray = (key: string): boolean => key !== 'seccomp' && foldKey(key) === 'seccomp';
+  return Object.keys(linux).some(isStray) ? undefined : linux['seccomp'];
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1));
 }

@@ -65,7 +65,7 @@ function read(input: string | Uint8Array, file: string, report: Report): Profile
 /** A profile of which there is nothing to report. */
 function readPlain({ form, value }: PlainProfile, source: string, file: string): Profile {
   const common = { file, diagnostics: [], locate: makeLocator(source) };
-  const sound = { value, prefix: '', faults: [] };
+  const sound = { value, prefix: form === 'config' ? '/linux/seccomp' : '', faults: [] };
   return form === 'docker'
     ? { ...common, dialect: 'docker', form, docker: buildDocker(sound) }
     : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(sound) };

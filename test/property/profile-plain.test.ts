@@ -107,6 +107,46 @@ const profile = fc.oneof(
   ),
 );
 
+/** A config.json, with things in it that another reader might take for a profile. */
+const config = fc
+  .tuple(
+    fc.record(
+      {
+        ociVersion: fc.constantFrom<unknown>('1.2.0', 1),
+        process: fc.oneof(fc.jsonValue(), fc.constant({ filter: [], default_action: 'allow' })),
+        mounts: fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 2 }),
+        annotations: fc.dictionary(fc.constantFrom('filter', 'seccomp', 'default_action', 'Linux'), word),
+        hostname: word,
+      },
+      { requiredKeys: [] },
+    ),
+    fc.oneof(fc.constant({ defaultAction: 'SCMP_ACT_KILL', syscalls: [] }), fc.option(profile, { freq: 9 })),
+    fc.dictionary(
+      fc.constantFrom('Seccomp', 'namespaces', 'resources', 'sysctl', 'devices', 'maskedPaths'),
+      fc.jsonValue({ maxDepth: 1 }),
+      { maxKeys: 2 },
+    ),
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constant({}) },
+      fc.dictionary(
+        fc.constantFrom(
+          'Linux',
+          'seccomp',
+          'Seccomp',
+          'syscalls',
+          'DefaultAction',
+          'bundle',
+          'status',
+          'vm',
+          'flags',
+        ),
+        fc.jsonValue({ maxDepth: 1 }),
+        { maxKeys: 1 },
+      ),
+    ),
+  )
+  .map(([members, seccomp, linux, others]) => ({ ...members, linux: { ...linux, seccomp }, ...others }));
+
 /** What is put into a text somewhere, or in the place of some of it. */
 const DAMAGE = [
   '', ' ', '\n', ',', '{', '}', '[', ']', '"', ':', '\\', '\\u0041', '\\ud800', '\ud800', '\u2028', '\u00a0', '\u0001',
@@ -135,6 +175,17 @@ describe('the quick reader', () => {
       { numRuns: 1500 },
     );
     expect(taken).toBeGreaterThan(150);
+  });
+
+  test('reads every config.json as the exact one does', () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(config, fc.nat(2), (value, indent) => {
+        if (readsAlike(JSON.stringify(value, null, indent))) taken += 1;
+      }),
+      { numRuns: 1500 },
+    );
+    expect(taken).toBeGreaterThan(50);
   });
 
   test('reads every damaged profile as the exact one does', () => {
@@ -168,11 +219,18 @@ describe('the quick reader', () => {
     ['a comment', '{"defaultAction":"SCMP_ACT_ERRNO"} // allow nothing'],
     ['deep nesting', `{"defaultAction":"SCMP_ACT_ERRNO","comment":${'['.repeat(5000)}${']'.repeat(5000)}}`],
     ['no names', '{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"action":"SCMP_ACT_ALLOW"}]}'],
-    ['a config.json', '{"ociVersion":"1.2.0","linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL"}}}'],
+    ['a config.json without a profile', '{"ociVersion":"1.2.0","linux":{}}'],
+    ['a deep config.json', `{"process":${'['.repeat(100)}${']'.repeat(100)},"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL"}}}`],
     ['a large text', `{"defaultAction":"SCMP_ACT_KILL"}${' '.repeat(2 ** 20)}`],
   ])('leaves %s to the exact reader', (_, text) => {
     expect(readsAlike(text)).toBe(false);
   }); // prettier-ignore
+
+  test('reads a config.json as deep as it may be', () => {
+    const nested = `${'['.repeat(99)}${']'.repeat(99)}`;
+    const text = `{"process":${nested},"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL"}}}`;
+    expect(readsAlike(text)).toBe(true);
+  });
 
   test('reads behind a byte order mark', () => {
     expect(readsAlike('\uFEFF{"defaultAction":"SCMP_ACT_KILL","archMap":null}')).toBe(true);
