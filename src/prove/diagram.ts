@@ -27,7 +27,7 @@ export const LARGEST_NODE_BUDGET = 2 ** 26;
 const TERMINAL_LEVEL = 0xffff;
 /** Recomputation after a lost cache entry makes no nodes, so steps are bounded as well. */
 const STEPS_PER_NODE = 24;
-const FIRST_CAPACITY = 1 << 13;
+const FIRST_CAPACITY = 1 << 11;
 
 /** A function by the value of a word: from each start up to the next, one node. */
 export interface Steps {

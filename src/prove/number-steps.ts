@@ -15,27 +15,18 @@ const ALL_BITS = 0xffffffff;
 /** Steps are copied at every branch: a chain of more tests than this is joined as diagrams. */
 const MOST_STEPS = 64;
 
-/** Steps over the number under a mask (u32). */
-export class NumberSteps {
+/** Steps over the number under a mask (u32), and their diagram once it is made. */
+export interface NumberSteps extends Steps {
   readonly mask: number;
-  readonly steps: Steps;
-  #node: Node | undefined;
-
-  constructor(mask: number, steps: Steps) {
-    this.mask = mask;
-    this.steps = steps;
-  }
-
-  node(diagram: Diagram): Node {
-    return (this.#node ??= diagram.steps(NUMBER, this.steps, this.mask));
-  }
+  node: Node | undefined;
 }
 
 /** What a state of the program gives. */
 export type Outcome = Node | NumberSteps;
 
 export function nodeOf(diagram: Diagram, outcome: Outcome): Node {
-  return typeof outcome === 'number' ? outcome : outcome.node(diagram);
+  if (typeof outcome === 'number') return outcome;
+  return (outcome.node ??= diagram.steps(NUMBER, outcome, outcome.mask));
 }
 
 /** `then` where a test of the number holds, `otherwise` elsewhere. */
@@ -53,12 +44,12 @@ export function chooseByNumber(space: Space, test: WordTest, then: Outcome, othe
   append(starts, nodes, outside, 0, first - 1);
   append(starts, nodes, inside, first, last);
   append(starts, nodes, outside, last + 1, ALL_BITS);
-  return nodes.length === 1 ? nodes[0]! : new NumberSteps(mask, { starts, nodes });
+  return nodes.length === 1 ? nodes[0]! : { mask, starts, nodes, node: undefined };
 }
 
 /** An outcome as steps under a mask; undefined where it tests what must not be below a test of the number. */
 function stepsOf(diagram: Diagram, mask: number, outcome: Outcome): Steps | undefined {
-  if (typeof outcome !== 'number' && outcome.mask === mask) return outcome.steps;
+  if (typeof outcome !== 'number' && outcome.mask === mask) return outcome;
   const node = nodeOf(diagram, outcome);
   const level = diagram.levelOf(node);
   if (level < NUMBER) return undefined;
