@@ -18,7 +18,7 @@ export function syscallModules(files: TableFiles): Output[] {
     byCodeUnit,
   );
   return [
-    ...tables.map(tableModule),
+    ...tables.map((table) => tableModule(table, names)),
     unionModule(files, names, newestRelease(tables)),
     sinceModule(files, names),
     errnoModule(files),
@@ -64,10 +64,19 @@ function readTable(files: TableFiles, name: TableName): Table {
   return { name, tsv, sum, calls };
 }
 
-function tableModule({ name, tsv, sum, calls }: Table): Output {
-  const names = calls.map((call) => call[1]);
+/** A table has the ids of its names, not the names: text and hash are there once, in the union. */
+function tableModule({ name, tsv, sum, calls }: Table, union: readonly string[]): Output {
+  const idOf = new Map(union.map((call, id) => [call, id]));
+  const ids = calls.map((call) => idOf.get(call[1])!);
   const numbers = calls.map((call) => call[0]);
-  return module(name, [`${tsv.file}, sha256 ${sum}`], [nameIndex(names), arrayOf('numbers', numbers)]);
+  return module(
+    name,
+    [`${tsv.file}, sha256 ${sum}`],
+    [
+      `/** Positions among the names of union.ts, in the order of the numbers. */\n${arrayOf('ids', ids)}`,
+      arrayOf('numbers', numbers),
+    ],
+  );
 }
 
 /** Ids are positions in the list of all names, sorted by code unit. */

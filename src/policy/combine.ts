@@ -16,8 +16,11 @@ export function describeAction(value: number): string {
 export interface Combiner {
   /** The decision that always gives one return value. */
   constant(action: number): Decision;
-  /** What all the rules on one number mean together, in profile order. */
-  combine(rules: readonly Rule[], arch: Arch): Decision;
+  /**
+   * What all the rules on one number mean together: those with conditions, in profile order, and (`always`) what the
+   * first one without conditions decides, if there is one.
+   */
+  combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision;
 }
 
 /**
@@ -61,11 +64,10 @@ export function makeCombiner(
     return intern({ rules: [], otherwise: action });
   }
 
-  function combine(rules: readonly Rule[], arch: Arch): Decision {
-    const unconditional = rules.find((rule) => rule.conditions.length === 0);
-    if (unconditional) {
-      reportBypassed(unconditional, rules, arch, reported, report);
-      return constant(unconditional.action);
+  function combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision {
+    if (always !== undefined) {
+      reportBypassed(always.otherwise, rules, arch, reported, report);
+      return always;
     }
     const distinct = new Map<string, Rule>();
     for (const rule of rules) {
@@ -170,20 +172,19 @@ function overlapping(
 
 /** socketcall or ipc allowed outright: then the conditions on the calls behind it do not hold there. */
 function reportBypassed(
-  unconditional: Rule,
+  always: number,
   rules: readonly Rule[],
   arch: Arch,
   reported: Set<string>,
   report: (d: Diagnostic) => void,
 ): void {
-  if (unconditional.by !== undefined) return;
   for (const rule of rules) {
     if (rule.by === undefined || rule.entry.args.length === 0) continue;
     if (!isNews(reported, 'MULTIPLEXED_BYPASS', rule)) continue;
     report(
       diagnostic(
         'MULTIPLEXED_BYPASS',
-        { name: rule.name, by: rule.by, arch: arch.name, action: describeAction(unconditional.action) },
+        { name: rule.name, by: rule.by, arch: arch.name, action: describeAction(always) },
         { pointer: rule.entry.pointer },
       ),
     );

@@ -67,10 +67,13 @@ export function enosysStub(
 }
 
 /**
- * The calls that get ENOSYS because the profile's author cannot have known them: not named there, and newer than
- * `target.enosysAfter` on this architecture. The numbers behind the last call are in {@link beyondTable}.
+ * The calls (positions in the table) that get ENOSYS because the profile's author cannot have known them: not named
+ * there, and newer than `target.enosysAfter` on this architecture. The numbers behind the last call are in {@link beyondTable}.
  */
-export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }: EnosysContext): Layer[] {
+export function callsAfter(
+  abi: Arch,
+  { seccomp, target, tables, defaultAction }: EnosysContext,
+): { position: number; action: number }[] {
   const limit = target.enosysAfter;
   if (limit === undefined || !givesEnosys(defaultAction)) return [];
   const table = tables.of(abi.name);
@@ -81,7 +84,7 @@ export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }
     return since.major > limit.major || (since.major === limit.major && since.minor > limit.minor);
   };
   const action = enosys(abi);
-  return table.entries().flatMap(([nr, name]) => (isNewer(name) ? [{ from: nr, to: nr, action }] : []));
+  return table.entries().flatMap(([, name], position) => (isNewer(name) ? [{ position, action }] : []));
 }
 
 /** Numbers that stand apart from the ordinary ones: ARM's private calls, and x32's own entry points. */
@@ -90,10 +93,7 @@ const APART: Partial<Record<Arch['name'], number>> = { ARM: 0xf0001, X32: X32_SY
 /** The unassigned numbers behind an architecture's last ordinary call: where the kernel's next calls will be. */
 export function beyondTable(abi: Arch, { target, tables, defaultAction }: EnosysContext): Layer[] {
   if (target.enosysAfter === undefined || !givesEnosys(defaultAction)) return [];
-  const numbers = tables
-    .of(abi.name)
-    .entries()
-    .map(([nr]) => nr);
+  const { numbers } = tables.of(abi.name);
   const apart = APART[abi.name] ?? MAX_NR;
   const last = numbers.findLast((nr) => nr < apart)!;
   // Bit 30 under x86_64's audit arch is x32's, listed or not.

@@ -8,12 +8,13 @@ import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { makeCombiner } from './combine.ts';
 import type { Combiner } from './combine.ts';
+import { decideCalls } from './decide.ts';
 import type { EnosysContext } from './enosys.ts';
 import { beyondTable, callsAfter, enosysStub, givesEnosys } from './enosys.ts';
 import { MAX_NR, overlay, rangesOf } from './ranges.ts';
-import { effectiveEntries, reportLostBits, returnValue, rulesByNumber } from './rules.ts';
+import { effectiveEntries, reportLostBits, returnValue } from './rules.ts';
 import type { EffectiveEntry } from './rules.ts';
-import type { ArchPolicy, Decision, DecisionRange, Policy } from './types.ts';
+import type { ArchPolicy, DecisionRange, Policy } from './types.ts';
 
 /** What an architecture outside the filter gets, whatever the default action. docs/semantics.md section 3. */
 const BAD_ARCH_ACTION = SECCOMP_RET_KILL_THREAD;
@@ -79,14 +80,17 @@ function groupByAuditArch(arches: readonly Arch[]): Arch[][] {
 
 function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
   const { combiner, entries, tables, defaultAction } = context;
-  const decided = new Map<number, Decision>();
-  for (const abi of abis) {
-    for (const { from, action } of callsAfter(abi, context)) decided.set(from, combiner.constant(action));
-    for (const [nr, rules] of rulesByNumber(entries, abi, tables))
-      decided.set(nr, combiner.combine(rules, abi));
-  }
+  const decided = abis.map((abi) => {
+    const table = tables.of(abi.name);
+    const decisions = decideCalls(entries, abi, table, combiner);
+    for (const { position, action } of callsAfter(abi, context))
+      decisions[position] ??= combiner.constant(action);
+    return { numbers: table.numbers, decisions };
+  });
   const byDefault = combiner.constant(defaultAction);
   const refused = combiner.constant(BAD_ARCH_ACTION);
+  // X32's numbers are all above X86_64's.
+  decided.sort((a, b) => a.numbers[0]! - b.numbers[0]!);
   let ranges = rangesOf(decided, byDefault);
   for (const layer of foreignAbi(abis)) ranges = overlay(ranges, { ...layer, decision: refused });
   const enosys = [...abis.flatMap((abi) => beyondTable(abi, context)), ...enosysStub(abis, context)];

@@ -3,16 +3,29 @@ import type { Decision, DecisionRange } from './types.ts';
 /** The largest syscall number: 2^32-1. */
 export const MAX_NR = 0xffffffff;
 
-/** Ranges over all numbers: what was decided for single ones, `otherwise` everywhere else. */
-export function rangesOf(decided: ReadonlyMap<number, Decision>, otherwise: Decision): DecisionRange[] {
-  const ranges: DecisionRange[] = [];
-  let next = 0;
-  for (const [nr, decision] of [...decided].toSorted(([a], [b]) => a - b)) {
-    if (nr > next) append(ranges, { from: next, to: nr - 1, decision: otherwise });
-    append(ranges, { from: nr, to: nr, decision });
-    next = nr + 1;
-  }
-  if (next <= MAX_NR) append(ranges, { from: next, to: MAX_NR, decision: otherwise });
+/** Numbers (ascending) and what is decided about each of them, if anything. */
+export interface Decided {
+  numbers: readonly number[];
+  decisions: readonly (Decision | undefined)[];
+}
+
+/** Ranges over all numbers: what was decided for single ones, `otherwise` everywhere else. `parts` ascend too. */
+export function rangesOf(parts: readonly Decided[], otherwise: Decision): DecisionRange[] {
+  const first = { from: 0, to: -1, decision: otherwise };
+  const ranges: DecisionRange[] = [first];
+  let last = first;
+  const extend = (to: number, decision: Decision): void => {
+    if (last.decision === decision) last.to = to;
+    else ranges.push((last = { from: last.to + 1, to, decision }));
+  };
+  for (const { numbers, decisions } of parts)
+    for (let index = 0; index < numbers.length; index++) {
+      const nr = numbers[index]!;
+      if (nr > last.to + 1) extend(nr - 1, otherwise);
+      extend(nr, decisions[index] ?? otherwise);
+    }
+  if (last.to < MAX_NR) extend(MAX_NR, otherwise);
+  if (first.to < 0) ranges.shift();
   return ranges;
 }
 

@@ -7,23 +7,25 @@ import type { Seccomp, SyscallArg, SyscallEntry } from '../profile/types.ts';
 import { nearestNames } from '../syscalls/lookup.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
-import { losesBits, normalise } from './condition.ts';
-import { multiplexed } from './multiplex.ts';
+import { losesBits } from './condition.ts';
 import type { Condition } from './types.ts';
 
 /** An entry of the profile that takes part in the filter: its return value, and how its `args` combine. */
 export interface EffectiveEntry {
   entry: SyscallEntry;
+  /** Those of its names that some architecture has. */
   names: string[];
+  /** The id of each of them, see {@link SyscallTables.idOf}. */
+  ids: number[];
   /** u32 return value. */
   action: number;
   /** Each inner list is one rule: all of its conditions must hold. One empty list: no conditions. */
   alternatives: SyscallArg[][];
 }
 
-/** A rule on one number of one architecture. */
+/** A rule with conditions on one number of one architecture. */
 export interface Rule {
-  /** Argument indexes ascending, each at most once; empty: unconditional. */
+  /** At least one, argument indexes ascending, each at most once. */
   conditions: Condition[];
   /** u32 return value. */
   action: number;
@@ -83,7 +85,7 @@ export function effectiveEntries(
       report(diagnostic('MISSING_NAMES', {}, { pointer, severity }));
       continue;
     }
-    const names = knownNames(entry, target, tables, report);
+    const known = knownNames(entry.names, entry, target, tables, report);
     const alternatives = combineArgs(entry, target, report);
     checkNotify(entry, target, report);
     // Dropped before its names count, so it shadows nothing: docs/semantics.md section 5.1.
@@ -92,7 +94,7 @@ export function effectiveEntries(
         report(diagnostic('ENTRY_EQUALS_DEFAULT', { action: entry.action }, { pointer }));
       continue;
     }
-    effective.push({ entry, names, action, alternatives });
+    effective.push({ entry, ...known, action, alternatives });
   }
   return effective;
 }
@@ -103,29 +105,37 @@ function namePointer(entry: SyscallEntry, index: number): string {
 }
 
 function knownNames(
+  written: readonly string[],
   entry: SyscallEntry,
   target: Target,
   tables: SyscallTables,
   report: (d: Diagnostic) => void,
-): string[] {
-  return (entry.names ?? []).filter((name, index) => {
-    if (tables.isKnown(name)) return true;
-    const [nearest] = nearestNames(name, 1);
-    const hint = nearest === undefined ? undefined : `did you mean "${nearest}"?`;
-    const severity = target.failUnknown ? 'error' : 'warning';
-    report(
-      diagnostic(
-        'UNKNOWN_SYSCALL',
-        { name },
-        { pointer: namePointer(entry, index), severity, ...(hint === undefined ? {} : { hint }) },
-      ),
-    );
-    return false;
-  });
+): Pick<EffectiveEntry, 'names' | 'ids'> {
+  const names: string[] = [];
+  const ids: number[] = [];
+  for (let index = 0; index < written.length; index++) {
+    const name = written[index]!;
+    const id = tables.idOf(name);
+    if (id < 0) {
+      reportUnknown(name, namePointer(entry, index), target, report);
+      continue;
+    }
+    names.push(name);
+    ids.push(id);
+  }
+  return { names, ids };
+}
+
+function reportUnknown(name: string, pointer: string, target: Target, report: (d: Diagnostic) => void): void {
+  const [nearest] = nearestNames(name, 1);
+  const hint = nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` };
+  const severity = target.failUnknown ? 'error' : 'warning';
+  report(diagnostic('UNKNOWN_SYSCALL', { name }, { pointer, severity, ...hint }));
 }
 
 /** All conditions in one rule, or one rule each when an argument index repeats. docs/semantics.md 5.4 to 5.7. */
 function combineArgs(entry: SyscallEntry, target: Target, report: (d: Diagnostic) => void): SyscallArg[][] {
+  if (entry.args.length === 0) return [[]];
   const pointer = `${entry.pointer}/args`;
   const looksAtSix = target.semantics === 'crun';
   if (entry.args.length > MAX_ARGS && looksAtSix)
@@ -142,56 +152,6 @@ function checkNotify(entry: SyscallEntry, target: Target, report: (d: Diagnostic
   const index = entry.names?.indexOf('write') ?? -1;
   if (entry.action === 'SCMP_ACT_NOTIFY' && index >= 0 && !target.force)
     report(diagnostic('NOTIFY_ON_WRITE', {}, { pointer: namePointer(entry, index) }));
-}
-
-/**
- * The rules of every number of one architecture, in profile order. A name that has a multiplexed form makes two
- * rules: the direct one, and one on socketcall or ipc where the selector takes the place of any condition on
- * argument 0. docs/semantics.md section 6.3.
- */
-export function rulesByNumber(
-  entries: readonly EffectiveEntry[],
-  arch: Arch,
-  tables: SyscallTables,
-): Map<number, Rule[]> {
-  const table = tables.of(arch.name);
-  const rules = new Map<number, Rule[]>();
-  const add = (nr: number, rule: Rule) => {
-    const list = rules.get(nr);
-    if (list) list.push(rule);
-    else rules.set(nr, [rule]);
-  };
-  for (const { entry, names, action, alternatives } of entries) {
-    const normalised = alternatives.map((args) => args.map((arg) => normalise(arg, arch.wordBits)));
-    for (const name of names) {
-      const nr = table.numberOf(name);
-      const mux = multiplexed(name, arch);
-      for (const all of normalised) {
-        const conditions = all.filter((c) => !alwaysTrue(c));
-        if (nr !== undefined) add(nr, { conditions, action, entry, name });
-        if (mux !== undefined) {
-          const selector: Condition = {
-            arg: 0,
-            comparator: 'eq',
-            value: mux.call,
-            mask: arch.wordBits === 64 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn,
-            bits: arch.wordBits,
-          };
-          const rest = conditions.filter((c) => c.arg !== 0);
-          add(mux.nr, { conditions: [selector, ...rest], action, entry, name, by: mux.by });
-        }
-      }
-    }
-  }
-  return rules;
-}
-
-/**
- * Only an empty mask makes a condition not count; `>= 0` is always true too, but a rule with it stays a conditional
- * one, as it does in libseccomp.
- */
-function alwaysTrue(condition: Condition): boolean {
-  return condition.comparator === 'masked_eq' && condition.mask === 0n;
 }
 
 /** Warns of constants that a 32-bit architecture of the filter cuts. docs/semantics.md section 8.3. */

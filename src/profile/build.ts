@@ -1,7 +1,6 @@
 import { ACTION_NAMES } from '../action.ts';
-import type { ActionName } from '../action.ts';
-import type { JsonNode } from './json.ts';
 import { tokensOf } from './pointer.ts';
+import { isObject } from './shape.ts';
 import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 import type {
   DockerCondition,
@@ -14,59 +13,69 @@ import type {
 } from './types.ts';
 
 /**
- * From a validated tree to typed values. What a fault stands in is left out: an entry as a whole, so that no
+ * From validated values to typed ones. What a fault stands in is left out: an entry as a whole, so that no
  * rule ever means something else than was written.
  */
 export interface Sound {
-  /** The object of the profile, with known members only. */
-  tree: JsonNode;
+  /**
+   * The object of the profile, with known members only, as plain values; whole numbers are bigints where a number
+   * would not be exact.
+   */
+  value: unknown;
   /** Pointer of that object in the user's document. */
   prefix: string;
-  /** Pointers, from the tree, of what is faulty. */
+  /** Pointers, from the object, of what is faulty. */
   faults: readonly string[];
 }
 
-export function buildSeccomp({ tree, prefix, faults }: Sound): Seccomp {
+type Values = Readonly<Record<string, unknown>>;
+
+export function buildSeccomp({ value, prefix, faults }: Sound): Seccomp {
+  const profile = object(value);
   const isSound = soundParts(faults);
-  const syscalls = elements(tree, 'syscalls', prefix, isSound).map(({ node, pointer }): SyscallEntry => {
-    const names = member(node, 'names');
-    const errnoRet = number(member(node, 'errnoRet'));
-    return {
-      names: names && strings(names),
-      action: action(node),
-      ...(errnoRet === undefined ? {} : { errnoRet }),
-      args: args(node),
-      pointer,
-    };
-  });
-  return { ...buildHead(tree, prefix, isSound), syscalls, pointer: prefix };
+  const syscalls = elements(profile, 'syscalls', prefix, isSound).map(
+    ({ element, pointer }): SyscallEntry => {
+      const entry = object(element);
+      const { names } = entry;
+      const errnoRet = number(entry['errnoRet']);
+      return {
+        names: isAbsent(names) ? undefined : strings(names),
+        action: known(text(entry['action']), ACTION_NAMES),
+        ...(errnoRet === undefined ? {} : { errnoRet }),
+        args: args(entry['args']),
+        pointer,
+      };
+    },
+  );
+  return { ...buildHead(profile, prefix, isSound), syscalls, pointer: prefix };
 }
 
-export function buildDocker({ tree, prefix, faults }: Sound): DockerProfile {
+export function buildDocker({ value, prefix, faults }: Sound): DockerProfile {
+  const profile = object(value);
   const isSound = soundParts(faults);
-  const defaultErrno = isSound('/defaultErrno') ? optionalText(tree, 'defaultErrno') : undefined;
-  const archMap = elements(tree, 'archMap', prefix, isSound).map(({ node, pointer }) => ({
-    architecture: text(member(node, 'architecture')),
-    subArchitectures: strings(member(node, 'subArchitectures')),
-    pointer,
-  }));
-  const syscalls = elements(tree, 'syscalls', prefix, isSound).map(({ node, pointer }): DockerEntry => {
-    const name = optionalText(node, 'name');
-    const errnoRet = number(member(node, 'errnoRet'));
-    const errno = optionalText(node, 'errno');
+  const defaultErrno = isSound('/defaultErrno') ? optionalText(profile['defaultErrno']) : undefined;
+  const archMap = elements(profile, 'archMap', prefix, isSound).map(({ element, pointer }) => {
+    const { architecture, subArchitectures } = object(element);
+    return { architecture: text(architecture), subArchitectures: strings(subArchitectures), pointer };
+  });
+  const syscalls = elements(profile, 'syscalls', prefix, isSound).map(({ element, pointer }): DockerEntry => {
+    const entry = object(element);
+    const name = optionalText(entry['name']);
+    const errnoRet = number(entry['errnoRet']);
+    const errno = optionalText(entry['errno']);
     return {
       ...(name === undefined ? {} : { name }),
-      names: strings(member(node, 'names')),
-      action: action(node),
+      names: strings(entry['names']),
+      action: known(text(entry['action']), ACTION_NAMES),
       ...(errnoRet === undefined ? {} : { errnoRet }),
       ...(errno === undefined ? {} : { errno }),
-      args: args(node),
-      includes: condition(member(node, 'includes')),
-      excludes: condition(member(node, 'excludes')),
+      args: args(entry['args']),
+      includes: condition(entry['includes']),
+      excludes: condition(entry['excludes']),
       pointer,
     };
   });
-  const head = buildHead(tree, prefix, isSound);
+  const head = buildHead(profile, prefix, isSound);
   return { ...head, ...(defaultErrno === undefined ? {} : { defaultErrno }), archMap, syscalls };
 }
 
@@ -74,28 +83,28 @@ type IsSound = (pointer: string) => boolean;
 type Head = Omit<Seccomp, 'syscalls' | 'pointer'>;
 
 /** Members that both forms share. */
-function buildHead(tree: JsonNode, prefix: string, isSound: IsSound): Head {
-  const soundMember = (key: string) => (isSound(`/${key}`) ? member(tree, key) : undefined);
-  const defaultAction = optionalText(tree, 'defaultAction');
-  const defaultErrnoRet = number(soundMember('defaultErrnoRet'));
-  const listenerPath = text(soundMember('listenerPath'));
-  const listenerMetadata = text(soundMember('listenerMetadata'));
+function buildHead(profile: Values, prefix: string, isSound: IsSound): Head {
+  const sound = (key: string) => (isSound(`/${key}`) ? profile[key] : undefined);
+  const defaultAction = optionalText(profile['defaultAction']);
+  const defaultErrnoRet = number(sound('defaultErrnoRet'));
+  const listenerPath = text(sound('listenerPath'));
+  const listenerMetadata = text(sound('listenerMetadata'));
   return {
     defaultAction: defaultAction === undefined ? undefined : known(defaultAction, ACTION_NAMES),
     ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
-    architectures: elements(tree, 'architectures', prefix, isSound).map(({ node, pointer }) => ({
-      name: text(node),
+    architectures: elements(profile, 'architectures', prefix, isSound).map(({ element, pointer }) => ({
+      name: text(element),
       pointer,
     })),
-    flags: flags(tree, prefix, isSound),
+    flags: flags(profile, prefix, isSound),
     ...(listenerPath === '' ? {} : { listenerPath }),
     ...(listenerMetadata === '' ? {} : { listenerMetadata }),
   };
 }
 
-function flags(tree: JsonNode, prefix: string, isSound: IsSound): FlagName[] | undefined {
-  if (member(tree, 'flags') === undefined) return undefined;
-  return elements(tree, 'flags', prefix, isSound).map(({ node }) => known(text(node), FLAG_NAMES));
+function flags(profile: Values, prefix: string, isSound: IsSound): FlagName[] | undefined {
+  if (isAbsent(profile['flags'])) return undefined;
+  return elements(profile, 'flags', prefix, isSound).map(({ element }) => known(text(element), FLAG_NAMES));
 }
 
 /** Tells whether there is no fault at a pointer or below. */
@@ -108,75 +117,74 @@ function soundParts(faults: readonly string[]): IsSound {
   return (pointer) => !faulty.has(pointer);
 }
 
-/** Present and not null. */
-function member(node: JsonNode, key: string): JsonNode | undefined {
-  if (node.kind !== 'object') return undefined;
-  const value = node.members.find((m) => m.key === key)?.value;
-  return value?.kind === 'null' ? undefined : value;
-}
-
 function elements(
-  tree: JsonNode,
+  profile: Values,
   key: string,
   prefix: string,
   isSound: IsSound,
-): { node: JsonNode; pointer: string }[] {
-  const list = member(tree, key);
-  if (list?.kind !== 'array') return [];
-  return list.items.flatMap((node, index) =>
-    isSound(`/${key}/${index}`) ? [{ node, pointer: `${prefix}/${key}/${index}` }] : [],
+): { element: unknown; pointer: string }[] {
+  const list = profile[key];
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((element: unknown, index) =>
+    isSound(`/${key}/${index}`) ? [{ element, pointer: `${prefix}/${key}/${index}` }] : [],
   );
 }
 
-function text(node: JsonNode | undefined): string {
-  return node?.kind === 'string' ? node.value : '';
+function object(value: unknown): Values {
+  return isObject(value) ? value : {};
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 /** Absent when empty too, which to Go is the same. */
-function optionalText(node: JsonNode, key: string): string | undefined {
-  return text(member(node, key)) || undefined;
+function optionalText(value: unknown): string | undefined {
+  return text(value) || undefined;
 }
 
-function strings(node: JsonNode | undefined): string[] {
-  return node?.kind === 'array' ? node.items.map(text) : [];
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? (value as string[]) : [];
 }
 
-function integer(node: JsonNode | undefined): bigint {
-  return node?.kind === 'number' ? BigInt(node.text) : 0n;
+function integer(value: unknown): bigint {
+  return typeof value === 'bigint' || typeof value === 'number' ? BigInt(value) : 0n;
 }
 
-function number(node: JsonNode | undefined): number | undefined {
-  return node && Number(integer(node));
+function number(value: unknown): number | undefined {
+  return isAbsent(value) ? undefined : Number(value);
 }
 
 /** @throws Error when the schema lets a word pass that the types do not have: the two must agree. */
 function known<T extends string>(word: string, words: readonly T[]): T {
-  const found = words.find((candidate) => candidate === word);
+  const found = words[words.indexOf(word as T)];
   if (found === undefined) throw new Error(`the schema let "${word}" pass`);
   return found;
 }
 
-function action(node: JsonNode): ActionName {
-  return known(text(member(node, 'action')), ACTION_NAMES);
+function args(list: unknown): SyscallArg[] {
+  if (!Array.isArray(list)) return [];
+  return list.map((element) => {
+    const arg = object(element);
+    return {
+      index: Number(arg['index']),
+      value: integer(arg['value']),
+      valueTwo: integer(arg['valueTwo']),
+      op: known(text(arg['op']), OPERATOR_NAMES),
+    };
+  });
 }
 
-function args(node: JsonNode): SyscallArg[] {
-  const list = member(node, 'args');
-  if (list?.kind !== 'array') return [];
-  return list.items.map((arg) => ({
-    index: Number(integer(member(arg, 'index'))),
-    value: integer(member(arg, 'value')),
-    valueTwo: integer(member(arg, 'valueTwo')),
-    op: known(text(member(arg, 'op')), OPERATOR_NAMES),
-  }));
-}
-
-function condition(node: JsonNode | undefined): DockerCondition {
-  const minKernel = node && member(node, 'minKernel');
+function condition(value: unknown): DockerCondition {
+  const { caps, arches, minKernel } = object(value);
   return {
-    caps: strings(node && member(node, 'caps')),
-    arches: strings(node && member(node, 'arches')),
+    caps: strings(caps),
+    arches: strings(arches),
     // Empty is not absent here: Docker reads it as 0.0.
-    ...(minKernel === undefined ? {} : { minKernel: text(minKernel) }),
+    ...(isAbsent(minKernel) ? {} : { minKernel: text(minKernel) }),
   };
 }

@@ -145,10 +145,13 @@ export function isFeatures(seccomp: JsonObject): boolean {
   );
 }
 
+/** What seccompiler's object for a thread has and a profile has not. */
+export const FILTER_MEMBER = 'filter';
+
 function isThreadFilter(node: JsonNode): boolean {
   if (node.kind !== 'object') return false;
   const keys = new Set(node.members.map(({ key }) => key));
-  return keys.has('filter') && (keys.has('default_action') || keys.has('mismatch_action'));
+  return keys.has(FILTER_MEMBER) && (keys.has('default_action') || keys.has('mismatch_action'));
 }
 
 function isString(node: JsonNode | undefined, value: string): boolean {

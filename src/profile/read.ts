@@ -3,16 +3,18 @@ import type { Diagnostic } from '../errors.ts';
 import { buildDocker, buildSeccomp } from './build.ts';
 import { foreignBytes, foreignText } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
-import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
+import { dockerProfileShape, ociSeccompShape } from './generated/shapes.ts';
 import { MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
-import { byPlace } from './json-text.ts';
+import { byPlace, JsonText } from './json-text.ts';
 import { knownMembers } from './members.ts';
+import { offsetOf } from './place.ts';
+import { plainProfile } from './plain.ts';
+import type { PlainProfile } from './plain.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';
-import { isAbsentAction, validate } from './validate.ts';
+import { exactValue, isAbsentAction, validate } from './validate.ts';
 
 export interface ReadOptions {
   /** Name of the input for messages; `-` for stdin. */
@@ -47,6 +49,8 @@ type Report = (found: Diagnostic) => void;
 function read(input: string | Uint8Array, file: string, report: Report): Profile | undefined {
   const source = textOf(input, report);
   if (source === undefined) return undefined;
+  const plain = plainProfile(source);
+  if (plain) return readPlain(plain, source, file);
   const notJson = foreignText(source);
   if (notJson) {
     refuse(notJson, report);
@@ -56,6 +60,30 @@ function read(input: string | Uint8Array, file: string, report: Report): Profile
   document.diagnostics.forEach(report);
   const { root } = document;
   return root && readDocument({ ...document, root }, file, report);
+}
+
+/** A profile of which there is nothing to report. */
+function readPlain({ form, value }: PlainProfile, source: string, file: string): Profile {
+  const common = { file, diagnostics: [], locate: makeLocator(source) };
+  const sound = { value, prefix: form === 'config' ? '/linux/seccomp' : '', faults: [] };
+  return form === 'docker'
+    ? { ...common, dialect: 'docker', form, docker: buildDocker(sound) }
+    : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(sound) };
+}
+
+/** So many places are looked for one by one; for whoever wants more, the tree with all places is made. */
+const FEW_PLACES = 4;
+
+/** Places in a text that is known to be right. */
+function makeLocator(source: string): Profile['locate'] {
+  const text = new JsonText(source);
+  let asked = 0;
+  let document: JsonDocument | undefined;
+  return (pointer) => {
+    if (++asked <= FEW_PLACES) return text.positionAt(offsetOf(source, pointer));
+    document ??= parseJson(source);
+    return document.positionAt(find(document.root!, pointer).node.offset);
+  };
 }
 
 /** Decodes UTF-8 and takes a byte order mark off. */
@@ -107,11 +135,10 @@ function readDocument(
   const prefix = form === 'config' ? '/linux/seccomp' : '';
   const rules =
     form === 'docker'
-      ? { known: dockerProfileMembers, reader: 'engine' as const }
-      : { known: ociSeccompMembers, reader: 'runtime' as const, dialect: dockerProfileMembers };
+      ? { known: dockerProfileShape, reader: 'engine' as const }
+      : { known: ociSeccompShape, reader: 'runtime' as const, dialect: dockerProfileShape };
   const known = knownMembers(seccomp, rules, { document, pointer: prefix });
-  const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
-  const faults = validate(known.node, validator, { document, prefix });
+  const faults = validate(known.node, rules.known, { document, prefix });
   byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
   if (
     !hasUsableHead(
@@ -121,7 +148,7 @@ function readDocument(
   )
     return undefined;
 
-  const sound = { tree: known.node, prefix, faults: faults.map(({ pointer }) => pointer) };
+  const sound = { value: exactValue(known.node), prefix, faults: faults.map(({ pointer }) => pointer) };
   return form === 'docker'
     ? { ...common, dialect: 'docker', form, docker: buildDocker(sound) }
     : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(sound) };

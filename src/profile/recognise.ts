@@ -2,11 +2,11 @@ import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { FEATURES, foreignObject, isFeatures, unknownDocument } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { ociSeccompMembers } from './generated/members.ts';
+import { ociSeccompShape } from './generated/shapes.ts';
 import { quote } from './json-text.ts';
 import type { JsonNode, JsonObject } from './json.ts';
-import type { Members } from './members.ts';
 import { escapeToken, foldKey } from './pointer.ts';
+import type { Shape } from './shape.ts';
 
 /** What a document is, told by its shape, and where its profile stands. */
 export type Recognised =
@@ -21,8 +21,8 @@ const PROFILE_MEMBERS = [
 ]; // prettier-ignore
 
 /** Members that only the Docker dialect has; `name` and the rest stand in an entry. */
-const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
-const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
+export const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
+export const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
 
 /** docs/semantics.md sections 1.1 and 11. */
 export function recognise(root: JsonNode): Recognised {
@@ -104,27 +104,27 @@ function ownDialect(root: JsonObject): Foreign | undefined {
  */
 function isDockerDialect(root: JsonObject): boolean {
   if (root.members.some(({ key }) => isOneOf(key, DIALECT_MEMBERS))) return true;
-  if (misspelt(root, ociSeccompMembers)) return true;
-  const entryMembers = elementMembers(ociSeccompMembers, 'syscalls');
-  const argMembers = elementMembers(entryMembers, 'args');
+  if (misspelt(root, ociSeccompShape)) return true;
+  const entryShape = elementShape(ociSeccompShape, 'syscalls');
+  const argShape = elementShape(entryShape, 'args');
   return objectsIn(valueOf(root, 'syscalls')).some(
     (entry) =>
       entry.members.some(({ key }) => isOneOf(key, DIALECT_ENTRY_MEMBERS)) ||
-      misspelt(entry, entryMembers) ||
-      objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
+      misspelt(entry, entryShape) ||
+      objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argShape)),
   );
 }
 
 /** Whether a member is one that the form knows, but in another case. */
-function misspelt(object: JsonObject, members: Members | null): boolean {
-  if (members === null || !('members' in members)) return false;
-  const names = Object.keys(members.members);
+function misspelt(object: JsonObject, shape: Shape | null): boolean {
+  if (shape?.kind !== 'object') return false;
+  const names = Object.keys(shape.members);
   return object.members.some(({ key }) => !names.includes(key) && isOneOf(key, names));
 }
 
-function elementMembers(members: Members | null, key: string): Members | null {
-  const list = members && 'members' in members ? members.members[key] : null;
-  return list && 'items' in list ? list.items : null;
+function elementShape(shape: Shape | null, key: string): Shape | null {
+  const list = shape?.kind === 'object' ? shape.members[key] : null;
+  return list?.kind === 'array' ? list.items : null;
 }
 
 function objectsIn(node: JsonNode | undefined): JsonObject[] {

@@ -6,21 +6,9 @@ import type { JsonDocument, JsonNode } from './json.ts';
 import { quote } from './json-text.ts';
 import { didYouMean } from './nearest.ts';
 import { find, tokensOf } from './pointer.ts';
+import { misfits } from './shape.ts';
+import type { Misfit, Shape } from './shape.ts';
 import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
-
-/** What a compiled schema reports; the part of ajv's ErrorObject that is used here. */
-export interface ValidationError {
-  /** RFC 6901. */
-  instancePath: string;
-  keyword: string;
-  params: { type?: string | string[]; missingProperty?: string; limit?: number };
-}
-
-/** A schema compiled by ajv. `errors` holds what the last call found. */
-export interface Validator {
-  (data: unknown): boolean;
-  errors?: ValidationError[] | null;
-}
 
 /** A fault, and which part of the tree cannot be used for it. */
 export interface Fault {
@@ -36,42 +24,42 @@ export interface Fault {
  */
 export function validate(
   tree: JsonNode,
-  validator: Validator,
+  shape: Shape,
   at: { document: JsonDocument; prefix: string },
 ): Fault[] {
-  if (validator(plainValue(tree))) return [];
-  const firstAt = new Map<string, ValidationError>();
-  for (const error of validator.errors ?? []) {
-    const id = error.instancePath + (error.keyword === 'required' ? `?${error.params.missingProperty}` : '');
-    const before = firstAt.get(id);
-    if (before === undefined || error.keyword === 'type') firstAt.set(id, error);
-  }
   const faults: (Fault & { offset: number })[] = [];
-  for (const error of firstAt.values()) {
-    const { node } = find(tree, error.instancePath);
-    if (isLeftToPolicy(error, node)) continue;
-    const { pointer } = find(at.document.root!, at.prefix + error.instancePath);
-    const label = labelOf(at.prefix + error.instancePath);
-    const found = { ...describe(error, node, label, pointer), ...at.document.positionAt(node.offset) };
-    faults.push({ pointer: error.instancePath, diagnostic: found, offset: node.offset });
+  for (const misfit of misfits(shape, plainValue(tree, numberForSchema))) {
+    const { node } = find(tree, misfit.pointer);
+    if (isLeftToPolicy(misfit, node)) continue;
+    const { pointer } = find(at.document.root!, at.prefix + misfit.pointer);
+    const label = labelOf(at.prefix + misfit.pointer);
+    const found = { ...describe(misfit, node, label, pointer), ...at.document.positionAt(node.offset) };
+    faults.push({ pointer: misfit.pointer, diagnostic: found, offset: node.offset });
   }
   return faults.toSorted((a, b) => a.offset - b.offset);
 }
 
-/** The document as plain values, each number as {@link numberForSchema} has it. */
-function plainValue(node: JsonNode): unknown {
+/** The document as plain values, each number as `numberOf` has it. */
+function plainValue(node: JsonNode, numberOf: (text: string) => unknown): unknown {
   switch (node.kind) {
     case 'object':
-      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value)]));
+      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value, numberOf)]));
     case 'array':
-      return node.items.map(plainValue);
+      return node.items.map((item) => plainValue(item, numberOf));
     case 'number':
-      return numberForSchema(node.text);
+      return numberOf(node.text);
     case 'null':
       return null;
     default:
       return node.value;
   }
+}
+
+/** A validated document as plain values, whole numbers as bigints. What is no number of a profile is not exact. */
+export function exactValue(tree: JsonNode): unknown {
+  return plainValue(tree, (text) =>
+    PLAIN_INTEGER.test(text) && !isAboveU64(text) ? BigInt(text) : Number(text),
+  );
 }
 
 const PLAIN_INTEGER = /^-?\d+$/;
@@ -92,10 +80,9 @@ function isAboveU64(text: string): boolean {
   return text.length > 20 || (text.length === 20 && BigInt(text) > MAX_U64);
 }
 
-function isLeftToPolicy({ keyword, instancePath, params }: ValidationError, node: JsonNode): boolean {
-  if (keyword === 'required')
-    return params.missingProperty === 'defaultAction' || params.missingProperty === 'names';
-  return instancePath === '/defaultAction' && isAbsentAction(node);
+function isLeftToPolicy({ keyword, pointer, member }: Misfit, node: JsonNode): boolean {
+  if (keyword === 'required') return member === 'defaultAction' || member === 'names';
+  return pointer === '/defaultAction' && isAbsentAction(node);
 }
 
 /** Null and the empty string: what Go's zero value makes of an action that is not there. */
@@ -104,12 +91,12 @@ export function isAbsentAction(node: JsonNode): boolean {
 }
 
 /** `member` is the proper name; in `pointer` the key may stand in another case. */
-function describe(error: ValidationError, node: JsonNode, member: string, pointer: string): Diagnostic {
-  switch (error.keyword) {
+function describe(misfit: Misfit, node: JsonNode, member: string, pointer: string): Diagnostic {
+  switch (misfit.keyword) {
     case 'required':
       return diagnostic(
         'MISSING_MEMBER',
-        { owner: ownerOf(pointer), member: error.params.missingProperty ?? '' },
+        { owner: ownerOf(pointer), member: misfit.member ?? '' },
         { pointer },
       );
     case 'enum':
@@ -119,13 +106,9 @@ function describe(error: ValidationError, node: JsonNode, member: string, pointe
     case 'minimum':
     case 'maximum':
       return outOfRange(node, member, pointer);
-    default:
-      return wrongType(expectedTypes(error), node, member, pointer);
+    case 'type':
+      return wrongType(misfit.shape.kind, node, member, pointer);
   }
-}
-
-function expectedTypes({ params }: ValidationError): string[] {
-  return [params.type ?? []].flat().filter((type) => type !== 'null');
 }
 
 function unknownWord(node: JsonNode, member: string, pointer: string): Diagnostic {
@@ -150,8 +133,8 @@ function outOfRange(node: JsonNode, member: string, pointer: string): Diagnostic
   return diagnostic('NUMBER_RANGE', { member, largest, value }, withHint(pointer, hint));
 }
 
-function wrongType(expected: string[], node: JsonNode, member: string, pointer: string): Diagnostic {
-  const wantsNumber = expected.includes('integer');
+function wrongType(expected: Shape['kind'], node: JsonNode, member: string, pointer: string): Diagnostic {
+  const wantsNumber = expected === 'integer';
   if (wantsNumber && node.kind === 'number') {
     const whole = Number(node.text);
     const hint = Number.isSafeInteger(whole) ? `write ${whole}` : undefined;
@@ -162,8 +145,7 @@ function wrongType(expected: string[], node: JsonNode, member: string, pointer: 
   else if (node.kind === 'number' && /^(default)?errno$/i.test(member))
     hint = `write it as a string, or give the number in ${member}Ret`;
   const found = node.kind === 'string' ? `the string ${quote(node.value)}` : KINDS[node.kind];
-  const wanted = expected.map((type) => TYPES[type] ?? type).join(' or ');
-  return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, withHint(pointer, hint));
+  return diagnostic('WRONG_TYPE', { member, expected: TYPES[expected], found }, withHint(pointer, hint));
 }
 
 /** What to write instead of a string. */
@@ -178,7 +160,7 @@ function withHint(pointer: string, hint: string | undefined): { pointer: string;
   return hint === undefined ? { pointer } : { pointer, hint };
 }
 
-const TYPES: Record<string, string> = {
+const TYPES: Record<Shape['kind'], string> = {
   array: 'an array',
   object: 'an object',
   string: 'a string',

@@ -27,7 +27,13 @@ export const LARGEST_NODE_BUDGET = 2 ** 26;
 const TERMINAL_LEVEL = 0xffff;
 /** Recomputation after a lost cache entry makes no nodes, so steps are bounded as well. */
 const STEPS_PER_NODE = 24;
-const FIRST_CAPACITY = 1 << 13;
+const FIRST_CAPACITY = 1 << 11;
+
+/** A function by the value of a word: from each start up to the next, one node. */
+export interface Steps {
+  readonly starts: readonly number[];
+  readonly nodes: readonly Node[];
+}
 
 export class Diagram {
   readonly #budget: number;
@@ -244,6 +250,56 @@ export class Diagram {
       result = (path >>> bit) & 1 ? this.#make(here, side, result) : this.#make(here, result, side);
     }
     return result;
+  }
+
+  /**
+   * The function of a word that is `nodes[i]` where the word under `mask` is at least `starts[i]` (u32, ascending
+   * from 0) and below the next start. The 32 variables of the word follow each other from level `top` on, and the
+   * nodes test nothing above them. Where nodes test the word itself, each bit that the mask hides can cost twice.
+   */
+  steps(top: number, { starts, nodes }: Steps, mask = 0xffffffff): Node {
+    return this.#stepsBelow(31, 0, 0, { top, mask, starts, nodes }, 0, starts.length - 1);
+  }
+
+  /**
+   * The same for words whose bits above `bit` are those of `word`, and under the mask those of `masked`; their
+   * steps are `first` to `last`.
+   */
+  #stepsBelow(
+    bit: number,
+    word: number,
+    masked: number,
+    all: Steps & { top: number; mask: number },
+    first: number,
+    last: number,
+  ): Node {
+    const { top, starts, nodes } = all;
+    const here = top + 31 - bit;
+    if (first === last) {
+      let node = nodes[first]!;
+      // What is known of the word answers the node's own tests of it.
+      for (let level = this.#level[node]!; level < here; level = this.#level[node]!)
+        node = (word >>> (top + 31 - level)) & 1 ? this.#high[node]! : this.#low[node]!;
+      return node;
+    }
+    const half = masked + 2 ** bit;
+    // The last step that starts below the upper half; of the high bits of a number, nearly always the last of all.
+    let split = starts[last]! < half ? last : first;
+    for (let above = last; split < above;) {
+      const middle = (split + above + 1) >> 1;
+      if (starts[middle]! < half) split = middle;
+      else above = middle - 1;
+    }
+    const low = this.#stepsBelow(bit - 1, word, masked, all, first, split);
+    const upper = word + 2 ** bit;
+    if ((all.mask >>> bit) & 1) {
+      const next = split < last && starts[split + 1] === half ? split + 1 : split;
+      return this.#make(here, low, this.#stepsBelow(bit - 1, upper, half, all, next, last));
+    }
+    for (let step = first; step <= split; step++)
+      if (this.#level[nodes[step]!]! <= here)
+        return this.#make(here, low, this.#stepsBelow(bit - 1, upper, masked, all, first, split));
+    return low;
   }
 
   /** The value (u32) of the function for an input given as its sixteen words. */

@@ -8,10 +8,12 @@
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
 import type { Diagram, Node } from './diagram.ts';
 import { FALSE, TRUE, Undecided } from './diagram.ts';
-import { WORD_ARGS } from './input.ts';
+import { WORD_ARGS, WORD_NR } from './input.ts';
 import type { Comparison, Operand, Step } from './instruction.ts';
 import { decodeProgram, Malformed, REGISTER_A, REGISTER_M, REGISTER_X, REGISTERS } from './instruction.ts';
 import { liveRegisters, registersIn } from './liveness.ts';
+import type { Outcome } from './number-steps.ts';
+import { chooseByNumber, nodeOf } from './number-steps.ts';
 import type { Space } from './space.ts';
 import type { ValueId } from './values.ts';
 import { Values } from './values.ts';
@@ -73,19 +75,23 @@ class Execution {
     for (let pc = 0; pc < this.#steps.length; pc++)
       for (let state = this.#first[pc]!; state >= 0; state = this.#next[state]!) this.#execute(pc, state);
 
-    const results = new Int32Array(this.#test.length);
-    const resultAt = (to: number): Node => (to < 0 ? ~to : results[to]!);
+    const diagram = this.#diagram;
+    const results = Array.from<Outcome>({ length: this.#test.length });
+    const resultAt = (to: number): Outcome => (to < 0 ? ~to : results[to]!);
     for (let pc = this.#steps.length - 1; pc >= 0; pc--)
       for (let state = this.#first[pc]!; state >= 0; state = this.#next[state]!) {
         const onTrue = resultAt(this.#onTrue[state]!);
         const onFalse = resultAt(this.#onFalse[state]!);
         const test = this.#test[state]!;
-        results[state] =
-          typeof test === 'number'
-            ? this.#diagram.ite(test, onTrue, onFalse)
-            : chooseByWord(this.#space, test, onTrue, onFalse);
+        if (test === TRUE) results[state] = onTrue;
+        else if (test === FALSE) results[state] = onFalse;
+        else if (typeof test === 'number')
+          results[state] = diagram.ite(test, nodeOf(diagram, onTrue), nodeOf(diagram, onFalse));
+        else if (test.word === WORD_NR) results[state] = chooseByNumber(this.#space, test, onTrue, onFalse);
+        else
+          results[state] = chooseByWord(this.#space, test, nodeOf(diagram, onTrue), nodeOf(diagram, onFalse));
       }
-    return results[0]!;
+    return nodeOf(diagram, results[0]!);
   }
 
   /** The state at `pc` with the current registers: an existing one where possible. */
@@ -189,12 +195,27 @@ class Execution {
 
   #branch(pc: number, state: number, step: Step & { kind: 'branch' }): void {
     const a = this.#registers[REGISTER_A]!;
+    const negated = this.#noneOf(a, step);
     const test =
+      negated ??
       this.#wordTest(step.comparison, a, step.operand) ??
       this.#compare(step.comparison, a, this.#read(step.operand, pc));
     this.#test[state] = test;
-    if (test !== FALSE) this.#onTrue[state] = this.#enter(step.onTrue);
-    if (test !== TRUE) this.#onFalse[state] = this.#enter(step.onFalse);
+    const [onTrue, onFalse] =
+      negated === undefined ? [step.onTrue, step.onFalse] : [step.onFalse, step.onTrue];
+    if (test !== FALSE) this.#onTrue[state] = this.#enter(onTrue);
+    if (test !== TRUE) this.#onFalse[state] = this.#enter(onFalse);
+  }
+
+  /** "Has none of these bits" as an equality, where a branch asks for any of some bits of a word. */
+  #noneOf(a: ValueId, { comparison, operand }: Step & { kind: 'branch' }): Node | WordTest | undefined {
+    if (comparison !== 'intersects' || !('constant' in operand)) return undefined;
+    const value = this.#values.get(a);
+    if (value.kind !== 'word') return undefined;
+    const mask = (value.mask & operand.constant) >>> 0;
+    if (mask === 0) return TRUE;
+    if (this.#space.atoms && value.word >= WORD_ARGS) return undefined;
+    return { comparison: 'equal', word: value.word, mask, constant: 0 };
   }
 
   /** The common case: a word, perhaps masked, and a constant, where the word has bits. */

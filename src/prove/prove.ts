@@ -46,7 +46,17 @@ export function prove(
 ): ProofResult {
   const { endian = archOf(reference.target.arch).endian, ...rest } = options;
   const result = compare(reference, { program, endian }, rest);
-  if (result.verdict === 'holds') return { ...result, verdict: 'equal' };
+  if (result.verdict === 'holds') {
+    const { nodes } = result;
+    if (!('fingerprint' in result)) return { verdict: 'equal', nodes };
+    return {
+      verdict: 'equal',
+      nodes,
+      get fingerprint() {
+        return result.fingerprint!;
+      },
+    };
+  }
   if (result.verdict === 'malformed') return { verdict: 'malformed', reason: result.reason };
   if (result.verdict === 'undecided') return result;
   const witnesses = result.differences.map(({ first, second, ...call }) => ({

@@ -1,12 +1,12 @@
 import { type ArchName, archOf, type TableName } from '../arch.ts';
 import { digest, index as union, release } from './generated/union.ts';
-import { type NameIndex, positionOf } from './perfect-hash.ts';
+import { positionOf } from './perfect-hash.ts';
 import { firstRelease, kernelVersion } from './since.ts';
 import type { SyscallTable, SyscallTables } from './tables.ts';
 
-/** What a generated table module holds: names and numbers in the same order, numbers ascending. */
+/** What a generated table module holds: ids of names, and their numbers in the same order, numbers ascending. */
 interface TableData {
-  readonly index: NameIndex;
+  readonly ids: readonly number[];
   readonly numbers: readonly number[];
 }
 
@@ -45,15 +45,24 @@ export async function loadTables(names: Iterable<TableName>): Promise<SyscallTab
   return {
     table,
     of: (arch: ArchName) => table(archOf(arch).table),
+    idOf: nameId,
     isKnown: (name) => nameId(name) >= 0,
     digest,
     release,
   };
 }
 
+/** Ids of the names that were asked for: the runtime hashes a string once, and faster than we do. */
+const asked = new Map<string, number>();
+
 /** The position of a name among the names of all tables, 0..507 in code unit order; -1 for an unknown name. */
 export function nameId(name: string): number {
-  return positionOf(union, name);
+  let id = asked.get(name);
+  if (id === undefined) {
+    id = positionOf(union, name);
+    if (id >= 0) asked.set(name, id);
+  }
+  return id;
 }
 
 /** The names of all tables, in the order of their ids. */
@@ -70,16 +79,24 @@ function loadTable(name: TableName): Promise<SyscallTable> {
   return table;
 }
 
-function makeTable(name: TableName, { index, numbers }: TableData): SyscallTable {
-  const { names } = index;
+function makeTable(name: TableName, { ids, numbers }: TableData): SyscallTable {
+  const { names } = union;
+  const positions = new Int16Array(names.length).fill(-1);
+  for (let position = 0; position < ids.length; position++) positions[ids[position]!] = position;
+  const positionIn = (call: string): number => {
+    const id = nameId(call);
+    return id < 0 ? -1 : positions[id]!;
+  };
   return {
     name,
-    count: names.length,
-    numberOf: (call) => numbers[positionOf(index, call)],
-    nameOf: (nr) => names[findNumber(numbers, nr)],
-    entries: () => numbers.map((nr, position) => [nr, names[position]!] as const),
+    count: ids.length,
+    numbers,
+    positions,
+    numberOf: (call) => numbers[positionIn(call)],
+    nameOf: (nr) => names[ids[findNumber(numbers, nr)]!],
+    entries: () => numbers.map((nr, position) => [nr, names[ids[position]!]!] as const),
     sinceOf: (call) =>
-      positionOf(index, call) < 0 ? undefined : kernelVersion(firstRelease(nameId(call), call, name)),
+      positionIn(call) < 0 ? undefined : kernelVersion(firstRelease(nameId(call), call, name)),
   };
 }
 

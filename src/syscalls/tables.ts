@@ -6,6 +6,10 @@ export interface SyscallTable {
   readonly name: TableName;
   /** How many names it holds. */
   readonly count: number;
+  /** All numbers, ascending. */
+  readonly numbers: readonly number[];
+  /** By the id of a name, see {@link SyscallTables.idOf}: where its number stands in `numbers`; -1 without one. */
+  readonly positions: Int16Array;
   /** The number of a name; undefined when this table has no such call. */
   numberOf(name: string): number | undefined;
   /** The name of a number; undefined when it is not assigned. */
@@ -21,6 +25,8 @@ export interface SyscallTables {
   /** @throws Error when the table was not loaded: a fault of the caller. */
   table(name: TableName): SyscallTable;
   of(arch: ArchName): SyscallTable;
+  /** The id of a name, one for all tables: 0 and up; -1 for a name that none of the 18 tables has. */
+  idOf(name: string): number;
   /** Whether any of the 18 tables has this name. */
   isKnown(name: string): boolean;
   /** SHA-256 (hex) over the checked-in table files: part of a cache key. */

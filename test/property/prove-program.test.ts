@@ -3,8 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
 import type { SeccompData } from '../../src/bpf/instruction.ts';
 import { run } from '../../src/bpf/interpreter.ts';
-import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/conditions.ts';
+import { answerOf } from '../../src/prove/answer.ts';
+import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/comparison.ts';
+import { spanDiagram } from '../../src/prove/conditions.ts';
 import { Undecided } from '../../src/prove/diagram.ts';
+import { fingerprintBytes } from '../../src/prove/fingerprint.ts';
 import { wordsOf } from '../../src/prove/input.ts';
 import { Malformed } from '../../src/prove/instruction.ts';
 import { programDiagram } from '../../src/prove/program.ts';
@@ -68,6 +71,57 @@ describe('a comparison of an argument', () => {
           expect(diagram.evaluate(overBits, wordsOf(data))).toBe(wanted);
           expect(followAtoms(wordsOf(data))).toBe(wanted);
         }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('a list of rules', () => {
+  const value = fc.oneof(wide, word.map(BigInt), fc.constantFrom(0n, 1n, 2n, 3n, (1n << 64n) - 1n));
+  const lists = fc
+    .tuple(fc.constantFrom(32 as const, 64 as const), fc.integer({ min: 0, max: 5 }))
+    .chain(([bits, arg]) =>
+      fc.array(
+        fc.record({
+          // One list in some has another kind of rule in it.
+          op: fc.constantFrom(
+            ...Array.from({ length: 15 }, () => 'SCMP_CMP_EQ' as const),
+            'SCMP_CMP_LT' as const,
+          ),
+          value: value.map((x) => BigInt.asUintN(bits, x)),
+          action: fc.constantFrom(0, 0x50001, 0x50002, 0x7fff0000),
+          bits: fc.constant(bits),
+          arg: fc.constant(arg),
+        }),
+        { minLength: 1, maxLength: 12 },
+      ),
+    );
+
+  it('means what its first rule that holds says', () => {
+    fc.assert(
+      fc.property(lists, fc.array(input, { minLength: 3, maxLength: 10 }), (list, inputs) => {
+        const rules = list.map(({ action, ...rest }) => ({
+          action,
+          comparisons: [{ ...rest, valueTwo: 0n }],
+        }));
+        const span = { from: 0, to: 0xffffffff, rules, otherwise: 0x50003 };
+        const space = canonicalSpace(undefined);
+        const node = spanDiagram(space, span);
+        const near = list.flatMap((rule) =>
+          [rule.value, rule.value - 1n, rule.value + 1n, rule.value ^ (1n << 32n)].map((x) => ({
+            ...inputs[0]!,
+            args: inputs[0]!.args.with(rule.arg, BigInt.asUintN(64, x)),
+          })),
+        );
+        for (const data of [...inputs, ...near])
+          expect(space.diagram.evaluate(node, wordsOf(data))).toBe(
+            answerOf([{ auditArch: data.arch, abis: [], spans: [span] }], data),
+          );
+        // Rule by rule, in a space where a list has no steps, it is the same function.
+        const other = interleavedSpace(undefined, []);
+        const same = spanDiagram({ ...other, canonical: true }, span);
+        expect(fingerprintBytes(other.diagram, same)).toEqual(fingerprintBytes(space.diagram, node));
       }),
       { numRuns: 400 },
     );
@@ -166,6 +220,78 @@ describe('the diagram of a program', () => {
         );
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it('has one form, whatever is tested above and below the number', () => {
+    const step = fc.oneof(
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(0xbfffffff, 0x7fffffff, 0xff, 6, 0).map((k) => insn('and', k)),
+      },
+      { weight: 2, arbitrary: fc.constantFrom(0, 0, 4, 16).map((k) => insn('ld abs', k)) },
+      {
+        weight: 6,
+        arbitrary: fc
+          .tuple(
+            fc.constantFrom<Mnemonic>('jeq', 'jgt', 'jge', 'jset'),
+            fc.oneof(fc.nat(9), fc.constantFrom(0x40000000, 0x40000003, 0x80000001)),
+            fc.nat(5),
+            fc.nat(5),
+          )
+          .map(([mnemonic, k, jt, jf]) => insn(mnemonic, k, jt, jf)),
+      },
+    );
+    const returns = [0, 1, 2, 3, 4, 5].map((data) => insn('ret', 0x50000 + data));
+    const values = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0xffffffff];
+    const words = values.concat([0x40000000, 0x40000003, 0x40000005, 0x80000001, 0xc0000003]);
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 3, maxLength: 20 }), fc.nat(99), (body, salt) => {
+        const code = [insn('ld abs', 0), ...body, ...returns];
+        const { diagram, ...space } = canonicalSpace(undefined);
+        const node = programDiagram({ diagram, ...space }, code, 'little');
+        for (const nr of words)
+          for (let turn = 0; turn < 3; turn++) {
+            const [arch, low] = [
+              words[(salt * 7 + turn) % words.length]!,
+              words[(salt + turn * 5) % words.length]!,
+            ];
+            const data = { nr, arch, ip: 0n, args: [BigInt(low), 0n, 0n, 0n, 0n, 0n] };
+            expect(diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+          }
+        // Ordered and without idle tests: with that, equal functions are one node.
+        const below = (child: number, above: number) => diagram.levelOf(child) > diagram.levelOf(above);
+        const seen = new Set<number>();
+        const visit = (at: number): void => {
+          if (diagram.isTerminal(at) || seen.has(at)) return;
+          seen.add(at);
+          const [low, high] = [diagram.low(at), diagram.high(at)];
+          expect(low !== high && below(low, at) && below(high, at)).toBe(true);
+          visit(low);
+          visit(high);
+        };
+        visit(node);
+      }),
+      { numRuns: 800 },
+    );
+  });
+
+  it('is right about chains of hundreds of tests', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(999), { minLength: 140, maxLength: 250 }), (numbers) => {
+        const code = [
+          insn('ld abs', 0),
+          ...numbers.map((nr, index) => insn('jeq', nr, numbers.length - 1 - index + (nr % 3), 0)),
+          insn('ret', 0x50001), insn('ret', 0x50002), insn('ret', 0x50003),
+        ]; // prettier-ignore
+        const { diagram, ...space } = canonicalSpace(undefined);
+        const node = programDiagram({ diagram, ...space }, code, 'little');
+        for (let nr = 0; nr < 1001; nr++) {
+          const data = { nr, arch: 0, ip: 0n, args: [0n, 0n, 0n, 0n, 0n, 0n] };
+          expect(diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+        }
+      }),
+      { numRuns: 20 },
     );
   });
 

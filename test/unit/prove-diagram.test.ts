@@ -50,6 +50,22 @@ describe('Diagram', () => {
     }
   });
 
+  it('makes steps over a word', () => {
+    const d = new Diagram();
+    const inner = d.ite(d.variable(c), d.terminal(8), d.terminal(9));
+    const starts = [0, 1, 5, 6, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
+    const nodes = [7, 8, 7, 9, 10, 7, 8, 9].map((value, index) => (index === 2 ? inner : d.terminal(value)));
+    const steps = d.steps(variableOf(1, 31), { starts, nodes });
+    for (const value of starts.flatMap((start) => [start, (start - 1) >>> 0, (start + 1) >>> 0])) {
+      const words = wordsWith(c);
+      words[1] = value;
+      const at = starts.findLastIndex((start) => start <= value);
+      expect(d.evaluate(steps, words)).toBe(d.evaluate(nodes[at]!, words));
+    }
+    // Every function has one node, so steps that change nothing leave none behind.
+    expect(d.steps(variableOf(1, 31), { starts: [0, 3, 9], nodes: [inner, inner, inner] })).toBe(inner);
+  });
+
   it('keeps values of all 32 bits', () => {
     const d = new Diagram();
     for (const value of [0, 1, 0x7fff0000, 0x80000000, 0xffffffff]) {

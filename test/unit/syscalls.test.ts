@@ -135,6 +135,23 @@ describe('look-up', () => {
       expect(table.nameOf(nr)).toBe(assigned.get(nr));
   });
 
+  it.each(TABLE_NAMES)('%s: numbers ascend, and stand where the ids of their names say', (name) => {
+    const { numbers, positions } = tables.table(name);
+    expect(numbers).toEqual([...TABLES.get(name)!.values()].toSorted((a, b) => a - b));
+    expect([...positions].map((position) => numbers[position])).toEqual(
+      allNames().map((call) => TABLES.get(name)!.get(call)),
+    );
+  });
+
+  it('has the multiplexed calls of every architecture under their numbers', () => {
+    const arches = allArches().filter(({ ipc }) => ipc !== undefined);
+    expect(arches).toHaveLength(11);
+    for (const { name, socketcall, ipc } of arches) {
+      const table = tables.of(name);
+      expect([table.numberOf('socketcall'), table.numberOf('ipc')]).toEqual([socketcall, ipc]);
+    }
+  });
+
   it('numbers the names of all tables 0 to 507', () => {
     const ids = [...ALL_NAMES].map(nameId);
     expect(ids.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 508 }, (_, id) => id));
