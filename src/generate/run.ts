@@ -6,12 +6,12 @@ import type { Output } from './output.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
 import { tablesFromHeaders } from './tables-from-headers.ts';
 import { byCodeUnit } from './tsv.ts';
-import { shapeOutputs } from './shapes.ts';
+import { validatorOutputs } from './validators.ts';
 
 /** Everything that is generated. One line for each maker; it may use the tables or not. */
 const MAKERS: readonly ((tables: TableFiles) => Output[] | Promise<Output[]>)[] = [
   syscallModules,
-  shapeOutputs,
+  validatorOutputs,
   errorsPage,
 ];
 

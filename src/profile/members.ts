@@ -4,18 +4,20 @@ import type { JsonDocument, JsonMember, JsonNode } from './json.ts';
 import { quote } from './json-text.ts';
 import { didYouMean } from './nearest.ts';
 import { escapeToken, foldKey } from './pointer.ts';
-import type { Shape } from './shape.ts';
+
+/** Which members a schema gives an object, or its elements, all the way down; null for a plain value. */
+export type Members = { members: Record<string, Members | null> } | { items: Members | null };
 
 export interface KeyRules {
   /** What the form at hand has. */
-  known: Shape;
+  known: Members;
   /**
    * `engine`: keys match without case, as in Go. `runtime`: exactly, as in crun, and what only the engines
    * read is named.
    */
   reader: 'engine' | 'runtime';
   /** What the Docker dialect has; for `runtime`. */
-  dialect?: Shape;
+  dialect?: Members;
 }
 
 /**
@@ -49,16 +51,22 @@ class Walk {
     this.reader = reader;
   }
 
-  node(node: JsonNode, known: Shape | null, dialect: Shape | null, pointer: string, level: string): JsonNode {
-    if (node.kind === 'array' && known?.kind === 'array') {
-      const other = dialect?.kind === 'array' ? dialect.items : null;
+  node(
+    node: JsonNode,
+    known: Members | null,
+    dialect: Members | null,
+    pointer: string,
+    level: string,
+  ): JsonNode {
+    if (node.kind === 'array' && known && 'items' in known) {
+      const other = dialect && 'items' in dialect ? dialect.items : null;
       const items = node.items.map((item, index) =>
         this.node(item, known.items, other, `${pointer}/${index}`, `${level}/-`),
       );
       return { ...node, items };
     }
-    if (node.kind !== 'object' || known?.kind !== 'object') return node;
-    const other = dialect?.kind === 'object' ? dialect.members : {};
+    if (node.kind !== 'object' || !known || !('members' in known)) return node;
+    const other = dialect && 'members' in dialect ? dialect.members : {};
     const members: JsonMember[] = [];
     const seen = new Set<string>();
     for (const member of node.members) {

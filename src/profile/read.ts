@@ -3,7 +3,8 @@ import type { Diagnostic } from '../errors.ts';
 import { buildDocker, buildSeccomp } from './build.ts';
 import { foreignBytes, foreignText } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { dockerProfileShape, ociSeccompShape } from './generated/shapes.ts';
+import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
+import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
 import { MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
 import { byPlace, JsonText } from './json-text.ts';
@@ -135,10 +136,11 @@ function readDocument(
   const prefix = form === 'config' ? '/linux/seccomp' : '';
   const rules =
     form === 'docker'
-      ? { known: dockerProfileShape, reader: 'engine' as const }
-      : { known: ociSeccompShape, reader: 'runtime' as const, dialect: dockerProfileShape };
+      ? { known: dockerProfileMembers, reader: 'engine' as const }
+      : { known: ociSeccompMembers, reader: 'runtime' as const, dialect: dockerProfileMembers };
   const known = knownMembers(seccomp, rules, { document, pointer: prefix });
-  const faults = validate(known.node, rules.known, { document, prefix });
+  const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
+  const faults = validate(known.node, validator, { document, prefix });
   byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
   if (
     !hasUsableHead(

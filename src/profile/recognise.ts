@@ -2,11 +2,11 @@ import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { FEATURES, foreignObject, isFeatures, unknownDocument } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
-import { ociSeccompShape } from './generated/shapes.ts';
+import { ociSeccompMembers } from './generated/members.ts';
 import { quote } from './json-text.ts';
 import type { JsonNode, JsonObject } from './json.ts';
+import type { Members } from './members.ts';
 import { escapeToken, foldKey } from './pointer.ts';
-import type { Shape } from './shape.ts';
 
 /** What a document is, told by its shape, and where its profile stands. */
 export type Recognised =
@@ -104,27 +104,27 @@ function ownDialect(root: JsonObject): Foreign | undefined {
  */
 function isDockerDialect(root: JsonObject): boolean {
   if (root.members.some(({ key }) => isOneOf(key, DIALECT_MEMBERS))) return true;
-  if (misspelt(root, ociSeccompShape)) return true;
-  const entryShape = elementShape(ociSeccompShape, 'syscalls');
-  const argShape = elementShape(entryShape, 'args');
+  if (misspelt(root, ociSeccompMembers)) return true;
+  const entryMembers = elementMembers(ociSeccompMembers, 'syscalls');
+  const argMembers = elementMembers(entryMembers, 'args');
   return objectsIn(valueOf(root, 'syscalls')).some(
     (entry) =>
       entry.members.some(({ key }) => isOneOf(key, DIALECT_ENTRY_MEMBERS)) ||
-      misspelt(entry, entryShape) ||
-      objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argShape)),
+      misspelt(entry, entryMembers) ||
+      objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
   );
 }
 
 /** Whether a member is one that the form knows, but in another case. */
-function misspelt(object: JsonObject, shape: Shape | null): boolean {
-  if (shape?.kind !== 'object') return false;
-  const names = Object.keys(shape.members);
+function misspelt(object: JsonObject, members: Members | null): boolean {
+  if (members === null || !('members' in members)) return false;
+  const names = Object.keys(members.members);
   return object.members.some(({ key }) => !names.includes(key) && isOneOf(key, names));
 }
 
-function elementShape(shape: Shape | null, key: string): Shape | null {
-  const list = shape?.kind === 'object' ? shape.members[key] : null;
-  return list?.kind === 'array' ? list.items : null;
+function elementMembers(members: Members | null, key: string): Members | null {
+  const list = members && 'members' in members ? members.members[key] : null;
+  return list && 'items' in list ? list.items : null;
 }
 
 function objectsIn(node: JsonNode | undefined): JsonObject[] {

@@ -6,9 +6,21 @@ import type { JsonDocument, JsonNode } from './json.ts';
 import { quote } from './json-text.ts';
 import { didYouMean } from './nearest.ts';
 import { find, tokensOf } from './pointer.ts';
-import { misfits } from './shape.ts';
-import type { Misfit, Shape } from './shape.ts';
 import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
+
+/** What a compiled schema reports; the part of ajv's ErrorObject that is used here. */
+export interface ValidationError {
+  /** RFC 6901. */
+  instancePath: string;
+  keyword: string;
+  params: { type?: string | string[]; missingProperty?: string; limit?: number };
+}
+
+/** A schema compiled by ajv. `errors` holds what the last call found. */
+export interface Validator {
+  (data: unknown): boolean;
+  errors?: ValidationError[] | null;
+}
 
 /** A fault, and which part of the tree cannot be used for it. */
 export interface Fault {
@@ -24,17 +36,24 @@ export interface Fault {
  */
 export function validate(
   tree: JsonNode,
-  shape: Shape,
+  validator: Validator,
   at: { document: JsonDocument; prefix: string },
 ): Fault[] {
+  if (validator(plainValue(tree, numberForSchema))) return [];
+  const firstAt = new Map<string, ValidationError>();
+  for (const error of validator.errors ?? []) {
+    const id = error.instancePath + (error.keyword === 'required' ? `?${error.params.missingProperty}` : '');
+    const before = firstAt.get(id);
+    if (before === undefined || error.keyword === 'type') firstAt.set(id, error);
+  }
   const faults: (Fault & { offset: number })[] = [];
-  for (const misfit of misfits(shape, plainValue(tree, numberForSchema))) {
-    const { node } = find(tree, misfit.pointer);
-    if (isLeftToPolicy(misfit, node)) continue;
-    const { pointer } = find(at.document.root!, at.prefix + misfit.pointer);
-    const label = labelOf(at.prefix + misfit.pointer);
-    const found = { ...describe(misfit, node, label, pointer), ...at.document.positionAt(node.offset) };
-    faults.push({ pointer: misfit.pointer, diagnostic: found, offset: node.offset });
+  for (const error of firstAt.values()) {
+    const { node } = find(tree, error.instancePath);
+    if (isLeftToPolicy(error, node)) continue;
+    const { pointer } = find(at.document.root!, at.prefix + error.instancePath);
+    const label = labelOf(at.prefix + error.instancePath);
+    const found = { ...describe(error, node, label, pointer), ...at.document.positionAt(node.offset) };
+    faults.push({ pointer: error.instancePath, diagnostic: found, offset: node.offset });
   }
   return faults.toSorted((a, b) => a.offset - b.offset);
 }
@@ -80,9 +99,10 @@ function isAboveU64(text: string): boolean {
   return text.length > 20 || (text.length === 20 && BigInt(text) > MAX_U64);
 }
 
-function isLeftToPolicy({ keyword, pointer, member }: Misfit, node: JsonNode): boolean {
-  if (keyword === 'required') return member === 'defaultAction' || member === 'names';
-  return pointer === '/defaultAction' && isAbsentAction(node);
+function isLeftToPolicy({ keyword, instancePath, params }: ValidationError, node: JsonNode): boolean {
+  if (keyword === 'required')
+    return params.missingProperty === 'defaultAction' || params.missingProperty === 'names';
+  return instancePath === '/defaultAction' && isAbsentAction(node);
 }
 
 /** Null and the empty string: what Go's zero value makes of an action that is not there. */
@@ -91,12 +111,12 @@ export function isAbsentAction(node: JsonNode): boolean {
 }
 
 /** `member` is the proper name; in `pointer` the key may stand in another case. */
-function describe(misfit: Misfit, node: JsonNode, member: string, pointer: string): Diagnostic {
-  switch (misfit.keyword) {
+function describe(error: ValidationError, node: JsonNode, member: string, pointer: string): Diagnostic {
+  switch (error.keyword) {
     case 'required':
       return diagnostic(
         'MISSING_MEMBER',
-        { owner: ownerOf(pointer), member: misfit.member ?? '' },
+        { owner: ownerOf(pointer), member: error.params.missingProperty ?? '' },
         { pointer },
       );
     case 'enum':
@@ -106,9 +126,13 @@ function describe(misfit: Misfit, node: JsonNode, member: string, pointer: strin
     case 'minimum':
     case 'maximum':
       return outOfRange(node, member, pointer);
-    case 'type':
-      return wrongType(misfit.shape.kind, node, member, pointer);
+    default:
+      return wrongType(expectedTypes(error), node, member, pointer);
   }
+}
+
+function expectedTypes({ params }: ValidationError): string[] {
+  return [params.type ?? []].flat().filter((type) => type !== 'null');
 }
 
 function unknownWord(node: JsonNode, member: string, pointer: string): Diagnostic {
@@ -133,8 +157,8 @@ function outOfRange(node: JsonNode, member: string, pointer: string): Diagnostic
   return diagnostic('NUMBER_RANGE', { member, largest, value }, withHint(pointer, hint));
 }
 
-function wrongType(expected: Shape['kind'], node: JsonNode, member: string, pointer: string): Diagnostic {
-  const wantsNumber = expected === 'integer';
+function wrongType(expected: string[], node: JsonNode, member: string, pointer: string): Diagnostic {
+  const wantsNumber = expected.includes('integer');
   if (wantsNumber && node.kind === 'number') {
     const whole = Number(node.text);
     const hint = Number.isSafeInteger(whole) ? `write ${whole}` : undefined;
@@ -145,7 +169,8 @@ function wrongType(expected: Shape['kind'], node: JsonNode, member: string, poin
   else if (node.kind === 'number' && /^(default)?errno$/i.test(member))
     hint = `write it as a string, or give the number in ${member}Ret`;
   const found = node.kind === 'string' ? `the string ${quote(node.value)}` : KINDS[node.kind];
-  return diagnostic('WRONG_TYPE', { member, expected: TYPES[expected], found }, withHint(pointer, hint));
+  const wanted = expected.map((type) => TYPES[type] ?? type).join(' or ');
+  return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, withHint(pointer, hint));
 }
 
 /** What to write instead of a string. */
@@ -160,7 +185,7 @@ function withHint(pointer: string, hint: string | undefined): { pointer: string;
   return hint === undefined ? { pointer } : { pointer, hint };
 }
 
-const TYPES: Record<Shape['kind'], string> = {
+const TYPES: Record<string, string> = {
   array: 'an array',
   object: 'an object',
   string: 'a string',
