@@ -1,6 +1,6 @@
 import type { Graph, Node } from './graph.ts';
-import { ChainWindow, JsetWindow } from './windows.ts';
-import type { Chain, Interval, Jset } from './windows.ts';
+import { ChainWindow, JsetWindow, memberOf } from './windows.ts';
+import type { Interval, Jset, Member } from './windows.ts';
 
 export type { Interval };
 
@@ -45,7 +45,13 @@ export function select(
       cost: low.cost + high.cost + weight + price,
     };
   }
-  return new Search(graph, merged, price, isFar).best();
+  const leaves = new Map<Node, number>();
+  const members = merged.map((interval) => {
+    const { leaf } = interval;
+    if (!leaves.has(leaf)) leaves.set(leaf, leaves.size);
+    return memberOf(interval, leaves.get(leaf)!, isFar(leaf));
+  });
+  return new Search(graph, members, price).best();
 }
 
 function isReturn(leaf: Node): boolean {
@@ -63,125 +69,143 @@ function mergeNeighbours(intervals: readonly Interval[]): Interval[] {
   return merged;
 }
 
-/** Windows are (i, j), both included; tables hold window (i, j) at i * n + j. */
+/** How a window is decided where that is not by a split. */
+const CHAIN = 1;
+const JSET = 2;
+
+/**
+ * Windows run from interval i up to, not including, interval e. The tables hold one at [i * (n + 1) + e].
+ *
+ * The search runs once in a process more often than not, and then in the interpreter: tables of numbers, and tests
+ * made only for those windows that are chosen in the end.
+ */
 class Search {
   readonly #graph: Graph;
-  readonly #all: readonly Interval[];
+  readonly #members: readonly Member[];
   readonly #price: number;
-  readonly #isFar: (leaf: Node) => boolean;
-  readonly #n: number;
+  readonly #stride: number;
+  /**
+   * Costs of windows. The half that no window uses, [e * (n + 1) + i], has the cost of the same window above a split
+   * before i: both halves of a split then lie side by side, and the instruction more that the split's constant may
+   * take is counted.
+   */
   readonly #cost: Float64Array;
-  /** The costs again, window (i, j) at j * n + i, so that both halves of a split lie side by side. */
-  readonly #costByEnd: Float64Array;
   /** Where the best JGE split of a window starts its upper half. */
-  readonly #split: Int32Array;
-  /** Windows that something other than a split decides best. */
-  readonly #direct = new Map<number, Chain | Jset>();
-  /** What a split before interval m costs beside its test: its constant may take a second instruction. */
-  readonly #extra: Float64Array;
+  readonly #split: Int16Array;
+  /** CHAIN or JSET where one of these is better than the split. */
+  readonly #direct: Uint8Array;
 
-  constructor(graph: Graph, intervals: readonly Interval[], price: number, isFar: (leaf: Node) => boolean) {
+  constructor(graph: Graph, members: readonly Member[], price: number) {
     this.#graph = graph;
-    this.#all = intervals;
+    this.#members = members;
     this.#price = price;
-    this.#isFar = isFar;
-    this.#n = intervals.length;
-    this.#cost = new Float64Array(this.#n * this.#n);
-    this.#costByEnd = new Float64Array(this.#n * this.#n);
-    this.#split = new Int32Array(this.#n * this.#n);
-    this.#extra = Float64Array.from(intervals, ({ from }) => (from >>> 31) * price);
+    this.#stride = members.length + 1;
+    this.#cost = new Float64Array(this.#stride * this.#stride);
+    this.#split = new Int16Array(this.#stride * this.#stride);
+    this.#direct = new Uint8Array(this.#stride * this.#stride);
   }
 
   best(): Selection {
-    for (let i = this.#n - 1; i >= 0; i--) this.#decideFrom(i);
-    return { node: this.#build(0, this.#n - 1), cost: this.#cost[this.#n - 1]! };
+    const n = this.#members.length;
+    for (let start = n - 1; start >= 0; start--) this.#decideFrom(start);
+    return { node: this.#build(0, n), cost: this.#cost[n]! };
   }
 
-  /** Decides all windows that start at interval i, the shorter ones first; those that start later are decided. */
-  #decideFrom(i: number): void {
-    const n = this.#n;
-    const chains = new ChainWindow(this.#all[i]!);
-    const jsets = new JsetWindow(this.#all[i]!);
-    let weight = this.#all[i]!.weight;
-    for (let j = i + 1; j < n; j++) {
-      const next = this.#all[j]!;
-      weight += next.weight;
-      let best = this.#bestSplit(i, j) + weight + this.#price;
-      if (j === i + 1 && this.#isFar(this.#all[i]!.leaf) && this.#isFar(next.leaf)) best += this.#price;
+  /** Decides all windows that start at one interval, the shorter ones first; those that start later are decided. */
+  #decideFrom(start: number): void {
+    const members = this.#members;
+    const [n, stride, price] = [members.length, this.#stride, this.#price];
+    const [costs, splits] = [this.#cost, this.#split];
+    const first = members[start]!;
+    const splitPrice = (first.from >>> 31) * price;
+    costs[(start + 1) * stride + start] = splitPrice;
+    const chains = new ChainWindow();
+    let chainPossible = chains.extend(first);
+    const jsets = new JsetWindow(members, start);
+    let { weight } = first;
 
-      const chain = chains.extend(next);
-      if (chain) {
-        const cost = this.#chainCost(chain, weight);
+    for (let end = start + 2; end <= n; end++) {
+      const window = start * stride + end;
+      const last = members[end - 1]!;
+      weight += last.weight;
+
+      let from = start + 1;
+      let to = end - 1;
+      if (n > FULL_SEARCH && end - start > 3) {
+        from = Math.max(from, splits[window - 1]! - NEAR);
+        to = Math.min(to, splits[window + stride]! + NEAR);
+      }
+      let best = Infinity;
+      let split = from;
+      const [lower, upper] = [start * stride, end * stride];
+      for (let m = from; m <= to; m++) {
+        const cost = costs[lower + m]! + costs[upper + m]!;
         if (cost < best) {
           best = cost;
-          this.#direct.set(i * n + j, chain);
+          split = m;
         }
       }
-      const jset = jsets.extend(next);
+      splits[window] = split;
+      best = best + weight + price;
+      if (end === start + 2 && first.far && last.far) best += price;
+
+      if (chainPossible && (chainPossible = chains.extend(last))) {
+        const cost = chains.cost(weight, price);
+        if (cost < best) {
+          best = cost;
+          this.#direct[window] = CHAIN;
+        }
+      }
+      const jset = jsets.isPossible ? jsets.extend() : undefined;
       if (jset) {
-        const cost = this.#jsetCost(jset, weight);
+        const cost = jsetCost(jset, weight, price);
         if (cost < best) {
           best = cost;
-          this.#direct.set(i * n + j, jset);
+          this.#direct[window] = JSET;
         }
       }
-      this.#cost[i * n + j] = best;
-      this.#costByEnd[j * n + i] = best;
+      costs[window] = best;
+      costs[end * stride + start] = best + splitPrice;
     }
   }
 
-  /** Finds the cheapest place to split a window in two: the cost of both halves. */
-  #bestSplit(i: number, j: number): number {
-    const n = this.#n;
-    const narrow = n > FULL_SEARCH && j - i > 2;
-    const first = narrow ? Math.max(i + 1, this.#split[i * n + j - 1]! - NEAR) : i + 1;
-    const last = narrow ? Math.min(j, this.#split[(i + 1) * n + j]! + NEAR) : j;
-    const lower = i * n - 1;
-    const upper = j * n;
-    let best = Infinity;
-    let split = first;
-    for (let m = first; m <= last; m++) {
-      const cost = this.#cost[lower + m]! + this.#costByEnd[upper + m]! + this.#extra[m]!;
-      if (cost < best) {
-        best = cost;
-        split = m;
-      }
-    }
-    this.#split[i * n + j] = split;
-    return best;
-  }
-
-  #chainCost({ links, main }: Chain, weight: number): number {
-    let cost = 0;
-    let left = weight;
-    let size = this.#isFar(main) && this.#isFar(links.at(-1)!.leaf) ? 1 : 0;
-    for (const link of links) {
-      cost += left;
-      left -= link.weight;
-      size += 1 + (link.value >>> 31);
-    }
-    return cost + this.#price * size;
-  }
-
-  #jsetCost({ miss, aside }: Jset, weight: number): number {
-    // A JSET is cheap when it falls into its false side: the kernel cannot turn it around.
-    const cost = weight + this.#price * (this.#isFar(miss) ? 2 : 1);
-    if (aside === undefined) return cost;
-    return cost + weight - aside.weight + this.#price * (1 + (aside.from >>> 31));
-  }
-
-  #build(i: number, j: number): Node {
-    if (i === j) return this.#all[i]!.leaf;
+  #build(start: number, end: number): Node {
+    const members = this.#members;
+    if (end === start + 1) return members[start]!.leaf;
     const graph = this.#graph;
-    const direct = this.#direct.get(i * this.#n + j);
-    if (direct?.kind === 'jset') {
-      const { mask, hit, miss, aside } = direct;
-      const test = graph.jset(mask, hit, miss);
+    const window = start * this.#stride + end;
+    if (this.#direct[window] === CHAIN) {
+      const { links, main } = chainOf(members.slice(start, end));
+      return links.reduceRight<Node>((rest, { value, member }) => graph.jeq(value, member.leaf, rest), main.leaf);
+    }
+    if (this.#direct[window] === JSET) {
+      const { mask, hit, miss, aside } = jsetOf(members.slice(start, end))!;
+      const test = graph.jset(mask, hit.leaf, miss.leaf);
       return aside === undefined ? test : graph.jeq(aside.from, aside.leaf, test);
     }
-    if (direct?.kind === 'chain')
-      return direct.links.reduceRight((rest, { value, leaf }) => graph.jeq(value, leaf, rest), direct.main);
-    const m = this.#split[i * this.#n + j]!;
-    return graph.jge(this.#all[m]!.from, this.#build(m, j), this.#build(i, m - 1));
+    const split = this.#split[window]!;
+    return graph.jge(members[split]!.from, this.#build(split, end), this.#build(start, split));
   }
+}
+
+function jsetCost({ miss, aside }: Jset, weight: number, price: number): number {
+  // A JSET is cheap when it falls into its false side: the kernel cannot turn it around.
+  const cost = weight + price * (miss.far ? 2 : 1);
+  if (aside === undefined) return cost;
+  return cost + weight - aside.weight + price * (1 + (aside.from >>> 31));
+}
+
+/** The chain that decides a window of which it is known that one does. */
+function chainOf(members: readonly Member[]): ChainWindow {
+  const chain = new ChainWindow();
+  for (const member of members) chain.extend(member);
+  return chain;
+}
+
+/** The JSET that decides a window of which it is known that one does. */
+function jsetOf(members: readonly Member[]): Jset | undefined {
+  const window = new JsetWindow(members, 0);
+  let jset: Jset | undefined;
+  for (let at = 1; at < members.length; at++) jset = window.extend();
+  return jset;
 }

@@ -9,33 +9,57 @@ export interface Interval {
   readonly weight: number;
 }
 
-/** The longest chain of JEQ tests; longer ones only pay where one value outweighs the rest. */
-const MAX_CHAIN = 8;
-/** Widest window that one JSET may decide, in values. */
-const MAX_JSET_SPAN = 256;
-/** Most intervals of a window in which a value to stand aside is looked for. */
-const MAX_ASIDE_MEMBERS = 7;
+/** An interval with what the windows ask of it, found once: it lies in hundreds of them. */
+export interface Member extends Interval {
+  /** The leaf's place among the leaves of the search: 0, 1, 2, ... */
+  readonly leafIndex: number;
+  /** Whether the leaf stands elsewhere, so that no test can fall into it. */
+  readonly far: boolean;
+  /** All bits of all values, as a signed word; of no meaning where the interval is too wide for a JSET. */
+  readonly bits: number;
+  /** The values as links of a chain: one or two, or none where the interval is too long for that. */
+  readonly links: readonly Link[];
+}
 
 /** One JEQ of a chain. */
 export interface Link {
   readonly value: number;
-  readonly leaf: Node;
+  readonly member: Member;
   readonly weight: number;
 }
 
-export interface Chain {
-  readonly kind: 'chain';
-  readonly links: readonly Link[];
-  readonly main: Node;
+/** A test of bits: values with a bit of the mask go to the leaf of `hit`, the others to that of `miss`. */
+export interface Jset {
+  /** u32 */
+  readonly mask: number;
+  readonly hit: Member;
+  readonly miss: Member;
+  /** A single value with an answer of its own, asked for first. */
+  readonly aside: Member | undefined;
 }
 
-export interface Jset {
-  readonly kind: 'jset';
-  readonly mask: number;
-  readonly hit: Node;
-  readonly miss: Node;
-  /** A single value with an answer of its own, asked for first. */
-  readonly aside: Interval | undefined;
+/** The longest chain of JEQ tests; longer ones only pay where one value outweighs the rest. */
+const MAX_CHAIN = 8;
+/** Widest window that one JSET may decide, in values. */
+const MAX_JSET_SPAN = 256;
+/** Fewest and most intervals of a window in which a value to stand aside is looked for. */
+const MIN_ASIDE_MEMBERS = 4;
+const MAX_ASIDE_MEMBERS = 7;
+
+/** @param indexOf the place of a leaf among the leaves of the search */
+export function memberOf(interval: Interval, leafIndex: number, far: boolean): Member {
+  const { from, to, leaf, weight } = interval;
+  const links: Link[] = [];
+  const member = { from, to, leaf, weight, leafIndex, far, bits: bitsOf(from, to), links };
+  const count = to - from + 1;
+  if (count <= 2) links.push({ value: from, member, weight: weight / count });
+  if (count === 2) links.push({ value: to, member, weight: weight / count });
+  return member;
+}
+
+/** Below the highest bit in which the ends differ, some value or other has every bit. */
+function bitsOf(from: number, to: number): number {
+  return from === to ? from | 0 : to | (0xffffffff >>> Math.clz32(from ^ to));
 }
 
 /**
@@ -43,137 +67,155 @@ export interface Jset {
  * neighbours. Once it fails it fails for every larger window.
  */
 export class ChainWindow {
-  /** The leaf of the intervals too long for a link. */
-  #long: Node | undefined;
-  #links: Link[] = [];
-  #possible = true;
+  /** An interval too long for a link; only its leaf may have others. */
+  #long: Member | undefined;
+  /** Heaviest first, then ascending. */
+  readonly #links: Link[] = [];
+  /** By leaf: how many links it has, and the first interval that has it. */
+  readonly #tallies: { count: number; readonly first: Member }[] = [];
+  /** The first interval of the leaf that has most links, of several such leaves the first. */
+  #leader: Member | undefined;
 
-  constructor(first: Interval) {
-    this.#add(first);
+  /** Takes the next interval in; false where no chain can decide the window, nor any larger one. */
+  extend(next: Member): boolean {
+    if (next.links.length > 0) for (const link of next.links) this.#add(link);
+    else if (this.#long === undefined) this.#long = next;
+    else if (this.#long.leafIndex !== next.leafIndex) return false;
+    return this.#links.length - (this.#tallies[this.main.leafIndex]?.count ?? 0) <= MAX_CHAIN;
   }
 
-  extend(next: Interval): Chain | undefined {
-    if (this.#possible) this.#add(next);
-    if (!this.#possible) return undefined;
-    const main = this.#long ?? mostFrequent(this.#links);
-    const links = this.#links.filter(({ leaf }) => leaf !== main);
-    this.#possible = links.length <= MAX_CHAIN;
-    if (!this.#possible) return undefined;
-    return { kind: 'chain', links: links.toSorted((a, b) => b.weight - a.weight || a.value - b.value), main };
+  /** An interval with the leaf that the chain ends in: that of the long ones, or else the most frequent one. */
+  get main(): Member {
+    return this.#long ?? this.#leader!;
   }
 
-  #add({ from, to, leaf, weight }: Interval): void {
-    const count = to - from + 1;
-    if (count > 2) {
-      this.#possible = this.#long === undefined || this.#long === leaf;
-      this.#long = leaf;
-    } else {
-      for (let value = from; value <= to; value++) this.#links.push({ value, leaf, weight: weight / count });
+  /** The tests in their order. */
+  get links(): Link[] {
+    const { leafIndex } = this.main;
+    return this.#links.filter(({ member }) => member.leafIndex !== leafIndex);
+  }
+
+  /** What the chain costs in a window of this weight. */
+  cost(weight: number, price: number): number {
+    const { main } = this;
+    let cost = 0;
+    let left = weight;
+    let size = 0;
+    let last = main;
+    for (let at = 0; at < this.#links.length; at++) {
+      const link = this.#links[at]!;
+      if (link.member.leafIndex === main.leafIndex) continue;
+      cost += left;
+      left -= link.weight;
+      size += 1 + (link.value >>> 31);
+      last = link.member;
     }
+    return cost + price * (main.far && last.far ? size + 1 : size);
   }
-}
 
-function mostFrequent(links: readonly Link[]): Node {
-  const counts = new Map<Node, number>();
-  for (const { leaf } of links) counts.set(leaf, (counts.get(leaf) ?? 0) + 1);
-  let best = links[0]!.leaf;
-  for (const [leaf, count] of counts) if (count > counts.get(best)!) best = leaf;
-  return best;
-}
+  #add(link: Link): void {
+    const { member, weight } = link;
+    let at = this.#links.length;
+    while (at > 0 && this.#links[at - 1]!.weight < weight) at--;
+    this.#links.splice(at, 0, link);
 
-/** An interval with what a test of bits needs of it: all bits of its values. */
-interface Bits {
-  readonly interval: Interval;
-  readonly bits: number;
+    const tally = (this.#tallies[member.leafIndex] ??= { count: 0, first: member });
+    tally.count++;
+    const most = this.#leader === undefined ? 0 : this.#tallies[this.#leader.leafIndex]!.count;
+    if (tally.count > most || (tally.count === most && tally.first.from < this.#leader!.from))
+      this.#leader = tally.first;
+  }
 }
 
 /**
  * A growing window that one test of bits might decide: two leaves, where every value of the one has a bit that no
- * value of the other has. One value may stand aside, tested on its own before.
+ * value of the other has. One value may stand aside, tested on its own before. Once a way fails it fails for every
+ * larger window.
  */
 export class JsetWindow {
+  readonly #members: readonly Member[];
+  /** The window is `#members[#start]` up to, not including, `#members[#end]`. */
   readonly #start: number;
-  readonly #members: Bits[] = [];
-  /** The leaves of the window, each with its intervals. */
-  readonly #groups = new Map<Node, Bits[]>();
-  #possible = true;
+  #end: number;
+  #wholePossible = true;
+  /** Bit m: with member `#start` + m aside the test has failed. */
+  #failedAside = 0;
 
-  constructor(first: Interval) {
-    this.#start = first.from;
-    this.#add(first);
+  constructor(members: readonly Member[], start: number) {
+    this.#members = members;
+    this.#start = start;
+    this.#end = start + 1;
   }
 
-  extend(next: Interval): Jset | undefined {
-    this.#add(next);
-    if (!this.#possible) return undefined;
-    const whole = this.#groups.size === 2 ? this.#decide(undefined) : undefined;
-    if (whole || this.#members.length < 4 || this.#members.length > MAX_ASIDE_MEMBERS) return whole;
-    for (const member of this.#members) {
-      const { from, to, leaf } = member.interval;
-      if (from !== to || (this.#groups.size === 3 && this.#groups.get(leaf)!.length > 1)) continue;
-      const jset = this.#decide(member);
+  /** False once no larger window can be decided. */
+  get isPossible(): boolean {
+    return this.#wholePossible || this.#end - this.#start < MAX_ASIDE_MEMBERS;
+  }
+
+  /** Takes the next interval in, and finds the test that decides the window. */
+  extend(): Jset | undefined {
+    const next = this.#members[this.#end++]!;
+    if (next.to - this.#members[this.#start]!.from >= MAX_JSET_SPAN) {
+      this.#wholePossible = false;
+      this.#end += MAX_ASIDE_MEMBERS;
+      return undefined;
+    }
+    if (this.#wholePossible) {
+      const jset = this.#test(undefined);
       if (jset) return jset;
+      this.#wholePossible = false;
+    }
+    const count = this.#end - this.#start;
+    return count < MIN_ASIDE_MEMBERS || count > MAX_ASIDE_MEMBERS ? undefined : this.#testWithAside();
+  }
+
+  #testWithAside(): Jset | undefined {
+    for (let at = this.#start; at < this.#end; at++) {
+      const aside = this.#members[at]!;
+      const failed = 1 << (at - this.#start);
+      if (aside.from !== aside.to || (this.#failedAside & failed) !== 0) continue;
+      const jset = this.#test(aside);
+      if (jset) return jset;
+      this.#failedAside |= failed;
     }
     return undefined;
   }
 
-  #add(interval: Interval): void {
-    this.#possible &&= interval.to - this.#start < MAX_JSET_SPAN;
-    if (!this.#possible) return;
-    let bits = 0;
-    for (let value = interval.from; value <= interval.to; value++) bits |= value;
-    const member = { interval, bits };
-    this.#members.push(member);
-    const group = this.#groups.get(interval.leaf);
-    if (group) group.push(member);
-    else this.#groups.set(interval.leaf, [member]);
-    this.#possible = this.#groups.size <= 3;
-  }
-
   /** A test that tells two leaves apart, without the value that stands aside. */
-  #decide(aside: Bits | undefined): Jset | undefined {
-    let first: readonly Bits[] | undefined;
-    let second: readonly Bits[] | undefined;
-    for (const members of this.#groups.values()) {
-      if (members.length === 1 && members[0] === aside) continue;
-      if (second !== undefined) return undefined;
-      if (first === undefined) first = members;
-      else second = members;
+  #test(aside: Member | undefined): Jset | undefined {
+    let first: Member | undefined;
+    let second: Member | undefined;
+    let firstBits = 0;
+    let secondBits = 0;
+    for (let at = this.#start; at < this.#end; at++) {
+      const member = this.#members[at]!;
+      if (member === aside) continue;
+      first ??= member;
+      if (member.leafIndex === first.leafIndex) firstBits |= member.bits;
+      else {
+        second ??= member;
+        if (member.leafIndex !== second.leafIndex) return undefined;
+        secondBits |= member.bits;
+      }
     }
     if (first === undefined || second === undefined) return undefined;
-    const firstBits = allBits(first, aside);
-    const secondBits = allBits(second, aside);
-    return (
-      testOfBits(first, second, (firstBits & ~secondBits) >>> 0, aside) ??
-      testOfBits(second, first, (secondBits & ~firstBits) >>> 0, aside)
-    );
+    const firstMask = firstBits & ~secondBits;
+    if (this.#allHit(first, firstMask, aside))
+      return { mask: firstMask >>> 0, hit: first, miss: second, aside };
+    const secondMask = secondBits & ~firstBits;
+    if (this.#allHit(second, secondMask, aside))
+      return { mask: secondMask >>> 0, hit: second, miss: first, aside };
+    return undefined;
   }
-}
 
-/** The test, if every value of one side hits the mask. */
-function testOfBits(
-  hit: readonly Bits[],
-  miss: readonly Bits[],
-  mask: number,
-  aside: Bits | undefined,
-): Jset | undefined {
-  if (!allHit(hit, aside, mask)) return undefined;
-  const [hitLeaf, missLeaf] = [hit[0]!.interval.leaf, miss[0]!.interval.leaf];
-  return { kind: 'jset', mask, hit: hitLeaf, miss: missLeaf, aside: aside?.interval };
-}
-
-function allBits(members: readonly Bits[], aside: Bits | undefined): number {
-  let bits = 0;
-  for (const member of members) if (member !== aside) bits |= member.bits;
-  return bits;
-}
-
-function allHit(members: readonly Bits[], aside: Bits | undefined, mask: number): boolean {
-  if (mask === 0) return false;
-  for (const member of members) {
-    if (member === aside) continue;
-    const { from, to } = member.interval;
-    for (let value = from; value <= to; value++) if ((value & mask) === 0) return false;
+  /** Whether every value with the leaf of `hit` has a bit of the mask. */
+  #allHit(hit: Member, mask: number, aside: Member | undefined): boolean {
+    if (mask === 0) return false;
+    for (let at = this.#start; at < this.#end; at++) {
+      const member = this.#members[at]!;
+      if (member.leafIndex !== hit.leafIndex || member === aside) continue;
+      for (let value = member.from; value <= member.to; value++) if ((value & mask) === 0) return false;
+    }
+    return true;
   }
-  return true;
 }
