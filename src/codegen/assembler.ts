@@ -1,6 +1,6 @@
 import { BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, MAX_BRANCH } from '../bpf/instruction.ts'; // prettier-ignore
 import type { SockFilter } from '../bpf/instruction.ts';
-import { reachable, successors } from './graph.ts';
+import { reachable } from './graph.ts';
 import type { Node, Test } from './graph.ts';
 
 /**
@@ -20,16 +20,18 @@ export function assemble(root: Node): SockFilter[] {
 class Assembler {
   /** The program so far, last instruction first. */
   readonly #reversed: SockFilter[] = [];
-  /** Where each node stands in `#reversed`; stand-ins included, ascending. */
-  readonly #places = new Map<Node, number[]>();
-  /** Nodes below each node, those reached twice counted twice. */
-  readonly #weights = new Map<Node, number>();
+  /** By id of a node: where it stands in `#reversed`, of several stand-ins the last. */
+  readonly #places: (number | undefined)[] = [];
+  /** By id of a node: the nodes below, those reached twice counted twice. */
+  readonly #weights: number[] = [];
 
   constructor(root: Node) {
+    const weights = this.#weights;
     for (const node of reachable(root)) {
       let weight = 1;
-      for (const next of successors(node)) weight += this.#weights.get(next)!;
-      this.#weights.set(node, weight);
+      if (node.kind === 'test') weight += weights[node.yes.id]! + weights[node.no.id]!;
+      else if (node.kind !== 'ret') weight += weights[node.next.id]!;
+      weights[node.id] = weight;
     }
   }
 
@@ -39,21 +41,29 @@ class Assembler {
 
   /** Writes a node behind whatever it needs that is not written yet. A list of what is open, since chains are long. */
   write(root: Node): void {
-    const open = [{ node: root, done: 0 }];
-    for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) {
-      const needs = this.#needs(frame.node);
-      if (frame.done === 0 && this.#places.has(frame.node)) open.pop();
-      else if (frame.done < needs.length) open.push({ node: needs[frame.done++]!, done: 0 });
+    const open = [root];
+    for (let node = open.at(-1); node !== undefined; node = open.at(-1)) {
+      const need = this.#isWritten(node) ? undefined : this.#nextNeed(node);
+      if (need !== undefined) open.push(need);
       else {
-        this.#emit(frame.node);
+        if (!this.#isWritten(node)) this.#emit(node);
         open.pop();
       }
     }
   }
 
-  /** What must be written before a node, in that order. */
-  #needs(node: Node): readonly Node[] {
-    return node.kind === 'test' ? this.#farFirst(node) : successors(node);
+  #isWritten(node: Node): boolean {
+    return this.#places[node.id] !== undefined;
+  }
+
+  /** What must be written before a node, and is not yet. */
+  #nextNeed(node: Node): Node | undefined {
+    if (node.kind === 'ret') return undefined;
+    if (node.kind !== 'test') return this.#isWritten(node.next) ? undefined : node.next;
+    const far = this.#farSide(node);
+    if (!this.#isWritten(far)) return far;
+    const near = far === node.yes ? node.no : node.yes;
+    return this.#isWritten(near) ? undefined : near;
   }
 
   #emit(node: Node): void {
@@ -75,15 +85,13 @@ class Assembler {
   }
 
   #push(node: Node, instruction: SockFilter): void {
-    const places = this.#places.get(node);
-    if (places) places.push(this.#reversed.length);
-    else this.#places.set(node, [this.#reversed.length]);
+    this.#places[node.id] = this.#reversed.length;
     this.#reversed.push(instruction);
   }
 
-  /** Instructions that a branch written next would skip to get to the nearest place of a node. */
+  /** Instructions that a branch written next would skip to get to a node. */
   #distance(node: Node): number {
-    return this.#reversed.length - this.#places.get(node)!.at(-1)! - 1;
+    return this.#reversed.length - this.#places[node.id]! - 1;
   }
 
   /** Sees to it that straight-line code runs into a node that is written. */
@@ -91,11 +99,11 @@ class Assembler {
     if (this.#distance(node) !== 0) this.#standIn(node);
   }
 
-  /** A branch falls into the side that is written last: the smaller one, so that the other stays in reach. */
-  #farFirst({ operation, yes, no }: Test): [Node, Node] {
+  /** A branch falls into the side that is written last: the smaller one, so that the other, first, stays in reach. */
+  #farSide({ operation, yes, no }: Test): Node {
     // The kernel can turn JEQ, JGT and JGE around, but for a JSET whose false side is far it adds a jump.
-    if (operation === BPF_JSET && no.kind !== 'ret') return [yes, no];
-    return this.#weights.get(yes)! >= this.#weights.get(no)! ? [yes, no] : [no, yes];
+    if (operation === BPF_JSET && no.kind !== 'ret') return yes;
+    return this.#weights[yes.id]! >= this.#weights[no.id]! ? yes : no;
   }
 
   #writeTest(node: Test): void {

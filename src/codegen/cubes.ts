@@ -37,11 +37,14 @@ function cover(values: readonly number[]): Cube[] {
   const chosen: Cube[] = [];
   let open = [...values];
   while (open.length > 0) {
-    const gain = (candidate: Cube) => open.filter((value) => isIn(value, candidate)).length;
     let best = primes[0]!;
+    let most = 0;
     for (const candidate of primes) {
-      const more = gain(candidate) - gain(best);
-      if (more > 0 || (more === 0 && price(candidate) < price(best))) best = candidate;
+      const gain = open.filter((value) => isIn(value, candidate)).length;
+      if (gain > most || (gain === most && price(candidate) < price(best))) {
+        best = candidate;
+        most = gain;
+      }
     }
     chosen.push(best);
     open = open.filter((value) => !isIn(value, best));
@@ -56,8 +59,10 @@ function primeCubes(values: readonly number[]): Cube[] {
   while (level.length > 0) {
     const merged = new Map<string, Cube>();
     const used = new Set<Cube>();
-    for (const [index, a] of level.entries())
-      for (const b of level.slice(index + 1)) {
+    for (let i = 0; i < level.length; i++)
+      for (let j = i + 1; j < level.length; j++) {
+        const a = level[i]!;
+        const b = level[j]!;
         const bit = (a.value ^ b.value) >>> 0;
         if (a.mask !== b.mask || (bit & (bit - 1)) !== 0) continue;
         const mask = (a.mask & ~bit) >>> 0;

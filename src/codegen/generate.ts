@@ -3,11 +3,16 @@ import type { SockFilter } from '../bpf/instruction.ts';
 import { X32_SYSCALL_BIT } from '../arch.ts';
 import type { ArchPolicy, Decision, DecisionRange, Policy } from '../policy/types.ts';
 import { assemble } from './assembler.ts';
+import type { KnownNodes } from './diagram.ts';
 import { Graph } from './graph.ts';
 import type { Node } from './graph.ts';
 import { leafOf } from './leaf.ts';
+import { cut, join, overlapsOf, resembles } from './ranges.ts';
+import type { LeafRange } from './ranges.ts';
 import { select } from './select.ts';
 import type { Interval, Selection } from './select.ts';
+import { depthOf } from './standing.ts';
+import type { StandingTree } from './standing.ts';
 import type { Weights } from './weights.ts';
 
 /**
@@ -20,18 +25,30 @@ import type { Weights } from './weights.ts';
 export function generate(policy: Policy, weights: Weights): SockFilter[] {
   const graph = new Graph();
   const leaves = new Map<Decision, Node>();
+  const knownNodes: KnownNodes = new Map();
   const leaf = (decision: Decision) => {
-    const known = leaves.get(decision) ?? leafOf(decision, graph, policy.endian, weights.price);
+    const known = leaves.get(decision) ?? leafOf(decision, graph, policy.endian, weights.prices, knownNodes);
     leaves.set(decision, known);
     return known;
   };
   const numberings = policy.arches.map((arch) => ({ arch, ranges: leafRanges(arch.ranges, leaf) }));
-  const context: Context = { graph, weights, isFar: standsElsewhere(numberings.map(({ ranges }) => ranges)) };
+  const context: Context = {
+    graph,
+    weights,
+    isFar: standsElsewhere(numberings.map(({ ranges }) => ranges)),
+    standing: new Map(),
+  };
 
   const trees: { arch: ArchPolicy; tree: Tree }[] = [];
   for (const { arch, ranges } of numberings) {
     const earlier = trees.map(({ tree }) => tree);
-    trees.push({ arch, tree: archTree(arch, ranges, earlier, context) });
+    const tree = archTree(arch, ranges, earlier, context);
+    trees.push({ arch, tree });
+    for (const part of tree.parts) {
+      const others = context.standing.get(part.second);
+      if (others) others.push(part);
+      else context.standing.set(part.second, [part]);
+    }
   }
   const dispatch = trees.reduceRight<Node>(
     (rest, { arch, tree }) => graph.test(BPF_JEQ, arch.auditArch, graph.load(OFFSET_NR, tree.node), rest),
@@ -45,6 +62,8 @@ interface Context {
   weights: Weights;
   /** Whether a leaf is reached from several places, so that a test has to jump there. */
   readonly isFar: (leaf: Node) => boolean;
+  /** The parts of earlier architectures' trees. */
+  readonly standing: Map<number, StandingTree[]>;
 }
 
 /** Return values, and argument tests that several numbers share. */
@@ -59,12 +78,6 @@ function standsElsewhere(numberings: readonly (readonly LeafRange[])[]): (leaf: 
 /** A tree over all syscall numbers, and what it decides. */
 interface Tree extends Selection {
   ranges: readonly LeafRange[];
-}
-
-interface LeafRange {
-  from: number;
-  to: number;
-  leaf: Node;
 }
 
 function archTree(
@@ -84,12 +97,6 @@ function archTree(
   return { ...best, ranges };
 }
 
-/** Whether two numberings differ in so few places that one can be the other with exceptions. */
-function resembles(ranges: readonly LeafRange[], base: readonly LeafRange[]): boolean {
-  const differing = overlapsOf(ranges, base).filter(({ leaf, other }) => leaf !== other).length;
-  return differing < ranges.length;
-}
-
 type Weigh = (from: number, to: number) => number;
 
 /** Each decision as a node; neighbours of one node joined. */
@@ -100,10 +107,10 @@ function leafRanges(ranges: readonly DecisionRange[], leafOfDecision: (d: Decisi
 function plainTree(
   ranges: readonly LeafRange[],
   weight: Weigh,
-  { graph, weights, isFar }: Context,
+  { graph, weights, isFar, standing }: Context,
 ): Selection {
   const intervals = ranges.map(({ from, to, leaf }) => ({ from, to, leaf, weight: weight(from, to) }));
-  return select(graph, intervals, weights.price, isFar);
+  return select(graph, intervals, weights.prices, isFar, standing);
 }
 
 /** Bit 31 stays: numbers that only look like x32's after the mask must still land in the default. */
@@ -117,7 +124,7 @@ const BIT_31 = 0x80000000;
 function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Context): Selection | undefined {
   const { graph, weights, isFar } = context;
   const native = cut(ranges, 0, X32_SYSCALL_BIT - 1);
-  const x32 = cut(ranges, X32_SYSCALL_BIT, BIT_31 - 1).map((range) => shift(range, -X32_SYSCALL_BIT));
+  const x32 = cut(ranges, X32_SYSCALL_BIT, BIT_31 - 1, -X32_SYSCALL_BIT);
   const beyond = cut(ranges, BIT_31, 0xffffffff);
   if (beyond.length !== 1 || !resembles(x32, native)) return undefined;
 
@@ -127,11 +134,11 @@ function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Contex
   const exceptions = exceptionIntervals(x32, native, main.node, (from, to) =>
     weight(from + X32_SYSCALL_BIT, to + X32_SYSCALL_BIT),
   );
-  const side = select(graph, exceptions, weights.price, (leaf) => leaf === main.node || isFar(leaf));
+  const side = select(graph, exceptions, weights.prices, (leaf) => leaf === main.node || isFar(leaf));
   const entered = enterInside(graph, side.node, main.node, 0, CLEAR_X32_BIT);
   const node = graph.jge(X32_SYSCALL_BIT, graph.and(CLEAR_X32_BIT, entered), main.node);
   const through = weight(0, 0xffffffff);
-  return { node, cost: main.cost + side.cost + through + 2 * weights.price };
+  return { node, cost: main.cost + side.cost + through + 2 * weights.prices.test, parts: main.parts };
 }
 
 /** A second architecture with nearly the same numbering runs into the tree of the first. */
@@ -142,13 +149,15 @@ function exceptionTree(
   { graph, weights, isFar }: Context,
 ): Selection {
   const exceptions = exceptionIntervals(ranges, base.ranges, base.node, weight);
-  const side = select(graph, exceptions, weights.price, (leaf) => leaf === base.node || isFar(leaf));
-  // What runs into the other tree pays its way there: about its depth.
-  const passing = exceptions
-    .filter(({ leaf }) => leaf === base.node)
-    .reduce((sum, { weight: w }) => sum + w, 0);
-  const depth = Math.log2(base.ranges.length + 1);
-  return { node: enterInside(graph, side.node, base.node, 0, 0xffffffff), cost: side.cost + passing * depth };
+  const side = select(graph, exceptions, weights.prices, (leaf) => leaf === base.node || isFar(leaf));
+  const node = enterInside(graph, side.node, base.node, 0, 0xffffffff);
+  let passing = 0;
+  for (const { from, to, leaf, other } of overlapsOf(ranges, base.ranges)) {
+    if (leaf !== other) continue;
+    const depth = depthOf(leaf, node, from) - depthOf(base.node, side.node, from);
+    passing += weight(from, to) * depth;
+  }
+  return { node, cost: side.cost + passing, parts: [] };
 }
 
 /**
@@ -198,43 +207,4 @@ function exceptionIntervals(
     chosen.push({ from, to, leaf: agrees && !joins ? pass : leaf });
   });
   return join(chosen).map((range) => ({ ...range, weight: weight(range.from, range.to) }));
-}
-
-/** Both lists cut at each other's bounds. */
-function overlapsOf(a: readonly LeafRange[], b: readonly LeafRange[]): (LeafRange & { other: Node })[] {
-  const result: (LeafRange & { other: Node })[] = [];
-  let j = 0;
-  for (const range of a) {
-    while (b[j]!.to < range.from) j++;
-    for (let at = j; at < b.length && b[at]!.from <= range.to; at++) {
-      const other = b[at]!;
-      result.push({
-        from: Math.max(range.from, other.from),
-        to: Math.min(range.to, other.to),
-        leaf: range.leaf,
-        other: other.leaf,
-      });
-    }
-  }
-  return result;
-}
-
-function cut(ranges: readonly LeafRange[], from: number, to: number): LeafRange[] {
-  return ranges
-    .filter((range) => range.from <= to && range.to >= from)
-    .map((range) => ({ ...range, from: Math.max(range.from, from), to: Math.min(range.to, to) }));
-}
-
-function shift(range: LeafRange, by: number): LeafRange {
-  return { ...range, from: range.from + by, to: range.to + by };
-}
-
-function join(ranges: readonly LeafRange[]): LeafRange[] {
-  const joined: LeafRange[] = [];
-  for (const range of ranges) {
-    const last = joined.at(-1);
-    if (last?.leaf === range.leaf) last.to = range.to;
-    else joined.push({ ...range });
-  }
-  return joined;
 }

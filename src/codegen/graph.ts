@@ -44,33 +44,54 @@ export interface And {
   readonly next: Node;
 }
 
+/** Tags beside the operations of tests. */
+const RET = 1;
+const LOAD = 2;
+const AND = 3;
+
+/** 2^32 divided by the golden ratio: products with it spread over all bits. */
+const SPREAD = 0x9e3779b1;
+
 /** Makes nodes; asks twice for the same, answers with one. Ids count up from 0 in order of making. */
 export class Graph {
-  readonly #nodes = new Map<string, Node>();
+  /** By a hash of all that a node is. */
+  readonly #nodes = new Map<number, Node[]>();
+  #count = 0;
 
-  #intern<N extends Node>(key: string, make: (id: number) => N): N {
-    const known = this.#nodes.get(key);
-    if (known) return known as N;
-    const node = make(this.#nodes.size);
-    this.#nodes.set(key, node);
+  /** The nodes of one hash: numbers rather than texts as keys, since a search in the interpreter makes hundreds. */
+  #alike(tag: number, constant: number, a: number, b: number): Node[] {
+    const hash = Math.imul(Math.imul(Math.imul(tag ^ constant, SPREAD) ^ a, SPREAD) ^ b, SPREAD);
+    let alike = this.#nodes.get(hash);
+    if (alike === undefined) this.#nodes.set(hash, (alike = []));
+    return alike;
+  }
+
+  #add<N extends Node>(node: N, alike: Node[]): N {
+    alike.push(node);
+    this.#count++;
     return node;
   }
 
   ret(value: number): Ret {
-    return this.#intern(`ret ${value}`, (id) => ({ kind: 'ret', id, value }));
+    const alike = this.#alike(RET, value, 0, 0);
+    for (const node of alike) if (node.kind === 'ret' && node.value === value) return node;
+    return this.#add({ kind: 'ret', id: this.#count, value }, alike);
   }
 
   /** A test whose two sides are the same is that side. */
   test(operation: number, k: number, yes: Node, no: Node): Node {
     if (yes === no) return yes;
-    return this.#intern(`${operation} ${k} ${yes.id} ${no.id}`, (id) => ({
-      kind: 'test',
-      id,
-      operation,
-      k,
-      yes,
-      no,
-    }));
+    const alike = this.#alike(operation, k, yes.id, no.id);
+    for (const node of alike)
+      if (
+        node.kind === 'test' &&
+        node.operation === operation &&
+        node.k === k &&
+        node.yes === yes &&
+        node.no === no
+      )
+        return node;
+    return this.#add({ kind: 'test', id: this.#count, operation, k, yes, no }, alike);
   }
 
   jeq(k: number, yes: Node, no: Node): Node {
@@ -92,35 +113,28 @@ export class Graph {
   /** A load that decides nothing is left out. */
   load(offset: number, next: Node): Node {
     if (next.kind === 'ret' || next.kind === 'load') return next;
-    return this.#intern(`load ${offset} ${next.id}`, (id) => ({ kind: 'load', id, offset, next }));
+    const alike = this.#alike(LOAD, offset, next.id, 0);
+    for (const node of alike)
+      if (node.kind === 'load' && node.offset === offset && node.next === next) return node;
+    return this.#add({ kind: 'load', id: this.#count, offset, next }, alike);
   }
 
   and(mask: number, next: Node): Node {
     if (next.kind === 'ret' || next.kind === 'load') return next;
-    return this.#intern(`and ${mask} ${next.id}`, (id) => ({ kind: 'and', id, mask, next }));
-  }
-}
-
-/** The nodes that a node goes on to. */
-export function successors(node: Node): readonly Node[] {
-  switch (node.kind) {
-    case 'ret':
-      return [];
-    case 'test':
-      return [node.yes, node.no];
-    default:
-      return [node.next];
+    const alike = this.#alike(AND, mask, next.id, 0);
+    for (const node of alike)
+      if (node.kind === 'and' && node.mask === mask && node.next === next) return node;
+    return this.#add({ kind: 'and', id: this.#count, mask, next }, alike);
   }
 }
 
 /** All nodes that can be reached from these, each behind the nodes that it goes on to. */
 export function reachable(...roots: Node[]): Node[] {
-  const seen = new Set<Node>();
-  const open = [...roots];
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    open.push(...successors(node));
+  const seen = new Set<Node>(roots);
+  // What is added while a set is walked is still visited.
+  for (const node of seen) {
+    if (node.kind === 'test') seen.add(node.yes).add(node.no);
+    else if (node.kind !== 'ret') seen.add(node.next);
   }
   // Ids count up as nodes are made, and a node is made after those it goes on to.
   return [...seen].toSorted((a, b) => a.id - b.id);

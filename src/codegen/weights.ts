@@ -2,6 +2,7 @@ import { X32_SYSCALL_BIT } from '../arch.ts';
 import type { ArchPolicy } from '../policy/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import { FREQUENCY, SELDOM } from './frequency.ts';
+import type { Prices } from './members.ts';
 
 /**
  * What a filter is made fast for.
@@ -19,18 +20,19 @@ export type Optimize = (typeof OPTIMIZE_GOALS)[number];
 export interface Weights {
   /** Weight of the numbers `from`..`to` together; always positive. */
   of(arch: ArchPolicy, from: number, to: number): number;
-  /** Price of one converted instruction in the same unit. */
-  readonly price: number;
+  /** In the same unit. */
+  readonly prices: Prices;
 }
 
 /**
- * Attach on Linux 6.18 takes about 92 ns for each converted instruction and 2 ns for each emulated step, and a
- * test on all of some 470 numbers is 470 steps: an instruction weighs a tenth of such a test. docs/codegen.md.
+ * Attach on Linux 6.18 takes about 92 ns for each converted instruction and 2 ns for each emulated step, and a test on
+ * all of some 470 numbers is 470 steps: an instruction weighs a tenth of such a test. Of two that one test becomes the
+ * second weighs less, and the first, which is copied and checked before it is converted, the more for it.
  */
-const ATTACH_PRICE = 0.1;
+const ATTACH_PRICES: Prices = { test: 0.15, more: 0.08, longestChain: 5 };
 /** A call takes no part in the cost of the program's size: enough to keep the tree from growing without gain. */
-const FREQUENCY_PRICE = 0.02;
-const SIZE_PRICE = 100;
+const FREQUENCY_PRICES: Prices = { test: 0.02, more: 0.02, longestChain: 8 };
+const SIZE_PRICES: Prices = { test: 100, more: 100, longestChain: 8 };
 
 /** Numbers of each architecture that the kernel emulates, `NR_syscalls`: those of the newest table. */
 const EMULATED = 472;
@@ -38,8 +40,8 @@ const EMULATED = 472;
 const RARE = 0.01;
 
 export function weightsFor(optimize: Optimize, tables: SyscallTables): Weights {
-  if (optimize === 'frequency') return { price: FREQUENCY_PRICE, of: frequencyWeights(tables) };
-  return { price: optimize === 'size' ? SIZE_PRICE : ATTACH_PRICE, of: evenWeights };
+  if (optimize === 'frequency') return { prices: FREQUENCY_PRICES, of: frequencyWeights(tables) };
+  return { prices: optimize === 'size' ? SIZE_PRICES : ATTACH_PRICES, of: evenWeights };
 }
 
 /** All emulated numbers weigh the same, whether assigned or not. */

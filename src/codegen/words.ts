@@ -39,12 +39,16 @@ export const MAX_WORD = 0xffffffff;
 
 /** The rules of a decision as clauses, in the same order: the first that holds gives the answer. */
 export function clausesOf(decision: Decision): Clause[] {
-  return decision.rules.flatMap(({ conditions, action }) => {
+  const clauses: Clause[] = [];
+  for (const { conditions, action } of decision.rules) {
     let products: Clause['words'][] = [[]];
-    for (const condition of conditions)
-      products = products.flatMap((words) => wordCases(condition).map((more) => [...words, ...more]));
-    return products.map((words) => ({ words, action }));
-  });
+    for (const condition of conditions) {
+      const cases = wordCases(condition);
+      products = products.flatMap((words) => cases.map((more) => [...words, ...more]));
+    }
+    for (const words of products) clauses.push({ words, action });
+  }
+  return clauses;
 }
 
 /** A condition as alternatives that exclude each other, each a conjunction of word tests. */

@@ -7,7 +7,7 @@ import { leafOf } from '../../src/codegen/leaf.ts';
 import { ruleChain } from '../../src/codegen/rule-chain.ts';
 import type { Comparator, Condition, Decision } from '../../src/policy/types.ts';
 
-const PRICE = 0.1;
+const PRICES = { test: 0.1, more: 0.1, longestChain: 8 };
 const ALLOW = 0x7fff0000;
 
 /** The meaning of a condition, once more and in the plainest words. */
@@ -91,7 +91,7 @@ describe('the tests of a decision', () => {
     fc.assert(
       fc.property(decision, fc.constantFrom<'little' | 'big'>('little', 'big'), (rules, endian) => {
         const graph = new Graph();
-        const best = assemble(leafOf(rules, graph, endian, PRICE));
+        const best = assemble(leafOf(rules, graph, endian, PRICES));
         const chain = assemble(ruleChain(rules, graph, endian));
         expect(best.length).toBeLessThanOrEqual(chain.length);
         for (const some of edges(rules)) {
