@@ -64,10 +64,11 @@ function readTable(files: TableFiles, name: TableName): Table {
   return { name, tsv, sum, calls };
 }
 
-/** A table has the ids of its names, not the names: text and hash are there once, in the union. */
+/** A table has a perfect hash of its names and their ids; the texts are there once, in the union. */
 function tableModule({ name, tsv, sum, calls }: Table, union: readonly string[]): Output {
   const idOf = new Map(union.map((call, id) => [call, id]));
-  const ids = calls.map((call) => idOf.get(call[1])!);
+  const names = calls.map((call) => call[1]);
+  const ids = names.map((call) => idOf.get(call)!);
   const numbers = calls.map((call) => call[0]);
   return module(
     name,
@@ -75,6 +76,7 @@ function tableModule({ name, tsv, sum, calls }: Table, union: readonly string[])
     [
       `/** Positions among the names of union.ts, in the order of the numbers. */\n${arrayOf('ids', ids)}`,
       arrayOf('numbers', numbers),
+      `/** Of the names, by their places in the two lists above. */\nexport const hash = {\n${hashOf(names)}};\n`,
     ],
   );
 }
@@ -199,12 +201,17 @@ function module(name: string, inputs: readonly string[], parts: readonly string[
 
 /** Names, one a line in the order of their positions, and their perfect hash. */
 function nameIndex(names: readonly string[]): string {
-  const { seed, displacements, slots } = buildPerfectHash(names);
   const list = `  names: \`\n${names.join('\n')}\n\`.slice(1, -1).split('\\n'),\n`;
+  return `export const index = {\n${hashOf(names)}${list}};\n`;
+}
+
+/** The members of a perfect hash. */
+function hashOf(names: readonly string[]): string {
+  const { seed, displacements, slots } = buildPerfectHash(names);
   const longest = Math.max(...names.map((name) => name.length));
   return (
-    `export const index = {\n  longest: ${longest},\n  seed: ${seed},\n` +
-    `  displacements: [\n    ${wrap(displacements, 4)},\n  ],\n  slots: [\n    ${wrap(slots, 4)},\n  ],\n${list}};\n`
+    `  longest: ${longest},\n  seed: ${seed},\n` +
+    `  displacements: [\n    ${wrap(displacements, 4)},\n  ],\n  slots: [\n    ${wrap(slots, 4)},\n  ],\n`
   );
 }
 

@@ -1,6 +1,6 @@
 import { type ArchName, archOf, type TableName } from '../arch.ts';
 import { digest, index as union, release } from './generated/union.ts';
-import { positionOf } from './perfect-hash.ts';
+import { type NameIndex, positionOf } from './perfect-hash.ts';
 import { firstRelease, kernelVersion } from './since.ts';
 import type { SyscallTable, SyscallTables } from './tables.ts';
 
@@ -8,6 +8,8 @@ import type { SyscallTable, SyscallTables } from './tables.ts';
 interface TableData {
   readonly ids: readonly number[];
   readonly numbers: readonly number[];
+  /** Of the names, by their places in these lists. */
+  readonly hash: Omit<NameIndex, 'names'>;
 }
 
 const MODULES: Record<TableName, () => Promise<TableData>> = {
@@ -79,14 +81,14 @@ function loadTable(name: TableName): Promise<SyscallTable> {
   return table;
 }
 
-function makeTable(name: TableName, { ids, numbers }: TableData): SyscallTable {
+function makeTable(name: TableName, { ids, numbers, hash }: TableData): SyscallTable {
   const { names } = union;
   const positions = new Int16Array(names.length).fill(-1);
   for (let position = 0; position < ids.length; position++) positions[ids[position]!] = position;
-  const positionIn = (call: string): number => {
-    const id = nameId(call);
-    return id < 0 ? -1 : positions[id]!;
-  };
+  // Made when the first name is looked up: who has ids already needs no hash.
+  let index: NameIndex | undefined;
+  const positionIn = (call: string): number =>
+    positionOf((index ??= { ...hash, names: ids.map((id) => names[id]!) }), call);
   return {
     name,
     count: ids.length,

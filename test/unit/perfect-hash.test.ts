@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { buildPerfectHash, type NameIndex, positionOf } from '../../src/syscalls/perfect-hash.ts';
@@ -20,9 +21,21 @@ describe('a perfect hash', () => {
     expect(names.map((name) => positionOf(index, name))).toEqual(names.map((__, position) => position));
   });
 
-  it('is the one in the generated module of all names', async () => {
+  it('is the one in the generated modules, of all 18 tables and the union', async () => {
     const { index }: { index: NameIndex } = await import('../../src/syscalls/generated/union.ts');
     expect(index).toEqual(indexOf(UNION));
+    const folder = new URL('../../src/syscalls/generated/', import.meta.url);
+    const modules = readdirSync(folder).filter(
+      (file) => !['errno.ts', 'since.ts', 'union.ts'].includes(file),
+    );
+    expect(modules).toHaveLength(18);
+    for (const file of modules) {
+      const table: { ids: number[]; hash: Omit<NameIndex, 'names'> } = await import(
+        new URL(file, folder).href
+      );
+      const names = table.ids.map((id) => index.names[id]!);
+      expect({ ...table.hash, names }).toEqual(indexOf(names));
+    }
   });
 
   it('holds any list of distinct names and nothing else', () => {
