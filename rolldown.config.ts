@@ -179,8 +179,10 @@ const together = [
   // Only who has a cache on such a server loads its client.
   { name: 'redis', test: /src.cache.keyv-redis\.ts$|node_modules.(@keyv.redis|@redis)[\\/]/ },
   { name: 'postgres', test: /src.cache.keyv-postgres\.ts$|node_modules.(@keyv.postgres|pg)[\\/]/ },
-  { name: 'profile', test: /src.profile.|src.errno\.ts$|jsonc-parser|fastest-levenshtein/ },
-  { name: 'compiler', test: /src.compile\.ts$|src.(policy|codegen|prove)./ },
+  {
+    name: 'compiler',
+    test: /src.compile\.ts$|src.(profile|policy|codegen|prove).|src.errno\.ts$|jsonc-parser|fastest-levenshtein/,
+  },
 ];
 
 export default defineConfig([
