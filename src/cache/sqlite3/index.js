@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 class Database {
   /** @type {import('@photostructure/sqlite').DatabaseSyncInstance | undefined} */
   #database;
+  #changed = false;
 
   /**
    * @param {string} file
@@ -31,6 +32,7 @@ class Database {
    */
   all(statement, ...rest) {
     const done = /** @type {(error: unknown, rows?: unknown) => void} */ (rest.pop());
+    this.#changed ||= /^\s*(?:INSERT|UPDATE|DELETE|VACUUM)/i.test(statement);
     answer(done, () => this.#database?.prepare(statement).all(...rest.flat()));
   }
 
@@ -38,7 +40,7 @@ class Database {
   close(done) {
     answer(done, () => {
       // Where the binding leaves its statements to the garbage collector, closing alone would not write back the log.
-      this.#database?.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      if (this.#changed) this.#database?.exec('PRAGMA wal_checkpoint(PASSIVE)');
       this.#database?.close();
     });
   }
