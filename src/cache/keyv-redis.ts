@@ -2,8 +2,18 @@
 import { isIP } from 'node:net';
 import KeyvRedis, { createClient } from '@keyv/redis';
 import { Keyv } from 'keyv';
-import type { RedisServer } from './redis.ts';
 import type { Connection } from './remote.ts';
+
+/** Where a server is and how it lets us in. */
+export interface RedisServer {
+  host: string;
+  port: number;
+  tls: boolean;
+  /** Number of the database. */
+  database: number;
+  username?: string;
+  password?: string;
+}
 
 /** How many keys the server looks at for one answer to a scan: 10 by itself, so ten thousand would be a thousand trips. */
 const PAGE = 5000;

@@ -1,18 +1,8 @@
 import { diagnostic } from '../errors.ts';
+import type { RedisServer } from './keyv-redis.ts';
 import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore } from './remote.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
-
-/** Where a server is and how it lets us in. */
-export interface RedisServer {
-  host: string;
-  port: number;
-  tls: boolean;
-  /** Number of the database. */
-  database: number;
-  username?: string;
-  password?: string;
-}
 
 const SCHEMES: Record<string, { tls: boolean }> = {
   'redis:': { tls: false },

@@ -4,12 +4,13 @@ import { hotRequest } from '../cache/hot/request.ts';
 import { countAnswer, HOT_TIER } from '../cache/hot/serve.ts';
 import type { Cache, CacheStore } from '../cache/index.ts';
 import type * as Compiler from '../compile.ts';
-import type { CompileOptions, Filter } from '../compile.ts';
+import type { CompileOptions } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { diagnostic, fail } from '../errors.ts';
 import type { FormatName } from '../format/index.ts';
 import { cacheOf } from './cache-flags.ts';
 import type { CacheFlags } from './cache-flags.ts';
+import type { Compiled } from './filter-json.ts';
 import { readInput } from './input.ts';
 import { isTerminal, writeProduct } from './output.ts';
 import { formatDiagnostic, printWarnings, say } from './report.ts';
@@ -25,16 +26,6 @@ export interface CompileFlags extends TargetFlags, CacheFlags, Voice {
   optimize: 'attach' | 'frequency' | 'size';
   prove: boolean;
   requireProof?: true;
-}
-
-/** A filter, and what the cache had to do with it. */
-export interface Compiled {
-  filter: Filter;
-  /** The kind of store that answered, or `none`. */
-  tier: string;
-  /** null without a cache. */
-  key: string | null;
-  warnings: Diagnostic[];
 }
 
 /** The command `compile`. @throws SeccompcError, OutputClosed */

@@ -2,16 +2,39 @@
 import type { ActionName } from '../action.ts';
 import { actionValue, carriesErrno, compareSeverity } from '../action.ts';
 import type { Arch } from '../arch.ts';
-import type { Seccomp, SyscallArg } from '../profile/types.ts';
+import type { OperatorName, Seccomp, SyscallArg } from '../profile/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { Undecided } from './diagram.ts';
-import type { Comparison, Rule, Span } from './reference.ts';
 import { multiplexedCalls } from './reference-multiplex.ts';
 
 const LAST_NUMBER = 0xffffffff;
 const CRUN_MOST_ARGS = 6;
 const ARGUMENTS = 6;
+
+/** One comparison of an argument (0..5); constants are cut to the width that is compared. */
+export interface Comparison {
+  readonly arg: number;
+  readonly op: OperatorName;
+  readonly value: bigint;
+  readonly valueTwo: bigint;
+  readonly bits: 32 | 64;
+}
+
+export interface Rule {
+  /** All must hold; empty for a rule that always applies. */
+  readonly comparisons: readonly Comparison[];
+  /** u32 return value. */
+  readonly action: number;
+}
+
+/** Numbers `from`..`to` (u32, both included) that get the same answer: the first rule that holds, else `otherwise`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly rules: readonly Rule[];
+  readonly otherwise: number;
+}
 
 /** What one number gets. Answers that compare nothing are one object for each action. */
 export type Answer = Omit<Span, 'from' | 'to'>;

@@ -8,43 +8,21 @@
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_LOG, SECCOMP_RET_TRACE } from '../action.ts'; // prettier-ignore
 import type { Arch } from '../arch.ts';
 import { archOf, parseArch, X32_SYSCALL_BIT } from '../arch.ts';
-import type { OperatorName, Seccomp } from '../profile/types.ts';
+import type { Seccomp } from '../profile/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { Undecided } from './diagram.ts';
 import { newerOf, stubOf } from './reference-enosys.ts';
 import { profileRules, returnValue, ruledAnswers, ruledStretches } from './reference-rules.ts';
-import type { Answer, ProfileRule } from './reference-rules.ts';
+import type { Answer, ProfileRule, Span } from './reference-rules.ts';
+
+export type { Comparison, Rule, Span } from './reference-rules.ts';
 
 /** What a program is proved against. */
 export interface Reference {
   seccomp: Seccomp;
   target: Target;
   tables: SyscallTables;
-}
-
-/** One comparison of an argument (0..5); constants are cut to the width that is compared. */
-export interface Comparison {
-  readonly arg: number;
-  readonly op: OperatorName;
-  readonly value: bigint;
-  readonly valueTwo: bigint;
-  readonly bits: 32 | 64;
-}
-
-export interface Rule {
-  /** All must hold; empty for a rule that always applies. */
-  readonly comparisons: readonly Comparison[];
-  /** u32 return value. */
-  readonly action: number;
-}
-
-/** Numbers `from`..`to` (u32, both included) that get the same answer: the first rule that holds, else `otherwise`. */
-export interface Span {
-  readonly from: number;
-  readonly to: number;
-  readonly rules: readonly Rule[];
-  readonly otherwise: number;
 }
 
 /** The answers under one value of `seccomp_data.arch`: spans without gaps, ascending. */
