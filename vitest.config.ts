@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 // `fast` belongs to `npm test`; `slow` holds the suites that want an oracle, a kernel or minutes.
 export default defineConfig({
   test: {
+    // Of two cores, vitest would leave one to its own process, which has hardly anything to do.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
