@@ -7,10 +7,11 @@
  * loopback.
  */
 import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
-import { closeCache, compileCached, memoryStore, openCache, openStore, recentFilters } from '../../src/cache/index.ts'; // prettier-ignore
+import { closeCache, compileCached, memoryStore, openCache, openStore, readKeys, recentFilters } from '../../src/cache/index.ts'; // prettier-ignore
 import type { Cache, CacheStore } from '../../src/cache/index.ts';
 import { writeMeaningAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
@@ -67,6 +68,11 @@ interface Way {
 
 async function hitsTable(rounds: number, folder: Folder, servers: [string, Server][]): Promise<Table> {
   const text = readFileSync(PROFILE, 'utf8');
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const keys = readKeys({
+    sign: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    trust: [publicKey.export({ type: 'spki', format: 'pem' }).toString()],
+  });
   const alone = (store: CacheStore): Cache => ({ stores: [store] });
   const sqlite = (name: string) => openCache(`sqlite:${folder.path(name)}`);
   const ways: Way[] = [
@@ -74,11 +80,13 @@ async function hitsTable(rounds: number, folder: Folder, servers: [string, Serve
     { what: 'store in memory', tier: 'memory', cache: alone(memoryStore()) },
     { what: 'SQLite', tier: 'sqlite', cache: sqlite('hits.sqlite') },
     { what: 'SQLite, by meaning', tier: 'sqlite', cache: sqlite('meaning.sqlite'), reformatted: true },
-    ...servers.map(([what, { url }]): Way => ({
-      what: `${what}, unsigned: proved anew`,
-      tier: what === 'Redis' ? 'redis' : 'postgres',
-      cache: alone(openStore(url)),
-    })),
+    ...servers.flatMap(([what, { url }]): Way[] => {
+      const tier = what === 'Redis' ? 'redis' : 'postgres';
+      return [
+        { what: `${what}, signed`, tier, cache: { stores: [openStore(url)], keys } },
+        { what: `${what}, unsigned: proved anew`, tier, cache: alone(openStore(url)) },
+      ];
+    }),
     { what: 'none: compile and prove', tier: 'none', cache: { stores: [] } },
   ];
   const samples = ways.map(() => [] as number[]);
