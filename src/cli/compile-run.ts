@@ -41,7 +41,7 @@ export async function runCompile(file: string, options: CompileFlags): Promise<v
     prove: options.requireProof ? 'require' : options.prove ? 'auto' : 'never',
     file,
   };
-  const compiled = await compileWith(options, input, settings);
+  const compiled = await compileWith(options, input, settings, 'ends');
   const { filter, warnings } = compiled;
   const product = await render(compiled, format);
   const speaks = !voice.quiet && !voice.json;
@@ -95,11 +95,16 @@ function chooseFormat({ format, json, output, prove, requireProof }: CompileFlag
   return chosen;
 }
 
-/** Compiles by way of the cache that the flags ask for. */
+/**
+ * Compiles by way of the cache that the flags ask for.
+ *
+ * @param then whether the process ends with that: a cache that only was read is then left to the system to close
+ */
 export async function compileWith(
   flags: CacheFlags,
   input: Uint8Array,
   options: CompileOptions,
+  then: 'ends' | 'goes on' = 'goes on',
 ): Promise<Compiled> {
   if (flags.cache === false) return compileFresh(input, options, []);
   const { CacheFault, closeCache, compileCached } = await import('../cache/index.ts');
@@ -110,11 +115,13 @@ export async function compileWith(
     if (error instanceof CacheFault) return compileFresh(input, options, [error.diagnostic]);
     throw error;
   }
+  let found: Compiled | undefined;
   try {
     const stores = cache.stores.map((store) => onMiss(store, loadCompiler));
-    return await compileCached(input, options, { ...cache, stores });
+    found = await compileCached(input, options, { ...cache, stores });
+    return found;
   } finally {
-    await closeCache(cache);
+    if (then === 'goes on' || found === undefined || found.tier === 'none') await closeCache(cache);
   }
 }
 
