@@ -11,7 +11,7 @@ const OPEN_PAUSE = 50;
 /** Keyv's own table: the texts. */
 export const TEXTS = 'filters';
 export const NAMESPACE = 'seccompc';
-/** What is known of each text. A row is written before its text and removed after it, so no text is without one. */
+/** What is known of each text. A row is written after its text and removed before it: what is listed is there. */
 export const RECORDS = 'records';
 const CREATE_RECORDS = `CREATE TABLE IF NOT EXISTS ${RECORDS} (
   key TEXT PRIMARY KEY, kind TEXT NOT NULL, label TEXT NOT NULL, bytes INTEGER NOT NULL,

@@ -44,6 +44,7 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
       const db = await database();
       if (!tuned) await tune(db);
       tuned = true;
+      await db.set(key, text);
       const now = Date.now();
       await db.query(
         `INSERT OR REPLACE INTO ${RECORDS} VALUES (?, ?, ?, ?, ?, ?)`,
@@ -54,7 +55,6 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
         now,
         now,
       );
-      await db.set(key, text);
       if (kind === 'object') await evict(db, limits);
     },
     async remove(keys) {
@@ -147,7 +147,7 @@ async function evict(db: Database, { bytes, age }: Limits): Promise<number> {
   return keys.length;
 }
 
-/** Texts of another version's, which no row tells of, and rows whose text was never written. */
+/** Texts of which no row tells, another version's or of interrupted writes, and rows without a text. */
 async function removeStrays(db: Database): Promise<number> {
   const rows: Row[] = await db.query(
     `SELECT substr(key, ${PREFIX.length + 1}) AS key FROM ${TEXTS}
@@ -170,7 +170,7 @@ async function removeAll(db: Database, keys: readonly string[]): Promise<void> {
   for (let at = 0; at < keys.length; at += MOST_VALUES) {
     const some = keys.slice(at, at + MOST_VALUES);
     const places = some.map(() => '?').join();
-    await db.query(`DELETE FROM ${TEXTS} WHERE key IN (${places})`, ...some.map((key) => PREFIX + key));
     await db.query(`DELETE FROM ${RECORDS} WHERE key IN (${places})`, ...some);
+    await db.query(`DELETE FROM ${TEXTS} WHERE key IN (${places})`, ...some.map((key) => PREFIX + key));
   }
 }
