@@ -107,14 +107,27 @@ const profile = fc.oneof(
   ),
 );
 
+/** Any JSON; seldom with fractions, whose many digits the quick reader leaves to the exact one. */
+const anything = (maxDepth: number) =>
+  fc.oneof(
+    {
+      weight: 9,
+      arbitrary: fc.object({
+        maxDepth,
+        values: [word, number.filter(Number.isSafeInteger), fc.constant(null)],
+      }),
+    },
+    fc.jsonValue({ maxDepth }),
+  );
+
 /** A config.json, with things in it that another reader might take for a profile. */
 const config = fc
   .tuple(
     fc.record(
       {
         ociVersion: fc.constantFrom<unknown>('1.2.0', 1),
-        process: fc.oneof(fc.jsonValue(), fc.constant({ filter: [], default_action: 'allow' })),
-        mounts: fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 2 }),
+        process: fc.oneof(anything(3), fc.constant({ filter: [], default_action: 'allow' })),
+        mounts: fc.array(anything(2), { maxLength: 2 }),
         annotations: fc.dictionary(fc.constantFrom('filter', 'seccomp', 'default_action', 'Linux'), word),
         hostname: word,
       },
@@ -123,7 +136,7 @@ const config = fc
     fc.oneof(fc.constant({ defaultAction: 'SCMP_ACT_KILL', syscalls: [] }), fc.option(profile, { freq: 9 })),
     fc.dictionary(
       fc.constantFrom('Seccomp', 'namespaces', 'resources', 'sysctl', 'devices', 'maskedPaths'),
-      fc.jsonValue({ maxDepth: 1 }),
+      anything(1),
       { maxKeys: 2 },
     ),
     fc.oneof(
@@ -140,7 +153,7 @@ const config = fc
           'vm',
           'flags',
         ),
-        fc.jsonValue({ maxDepth: 1 }),
+        anything(1),
         { maxKeys: 1 },
       ),
     ),
@@ -204,7 +217,7 @@ describe('the quick reader', () => {
       }),
       { numRuns: 5000 },
     );
-    expect(taken).toBeGreaterThan(50);
+    expect(taken).toBeGreaterThan(25);
   });
 
   test.each([

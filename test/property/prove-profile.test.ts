@@ -155,7 +155,7 @@ describe('a changed program', () => {
       }),
       { numRuns: 40 },
     );
-    expect(seen.different).toBeGreaterThan(50);
+    expect(seen.different).toBeGreaterThan(20);
     expect(seen.equal).toBeGreaterThan(0);
     expect(seen.undecided).toBe(0);
   });
@@ -203,7 +203,7 @@ describe('two profiles', () => {
         expect(objections('tightens', [profile, other], native)).toEqual([]);
         expect(objections('loosens', [profile, other], native)).toEqual([]);
       }),
-      { numRuns: 40 },
+      { numRuns: 100 },
     );
     expect(verdicts.broken).toBeGreaterThan(5);
     expect(verdicts.holds).toBeGreaterThan(5);
