@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { canonicalBytes } from './canonical.ts';
 import { membersOf } from './members.ts';
+import { sha256 } from './sha256.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 
 /** Version of all texts in a store; part of every key, so an older one is never even found. */
@@ -92,11 +92,6 @@ function isSigned(
 
 function boundBytes(key: string, body: string): Uint8Array {
   return canonicalBytes(['seccompc', RECORD_FORMAT, key, body]);
-}
-
-/** 64 hex digits. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** undefined for text that is not JSON. */

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { CompileOptions, Meaning } from '../compile.ts';
 import type { Decision } from '../policy/types.ts';
 import { loadTables } from '../syscalls/load.ts';
 import { packageVersion } from './version.ts';
 import { canonicalBytes } from './canonical.ts';
 import { RECORD_FORMAT } from './envelope.ts';
+import { sha256 } from './sha256.ts';
 
 /**
  * Raised with every change that makes the compiler give other bytes or other diagnostics for the same input
@@ -42,7 +42,7 @@ export async function keyFields(input: Uint8Array | string, options: CompileOpti
 
 /** SHA-256 over the canonical form of all fields: 64 hex digits. */
 export function cacheKey(fields: KeyFields): string {
-  return createHash('sha256').update(canonicalBytes(fields)).digest('hex');
+  return sha256(canonicalBytes(fields));
 }
 
 /**
@@ -81,5 +81,5 @@ export async function meaningKey(
     revision: COMPILER_REVISION,
     format: RECORD_FORMAT,
   };
-  return createHash('sha256').update(canonicalBytes(fields)).digest('hex');
+  return sha256(canonicalBytes(fields));
 }

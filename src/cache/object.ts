@@ -1,4 +1,4 @@
-import { sha256 } from './envelope.ts';
+import { sha256 } from './sha256.ts';
 import type { Refused } from './envelope.ts';
 
 /**
