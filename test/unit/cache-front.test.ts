@@ -38,8 +38,10 @@ function hotFront(): Front {
       keepHot(requestFor(arch), input, said);
     },
     find(input, arch) {
-      const found = findHot(folder, requestFor(arch), input);
-      return found === undefined || 'refused' in found ? undefined : Buffer.from(found.product).toString();
+      const found = findHot(folder, requestFor(arch), Buffer.from(input).toString());
+      return found === undefined || 'refused' in found
+        ? undefined
+        : Buffer.from(found.product, 'base64').toString();
     },
     clear: () => clearHot(folder),
     entries: () => hotStats(folder).entries,

@@ -146,9 +146,11 @@ describe('collecting', () => {
 
 describe.runIf(process.platform !== 'win32')('looking after hot answers', () => {
   const entry = () =>
-    writeHotEntry(
-      { identity: 'words', file: null, words: '', summary: '', product: Buffer.from('product') },
-      Buffer.from('subject'),
+    Buffer.from(
+      writeHotEntry(
+        { identity: 'words', file: null, words: '', summary: '', product: 'cHJvZHVjdA==' },
+        'subject',
+      ),
     );
 
   it('finds those that are damaged, cut off, or could be of others', () => {

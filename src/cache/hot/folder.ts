@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
 import { isMissing, makeFolder } from '../make-folder.ts';
 
@@ -20,10 +20,21 @@ const LARGEST_ENTRY = 4 * 1024 * 1024;
 /** When there are more entries than this, the older half goes. */
 const MOST_ENTRIES: Record<Shelf, number> = { hot: 512, code: 128 };
 
-/** The answer in a slot, or why it must not be used; undefined where there is none. */
-export function readSlot(folder: string, slot: string): Buffer | undefined | { refused: string } {
-  const found = readOwn(`${folder}/${ENTRIES}/${slot}`);
-  return found instanceof Buffer && !isSafe(folder, ENTRIES) ? { refused: FOREIGN } : found;
+/**
+ * The answer in a slot, or why it must not be used; undefined where there is none.
+ *
+ * By name throughout, which Node does quickest: in a folder that is safe, nobody else can change what a name stands for.
+ */
+export function readSlot(folder: string, slot: string): string | undefined | { refused: string } {
+  const file = `${folder}/${ENTRIES}/${slot}`;
+  try {
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    if (found === undefined) return undefined;
+    if (!isOwnFile(found) || !isSafe(folder, ENTRIES)) return { refused: FOREIGN };
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    return isMissing(error) ? undefined : { refused: 'it cannot be opened' };
+  }
 }
 
 /** A file that nobody else can have written, provided that its folder {@link isSafe}; or why it must not be used. */
@@ -37,7 +48,7 @@ export function readOwn(file: string): Buffer | undefined | { refused: string } 
   }
   try {
     const found = fstatSync(fd);
-    if (!found.isFile() || !isOwn(found) || found.size > LARGEST_ENTRY) return { refused: FOREIGN };
+    if (!isOwnFile(found)) return { refused: FOREIGN };
     return readWhole(fd, found.size) ?? { refused: 'it changes' };
   } finally {
     closeSync(fd);
@@ -127,6 +138,11 @@ export function isSafe(folder: string, shelf: Shelf): boolean {
 
 function isOwn({ uid, mode }: Stats): boolean {
   return uid === process.geteuid?.() && (mode & WRITABLE_BY_GROUP_OR_WORLD) === 0;
+}
+
+/** Of a size that is ever kept, too. */
+function isOwnFile(found: Stats): boolean {
+  return found.isFile() && isOwn(found) && found.size <= LARGEST_ENTRY;
 }
 
 function makeRoom(entries: string, most: number): void {

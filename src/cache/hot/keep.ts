@@ -1,4 +1,4 @@
-import { writeHotEntry } from './entry.ts';
+import { LOST, writeHotEntry } from './entry.ts';
 import type { HotAnswer } from './entry.ts';
 import { writeSlot } from './folder.ts';
 import type { HotRequest } from './request.ts';
@@ -15,16 +15,21 @@ import { configSubject } from './subject.ts';
 export function keepHot(
   request: HotRequest,
   input: Uint8Array,
-  answer: Omit<HotAnswer, 'identity' | 'file'> & { namesFile: boolean },
+  answer: Omit<HotAnswer, 'identity' | 'file' | 'product'> & { product: Uint8Array; namesFile: boolean },
 ): string | undefined {
   const folder = cacheFolderOf(request);
-  if (folder === undefined) return undefined;
-  const { namesFile, ...said } = answer;
-  const whole = Buffer.from(input.buffer, input.byteOffset, input.length);
+  const whole = Buffer.from(input.buffer, input.byteOffset, input.length).toString();
+  if (folder === undefined || whole.includes(LOST)) return undefined;
+  const { namesFile, product, ...said } = answer;
   const before = findHot(folder, request, whole);
   const part = request.json || said.words !== '' ? undefined : configSubject(whole);
   const subject = part ?? whole;
-  const entry = { ...said, identity: request.identity, file: namesFile ? request.file : null };
-  writeSlot(folder, 'hot', slotOf(request, subject), () => writeHotEntry(entry, subject));
+  const entry = {
+    ...said,
+    identity: request.identity,
+    file: namesFile ? request.file : null,
+    product: Buffer.from(product).toString('base64'),
+  };
+  writeSlot(folder, 'hot', slotOf(request, subject), () => Buffer.from(writeHotEntry(entry, subject)));
   return before !== undefined && 'refused' in before ? before.refused : undefined;
 }

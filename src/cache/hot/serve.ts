@@ -1,6 +1,6 @@
-import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, renameSync, statSync, unlinkSync, utimesSync, writeSync } from 'node:fs'; // prettier-ignore
+import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeSync } from 'node:fs'; // prettier-ignore
 import { folderAt, isServer, userCacheFolder } from '../location.ts';
-import { readHotEntry } from './entry.ts';
+import { LOST, readHotEntry } from './entry.ts';
 import type { HotAnswer } from './entry.ts';
 import { addAnswer, readSlot, readWhole } from './folder.ts';
 import { quickHash, sampleHash } from './hash.ts';
@@ -28,16 +28,17 @@ export function serveHot(args: readonly string[], build: string): Served | undef
   if (request === undefined) return undefined;
   const folder = cacheFolderOf(request);
   if (folder === undefined || !isPlace(request)) return undefined;
-  const input = readRegular(request.file);
-  const answer = input && findHot(folder, request, input);
+  const input = readText(request.file);
+  const answer = input === undefined ? undefined : findHot(folder, request, input);
   if (answer === undefined || 'refused' in answer) return undefined;
   if (answer.words !== '' && mayBeTerminal(2)) return undefined;
-  if (request.output !== undefined && !replaceFile(request.output, answer.product)) return undefined;
+  const product = Buffer.from(answer.product, 'base64');
+  if (request.output !== undefined && !replaceFile(request.output, product)) return undefined;
 
   addAnswer(folder, HOT_TIER);
   say(answer.words);
   if (request.output === undefined) {
-    const fault = writeAll(1, answer.product);
+    const fault = writeAll(1, product);
     if (fault !== undefined) return fault;
   }
   if (answer.summary !== '')
@@ -64,26 +65,26 @@ export function countAnswer(request: HotRequest, tier: string): void {
 export function findHot(
   folder: string,
   request: HotRequest,
-  input: Buffer,
+  input: string,
 ): HotAnswer | undefined | { refused: string } {
   const part = request.json ? undefined : configSubject(input);
-  const found = part && findSubject(folder, request, part);
+  const found = part === undefined ? undefined : findSubject(folder, request, part);
   return found ?? findSubject(folder, request, input);
 }
 
 function findSubject(
   folder: string,
   request: HotRequest,
-  subject: Buffer,
+  subject: string,
 ): HotAnswer | undefined | { refused: string } {
   const entry = readSlot(folder, slotOf(request, subject));
-  if (entry === undefined || 'refused' in entry) return entry;
+  if (typeof entry !== 'string') return entry;
   return readHotEntry(entry, { identity: request.identity, file: request.file, subject });
 }
 
 /** The name of the file for a question. */
-export function slotOf({ identity }: HotRequest, subject: Uint8Array): string {
-  return sampleHash(subject, Number.parseInt(quickHash(Buffer.from(identity)).slice(0, 8), 16));
+export function slotOf({ identity }: HotRequest, subject: string): string {
+  return sampleHash(subject, Number.parseInt(quickHash(identity).slice(0, 8), 16));
 }
 
 /** Whether the product goes to an ordinary place: a raw filter is refused to a terminal, a link is followed, ... */
@@ -103,16 +104,15 @@ export function mayBeTerminal(fd: number): boolean {
 
 const LINUX_DEV_NULL = 0x103;
 
-/** Undefined for what is no file of a moderate size: a pipe must not even be opened before it is read. */
-function readRegular(file: string): Buffer | undefined {
+/**
+ * Undefined for what is no UTF-8, and for what is no file of a moderate size: a pipe must not even be opened before it is
+ * read. Node reads text 0.3 ms quicker than bytes, if it has read nothing before.
+ */
+function readText(file: string): string | undefined {
   const found = statSync(file);
   if (!found.isFile() || found.size > LARGEST_INPUT) return undefined;
-  const fd = openSync(file, 'r');
-  try {
-    return readWhole(fd, found.size);
-  } finally {
-    closeSync(fd);
-  }
+  const text = readFileSync(file, 'utf8');
+  return text.includes(LOST) ? undefined : text;
 }
 
 /**

@@ -14,7 +14,7 @@ export function verifyHot(folder: string): { checked: number; findings: { slot: 
     const file = readSlot(folder, slot);
     // Another process has removed it.
     if (file === undefined) return [];
-    const read = 'refused' in file ? file : checkHotEntry(file);
+    const read = typeof file === 'string' ? checkHotEntry(file) : file;
     return 'refused' in read ? [{ slot, reason: read.refused }] : [];
   });
   return { checked: slots.length, findings: findings.toSorted((a, b) => (a.slot < b.slot ? -1 : 1)) };

@@ -61,7 +61,7 @@ function folderNamed(args: readonly string[]): string | undefined {
 
 /** The name of the file in which a chunk's code is. */
 export function codeSlot({ identity }: CodePlace, name: string): string {
-  return `${quickHash(Buffer.from(identity))}-${name}`;
+  return `${quickHash(identity)}-${name}`;
 }
 
 /**
@@ -71,7 +71,7 @@ export function codeSlot({ identity }: CodePlace, name: string): string {
 export type Mark = 'answers' | 'met' | 'compiles';
 
 export function markSlot({ identity, route }: CodePlace, mark: Mark): string {
-  return `${quickHash(Buffer.from(`${identity}\0${route}`))}-${mark}`;
+  return `${quickHash(`${identity}\0${route}`)}-${mark}`;
 }
 
 export function hasMark(place: CodePlace, mark: Mark): boolean {
