@@ -38,7 +38,7 @@ function instantiate({ Module, Instance }: Exclude<typeof WebAssembly, undefined
 }
 
 function hash(memory: Buffer, bytes: Uint8Array, blocks: number): string {
-  for (let at = 0; at < 8; at++) memory.writeUInt32LE(initial[at]!, state[at]!);
+  for (let at = 0; at < 8; at++) memory.writeUInt32LE(initial[at]!, state[at]);
   const end = input + 64 * blocks;
   memory.set(bytes, input);
   memory.fill(0, input + bytes.length, end);
@@ -51,6 +51,6 @@ function hash(memory: Buffer, bytes: Uint8Array, blocks: number): string {
     at += 64 * some;
   }
   const digest = Buffer.allocUnsafe(32);
-  for (let at = 0; at < 8; at++) digest.writeUInt32BE(memory.readUInt32LE(state[at]!), 4 * at);
+  for (let at = 0; at < 8; at++) digest.writeUInt32BE(memory.readUInt32LE(state[at]), 4 * at);
   return digest.toString('hex');
 }
