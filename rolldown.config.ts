@@ -153,6 +153,15 @@ function buildName(): string {
   return `${version} ${hash.digest('hex').slice(0, 16)}`;
 }
 
+/** The script that answers without Node, which knows by its name which answers are those of this build. */
+const shellScript: Plugin = {
+  name: 'shell-script',
+  writeBundle({ dir }) {
+    const script = readFileSync('src/cli/seccompc-sh', 'utf8').replace('@BUILD@', buildName());
+    writeFileSync(join(dir ?? DIST, 'seccompc-sh'), script, { mode: 0o755 });
+  },
+};
+
 const common: InputOptions = {
   platform: 'node',
   resolve: { mainFields: ['module', 'main'] },
@@ -193,6 +202,7 @@ export default defineConfig([
     ...common,
     input: { main: 'src/cli/main.ts' },
     output: { ...chunks, minify: true },
+    plugins: [shellScript],
   },
   {
     ...common,

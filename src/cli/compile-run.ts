@@ -1,6 +1,6 @@
 import { BUILD } from '../cache/hot/build.ts';
 import { keepHot } from '../cache/hot/keep.ts';
-import { hotRequest } from '../cache/hot/request.ts';
+import { hotRequest, KEEP_FOR_SH } from '../cache/hot/request.ts';
 import { countAnswer, HOT_TIER } from '../cache/hot/serve.ts';
 import type { Cache, CacheStore } from '../cache/index.ts';
 import type * as Compiler from '../compile.ts';
@@ -50,6 +50,7 @@ export async function runCompile(file: string, options: CompileFlags): Promise<v
     const hot = format === 'json' ? await render({ ...compiled, tier: HOT_TIER }, format) : product;
     const refused = keepAnswer({ input, compiled, summary, product: hot }, speaks);
     if (refused !== undefined) warnings.push(refused);
+    if (process.env[KEEP_FOR_SH] !== undefined && filter.confined) await keepForShell(input, product);
   }
   await printWarnings(warnings, voice);
   await printWarnings(filter.diagnostics, voice);
@@ -77,6 +78,15 @@ function keepAnswer(
     namesFile: filter.diagnostics.length > 0 && (speaks || request.json),
   });
   return reason === undefined ? undefined : diagnostic('CACHE_ENTRY_REFUSED', { reason });
+}
+
+/** What the script seccompc-sh, which found nothing and started us, needs to answer the next time. */
+async function keepForShell(input: Uint8Array, product: string | Uint8Array): Promise<void> {
+  const args = process.argv.slice(2);
+  const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
+  if (request === undefined) return;
+  const shell = await import('../cache/hot/shell.ts');
+  shell.keepForShell(args, request, BUILD!, { input, product: Buffer.from(product) });
 }
 
 /** How it was made, the end of the summary. The hot tier says the same (src/cache/hot/serve.ts). */

@@ -15,6 +15,7 @@ import { markdown, median } from './table.ts';
 import type { Table } from './table.ts';
 
 const MAIN = join(process.cwd(), 'dist/cli/main.cjs');
+const SCRIPT = join(process.cwd(), 'dist/cli/seccompc-sh');
 const PROFILE = join(process.cwd(), 'profiles/container-default.json');
 /** A user whose own cache, in which the command keeps its code, is in a folder of the benchmark's. */
 const environment = (place: string) => ({ PATH: process.env['PATH'], HOME: place });
@@ -104,6 +105,10 @@ function rowsOf(node: string, place: string, folder: Folder): Row[] {
     { what: 'hot, with words and summary', words: [...compile(PROFILE), ...hot] },
     { what: 'hot, to a file', words: [...compile(PROFILE), '-q', ...hot, '-o', join(place, 'filter.bpf')] },
     { what: 'hot, by the profile of a config.json', words: [...compile(config), '-q', ...hot] },
+    {
+      what: 'hot, by the script seccompc-sh',
+      words: ['sh', SCRIPT, ...compile(PROFILE).slice(2), '-q', ...hot],
+    },
     { what: 'from the store', words: [...compile(PROFILE), '-q', ...store] },
     { what: 'from the store, with words and summary', words: [...compile(PROFILE), ...store] },
     { what: '--help', words: [node, MAIN, '--help'] },
@@ -148,7 +153,8 @@ function expectTiers(node: string, place: string): void {
   });
   const { answers } = JSON.parse(stats.stdout) as { answers: Record<string, number> };
   // Two rounds of four: the second one is hot throughout, and in the first one where the words were the same.
-  if ((answers['hot'] ?? 0) < 4 || !existsSync(join(place, 'store', 'only.sqlite')))
+  const { hot = 0, sh = 0 } = answers;
+  if (hot < 4 || sh < 2 || !existsSync(join(place, 'store', 'only.sqlite')))
     throw new Error(`the hot tier did not answer: ${stats.stdout}`);
 }
 

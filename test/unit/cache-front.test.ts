@@ -44,7 +44,7 @@ function hotFront(): Front {
         : Buffer.from(found.product, 'base64').toString();
     },
     clear: () => clearHot(folder),
-    entries: () => hotStats(folder).entries,
+    entries: () => hotStats(folder, 'hot').entries,
     most: 512,
   };
 }

@@ -172,9 +172,9 @@ describe.runIf(process.platform !== 'win32')('looking after hot answers', () => 
     expect(verifyHot(folder)).toEqual({
       checked: 4,
       findings: [
-        { slot: 'b', reason: 'it is damaged' },
-        { slot: 'c', reason: 'it is damaged' },
-        { slot: 'd', reason: 'somebody else could have written it' },
+        { shelf: 'hot', slot: 'b', reason: 'it is damaged' },
+        { shelf: 'hot', slot: 'c', reason: 'it is damaged' },
+        { shelf: 'hot', slot: 'd', reason: 'somebody else could have written it' },
       ],
     });
     expect(verifyHot(join(folder, 'none'))).toEqual({ checked: 0, findings: [] });

@@ -5,8 +5,11 @@ import { isMissing, makeFolder } from '../make-folder.ts';
 // Paths are put together here without node:path, which looks at every letter: that is a tenth of an answer's time. A
 // cache folder is always an absolute path in its shortest form.
 
-/** Below the cache folder: an answer per file, and the command's own code as V8 keeps it, a chunk per file. */
-export type Shelf = typeof ENTRIES | 'code';
+/**
+ * Below the cache folder: an answer per file; the command's own code as V8 keeps it, a chunk per file; and what
+ * src/cli/seccompc-sh gives out, two files for each.
+ */
+export type Shelf = typeof ENTRIES | 'code' | 'sh';
 export const ENTRIES = 'hot';
 /** A file per tier that grows by a byte with each answer. */
 const ANSWERS = 'answers';
@@ -18,7 +21,7 @@ const STICKY = 0o1000;
 /** Above this an entry is not kept: a start gains nothing. */
 const LARGEST_ENTRY = 4 * 1024 * 1024;
 /** When there are more entries than this, the older half goes. */
-const MOST_ENTRIES: Record<Shelf, number> = { hot: 512, code: 128 };
+const MOST_ENTRIES: Record<Shelf, number> = { hot: 512, code: 128, sh: 1024 };
 
 /**
  * The answer in a slot, or why it must not be used; undefined where there is none.
@@ -111,14 +114,14 @@ export function countAnswers(folder: string): Record<string, number> {
   return Object.fromEntries(filesIn(`${folder}/${ANSWERS}`).map(({ name, size }) => [name, size]));
 }
 
-export function hotStats(folder: string, shelf: Shelf = ENTRIES): { entries: number; bytes: number } {
+export function hotStats(folder: string, shelf: Shelf): { entries: number; bytes: number } {
   const entries = filesIn(`${folder}/${shelf}`);
   return { entries: entries.length, bytes: entries.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** Removes answers and code, what interrupted writes left over, and the counts. */
 export function clearHot(folder: string): void {
-  for (const below of [ENTRIES, 'code', ANSWERS])
+  for (const below of [ENTRIES, 'code', 'sh', ANSWERS])
     for (const { name } of filesIn(`${folder}/${below}`)) unlinkSync(`${folder}/${below}/${name}`);
 }
 
@@ -170,4 +173,4 @@ export function filesIn(folder: string): { name: string; size: number; used: num
   });
 }
 
-const FOREIGN = 'somebody else could have written it';
+export const FOREIGN = 'somebody else could have written it';

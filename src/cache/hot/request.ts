@@ -1,3 +1,9 @@
+/**
+ * A variable that src/cli/seccompc-sh sets when it could answer the command line another time, if only the run kept what
+ * it needs. That is what no answer of the hot tier does, which is why it gives none then.
+ */
+export const KEEP_FOR_SH = 'SECCOMPC_KEEP_FOR_SH';
+
 /** A command line that can be answered by bytes kept from an earlier run, without knowing what they mean. */
 export interface HotRequest {
   file: string;

@@ -4,7 +4,7 @@ import { LOST, readHotEntry } from './entry.ts';
 import type { HotAnswer } from './entry.ts';
 import { addAnswer, readSlot, readWhole } from './folder.ts';
 import { quickHash, sampleHash } from './hash.ts';
-import { hotRequest } from './request.ts';
+import { hotRequest, KEEP_FOR_SH } from './request.ts';
 import type { HotRequest } from './request.ts';
 import { configSubject } from './subject.ts';
 
@@ -23,7 +23,7 @@ export type Served = { rest?: undefined } | { rest: Uint8Array; cause: unknown }
 export function serveHot(args: readonly string[], build: string): Served | undefined {
   // Not performance.now(): asking it for the first time takes 0.7 ms.
   const begin = Date.now();
-  if (process.geteuid === undefined) return undefined;
+  if (process.geteuid === undefined || process.env[KEEP_FOR_SH] !== undefined) return undefined;
   const request = hotRequest(args, build);
   if (request === undefined) return undefined;
   const folder = cacheFolderOf(request);

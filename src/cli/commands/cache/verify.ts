@@ -21,10 +21,8 @@ export async function verify(options: VerifyOptions): Promise<void> {
   const store = open(cache);
   const folder = cacheFolderOf({ cache });
   const hot = folder === undefined ? { checked: 0, findings: [] } : verifyHot(folder);
-  if (remove && folder !== undefined) {
-    const slots = hot.findings.map(({ slot }) => slot);
-    removeSlots(folder, slots);
-  }
+  if (remove && folder !== undefined)
+    for (const { shelf, slot } of hot.findings) removeSlots(folder, shelf, [slot]);
   const { checked, signed, findings } = await use(store, async () => {
     const watched = watch(options);
     const verified = await verifyStore(store, trusted, watched.show);
