@@ -206,7 +206,7 @@ const chunks = {
 const together = [
   {
     name: 'base',
-    test: /rolldown.runtime|src.(arch|errors|target|action)\.ts$|src.cli.(output|report|input|host|target-flags|cache-flags|compile-run|quick|tier-up|start)\.ts$|src.cli.code.|src.bpf.(check|instruction)\.ts$|src.format.(text|names)\.ts$|src.cache.hot.|src.cache.(members|location|make-folder|version)\.ts$|src.profile.types\.ts$|src.syscalls.(load|since|perfect-hash|generated.(union|x86|x86_64|x32))\.ts$/,
+    test: /rolldown.runtime|src.(arch|errors|target|action)\.ts$|src.cli.(output|report|input|host|target-flags|cache-flags|compile-run|quick|tier-up|start)\.ts$|src.cli.code.|src.bpf.(check|instruction)\.ts$|src.format.(text|names)\.ts$|src.cache.hot.(?!shell|upkeep)|src.cache.(members|location|make-folder|version)\.ts$|src.profile.types\.ts$|src.syscalls.(load|since|perfect-hash|generated.(union|x86|x86_64|x32))\.ts$/,
   },
   { name: 'store', test: /src.cache.(?!hot|at-once|archive|collect|record|transfer|verify|keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/ },
   // Only who has a cache on such a server loads its client.

@@ -1,12 +1,12 @@
 /**
- * Flags of V8 by which a function has to run about ten times as often before it is optimized, and is so by one compiler
- * instead of two. By releases of Node, since V8 renames them and complains of those it does not know.
+ * Flags of V8 by which a function has to run a good deal more often before the optimizing compilers take it up. By releases
+ * of Node, since V8 renames them and complains of those it does not know.
  */
 const FLAGS: Record<string, string[]> = {
   20: ['--interrupt-budget=1000000'],
-  22: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=8000'],
-  24: ['--invocation-count-for-turbofan=30000', '--no-maglev'],
-  26: ['--invocation-count-for-turbofan=30000', '--no-maglev'],
+  22: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=100000'],
+  24: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=100000'],
+  26: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=100000'],
 };
 
 let mayChangeFlags = (): boolean => true;
