@@ -55,11 +55,17 @@ export function possibleAnswers(
         index += 1;
       } else if (code === (BPF_JMP | BPF_JA)) index += 1 + k;
       else if (a === 'nr' && (code & BPF_X) === 0) {
-        const taken = group.filter((nr) => outcome(code, nr, k));
-        if (taken.length > 0 && taken.length < group.length) {
+        const taken: number[] = [];
+        const left: number[] = [];
+        // By index: most programs are looked through once, and then in the interpreter.
+        for (let at = 0; at < group.length; at++) {
+          const nr = group[at]!;
+          (outcome(code, nr, k) === true ? taken : left).push(nr);
+        }
+        if (taken.length > 0 && left.length > 0) {
           if (!isNew(group, index, a)) break;
           open.push({ index: index + 1 + jt, a, group: taken });
-          group = group.filter((nr) => !outcome(code, nr, k));
+          group = left;
           index += 1 + jf;
         } else index += 1 + (taken.length > 0 ? jt : jf);
       } else {
