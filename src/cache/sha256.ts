@@ -3,13 +3,12 @@ import { blocksEach, code, functions, initial, input, state } from './generated/
 /** Blocks of 64 bytes that are hashed without node:crypto, in all: some 36 KB, enough for what one start reads or keeps. */
 const MOST_BLOCKS = functions * blocksEach;
 
-/** What is used of it; it is missing where Node is not to make code (--jitless). */
-declare const WebAssembly:
-  | { Module: new (code: Uint8Array) => object; Instance: new (module: object) => Instance }
-  | undefined;
-interface Instance {
-  exports: Record<string, Compress> & { memory: { buffer: ArrayBuffer } };
-}
+/** What is used of it. */
+declare const WebAssembly: {
+  Module: new (code: Uint8Array) => object;
+  Instance: new (module: object) => { exports: Exports };
+};
+type Exports = Record<string, Compress> & { memory: { buffer: ArrayBuffer } };
 /** Takes the blocks between two addresses into the hash value. */
 type Compress = (at: number, end: number) => void;
 
@@ -25,16 +24,20 @@ let done = 0;
  */
 export function sha256(bytes: Uint8Array): string {
   const blocks = Math.ceil((bytes.length + 9) / 64);
-  if (done + blocks <= MOST_BLOCKS && typeof WebAssembly === 'object')
-    return hash((ram ??= instantiate(WebAssembly)), bytes, blocks);
+  if (done + blocks <= MOST_BLOCKS && (ram ??= instantiated()) !== undefined) return hash(ram, bytes, blocks);
   done = MOST_BLOCKS;
   return process.getBuiltinModule('node:crypto').createHash('sha256').update(bytes).digest('hex');
 }
 
-function instantiate({ Module, Instance }: Exclude<typeof WebAssembly, undefined>): Buffer {
-  const { exports } = new Instance(new Module(Buffer.from(code, 'base64')));
-  compress = Array.from({ length: functions }, (_, at) => exports[`compress${at}`]!);
-  return Buffer.from(exports.memory.buffer);
+/** Undefined where Node is not to make code (--jitless). */
+function instantiated(): Buffer | undefined {
+  try {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(code, 'base64')));
+    compress = Array.from({ length: functions }, (_, at) => exports[`compress${at}`]!);
+    return Buffer.from(exports.memory.buffer);
+  } catch {
+    return undefined;
+  }
 }
 
 function hash(memory: Buffer, bytes: Uint8Array, blocks: number): string {
