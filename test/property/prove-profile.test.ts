@@ -194,7 +194,7 @@ describe('two profiles', () => {
     return [...someCalls(meanings[0]!, profiles[0], 61)].filter(breaks);
   }
 
-  it('tighten and loosen as their answers on many calls say', () => {
+  it('tighten and loosen as their answers on many calls say', { timeout: 120_000 }, () => {
     fc.assert(
       fc.property(anySample(), fc.nat(), ({ profile, native }, at) => {
         const entries = profile.syscalls ?? [];
