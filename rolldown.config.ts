@@ -154,7 +154,7 @@ function buildName(): string {
 }
 
 /**
- * The first file runs all its functions once and at once. V8 would first skip each of them and read it again when it is
+ * The first file runs nearly all its functions, once and at once. V8 would first skip each of them and read it again when it is
  * called; one in parentheses it compiles where it stands.
  */
 const eagerly: Plugin = {

@@ -48,9 +48,8 @@ export async function runCompile(file: string, options: CompileFlags): Promise<v
   const summary = speaks && filter.confined ? await (await import('./summary.ts')).summarise(filter) : '';
   if (options.cache !== false) {
     const hot = format === 'json' ? await render({ ...compiled, tier: HOT_TIER }, format) : product;
-    const refused = keepAnswer({ input, compiled, summary, product: hot }, speaks);
+    const refused = await keepAnswer({ input, compiled, summary, product: hot }, speaks);
     if (refused !== undefined) warnings.push(refused);
-    if (process.env[KEEP_FOR_SH] !== undefined && filter.confined) await keepForShell(input, product);
   }
   await printWarnings(warnings, voice);
   await printWarnings(filter.diagnostics, voice);
@@ -61,32 +60,30 @@ export async function runCompile(file: string, options: CompileFlags): Promise<v
 }
 
 /** What the next process needs to answer the same command line without any of this code. */
-function keepAnswer(
+async function keepAnswer(
   made: { input: Uint8Array; compiled: Compiled; summary: string; product: string | Uint8Array },
   speaks: boolean,
-): Diagnostic | undefined {
+): Promise<Diagnostic | undefined> {
   const { filter, tier, warnings } = made.compiled;
-  const request = BUILD === undefined ? undefined : hotRequest(process.argv.slice(2), BUILD);
+  const args = process.argv.slice(2);
+  const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
   if (request === undefined) return undefined;
   countAnswer(request, tier);
   // In JSON the warnings of this run's cache would be said again and again.
   if (!filter.confined || (request.json && warnings.length > 0)) return undefined;
+  const product = Buffer.from(made.product);
+  // The script seccompc-sh found nothing, and started us.
+  if (process.env[KEEP_FOR_SH] !== undefined) {
+    const { keepForShell } = await import('../cache/hot/shell.ts');
+    keepForShell(args, request, BUILD!, { input: made.input, product });
+  }
   const reason = keepHot(request, made.input, {
     words: speaks ? filter.diagnostics.map((found) => formatDiagnostic(found, false)).join('') : '',
     summary: made.summary,
-    product: Buffer.from(made.product),
+    product,
     namesFile: filter.diagnostics.length > 0 && (speaks || request.json),
   });
   return reason === undefined ? undefined : diagnostic('CACHE_ENTRY_REFUSED', { reason });
-}
-
-/** What the script seccompc-sh, which found nothing and started us, needs to answer the next time. */
-async function keepForShell(input: Uint8Array, product: string | Uint8Array): Promise<void> {
-  const args = process.argv.slice(2);
-  const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
-  if (request === undefined) return;
-  const shell = await import('../cache/hot/shell.ts');
-  shell.keepForShell(args, request, BUILD!, { input, product: Buffer.from(product) });
 }
 
 /** How it was made, the end of the summary. The hot tier says the same (src/cache/hot/serve.ts). */

@@ -2,12 +2,13 @@
  * Flags of V8 by which a function has to run a good deal more often before the optimizing compilers take it up. By releases
  * of Node, since V8 renames them and complains of those it does not know.
  */
-const FLAGS: Record<string, string[]> = {
+const FLAGS: Record<number, string[]> = {
   20: ['--interrupt-budget=1000000'],
   22: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=100000'],
   24: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=100000'],
   26: ['--invocation-count-for-turbofan=30000', '--invocation-count-for-maglev=100000'],
 };
+const RELEASE = Number.parseInt(process.versions.node, 10);
 
 let mayChangeFlags = (): boolean => true;
 
@@ -21,7 +22,7 @@ export function askBeforeFlags(ask: () => boolean): void {
  * the processor time. What runs for long, such as the proof of a very large profile, is still optimized.
  */
 export function optimizeLater(): void {
-  const flags = FLAGS[process.versions.node.split('.', 1)[0]!];
+  const flags = FLAGS[RELEASE];
   if (flags === undefined || !mayChangeFlags()) return;
   const setFlag = ofBinding() ?? process.getBuiltinModule('node:v8').setFlagsFromString;
   flags.forEach((flag) => setFlag(flag));
@@ -32,7 +33,7 @@ export function optimizeLater(): void {
  * not give it out any more; older releases warn that it is deprecated, which nobody who compiles a profile can mend.
  */
 function ofBinding(): ((flag: string) => void) | undefined {
-  if (Number.parseInt(process.versions.node, 10) > 22) return undefined;
+  if (RELEASE > 22) return undefined;
   const { emitWarning } = process; // oxlint-disable-line typescript/unbound-method -- put back, not called
   process.emitWarning = () => {};
   try {

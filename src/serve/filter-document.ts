@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { membersOf } from '../cache/members.ts';
+import { sha256 } from '../cache/sha256.ts';
 import { diagnostic, diagnosticJson } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { encodeBase64 } from '../format/text.ts';
@@ -50,11 +50,6 @@ export function filterDocument(
     cache,
     diagnostics: [...warnings, ...unconfined, ...filter.diagnostics].map(diagnosticJson),
   };
-}
-
-/** 64 hex digits. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** The diagnostic that a JSON object stands for; a newer build may have codes that this one does not know. */

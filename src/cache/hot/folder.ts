@@ -22,6 +22,7 @@ const STICKY = 0o1000;
 const LARGEST_ENTRY = 4 * 1024 * 1024;
 /** When there are more entries than this, the older half goes. */
 const MOST_ENTRIES: Record<Shelf, number> = { hot: 512, code: 128, sh: 1024 };
+export const SHELVES = Object.keys(MOST_ENTRIES) as Shelf[];
 
 /**
  * The answer in a slot, or why it must not be used; undefined where there is none.
@@ -121,7 +122,7 @@ export function hotStats(folder: string, shelf: Shelf): { entries: number; bytes
 
 /** Removes answers and code, what interrupted writes left over, and the counts. */
 export function clearHot(folder: string): void {
-  for (const below of [ENTRIES, 'code', 'sh', ANSWERS])
+  for (const below of [...SHELVES, ANSWERS])
     for (const { name } of filesIn(`${folder}/${below}`)) unlinkSync(`${folder}/${below}/${name}`);
 }
 

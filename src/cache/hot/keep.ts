@@ -18,8 +18,9 @@ export function keepHot(
   answer: Omit<HotAnswer, 'identity' | 'file' | 'product'> & { product: Uint8Array; namesFile: boolean },
 ): string | undefined {
   const folder = cacheFolderOf(request);
+  if (folder === undefined) return undefined;
   const whole = Buffer.from(input.buffer, input.byteOffset, input.length).toString();
-  if (folder === undefined || whole.includes(LOST)) return undefined;
+  if (whole.includes(LOST)) return undefined;
   const { namesFile, product, ...said } = answer;
   const before = findHot(folder, request, whole);
   const part = request.json || said.words !== '' ? undefined : configSubject(whole);

@@ -2,12 +2,11 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../sha256.ts';
 import { checkHotEntry } from './entry.ts';
-import { ENTRIES, filesIn, FOREIGN, isSafe, readOwn, readSlot } from './folder.ts';
+import { ENTRIES, filesIn, FOREIGN, isSafe, readOwn, readSlot, SHELVES } from './folder.ts';
 import type { Shelf } from './folder.ts';
 
 /** A file under a temporary name is written in a moment; one so old was left over. Milliseconds. */
 const LEFT_OVER = 60 * 60 * 1000;
-const SHELVES: readonly Shelf[] = [ENTRIES, 'code', 'sh'];
 
 /** An answer that is not to be used: its shelf, the name of its file and, in a word, why. */
 export interface HotFinding {

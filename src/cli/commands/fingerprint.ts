@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../cache/sha256.ts';
 import { Command } from 'commander';
 import { fingerprint } from '../../prove/compare.ts';
 import { readOperand } from '../operand.ts';
@@ -38,10 +38,10 @@ async function run(file: string, options: Options): Promise<void> {
   const { nodeBudget } = options;
   const made = fingerprint(side, nodeBudget === undefined ? {} : { nodeBudget });
   if (made.verdict !== 'made') return printFailureOf(made, diagnostics, options);
-  const sha256 = createHash('sha256').update(made.fingerprint).digest('hex');
+  const digest = sha256(made.fingerprint);
   await writeProduct(
     options.json
-      ? toJson({ fingerprint: sha256, diagnostics: diagnostics.map(diagnosticJson) })
-      : `${sha256}\n`,
+      ? toJson({ fingerprint: digest, diagnostics: diagnostics.map(diagnosticJson) })
+      : `${digest}\n`,
   );
 }
