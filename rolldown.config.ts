@@ -94,28 +94,6 @@ function placeFile(from: string, to: string): void {
   }
 }
 
-/** The chunks are read as latin1 (src/cli/code/loader.ts), so whatever is not ASCII, in texts only, is escaped. */
-const asciiOnly: Plugin = {
-  name: 'ascii-only',
-  generateBundle(_, bundle) {
-    for (const chunk of Object.values(bundle))
-      if (chunk.type === 'chunk')
-        chunk.code = chunk.code.replaceAll(
-          /[^\0-\x7f]/g,
-          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-        );
-  },
-};
-
-/** commander starts other programs for commands that are files of their own. We have none, and loading it takes 4 ms. */
-const withoutChildProcess: Plugin = {
-  name: 'without-child-process',
-  resolveId: (id, importer) =>
-    id === 'node:child_process' && importer?.includes(`${sep}commander${sep}`) ? EMPTY : null,
-  load: (id) => (id === EMPTY ? 'export default {};' : null),
-};
-const EMPTY = '\0empty';
-
 /**
  * The client of Redis hangs some 360 commands on every connection, two thirds of its code; these are what its adapter
  * and src/cache/keyv-redis.ts use, and what it needs to connect.
@@ -153,37 +131,6 @@ function buildName(): string {
   return `${version} ${hash.digest('hex').slice(0, 16)}`;
 }
 
-/**
- * The first file runs nearly all its functions, once and at once. V8 would first skip each of them and read it again when it is
- * called; one in parentheses it compiles where it stands.
- */
-const eagerly: Plugin = {
-  name: 'eagerly',
-  renderChunk(code) {
-    const { body } = this.parse(code);
-    const begin = body[0]!.start;
-    let hoisted = '';
-    let rest = code.slice(begin);
-    for (const node of body.toReversed()) {
-      if (node.type !== 'FunctionDeclaration' || node.async) continue;
-      const [start, end] = [node.start - begin, node.end - begin];
-      const text = rest.slice(start, end);
-      hoisted = `var ${/^function (\w+)/.exec(text)?.[1]} = (${text});\n${hoisted}`;
-      rest = rest.slice(0, start) + rest.slice(end);
-    }
-    return code.slice(0, begin) + hoisted + rest;
-  },
-};
-
-/** The script that answers without Node, which knows by its name which answers are those of this build. */
-const shellScript: Plugin = {
-  name: 'shell-script',
-  writeBundle({ dir }) {
-    const script = readFileSync('src/cli/seccompc-sh', 'utf8').replace('@BUILD@', buildName());
-    writeFileSync(join(dir ?? DIST, 'seccompc-sh'), script, { mode: 0o755 });
-  },
-};
-
 const common: InputOptions = {
   platform: 'node',
   resolve: { mainFields: ['module', 'main'] },
@@ -191,53 +138,19 @@ const common: InputOptions = {
   treeshake: { moduleSideEffects: [{ test: /jsonc-parser/, sideEffects: false }] },
   transform: { define: { SECCOMPC_BUILD: JSON.stringify(buildName()) } },
 };
-const chunks = {
-  dir: 'dist/cli',
-  format: 'cjs',
-  entryFileNames: '[name].cjs',
-  chunkFileNames: '[name].cjs',
-  // Through the `require` that the first file gives each chunk.
-  dynamicImportInCjs: false,
-  // Names stay, for whoever reads a stack.
-  minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
-} as const;
-
-/** What is needed together stands in one file: to find, open and check one takes 0.1 to 0.3 ms. */
-const together = [
-  {
-    name: 'base',
-    test: /rolldown.runtime|src.(arch|errors|target|action)\.ts$|src.cli.(output|report|input|host|target-flags|cache-flags|compile-run|quick|tier-up|start)\.ts$|src.cli.code.|src.bpf.(check|instruction)\.ts$|src.format.(text|names)\.ts$|src.cache.hot.(?!shell|upkeep)|src.cache.(members|location|make-folder|version)\.ts$|src.profile.types\.ts$|src.syscalls.(load|since|perfect-hash|generated.(union|x86|x86_64|x32))\.ts$/,
-  },
-  { name: 'store', test: /src.cache.(?!hot|at-once|archive|collect|record|transfer|verify|keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/ },
-  // Only who has a cache on such a server loads its client.
-  { name: 'redis', test: /src.cache.keyv-redis\.ts$|node_modules.(@keyv.redis|@redis)[\\/]/ },
-  { name: 'postgres', test: /src.cache.keyv-postgres\.ts$|node_modules.(@keyv.postgres|pg)[\\/]/ },
-  {
-    name: 'compiler',
-    test: /src.compile\.ts$|src.(profile|policy|codegen|prove).|src.errno\.ts$|jsonc-parser|fastest-levenshtein/,
-  },
-];
-
 export default defineConfig([
-  // A file of its own: whatever it shared with the others would be a second file to load before the first answer.
   {
     ...common,
     input: { main: 'src/cli/main.ts' },
-    output: { ...chunks, minify: true },
-    plugins: [eagerly, shellScript],
-  },
-  {
-    ...common,
-    input: { run: 'src/cli/run.ts' },
-    output: { ...chunks, minify: true },
-  },
-  {
-    ...common,
-    input: { start: 'src/cli/start.ts' },
-    // So that the other chunks can have from this one what stands in it, without a file between them.
-    preserveEntrySignatures: 'allow-extension',
-    output: { ...chunks, codeSplitting: { groups: together } },
-    plugins: [licences, withoutChildProcess, fewCommands, asciiOnly],
+    output: {
+      dir: 'dist/cli',
+      format: 'cjs',
+      entryFileNames: '[name].cjs',
+      chunkFileNames: '[name].cjs',
+      // Names stay, for people who read a stack.
+      minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+    },
+    plugins: [licences, fewCommands],
   },
   {
     ...common,

@@ -301,8 +301,8 @@ const TABLE = {
   },
   CACHE_FOLDER_UNSAFE: {
     severity: 'warning',
-    message: 'the cache at {location} was not used: {reason}, so somebody else could have put a filter there',
-    hint: 'make it your own and closed (chmod 700), choose another by --cache, or go without by --no-cache',
+    message: 'the cache is not used, because somebody else could put a filter there: {location}: {reason}',
+    hint: 'make it your own with mode 700, or choose another directory with --cache',
   },
   CACHE_ENTRY_REFUSED: {
     severity: 'warning',
@@ -554,6 +554,12 @@ const TABLE = {
     exit: EXIT.no,
     message: 'the hook needs {path}, which cannot be run',
     hint: 'run "seccompc hook install" again',
+  },
+  PLACE_UNSAFE: {
+    severity: 'error',
+    exit: EXIT.cannotCreate,
+    message: 'somebody else could change what containers load, or what runs at their start: {path}: {reason}',
+    hint: 'use directories, and an installation of Node and seccompc, that only you and root can write to, from / down',
   },
   HOOK_STORE_MISSING: {
     severity: 'error',

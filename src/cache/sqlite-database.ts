@@ -1,5 +1,5 @@
 import { diagnostic } from '../errors.ts';
-import { secureFile } from './folder.ts';
+import { privateDatabaseFile } from './folder.ts';
 import { CacheFault } from './store.ts';
 
 /** How long SQLite waits for another process's lock, in milliseconds; below the deadline for an answer. */
@@ -37,10 +37,10 @@ export async function tune(db: Database): Promise<void> {
 }
 
 export async function openDatabase(file: string): Promise<Database> {
-  secureFile(file);
+  const path = privateDatabaseFile(file);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await connect(file);
+      return await connect(path);
     } catch (cause) {
       if (attempt === OPEN_ATTEMPTS || !String(cause).includes('SQLITE_BUSY')) throw cause;
       await new Promise((resolve) => setTimeout(resolve, OPEN_PAUSE * attempt));

@@ -1,33 +1,71 @@
 import type { Command } from 'commander';
+import type { Cache } from '../cache/index.ts';
+import { diagnostic, SeccompcError } from '../errors.ts';
+import { readInput } from './input.ts';
 
-export { cacheOf, keysOf } from './cache-flags.ts';
-export type { CacheFlags } from './cache-flags.ts';
+/** The flags that say where filters are looked up and kept, as the parser leaves them. */
+export interface CacheFlags {
+  /** A location, or false for --no-cache. */
+  cache?: string | false;
+  /** Files of public keys. */
+  trust?: string[];
+  /** File of a private key. */
+  sign?: string;
+}
+
+/**
+ * The cache that the flags ask for; undefined for none.
+ * @throws SeccompcError for a file that holds no key, and as `openCache` does
+ */
+export async function cacheOf(flags: CacheFlags): Promise<Cache | undefined> {
+  if (flags.cache === false) return undefined;
+  const { openCache } = await import('../cache/index.ts');
+  return openCache(flags.cache, await keysOf(flags));
+}
+
+/** The keys in the files that the flags name. @throws SeccompcError */
+export async function keysOf({ trust = [], sign }: CacheFlags): Promise<Cache['keys']> {
+  if (trust.length === 0 && sign === undefined) return undefined;
+  const { readKeys } = await import('../cache/index.ts');
+  const read = async (file: string, member: 'trust' | 'sign') => {
+    const text = Buffer.from(await readInput(file)).toString('latin1');
+    try {
+      readKeys(member === 'trust' ? { trust: [text] } : { sign: text });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new SeccompcError([{ ...diagnostic('CACHE_KEY_INVALID', { reason }), file }], { cause });
+    }
+    return text;
+  };
+  const texts = await Promise.all(trust.map((file) => read(file, 'trust')));
+  return readKeys({ trust: texts, ...(sign === undefined ? {} : { sign: await read(sign, 'sign') }) });
+}
 
 /** Adds --cache and the keys for caches that others can write to. */
-export function addCacheLocation(command: Command): Command {
+export function addCacheLocation<C extends Command>(command: C): C {
   addStore(command.optionsGroup('Cache:'));
   addTrust(command, 'believe what this public key has signed in a shared cache');
   return addSign(command, 'sign with this private key what is put into a shared cache');
 }
 
 /** Adds --cache alone. */
-export function addStore(command: Command): Command {
+export function addStore<C extends Command>(command: C): C {
   return command.option(
     '--cache <DIR|URL>',
     "another cache than the user's own: a folder, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE",
   );
 }
 
-export function addTrust(command: Command, description: string): Command {
+export function addTrust<C extends Command>(command: C, description: string): C {
   return command.option('--trust <FILE>', `${description} (repeatable)`, append);
 }
 
-export function addSign(command: Command, description: string): Command {
+export function addSign<C extends Command>(command: C, description: string): C {
   return command.option('--sign <FILE>', description);
 }
 
 /** Adds the flags that every command has which compiles by way of the cache. */
-export function addCacheOptions(command: Command): Command {
+export function addCacheOptions<C extends Command>(command: C): C {
   return addCacheLocation(command).option('--no-cache', 'neither look into the cache nor keep filters');
 }
 

@@ -1,5 +1,6 @@
-import { appendFile } from 'node:fs/promises';
+import { closeSync, constants, writeFileSync } from 'node:fs';
 import type { Diagnostic } from '../errors.ts';
+import { openTrusted } from '../fs/trust.ts';
 import { formatDiagnostic, say } from './report.ts';
 
 /**
@@ -17,5 +18,10 @@ export async function logHook(
   if (file === undefined) return;
   const time = new Date().toISOString();
   const lines = texts.map((text) => `${time} ${hook}: ${text}`);
-  await appendFile(file, lines.join(''), { mode: 0o600 }).catch(() => {});
+  try {
+    // Nobody else's file, and not through a link: a hook often runs as root.
+    const fd = openTrusted(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT);
+    writeFileSync(fd, lines.join(''));
+    closeSync(fd);
+  } catch {}
 }

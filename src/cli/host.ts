@@ -1,3 +1,4 @@
+import { endianness, machine, release } from 'node:os';
 import { archOf, parseArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { fail } from '../errors.ts';
@@ -7,11 +8,8 @@ import type { KernelVersion } from '../target.ts';
 /** What Node calls the architectures it runs on, where that is not a name that parseArch knows. */
 const NODE_NAMES: Record<string, string> = { x64: 'x86_64', ia32: 'x86' };
 
-// node:os is loaded where it is asked: with --arch and --kernel nobody does.
-
 /** The architecture of this process. @throws SeccompcError HOST_ARCHITECTURE_UNKNOWN */
 export function hostArch(): ArchName {
-  const { endianness, machine } = process.getBuiltinModule('node:os');
   // Both byte orders of PowerPC and MIPS have one name in process.arch.
   for (const name of [NODE_NAMES[process.arch] ?? process.arch, machine()]) {
     const arch = [name, `${name}le`, `${name}el`].map(parseArch).find((found) => {
@@ -25,5 +23,5 @@ export function hostArch(): ArchName {
 /** The running kernel's version on Linux; undefined elsewhere, where no profile will ever meet it. */
 export function hostKernel(): KernelVersion | undefined {
   if (process.platform !== 'linux') return undefined;
-  return parseKernelVersion(process.getBuiltinModule('node:os').release());
+  return parseKernelVersion(release());
 }

@@ -3,8 +3,8 @@ import { checkProgram, isSeccompOpcode } from '../bpf/check.ts';
 import { decode } from '../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
+import { systemReason } from '../fs/system-reason.ts';
 import { decodeBase64 } from '../format/text.ts';
-import { reasonOf } from './output.ts';
 
 /** A million rules would be smaller; what is larger is the wrong file, or one without end. */
 const LARGEST_INPUT = 64 * 1024 * 1024;
@@ -24,7 +24,7 @@ export async function readInput(file: string, largest = LARGEST_INPUT): Promise<
       chunks.push(chunk);
     }
   } catch (cause) {
-    const found = { ...diagnostic('INPUT_UNREADABLE', { reason: reasonOf(cause) }), file };
+    const found = { ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file };
     throw new SeccompcError([found], { cause });
   }
   return Buffer.concat(chunks);

@@ -1,8 +1,9 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { mayBeTerminal } from '../cache/hot/serve.ts';
+import { isatty } from 'node:tty';
 import { fail } from '../errors.ts';
+import { errorCode, systemReason } from '../fs/system-reason.ts';
 
 /** The reader of our standard output has gone. */
 export class OutputClosed extends Error {
@@ -31,7 +32,7 @@ export async function writeStandard(fd: 1 | 2, product: string | Uint8Array): Pr
   try {
     while (done < bytes.length) done += writeSync(fd, bytes, done);
   } catch (cause) {
-    if (codeOf(cause) === 'EAGAIN')
+    if (errorCode(cause) === 'EAGAIN')
       return writeStream(fd === 1 ? process.stdout : process.stderr, bytes.subarray(done));
     refuseOutput(cause);
   }
@@ -49,13 +50,13 @@ async function writeStream(stream: NodeJS.WritableStream, product: Uint8Array): 
 }
 
 function refuseOutput(cause: unknown): never {
-  if (codeOf(cause) === 'EPIPE') throw new OutputClosed('standard output is closed', { cause });
-  return fail('OUTPUT_NOT_WRITTEN', { file: 'standard output', reason: reasonOf(cause) }, { cause });
+  if (errorCode(cause) === 'EPIPE') throw new OutputClosed('standard output is closed', { cause });
+  return fail('OUTPUT_NOT_WRITTEN', { file: 'standard output', reason: systemReason(cause) }, { cause });
 }
 
-/** Whether somebody looks at a stream. Only that question needs a module that is large, so it comes last. */
+/** Whether standard output (1) or standard error (2) is a terminal. */
 export function isTerminal(fd: 1 | 2): boolean {
-  return mayBeTerminal(fd) && process.getBuiltinModule('node:tty').isatty(fd);
+  return isatty(fd);
 }
 
 /** Undefined also where one may not look; writing there says more. */
@@ -82,8 +83,8 @@ async function writeInto(file: string, product: string | Uint8Array): Promise<vo
     const { writeFile } = await import('node:fs/promises');
     await writeFile(file, product, { flag: constants.O_WRONLY });
   } catch (cause) {
-    if (codeOf(cause) === 'EPIPE') throw new OutputClosed(`${file} is closed`, { cause });
-    fail('OUTPUT_NOT_WRITTEN', { file, reason: reasonOf(cause) }, { cause });
+    if (errorCode(cause) === 'EPIPE') throw new OutputClosed(`${file} is closed`, { cause });
+    fail('OUTPUT_NOT_WRITTEN', { file, reason: systemReason(cause) }, { cause });
   }
 }
 
@@ -102,7 +103,7 @@ function replaceFile(file: string, old: Stats | undefined, product: string | Uin
   try {
     fd = openSync(temporary, 'wx', mode);
   } catch (cause) {
-    return fail('OUTPUT_NOT_CREATED', { file, reason: reasonOf(cause) }, { cause });
+    return fail('OUTPUT_NOT_CREATED', { file, reason: systemReason(cause) }, { cause });
   }
   try {
     try {
@@ -114,17 +115,6 @@ function replaceFile(file: string, old: Stats | undefined, product: string | Uin
     renameSync(temporary, target);
   } catch (cause) {
     unlinkSync(temporary);
-    fail('OUTPUT_NOT_WRITTEN', { file, reason: reasonOf(cause) }, { cause });
+    fail('OUTPUT_NOT_WRITTEN', { file, reason: systemReason(cause) }, { cause });
   }
-}
-
-/** `ENOENT`, `EPIPE`: Node's name of a system error. */
-function codeOf(cause: unknown): string | undefined {
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
-}
-
-/** The system's own words, without Node's repetition of the call and its path. */
-export function reasonOf(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1] ?? text;
 }

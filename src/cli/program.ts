@@ -1,15 +1,17 @@
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { packageVersion } from '../cache/version.ts';
 import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
+import { CliCommand } from './command.ts';
+import type { Invocation } from './command.ts';
 import { OutputClosed, writeStandard } from './output.ts';
 import { printFailure } from './report.ts';
-import { askBeforeFlags } from './tier-up.ts';
 
 /** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
 interface Entry {
   summary: string;
-  load: () => Promise<{ makeCommand: () => Command }>;
+  load: () => Promise<{ makeCommand: (invocation: Invocation) => CliCommand }>;
 }
 
 const COMMANDS: Record<string, Entry> = {
@@ -89,33 +91,23 @@ Examples:
 PROFILE is a file or - for standard input: an OCI linux.seccomp object, a config.json, or a profile
 as Docker and Podman take it. "seccompc help COMMAND" says more about one command.`;
 
-/** Runs one command line, without `node` and the script; gives what to exit with. Never rejects. */
-export async function runCommandLine(args: string[], mayChangeFlags: () => boolean): Promise<number> {
-  askBeforeFlags(mayChangeFlags);
+/** Runs one command line and gives the exit code. Never rejects. */
+export async function runCommandLine(invocation: Invocation): Promise<number> {
+  const { args } = invocation;
   // Help and version, which the parser would write without waiting.
   const help: string[] = [];
   try {
-    const program = await makeProgram(args, help);
+    const program = await makeProgram(invocation, help);
     await program.parseAsync(plainNegatives(args), { from: 'user' });
-    return Number(process.exitCode ?? EXIT.ok);
+    return program.exitCode;
   } catch (error) {
     if (help.length > 0) await writeStandard(1, help.join('')).catch(() => {});
     return await reportFailure(error, args);
   }
 }
 
-/** For a first file that was stopped in the middle of its answer: writes the rest, or says why that cannot be. */
-export async function finishOutput(rest: Uint8Array, args: string[]): Promise<number> {
-  try {
-    await writeStandard(1, rest);
-    return EXIT.ok;
-  } catch (error) {
-    return reportFailure(error, args);
-  }
-}
-
-async function makeProgram(args: string[], help: string[]): Promise<Command> {
-  const program = new Command('seccompc')
+async function makeProgram(invocation: Invocation, help: string[]): Promise<CliCommand> {
+  const program = new CliCommand('seccompc')
     .description('Compiles OCI seccomp profiles to the BPF filters that seccomp(2) loads.')
     .usage('COMMAND [OPTION...]')
     .version(`seccompc ${packageVersion()}`, '-V, --version', 'print the version')
@@ -126,17 +118,17 @@ async function makeProgram(args: string[], help: string[]): Promise<Command> {
     .configureOutput({ outputError: () => {}, writeOut: (text) => void help.push(text) })
     .exitOverride()
     .addHelpText('after', EXAMPLES);
-  const [first, second] = args.filter((arg) => !arg.startsWith('-'));
+  const [first, second] = invocation.args.filter((arg) => !arg.startsWith('-'));
   const wanted = first === 'help' ? second : first;
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    if (name === wanted) adopt(program, (await load()).makeCommand().summary(summary));
+    if (name === wanted) adopt(program, (await load()).makeCommand(invocation).summary(summary));
     else program.command(name).summary(summary);
   }
   return program;
 }
 
 /** A command made elsewhere has none of the program's settings yet, and neither have those below it. */
-function adopt(parent: Command, command: Command): void {
+function adopt(parent: CliCommand, command: CliCommand): void {
   parent.addCommand(command);
   settle(parent, command);
 }
@@ -155,7 +147,7 @@ function plainNegatives(args: readonly string[]): string[] {
 }
 
 /** Says what ended a command; gives what to exit with. */
-export async function reportFailure(error: unknown, args: string[]): Promise<number> {
+export async function reportFailure(error: unknown, args: readonly string[]): Promise<number> {
   // Whoever read our output has gone; there is nobody to tell.
   if (error instanceof OutputClosed) return EXIT.ioError;
   const found = diagnosticsOf(error, args);
@@ -164,7 +156,7 @@ export async function reportFailure(error: unknown, args: string[]): Promise<num
   return error instanceof SeccompcError ? error.exitCode : EXIT.software;
 }
 
-function diagnosticsOf(error: unknown, args: string[]): readonly Diagnostic[] {
+function diagnosticsOf(error: unknown, args: readonly string[]): readonly Diagnostic[] {
   if (error instanceof SeccompcError) return error.diagnostics;
   if (error instanceof CommanderError) {
     // Help was asked for, or was printed in place of a message.
@@ -180,7 +172,7 @@ function diagnosticsOf(error: unknown, args: string[]): readonly Diagnostic[] {
 }
 
 /** Known without the parser, since what it has to report may be that the options cannot be parsed. */
-function wantsJson(args: string[]): boolean {
+function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   const options = end < 0 ? args : args.slice(0, end);
   return options.some(

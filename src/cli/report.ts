@@ -14,7 +14,7 @@ export interface Voice {
 }
 
 /** `-q` and `--json`, which every command has. */
-export function addVoiceOptions(command: Command): Command {
+export function addVoiceOptions<C extends Command>(command: C): C {
   return command
     .option('-q, --quiet', 'print no warnings and no summary')
     .option('--json', 'print one JSON document, on failure one with the diagnostics');

@@ -10,7 +10,7 @@ export { targetOf } from './target-flags.ts';
 export type { TargetFlags } from './target-flags.ts';
 
 /** Adds the flags that every command with a profile has. */
-export function addTargetOptions(command: Command): Command {
+export function addTargetOptions<C extends Command>(command: C): C {
   return command
     .optionsGroup('Target:')
     .option(

@@ -36,7 +36,7 @@ export interface Wording {
 const DEFAULT_LIMIT = 32;
 const MOST_WITNESSES = 4096;
 
-export function addComparisonOptions(command: Command): Command {
+export function addComparisonOptions<C extends Command>(command: C): C {
   return addBudgetOption(command).option(
     '--limit <N>',
     'witnesses to print, at most one for each call',
@@ -45,7 +45,7 @@ export function addComparisonOptions(command: Command): Command {
   );
 }
 
-export function addBudgetOption(command: Command): Command {
+export function addBudgetOption<C extends Command>(command: C): C {
   return command.option(
     '--node-budget <N>',
     `how large a decision diagram may become (default: ${DEFAULT_NODE_BUDGET})`,
@@ -59,14 +59,14 @@ function count(text: string, largest: number): number {
   throw new InvalidArgumentError(`Give a whole number from 1 to ${largest}.`);
 }
 
-/** Compares, prints the verdict with its witnesses, and sets the exit code: 0 it holds, 1 it does not, 2 undecided. */
+/** Compares and prints the verdict with its witnesses. Gives the exit code: 0 it holds, 1 it does not, 2 undecided. */
 export async function printVerdict(
   first: Operand,
   second: Operand,
   relation: Relation,
   flags: ComparisonFlags,
   wording: Wording,
-): Promise<void> {
+): Promise<number> {
   const diagnostics = [...first.diagnostics, ...second.diagnostics];
   await printWarnings(diagnostics, flags);
   const result = compare(first.side, second.side, {
@@ -80,40 +80,43 @@ export async function printVerdict(
     return printFailureOf(result, diagnostics, flags);
   const holds = result.verdict === 'holds';
   const found = holds ? [] : result.differences;
-  if (!holds) process.exitCode = EXIT.no;
+  const exitCode = holds ? EXIT.ok : EXIT.no;
   const witnesses = found.slice(0, flags.limit);
   const more = found.length > witnesses.length;
   const [verdict, text] = holds ? wording.holds : wording.broken;
   if (flags.json) {
     const shown = await Promise.all(witnesses.map((witness) => witnessJson(witness, wording.members)));
-    return writeProduct(
+    await writeProduct(
       toJson({ verdict, witnesses: shown, more, diagnostics: diagnostics.map(diagnosticJson) }),
     );
+    return exitCode;
   }
   const lines = await Promise.all(witnesses.map((witness) => witnessText(witness, wording.says)));
   const rest = more ? [`... and more; --limit N prints up to N`] : [];
   await writeProduct(`${[`${verdict}: ${text}`, ...lines, ...rest].join('\n')}\n`);
+  return exitCode;
 }
 
-/** Says why there is no verdict, and sets the exit code. */
+/** Says why there is no verdict. Gives the exit code. */
 export async function printFailureOf(
   failure: Failure,
   diagnostics: readonly Diagnostic[],
   { json = false }: Voice,
-): Promise<void> {
+): Promise<number> {
   const { reason } = failure;
   // The kernel's rules were checked when the filter was read, and the proof knows no others.
   if (failure.verdict === 'malformed') throw new Error(`${failure.side} program: ${reason}`);
   const found = diagnostic('UNDECIDED', { reason });
-  process.exitCode = new SeccompcError([found]).exitCode;
-  if (!json) return printFailure([found], false);
-  await writeProduct(
-    toJson({
-      verdict: 'undecided',
-      reason,
-      diagnostics: [...diagnostics, found].map(diagnosticJson),
-    }),
-  );
+  if (!json) await printFailure([found], false);
+  else
+    await writeProduct(
+      toJson({
+        verdict: 'undecided',
+        reason,
+        diagnostics: [...diagnostics, found].map(diagnosticJson),
+      }),
+    );
+  return new SeccompcError([found]).exitCode;
 }
 
 /** `socket(0x28) on X86_64: the profile asks for ERRNO EPERM (1), the filter gives ALLOW` */

@@ -3,7 +3,6 @@ import { basename, dirname, join } from 'node:path';
 import { errorsPage } from './errors-page.ts';
 import type { HeaderFolders } from './headers.ts';
 import type { Output } from './output.ts';
-import { sha256Module } from './sha256-module.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
 import { tablesFromHeaders } from './tables-from-headers.ts';
 import { byCodeUnit } from './tsv.ts';
@@ -14,7 +13,6 @@ const MAKERS: readonly ((tables: TableFiles) => Output[] | Promise<Output[]>)[] 
   syscallModules,
   validatorOutputs,
   errorsPage,
-  sha256Module,
 ];
 
 export interface GenerateOptions {

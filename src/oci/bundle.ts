@@ -8,9 +8,9 @@ import type { CompiledConfig, ConfigCompiler } from './compiler.ts';
 import { FILTER_ANNOTATION, readConfig, withAnnotation, withoutAnnotation } from './config.ts';
 import type { RuntimeConfig } from './config.ts';
 import { judgeAnnotation, meaningOf } from './judge.ts';
-import { readForReplacing, replaceFile } from './replace-file.ts';
-import type { ReadFile } from './replace-file.ts';
-import { systemReason } from './system-reason.ts';
+import { readForReplacing, replaceDurably } from '../fs/replace-durably.ts';
+import type { ReadFile } from '../fs/replace-durably.ts';
+import { systemReason } from '../fs/system-reason.ts';
 
 /**
  * `unconfined`: there is no linux.seccomp, and nothing was touched. `equivalent`: other bytes than linux.seccomp compiles
@@ -124,7 +124,7 @@ function unconfined(config: RuntimeConfig, file: string, task: BundleTask): Outc
 
 async function put(read: ReadFile, text: string): Promise<void> {
   try {
-    await replaceFile(read, Buffer.from(text, 'latin1'));
+    await replaceDurably(read, Buffer.from(text, 'latin1'));
   } catch (cause) {
     fail('OUTPUT_NOT_WRITTEN', { file: read.path, reason: systemReason(cause) }, { cause });
   }

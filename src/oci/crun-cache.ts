@@ -1,7 +1,6 @@
 /** Filters of ours in crun's own cache: an internal of crun's, so everything here is experimental. */
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { machine, release, version } from 'node:os';
 import { join } from 'node:path';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
@@ -13,7 +12,9 @@ import { readConfig } from './config.ts';
 import { crunCacheKey } from './crun-key.ts';
 import type { CrunBuild } from './crun-key.ts';
 import { judgeAnnotation, meaningOf } from './judge.ts';
-import { systemReason } from './system-reason.ts';
+import { replaceFile } from '../fs/replace.ts';
+import { errorCode, systemReason } from '../fs/system-reason.ts';
+import { readTrusted, trustedDirectory, UntrustedPath } from '../fs/trust.ts';
 
 /** Releases of crun whose names are made as crun-key.ts makes them: 1.x. */
 const KNOWN_RELEASES = { first: 14, last: 29 };
@@ -125,19 +126,10 @@ async function find(
   const { filter, annotation, diagnostics } = await compiler.compile(config, seccomp, file);
   const meaning = await meaningOf(config, seccomp, target, file);
   if (meaning === undefined) return { status: 'unconfined', diagnostics };
-  const {
-    release: kernel,
-    version: built,
-    machine: name,
-  } = { release: release(), version: version(), machine: machine() };
-  const key = crunCacheKey(
-    seccomp,
-    cache.build,
-    { release: kernel, version: built, machine: name },
-    config.failUnknown,
-  );
+  const host = { release: release(), version: version(), machine: machine() };
+  const key = crunCacheKey(seccomp, cache.build, host, config.failUnknown);
   const path = join(cache.folder, key);
-  const present = await readFile(path).catch(() => undefined);
+  const present = readPresent(path);
   if (present !== undefined) {
     const program = encodeBase64(present);
     if (program === annotation) return { status: 'cached', key, diagnostics };
@@ -149,7 +141,7 @@ async function find(
     if (task === 'status') return { status: 'equivalent', key, diagnostics };
   }
   if (task === 'status') return { status: 'absent', key, diagnostics };
-  await store(cache.folder, key, filter.bytes);
+  store(cache.folder, key, filter.bytes);
   return { status: 'written', key, diagnostics };
 }
 
@@ -157,19 +149,27 @@ async function find(
 const MODE = 0o1700;
 
 /** Containers that run have the old file by a hard link, so it is never changed in place. */
-async function store(folder: string, key: string, bytes: Uint8Array): Promise<void> {
-  const temporary = join(folder, `.seccompc-${process.pid}-${randomBytes(4).toString('hex')}`);
+function store(folder: string, key: string, bytes: Uint8Array): void {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const { uid, mode } = await lstat(folder);
-    if (uid !== process.geteuid?.() || (mode & 0o022) !== 0)
-      throw new Error('others can write to it, or it belongs to another user');
-    await writeFile(temporary, bytes, { flag: 'wx', mode: 0o700 });
-    // The sticky bit is not among those that a new file takes.
-    await chmod(temporary, MODE);
-    await rename(temporary, join(folder, key));
+    replaceFile(join(trustedDirectory(folder, { make: true }), key), bytes, { mode: MODE });
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
+    refuseUntrusted(cause);
     fail('OUTPUT_NOT_WRITTEN', { file: folder, reason: systemReason(cause) }, { cause });
   }
+}
+
+/** What crun would load. Undefined where there is nothing, or nothing yet. @throws SeccompcError where others can write */
+function readPresent(path: string): Uint8Array | undefined {
+  try {
+    return readTrusted(path);
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return undefined;
+    refuseUntrusted(cause);
+    return fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
+  }
+}
+
+function refuseUntrusted(cause: unknown): void {
+  if (cause instanceof UntrustedPath)
+    fail('PLACE_UNSAFE', { path: cause.path, reason: cause.reason }, { cause });
 }

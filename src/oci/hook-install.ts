@@ -1,25 +1,30 @@
 /** Installing podman's hooks, taking them out, and saying whether they would work. */
-import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { diagnostic, fail } from '../errors.ts';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
+import { replaceFile } from '../fs/replace.ts';
+import { systemReason } from '../fs/system-reason.ts';
+import { trustedDirectory, trustedFile, UntrustedPath } from '../fs/trust.ts';
 import type { Target } from '../target.ts';
 import { findAwk, formatHookFile, isExecutable, readHookFile, shellWord, variableOf } from './hook-file.ts';
 import type { HookFile } from './hook-file.ts';
-import { hookStore } from './hook-store.ts';
-import { replaceWith } from './replace-file.ts';
-import { systemReason } from './system-reason.ts';
+import { countPairFiles, isOfThisVersion, pairsDirectory, removeStore } from './hook-store.ts';
+import { PRECREATE_AWK } from './precreate-awk.ts';
 
 const PRECREATE_FILE = 'seccompc.json';
 const CHECK_FILE = 'seccompc-check.json';
-const STORE = 'SECCOMPC_STORE';
+/** Variables of the awk hook: where the pairs are, and what to start where there is none. */
+const PAIRS = 'SECCOMPC_STORE';
+const NODE = 'SECCOMPC_NODE';
+const SCRIPT = 'SECCOMPC_SCRIPT';
 
 /** How this command is started anew, with absolute paths: node, its script. */
 export type OwnCommand = readonly [node: string, script: string];
 
 export interface Installation {
-  /** The folder that podman looks for hooks in. */
+  /** The directory in which podman looks for hooks. */
   folder: string;
   store: string;
   log: string;
@@ -33,61 +38,77 @@ export interface Installation {
   check?: { ceiling?: string };
 }
 
-/** Writes the hook files, last, when everything they name is there. Gives their paths. @throws SeccompcError */
+/**
+ * Writes the hook files, last, when everything they name is there. Gives their paths.
+ * @throws SeccompcError; PLACE_UNSAFE where somebody else could change what the hooks run or believe
+ */
 export async function installHook(installation: Installation): Promise<{ files: string[]; awk?: string }> {
   const { folder, target, check } = installation;
   const files = [join(folder, PRECREATE_FILE), ...(check === undefined ? [] : [join(folder, CHECK_FILE)])];
+  // The engine's users must be able to read it.
+  makeTrusted(folder, 0o755);
   for (const file of files) if (readHookFile(file) === undefined) fail('HOOK_FILE_FOREIGN', { file });
-  const store = hookStore(installation.store, target);
-  await store.prepare().catch((cause: unknown) => unwritable(installation.store, cause));
+  makeTrusted(installation.store);
+  makeTrusted(dirname(installation.log));
+  const pairs = await pairsDirectory(installation.store, target);
+  makeTrusted(pairs);
   const awk = findAwk();
   const hooks = [
-    precreateHook(installation, store.awkProgram, awk),
+    precreateHook(installation, pairs, awk),
     ...(check === undefined ? [] : [checkHook(installation)]),
   ];
+  const faults = distinct(hooks.flatMap(programFaults));
+  if (faults.length > 0) throw new SeccompcError(faults);
   try {
-    await mkdir(folder, { recursive: true });
     for (const [index, hook] of hooks.entries())
-      await replaceWith(files[index]!, formatHookFile(hook), 0o644);
+      replaceFile(files[index]!, formatHookFile(hook), { mode: 0o644 });
+    if (check === undefined) await rm(join(folder, CHECK_FILE), { force: true });
   } catch (cause) {
     unwritable(folder, cause);
   }
-  if (check === undefined) await rm(join(folder, CHECK_FILE), { force: true });
   return { files, ...(awk === undefined ? {} : { awk }) };
+}
+
+function makeTrusted(directory: string, mode?: number): void {
+  try {
+    trustedDirectory(directory, { make: mode ?? true });
+  } catch (cause) {
+    if (cause instanceof UntrustedPath) throw new SeccompcError([unsafePlace(cause)], { cause });
+    unwritable(directory, cause);
+  }
+}
+
+function unsafePlace({ path, reason }: UntrustedPath): Diagnostic {
+  return diagnostic('PLACE_UNSAFE', { path, reason });
 }
 
 function unwritable(file: string, cause: unknown): never {
   fail('OUTPUT_NOT_CREATED', { file, reason: systemReason(cause) }, { cause });
 }
 
-function precreateHook(installation: Installation, program: string, awk: string | undefined): HookFile {
+function precreateHook(installation: Installation, pairs: string, awk: string | undefined): HookFile {
   const { store, log, foreign, strict, flags, command } = installation;
-  const words = [
-    ...command,
-    'hook',
-    'precreate',
-    ...wordsOf({ '--store': store, '--log': log, '--foreign': foreign }),
-    ...(strict ? ['--strict'] : []),
-    ...flags,
-  ];
-  const env = [`${STORE}=${store}`];
-  if (awk === undefined) return { path: command[0], args: words, env, stage: 'precreate' };
+  const [node, script] = command;
+  const words = ['hook', 'precreate', '--store', store, '--log', log, '--foreign', foreign];
+  if (strict) words.push('--strict');
+  words.push(...flags);
+  const env = [`${PAIRS}=${pairs}`];
+  if (awk === undefined) return { path: node, args: [...command, ...words], env, stage: 'precreate' };
   return {
     path: awk,
-    args: ['awk', '-f', program],
-    // Lengths are lengths in bytes, whatever the user's language.
+    // The program stands in the hook file: who can change it could change the hook anyway.
+    args: ['awk', PRECREATE_AWK],
     env: [
       ...env,
-      `SECCOMPC_COMMAND=${words.map(shellWord).join(' ')}`,
+      `${NODE}=${node}`,
+      `${SCRIPT}=${script}`,
+      `SECCOMPC_COMMAND="$${NODE}" "$${SCRIPT}" ${words.map(shellWord).join(' ')}`,
       `SECCOMPC_STRICT=${strict ? 1 : 0}`,
+      // Lengths are lengths in bytes, whatever the user's language.
       'LC_ALL=C',
     ],
     stage: 'precreate',
   };
-}
-
-function wordsOf(options: Record<string, string>): string[] {
-  return Object.entries(options).flat();
 }
 
 function checkHook({ command, log, flags, check }: Installation): HookFile {
@@ -105,9 +126,10 @@ export async function uninstallHook(folder: string): Promise<string[]> {
     if (hook === null) continue;
     await rm(file).catch((cause: unknown) => unwritable(file, cause));
     removed.push(file);
-    const store = variableOf(hook, STORE);
-    if (store === undefined) continue;
-    await hookStore(store).remove();
+    const pairs = variableOf(hook, PAIRS);
+    if (pairs === undefined) continue;
+    const store = dirname(pairs);
+    await removeStore(store);
     removed.push(store);
   }
   return removed;
@@ -122,7 +144,7 @@ export interface HookStatus {
   store: string | null;
   /** Files of pairs in the store. */
   files: number;
-  /** What is wrong; errors keep the hook from working. */
+  /** What is wrong; errors keep the hook from working, or let somebody else change what it does. */
   diagnostics: Diagnostic[];
 }
 
@@ -139,40 +161,70 @@ export async function hookStatus(folder: string): Promise<HookStatus> {
   const check = read(checkFile);
   if (hook === undefined && diagnostics.length === 0)
     diagnostics.push(diagnostic('HOOK_NOT_INSTALLED', { folder }));
-  const store = hook && variableOf(hook, STORE);
-  for (const path of missingOf([hook, check])) diagnostics.push(diagnostic('HOOK_PROGRAM_MISSING', { path }));
-  const state = store === undefined ? undefined : await stateOf(store);
-  if (store !== undefined && state?.current !== true)
-    diagnostics.push(diagnostic(state === undefined ? 'HOOK_STORE_MISSING' : 'HOOK_STORE_STALE', { store }));
+  for (const found of [hook, check]) if (found !== undefined) diagnostics.push(...programFaults(found));
+  for (const path of [file, checkFile]) if (existsSync(path)) diagnostics.push(...fileFaults(path));
+  const pairs = hook && variableOf(hook, PAIRS);
+  const store = pairs === undefined ? null : dirname(pairs);
+  const files = pairs === undefined ? 0 : await countFiles(pairs, diagnostics);
+  if (pairs !== undefined && !(await isOfThisVersion(pairs)))
+    diagnostics.push(diagnostic('HOOK_STORE_STALE', { store: dirname(pairs) }));
   return {
     precreate: hook === undefined ? null : file,
     check: check === undefined ? null : checkFile,
     program: hook?.path ?? null,
-    store: store ?? null,
-    files: state?.files ?? 0,
-    diagnostics,
+    store,
+    files,
+    diagnostics: distinct(diagnostics),
   };
 }
 
-/** What podman or the hook itself would start, and not find. */
-function missingOf(hooks: readonly (HookFile | undefined)[]): string[] {
-  const present = hooks.filter((hook) => hook !== undefined);
-  const programs = present.map(({ path }) => path);
-  // Of the awk hook, the command behind it: node and its script.
-  const words = present.flatMap((hook) =>
-    (variableOf(hook, 'SECCOMPC_COMMAND') ?? hook.args.join(' ')).split(' ').slice(0, 2),
-  );
-  const scripts = words.filter((word) => word.startsWith('/') && !programs.includes(word));
+async function countFiles(pairs: string, diagnostics: Diagnostic[]): Promise<number> {
+  try {
+    return await countPairFiles(pairs);
+  } catch (error) {
+    const missing = diagnostic('HOOK_STORE_MISSING', { store: dirname(pairs) });
+    diagnostics.push(error instanceof UntrustedPath ? unsafePlace(error) : missing);
+    return 0;
+  }
+}
+
+/** What is wrong with what a hook runs and reads: a file is missing, or somebody else can change it. */
+function programFaults(hook: HookFile): Diagnostic[] {
+  const script = scriptOf(hook);
+  const ceiling = hook.args[hook.args.indexOf('--ceiling') + 1];
   return [
-    ...new Set([
-      ...programs.filter((path) => !isExecutable(path)),
-      ...scripts.filter((path) => !existsSync(path)),
-    ]),
+    ...[hook.path, variableOf(hook, NODE)].flatMap((path) =>
+      path === undefined ? [] : fileFaults(path, isExecutable),
+    ),
+    ...(script === undefined ? [] : packageFaults(script)),
+    ...(hook.args.includes('--ceiling') && ceiling !== undefined ? fileFaults(ceiling) : []),
   ];
 }
 
-async function stateOf(store: string): Promise<{ files: number; current: boolean } | undefined> {
-  return hookStore(store)
-    .state()
-    .catch(() => undefined);
+function scriptOf(hook: HookFile): string | undefined {
+  return variableOf(hook, SCRIPT) ?? hook.args.find((word) => word.startsWith('/') && word !== hook.path);
+}
+
+/** The script loads the files beside it. */
+function packageFaults(script: string): Diagnostic[] {
+  const faults = fileFaults(script);
+  if (faults.length > 0) return faults;
+  const directory = dirname(realpathSync(script));
+  return readdirSync(directory).flatMap((name) => fileFaults(join(directory, name)));
+}
+
+function fileFaults(path: string, isUsable: (path: string) => boolean = existsSync): Diagnostic[] {
+  if (!isUsable(path)) return [diagnostic('HOOK_PROGRAM_MISSING', { path })];
+  try {
+    trustedFile(path);
+    return [];
+  } catch (error) {
+    if (error instanceof UntrustedPath) return [unsafePlace(error)];
+    return [diagnostic('HOOK_PROGRAM_MISSING', { path })];
+  }
+}
+
+/** Several files in one unsafe directory have one fault. */
+function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return [...new Map(diagnostics.map((found) => [found.message, found])).values()];
 }

@@ -1,107 +1,90 @@
 /**
- * The filters that the precreate hook has at hand, in plain files that awk can read: each is named by the length in
- * bytes of the profiles in it, and has two lines for each of them, the text of linux.seccomp and the filter in base64.
- * Only the owner may write there: whoever could put a pair in would decide what containers may do.
+ * The filters that the precreate hook has at hand, in plain files that awk can read. Below the store is a directory for each
+ * version of the compiler and each target, so that a new installation never touches what a running hook reads. In it each
+ * file is named by the length in bytes of the profiles in it, and has two lines for each of them: the text of linux.seccomp
+ * and the filter in base64.
+ *
+ * A pair decides what containers may do, so the store is a trusted directory (src/fs/trust.ts).
  */
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { secureFile } from '../cache/folder.ts';
+import { readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { COMPILER_REVISION } from '../cache/key.ts';
+import { sha256 } from '../cache/sha256.ts';
 import { packageVersion } from '../cache/version.ts';
+import { isTemporaryName, replaceFile } from '../fs/replace.ts';
+import { readTrusted, trustedDirectory } from '../fs/trust.ts';
 import { loadTables } from '../syscalls/load.ts';
 import type { Target } from '../target.ts';
-import { PRECREATE_AWK } from './precreate-awk.ts';
-import { replaceWith } from './replace-file.ts';
 
-const MADE_BY = 'made-by';
-const AWK_PROGRAM = 'precreate.awk';
-/** Profiles of one length are few; what a host no longer uses goes first. */
+/** Profiles of one length are few; the oldest pair goes first. */
 const PAIRS_PER_FILE = 8;
-const LARGEST_COUNT = 256;
+const MOST_FILES = 256;
 
-export interface HookStore {
-  readonly folder: string;
-  readonly awkProgram: string;
-  /** Makes it, empties it of what another version has made, and writes the awk program. @throws Error, CacheFault */
-  prepare(): Promise<void>;
-  /** Keeps a pair; of a profile that was there, the new filter. @throws Error, CacheFault */
-  add(profile: string, filter: string): Promise<void>;
-  /** How many files of pairs, and whether this version made them. */
-  state(): Promise<{ files: number; current: boolean }>;
-  /** Removes everything that this module has put there, and the folder if nothing else is in it. */
-  remove(): Promise<void>;
+const PAIR_FILE = /^[0-9]+$/;
+const PAIRS_DIRECTORY = /^pairs-[0-9a-f]{16}-[0-9a-f]{16}$/;
+
+/** Where this version keeps its pairs for a target, below a store. */
+export async function pairsDirectory(store: string, target: Target): Promise<string> {
+  // What of a target bears on a linux.seccomp object.
+  const { capabilities: _, kernel: __, engine: ___, ...settings } = target;
+  return join(store, `${await versionPrefix()}${shortDigest(settings)}`);
 }
 
-/** @param target What the filters in it are compiled for; needed to add one. */
-export function hookStore(folder: string, target?: Target): HookStore {
-  const madeBy = join(folder, MADE_BY);
-  const files = async () => (await readdir(folder)).filter((name) => /^[0-9]+$/.test(name));
-  const madeByNow = async () => (await readFile(madeBy, 'utf8').catch(() => '')).split('\n');
+/** Whether a directory that {@link pairsDirectory} gave has the filters of this version of the compiler. */
+export async function isOfThisVersion(pairs: string): Promise<boolean> {
+  return basename(pairs).startsWith(await versionPrefix());
+}
 
-  /** Pairs of another version, or for other options, must not outlive the change. */
-  async function renew(): Promise<void> {
-    secureFile(madeBy);
-    const lines = [await build(), settingsOf(target)];
-    if ((await madeByNow()).slice(0, 2).join() === lines.join()) return;
-    for (const name of await files()) await rm(join(folder, name));
-    await put(MADE_BY, `${lines.join('\n')}\n`);
+async function versionPrefix(): Promise<string> {
+  const { digest } = await loadTables([]);
+  return `pairs-${shortDigest([packageVersion(), COMPILER_REVISION, digest])}-`;
+}
+
+function shortDigest(value: unknown): string {
+  return sha256(Buffer.from(JSON.stringify(value))).slice(0, 16);
+}
+
+/** Keeps a pair; a profile that was there gets the new filter. @throws UntrustedPath; the system's error */
+export async function addPair(pairs: string, profile: string, filter: string): Promise<void> {
+  // To awk the line would end there.
+  if (profile.includes('\n')) return;
+  const directory = trustedDirectory(pairs, { make: true });
+  const name = String(profile.length);
+  const lines = (readTrusted(join(directory, name))?.toString('latin1') ?? '').split('\n');
+  const kept: string[] = [profile, filter];
+  for (let at = 0; at + 1 < lines.length && kept.length < 2 * PAIRS_PER_FILE; at += 2)
+    if (lines[at] !== profile) kept.push(lines[at]!, lines[at + 1]!);
+  await makeRoom(directory);
+  replaceFile(join(directory, name), Buffer.from(`${kept.join('\n')}\n`, 'latin1'), { mode: 0o600 });
+}
+
+/** Files of pairs in a directory that nobody else can have written. @throws UntrustedPath; the system's error */
+export async function countPairFiles(pairs: string): Promise<number> {
+  return (await pairFiles(trustedDirectory(pairs))).length;
+}
+
+/** Removes what this module has put into a store, and the store if nothing else is in it. */
+export async function removeStore(store: string): Promise<void> {
+  for (const name of await readdir(store).catch(() => [])) {
+    if (!PAIRS_DIRECTORY.test(name)) continue;
+    const directory = join(store, name);
+    for (const file of await readdir(directory))
+      if (PAIR_FILE.test(file) || isTemporaryName(file)) await rm(join(directory, file), { force: true });
+    await rmdir(directory).catch(() => {});
   }
-
-  const put = (name: string, content: string) =>
-    replaceWith(join(folder, name), Buffer.from(content, 'latin1'), 0o600);
-
-  async function makeRoom(): Promise<void> {
-    const names = await files();
-    if (names.length < LARGEST_COUNT) return;
-    const aged = await Promise.all(
-      names.map(async (name) => ({ name, time: (await stat(join(folder, name))).mtimeMs })),
-    );
-    aged.sort((a, b) => a.time - b.time);
-    for (const { name } of aged.slice(0, LARGEST_COUNT / 2)) await rm(join(folder, name), { force: true });
-  }
-
-  return {
-    folder,
-    awkProgram: join(folder, AWK_PROGRAM),
-    async prepare() {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      await renew();
-      await put(AWK_PROGRAM, PRECREATE_AWK);
-    },
-    async add(profile, filter) {
-      // A line of awk's would end there.
-      if (profile.includes('\n')) return;
-      await renew();
-      const name = String(profile.length);
-      const lines = (await readFile(join(folder, name), 'latin1').catch(() => '')).split('\n');
-      const pairs: string[] = [profile, filter];
-      for (let at = 0; at + 1 < lines.length && pairs.length < 2 * PAIRS_PER_FILE; at += 2)
-        if (lines[at] !== profile) pairs.push(lines[at]!, lines[at + 1]!);
-      await makeRoom();
-      await put(name, `${pairs.join('\n')}\n`);
-    },
-    async state() {
-      return { files: (await files()).length, current: (await madeByNow())[0] === (await build()) };
-    },
-    async remove() {
-      const names = await readdir(folder).catch(() => []);
-      const ours = names.filter((name) =>
-        /^(?:[0-9]+|made-by|precreate\.awk|\..+\.[0-9]+-[0-9a-f]{8})$/.test(name),
-      );
-      for (const name of ours) await rm(join(folder, name), { force: true });
-      if (ours.length === names.length) await rm(folder, { recursive: true, force: true });
-    },
-  };
+  await rmdir(store).catch(() => {});
 }
 
-/** What of this program decides on the bytes of a filter. */
-async function build(): Promise<string> {
-  return `seccompc ${packageVersion()}, revision ${COMPILER_REVISION}, tables ${(await loadTables([])).digest}`;
+async function pairFiles(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => PAIR_FILE.test(name));
 }
 
-/** What of a target bears on a linux.seccomp object. */
-function settingsOf(target: Target | undefined): string {
-  if (target === undefined) return '';
-  const { capabilities: _, kernel: __, engine: ___, ...rest } = target;
-  return JSON.stringify(rest);
+async function makeRoom(directory: string): Promise<void> {
+  const names = await pairFiles(directory);
+  if (names.length < MOST_FILES) return;
+  const aged = await Promise.all(
+    names.map(async (name) => ({ name, time: (await stat(join(directory, name))).mtimeMs })),
+  );
+  aged.sort((a, b) => a.time - b.time);
+  for (const { name } of aged.slice(0, MOST_FILES / 2)) await rm(join(directory, name), { force: true });
 }

@@ -11,7 +11,7 @@ import { describeAnswer, describeCall } from '../prove/describe.ts';
 import type { Target } from '../target.ts';
 import { FILTER_ANNOTATION, readConfig, valueOf } from './config.ts';
 import { judgeAnnotation, meaningOf } from './judge.ts';
-import { systemReason } from './system-reason.ts';
+import { systemReason } from '../fs/system-reason.ts';
 
 export interface StartCheckOptions {
   target: Target;

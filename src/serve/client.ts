@@ -9,7 +9,8 @@ import { readDiagnostic } from './filter-document.ts';
 import type { FilterDocument } from './filter-document.ts';
 import { writeQuery } from './query.ts';
 import type { QueryOptions } from './query.ts';
-import { defaultSocket, systemReason } from './socket.ts';
+import { systemReason } from '../fs/system-reason.ts';
+import { defaultSocket } from './socket.ts';
 
 /** A filter that a server compiled: the members of `compile --json`, with the program as bytes. */
 export type ServerFilter = Omit<FilterDocument, 'bytes' | 'diagnostics'> & {

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
 import { diagnostic, SeccompcError } from '../errors.ts';
-import { systemReason } from './socket.ts';
+import { systemReason } from '../fs/system-reason.ts';
 
 /** A profile that was named, or found in a folder that was named. */
 export interface ProfileFile {

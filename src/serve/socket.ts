@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { Server } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fail } from '../errors.ts';
+import { systemReason } from '../fs/system-reason.ts';
 
 /** Bytes: `sun_path` has 108 with its final NUL (unix(7)). */
 const LONGEST_PATH = 107;
@@ -133,10 +134,4 @@ async function listen(server: Server, path: string): Promise<void> {
 
 function refuse(path: string, reason: string): never {
   return fail('SOCKET_REFUSED', { path, reason });
-}
-
-/** The system's own words. */
-export function systemReason(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1] ?? text;
 }

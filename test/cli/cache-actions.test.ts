@@ -326,7 +326,7 @@ describe('cache push and pull', () => {
     expect(await cache('push', 'gopher://host', '--cache', 'many')).toMatchObject({ code: 64 });
     mkdirSync(join(folder, 'open'));
     chmodSync(join(folder, 'open'), 0o777);
-    expect((await cache('push', 'open', '--cache', 'many')).stderr).toContain('others can write to it');
+    expect((await cache('push', 'open', '--cache', 'many')).stderr).toContain('everybody can write to it');
   });
 });
 

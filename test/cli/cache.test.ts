@@ -128,7 +128,7 @@ describe('a cache at fault is a warning, and the filter is the same', () => {
   });
 
   it('when it cannot be made', async () => {
-    expect(await warned('plain.json')).toEqual(['CACHE_FOLDER_UNSAFE']);
+    expect(await warned('plain.json')).toEqual(['CACHE_UNAVAILABLE']);
     expect(await warned('/proc/none')).toEqual(['CACHE_UNAVAILABLE']);
   });
 

@@ -115,8 +115,8 @@ describe('crun-cache', () => {
     mkdirSync(at('open/.cache/seccomp'), { recursive: true });
     chmodSync(at('open/.cache/seccomp'), 0o777);
     const { code, stderr } = await crunCache('open', 'warm', [config('28.json', denyMkdir(28))]);
-    expect(code).toBe(74);
-    expect(stderr).toContain('OUTPUT_NOT_WRITTEN');
+    expect(code).toBe(73);
+    expect(stderr).toContain('PLACE_UNSAFE');
     expect(names('open')).toEqual([]);
   });
 });

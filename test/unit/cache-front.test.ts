@@ -1,13 +1,12 @@
 /** What both tiers have to do that answer before any store: the hot files of the command, and a process's own filters. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { clearHot, hotStats } from '../../src/cache/hot/folder.ts';
-import { keepHot } from '../../src/cache/hot/keep.ts';
+import { findAnswer, keepAnswer } from '../../src/cache/hot/answer.ts';
+import { clearHot, hotStats } from '../../src/cache/hot/directory.ts';
 import { hotRequest } from '../../src/cache/hot/request.ts';
-import { findHot } from '../../src/cache/hot/serve.ts';
 import { recentFilters } from '../../src/cache/recent.ts';
 import { compile } from '../../src/compile.ts';
 import type { CompileOptions } from '../../src/compile.ts';
@@ -30,21 +29,21 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function hotFront(): Front {
+  const file = join(folder, 'p.json');
   const requestFor = (arch: string) =>
-    hotRequest(['compile', 'p.json', '-q', '--arch', arch, '--cache', folder], 'this build')!;
+    hotRequest(['compile', file, '-q', '--arch', arch, '--cache', folder], 'this build')!;
   return {
     keep(input, arch, answer) {
-      const said = { words: '', summary: '', product: Buffer.from(answer), namesFile: false };
-      keepHot(requestFor(arch), input, said);
+      const product = Buffer.from(answer).toString('base64');
+      keepAnswer(requestFor(arch), input, { diagnostics: '', summary: '', product, file: null });
     },
     find(input, arch) {
-      const found = findHot(folder, requestFor(arch), Buffer.from(input).toString());
-      return found === undefined || 'refused' in found
-        ? undefined
-        : Buffer.from(found.product, 'base64').toString();
+      writeFileSync(file, input);
+      const found = findAnswer(requestFor(arch));
+      return found && Buffer.from(found.product, 'base64').toString();
     },
     clear: () => clearHot(folder),
-    entries: () => hotStats(folder, 'hot').entries,
+    entries: () => hotStats(folder).entries,
     most: 512,
   };
 }

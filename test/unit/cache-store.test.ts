@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -235,6 +235,7 @@ describe.runIf(onPosix)('a place where others could put a filter is refused', ()
     mkdirSync(shared);
     symlinkSync(join(folder, 'real'), join(folder, 'link'));
     symlinkSync(join(folder, 'real'), join(shared, 'link'));
+    expect(await faultOf(storeAt(join(folder, 'link')).get(KEY))).toBe('no fault');
     expect(await faultOf(storeAt(join(folder, 'link', 'cache')).get(KEY))).toBe('no fault');
     chmodSync(shared, 0o777);
     expect(await faultOf(storeAt(join(shared, 'link', 'cache')).get(KEY))).toBe(UNSAFE);
@@ -242,13 +243,15 @@ describe.runIf(onPosix)('a place where others could put a filter is refused', ()
     expect(await faultOf(storeAt(join(folder, 'way', 'cache')).get(KEY))).toBe(UNSAFE);
   });
 
-  it('if it is a symbolic link', async () => {
-    mkdirSync(join(folder, 'real'), { mode: 0o700 });
-    symlinkSync(join(folder, 'real'), join(folder, 'link'));
-    expect(await faultOf(storeAt(join(folder, 'link')).get(KEY))).toBe(UNSAFE);
-    writeFileSync(join(folder, 'elsewhere'), '');
-    symlinkSync(join(folder, 'elsewhere'), join(folder, 'real', 'cache.sqlite'));
-    expect(await faultOf(storeAt(join(folder, 'real')).get(KEY))).not.toBe('no fault');
+  it('if its file, or one that SQLite keeps beside it, is a symbolic link', async () => {
+    for (const name of ['cache.sqlite', 'cache.sqlite-wal', 'cache.sqlite-shm', 'cache.sqlite-journal']) {
+      const place = join(folder, name);
+      mkdirSync(place, { mode: 0o700 });
+      writeFileSync(join(folder, 'elsewhere'), '');
+      symlinkSync(join(folder, 'elsewhere'), join(place, name));
+      expect(await faultOf(storeAt(place).get(KEY))).toBe(UNSAFE);
+      expect(readFileSync(join(folder, 'elsewhere'), 'utf8')).toBe('');
+    }
   });
 
   it.runIf(process.geteuid?.() === 0)('if it belongs to another user', async () => {

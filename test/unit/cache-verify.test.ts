@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { collect } from '../../src/cache/collect.ts';
 import { writeEnvelope } from '../../src/cache/envelope.ts';
 import { writeHotEntry } from '../../src/cache/hot/entry.ts';
-import { sweepHot, verifyHot } from '../../src/cache/hot/upkeep.ts';
+import { sweepHot, verifyHot } from '../../src/cache/hot/directory.ts';
 import { closeStore, openStore } from '../../src/cache/index.ts';
 import { readTrustedKeys } from '../../src/cache/signature.ts';
 import { verifyStore } from '../../src/cache/verify.ts';
@@ -148,7 +148,7 @@ describe.runIf(process.platform !== 'win32')('looking after hot answers', () => 
   const entry = () =>
     Buffer.from(
       writeHotEntry(
-        { identity: 'words', file: null, words: '', summary: '', product: 'cHJvZHVjdA==' },
+        { identity: 'words', file: null, diagnostics: '', summary: '', product: 'cHJvZHVjdA==' },
         'subject',
       ),
     );
@@ -168,13 +168,13 @@ describe.runIf(process.platform !== 'win32')('looking after hot answers', () => 
       Uint8Array.from(bytes, (byte, index) => (index === 50 ? byte ^ 1 : byte)),
     );
     put('d', bytes, 0o666);
-    put('.e.1.x', bytes.subarray(0, 5));
+    put('.e.1-x', bytes.subarray(0, 5));
     expect(verifyHot(folder)).toEqual({
       checked: 4,
       findings: [
-        { shelf: 'hot', slot: 'b', reason: 'it is damaged' },
-        { shelf: 'hot', slot: 'c', reason: 'it is damaged' },
-        { shelf: 'hot', slot: 'd', reason: 'somebody else could have written it' },
+        { name: 'b', reason: 'it is damaged' },
+        { name: 'c', reason: 'it is damaged' },
+        { name: 'd', reason: expect.stringContaining('everybody can write to it') },
       ],
     });
     expect(verifyHot(join(folder, 'none'))).toEqual({ checked: 0, findings: [] });
@@ -184,8 +184,8 @@ describe.runIf(process.platform !== 'win32')('looking after hot answers', () => 
     const hot = join(folder, 'hot');
     mkdirSync(hot);
     for (const [name, age] of [
-      ['.old', 2 * HOUR],
-      ['.new', 0],
+      ['.old.1-a', 2 * HOUR],
+      ['.new.1-a', 0],
       ['old', 3 * DAY],
       ['new', 0],
     ] as const) {
@@ -194,7 +194,7 @@ describe.runIf(process.platform !== 'win32')('looking after hot answers', () => 
       utimesSync(join(hot, name), time, time);
     }
     expect(sweepHot(folder, 2 * DAY)).toEqual({ leftOver: 1, old: 1 });
-    expect(readdirSync(hot).toSorted()).toEqual(['.new', 'new']);
+    expect(readdirSync(hot).toSorted()).toEqual(['.new.1-a', 'new']);
     expect(sweepHot(join(folder, 'none'), 0)).toEqual({ leftOver: 0, old: 0 });
   });
 });

@@ -1,8 +1,4 @@
-/**
- * A variable that src/cli/seccompc-sh sets when it could answer the command line another time, if only the run kept what
- * it needs. That is what no answer of the hot tier does, which is why it gives none then.
- */
-export const KEEP_FOR_SH = 'SECCOMPC_KEEP_FOR_SH';
+import { release } from 'node:os';
 
 /** A command line that can be answered by bytes kept from an earlier run, without knowing what they mean. */
 export interface HotRequest {
@@ -11,8 +7,6 @@ export interface HotRequest {
   output: string | undefined;
   /** What --cache names; undefined for the user's own cache. */
   cache: string | undefined;
-  /** Whether the words of a run are printed: the diagnostics and the summary. */
-  speaks: boolean;
   /** Whether diagnostics and key are part of the product. */
   json: boolean;
   /** Everything else that a run depends on beside its input: the other words in their order, build, machine. */
@@ -76,16 +70,15 @@ export function hotRequest(args: readonly string[], build: string): HotRequest |
     else rest.push(option, ...(value === undefined ? [] : [value]));
   }
   const json = rest.includes('--json') || rest[rest.lastIndexOf('--format') + 1] === 'json';
-  const speaks = !json && !rest.includes('-q') && !rest.includes('--quiet');
   const identity = [build, ...machine(rest), ...rest].join('\0');
-  return { file: words.file, output, cache, speaks, json, identity };
+  return { file: words.file, output, cache, json, identity };
 }
 
-/** What a run takes from the machine where the words do not say it. node:os is loaded only where it is asked. */
+/** What a run takes from the machine where the words do not say it. */
 function machine(words: readonly string[]): string[] {
   const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
   return [
     words.includes('--arch') ? '' : `${process.arch} ${littleEndian ? 'little' : 'big'}`,
-    words.includes('--kernel') ? '' : `${process.platform} ${process.getBuiltinModule('node:os').release()}`,
+    words.includes('--kernel') ? '' : `${process.platform} ${release()}`,
   ];
 }

@@ -1,8 +1,9 @@
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import { FILTER_ANNOTATION } from '../../oci/config.ts';
+import { CliCommand } from '../command.ts';
 import { addCacheOptions } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { readInput } from '../input.ts';
@@ -11,7 +12,7 @@ import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../repor
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
-import { compileWith } from './compile.ts';
+import { compileWith } from '../compile-with.ts';
 
 const CLIENTS = ['podman', 'docker', 'ctr'] as const;
 type Client = (typeof CLIENTS)[number];
@@ -37,14 +38,14 @@ Examples:
   podman run $(seccompc annotate profile.json) --security-opt seccomp=profile.json IMAGE
   docker run --runtime=crun $(seccompc annotate profile.json --for docker) IMAGE`;
 
-export function makeCommand(): Command {
-  const command = new Command('annotate')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('annotate')
     .description('Prints the argument by which podman, docker or ctr hand a compiled filter to crun.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .addOption(new Option('--for <CLIENT>', 'who gets the argument').choices(CLIENTS).default('podman'))
     .option('--require-proof', 'fail rather than print a filter that is not proved')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
 }
 

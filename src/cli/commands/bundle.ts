@@ -1,9 +1,9 @@
-import { Command } from 'commander';
 import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
 import { doBundle } from '../../oci/bundle.ts';
 import type { BundleResult, BundleTask } from '../../oci/bundle.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { inParallel } from '../../oci/parallel.ts';
+import { CliCommand } from '../command.ts';
 import { addCacheOptions, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { writeProduct } from '../output.ts';
@@ -34,8 +34,8 @@ Examples:
   seccompc bundle --check bundle      exit code 1 unless the annotation means what linux.seccomp says
   seccompc bundle --remove bundle`;
 
-export function makeCommand(): Command {
-  const command = new Command('bundle')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('bundle')
     .description(
       'Puts the compiled filter into the config.json of OCI bundles, as the annotation that crun reads.',
     )
@@ -45,11 +45,11 @@ export function makeCommand(): Command {
     .option('--remove', 'take the annotation out')
     .option('--require-proof', 'fail rather than write a filter that is not proved')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
 }
 
-async function run(bundles: string[], options: Options): Promise<void> {
+async function run(bundles: string[], options: Options): Promise<number> {
   if (options.check && options.remove)
     throw new SeccompcError([diagnostic('USAGE', { reason: '--check and --remove contradict each other' })]);
   const task: BundleTask = options.check ? 'check' : options.remove ? 'remove' : 'write';
@@ -76,7 +76,7 @@ async function run(bundles: string[], options: Options): Promise<void> {
     await compiler.close();
   }
   if (options.json) await writeProduct(toJson({ bundles: results.map(resultJson) }));
-  process.exitCode = exitCodeOf(results);
+  return exitCodeOf(results);
 }
 
 async function tell({ bundle, status, diagnostics }: BundleResult, voice: Voice): Promise<void> {

@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { CliCommand } from '../command.ts';
 import { addSign, addStore, addTrust } from '../cache-options.ts';
 import { addVoiceOptions } from '../report.ts';
 import type { GcOptions } from './cache/gc.ts';
@@ -19,8 +20,8 @@ Examples:
   seccompc cache push redis://cache.example.org
 "seccompc help cache" is this text; "seccompc cache ACTION --help" says more about one action.`;
 
-export function makeCommand(): Command {
-  const command = new Command('cache')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('cache')
     .usage('ACTION [OPTION...]')
     .description('Shows, checks, empties and moves the cache of compiled filters.')
     .addHelpText('after', HELP);
@@ -32,36 +33,34 @@ export function makeCommand(): Command {
   return command;
 }
 
-type Add = (name: string, description: string, help: string) => Command;
+type Add = (name: string, description: string, help: string) => CliCommand;
 
 // Of the actions, only the module of the one that runs is loaded.
 
 function addViews(add: Add): void {
-  add('path', 'print where the cache is', PATH).action(async (options: CacheOptions) =>
+  add('path', 'print where the cache is', PATH).runs(async (options: CacheOptions) =>
     (await import('./cache/stats.ts')).path(options),
   );
-  add('stats', 'print what there is, and which tier answered', STATS).action(async (options: CacheOptions) =>
+  add('stats', 'print how much there is', STATS).runs(async (options: CacheOptions) =>
     (await import('./cache/stats.ts')).stats(options),
   );
   add('ls', 'list all records', LS)
     .addOption(new Option('--kind <KIND>', 'records of one kind only').choices(['alias', 'object']))
-    .action(async (options: LsOptions) => (await import('./cache/ls.ts')).list(options));
+    .runs(async (options: LsOptions) => (await import('./cache/ls.ts')).list(options));
   addTrust(add('show', 'say what a record holds', SHOW), 'say whether this public key has signed it')
     .argument('KEY', 'a key, or at least its first 6 digits')
-    .action(async (key: string, options: CacheOptions) =>
-      (await import('./cache/show.ts')).show(key, options),
-    );
+    .runs(async (key: string, options: CacheOptions) => (await import('./cache/show.ts')).show(key, options));
 }
 
 function addCare(add: Add): void {
   addTrust(add('verify', 'check every record', VERIFY), 'check what claims to be signed by this public key')
     .option('--remove', 'remove what is found')
-    .action(async (options: VerifyOptions) => (await import('./cache/verify.ts')).verify(options));
+    .runs(async (options: VerifyOptions) => (await import('./cache/verify.ts')).verify(options));
   add('gc', 'remove what is old, too much or of no use', GC)
     .option('--max-bytes <N>', 'bytes that may stay; K, M and G are powers of 1024', byteCount)
     .option('--max-age <DAYS>', 'days that may pass without use', dayCount)
-    .action(async (options: GcOptions) => (await import('./cache/gc.ts')).gc(options));
-  add('clear', 'remove every record; a damaged cache is made anew', CLEAR).action(
+    .runs(async (options: GcOptions) => (await import('./cache/gc.ts')).gc(options));
+  add('clear', 'remove every record; a damaged cache is made anew', CLEAR).runs(
     async (options: CacheOptions) => (await import('./cache/stats.ts')).clear(options),
   );
 }
@@ -70,21 +69,21 @@ function addMoves(add: Add): void {
   const moves = () => import('./cache/transfer.ts');
   addSign(takes(add('export', 'write all records into a file', EXPORT)), SIGNS)
     .argument('FILE', 'the file, or - for standard output')
-    .action(async (file: string, options: TransferOptions) => (await moves()).exportTo(file, options));
+    .runs(async (file: string, options: TransferOptions) => (await moves()).exportTo(file, options));
   takes(add('import', 'take in the records of a file', IMPORT))
     .argument('FILE', 'the file, or - for standard input')
-    .action(async (file: string, options: TransferOptions) => (await moves()).importFrom(file, options));
+    .runs(async (file: string, options: TransferOptions) => (await moves()).importFrom(file, options));
   addSign(takes(add('push', 'send another cache what it lacks', PUSH)), SIGNS)
     .argument('URL', 'the other cache, as for --cache')
-    .action(async (url: string, options: TransferOptions) => (await moves()).push(url, options));
+    .runs(async (url: string, options: TransferOptions) => (await moves()).push(url, options));
   takes(add('pull', 'get what is missing from another cache', PULL))
     .argument('URL', 'the other cache, as for --cache')
-    .action(async (url: string, options: TransferOptions) => (await moves()).pull(url, options));
+    .runs(async (url: string, options: TransferOptions) => (await moves()).pull(url, options));
 }
 
 const SIGNS = 'sign every alias with this private key';
 
-function takes(action: Command): Command {
+function takes(action: CliCommand): CliCommand {
   return addTrust(action, 'take the aliases that this public key has signed').option(
     '--unsigned',
     'take aliases whoever has written them: for what you know to be your own',

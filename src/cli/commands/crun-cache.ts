@@ -1,8 +1,8 @@
-import { Command } from 'commander';
 import { EXIT, SeccompcError } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { doCrunCache, openCrunCache } from '../../oci/crun-cache.ts';
 import type { CrunCacheResult } from '../../oci/crun-cache.ts';
+import { CliCommand } from '../command.ts';
 import { addCacheOptions, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { writeProduct } from '../output.ts';
@@ -27,8 +27,8 @@ Examples:
   seccompc crun-cache warm config.json
   seccompc crun-cache status config.json`;
 
-export function makeCommand(): Command {
-  const command = new Command('crun-cache')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('crun-cache')
     .usage('warm|status CONFIG... [OPTION...]')
     .description("Puts filters into crun's own cache of compiled profiles (experimental).")
     .addHelpText('after', HELP);
@@ -45,7 +45,7 @@ export function makeCommand(): Command {
               '--root <DIR>',
               "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)",
             )
-            .action((configs: string[], options: Options) => run(configs, task, options)),
+            .runs((configs: string[], options: Options) => run(configs, task, options)),
         ),
       ),
     );
@@ -54,7 +54,7 @@ export function makeCommand(): Command {
   return command;
 }
 
-async function run(configs: string[], task: 'warm' | 'status', options: Options): Promise<void> {
+async function run(configs: string[], task: 'warm' | 'status', options: Options): Promise<number> {
   const target = targetOf(options);
   const cache = openCrunCache(options.crun, options.root, options.force ?? false);
   const compiler = makeConfigCompiler({ target, prove: 'auto' }, () => cacheOf(options));
@@ -83,8 +83,8 @@ async function run(configs: string[], task: 'warm' | 'status', options: Options)
       }),
     );
   const failed = results.find(({ status }) => status === 'failed');
-  if (failed !== undefined) process.exitCode = new SeccompcError(failed.diagnostics).exitCode;
-  else if (results.some(({ status }) => status === 'conflict')) process.exitCode = EXIT.no;
+  if (failed !== undefined) return new SeccompcError(failed.diagnostics).exitCode;
+  return results.some(({ status }) => status === 'conflict') ? EXIT.no : EXIT.ok;
 }
 
 async function tell({ config, status, diagnostics }: CrunCacheResult, voice: Voice): Promise<void> {

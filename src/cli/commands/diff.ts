@@ -1,5 +1,6 @@
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
 import type { Relation } from '../../prove/compare.ts';
+import { CliCommand } from '../command.ts';
 import { readOperand, refuseTwiceStdin } from '../operand.ts';
 import { addVoiceOptions } from '../report.ts';
 import { addTargetOptions } from '../target-options.ts';
@@ -50,8 +51,8 @@ Examples:
   seccompc diff old.json new.json --tightens      may the new one replace it without letting more through?
   seccompc diff filter.bpf profile.json --arch arm64 --json`;
 
-export function makeCommand(): Command {
-  const command = new Command('diff')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('diff')
     .description('Compares what two profiles or filters answer, for every possible call.')
     .argument('A', 'a profile or a filter; - for standard input')
     .argument('B', 'the other')
@@ -60,14 +61,14 @@ export function makeCommand(): Command {
     )
     .option('--loosens', 'ask whether B is at most as strict as A at every call')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addComparisonOptions(addVoiceOptions(command)));
 }
 
-async function run(fileA: string, fileB: string, options: Options): Promise<void> {
+async function run(fileA: string, fileB: string, options: Options): Promise<number> {
   refuseTwiceStdin(fileA, fileB);
   const a = await readOperand(fileA, options);
   const b = await readOperand(fileB, options);
   const relation = options.tightens ? 'tightens' : options.loosens ? 'loosens' : 'equal';
-  await printVerdict(a, b, relation, options, WORDINGS[relation]);
+  return printVerdict(a, b, relation, options, WORDINGS[relation]);
 }

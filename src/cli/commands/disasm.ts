@@ -1,7 +1,7 @@
-import { Command } from 'commander';
 import type { ArchName } from '../../arch.ts';
 import { checkProgram, convertedLength } from '../../bpf/check.ts';
 import { disassemble, formatInstruction } from '../../bpf/disassemble.ts';
+import { CliCommand } from '../command.ts';
 import { archArgument } from '../arch-option.ts';
 import { readFilter, readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
@@ -21,8 +21,8 @@ Examples:
   seccompc disasm filter.bpf
   seccompc compile profile.json | seccompc disasm -`;
 
-export function makeCommand(): Command {
-  const command = new Command('disasm')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('disasm')
     .description('Prints the instructions of a filter, and in comments what their numbers mean.')
     .argument('FILTER', 'the filter')
     .option(
@@ -31,7 +31,7 @@ export function makeCommand(): Command {
       archArgument,
     )
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addVoiceOptions(command);
 }
 

@@ -1,10 +1,10 @@
-import { Command } from 'commander';
 import { archOf } from '../../arch.ts';
 import type { Filter } from '../../compile.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import { commandFault, runUnderFilter } from '../../oci/exec.ts';
 import type { FlagName } from '../../profile/types.ts';
 import { loadTables } from '../../syscalls/load.ts';
+import { CliCommand } from '../command.ts';
 import { hostArch } from '../host.ts';
 import { addCacheOptions } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
@@ -13,7 +13,7 @@ import { addVoiceOptions, printFailure, printWarnings } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
-import { compileWith } from './compile.ts';
+import { compileWith } from '../compile-with.ts';
 
 interface Options extends TargetFlags, CacheFlags, Voice {
   requireProof?: true;
@@ -28,19 +28,19 @@ Examples:
   seccompc exec profile.json -- ls -l
   seccompc exec profile.json -q -- make test`;
 
-export function makeCommand(): Command {
-  const command = new Command('exec')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('exec')
     .usage('PROFILE [OPTION...] -- COMMAND...')
     .description('Runs a command under the filter of a profile.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .argument('<COMMAND...>', 'what to run, and its arguments')
     .option('--require-proof', 'fail rather than load a filter that is not proved')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
 }
 
-async function run(file: string, command: string[], options: Options): Promise<void> {
+async function run(file: string, command: string[], options: Options): Promise<number> {
   const target = targetOf(options);
   const host = hostArch();
   if (target.arch !== host)
@@ -56,11 +56,10 @@ async function run(file: string, command: string[], options: Options): Promise<v
   const fault = commandFault(name);
   if (fault !== undefined) {
     await printFailure([diagnostic('COMMAND_NOT_STARTED', { command: name, reason: fault.reason })], false);
-    process.exitCode = fault.exitCode;
-    return;
+    return fault.exitCode;
   }
   const table = (await loadTables([archOf(host).table])).of(host);
-  process.exitCode = await runUnderFilter(filter.bytes, command, {
+  return runUnderFilter(filter.bytes, command, {
     prctl: table.numberOf('prctl')!,
     seccomp: table.numberOf('seccomp')!,
     flags: flagBits(filter),

@@ -1,6 +1,7 @@
 import { sha256 } from '../../cache/sha256.ts';
-import { Command } from 'commander';
+import { EXIT } from '../../errors.ts';
 import { fingerprint } from '../../prove/compare.ts';
+import { CliCommand } from '../command.ts';
 import { readOperand } from '../operand.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
@@ -23,16 +24,16 @@ Examples:
   seccompc fingerprint profile.json --arch x86_64
   seccompc fingerprint filter.bpf --json`;
 
-export function makeCommand(): Command {
-  const command = new Command('fingerprint')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('fingerprint')
     .description('Prints a hash of what a profile or a filter means.')
     .argument('PROFILE|FILTER', 'a profile or a filter; - for standard input')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addBudgetOption(addVoiceOptions(command)));
 }
 
-async function run(file: string, options: Options): Promise<void> {
+async function run(file: string, options: Options): Promise<number> {
   const { side, diagnostics } = await readOperand(file, options);
   await printWarnings(diagnostics, options);
   const { nodeBudget } = options;
@@ -44,4 +45,5 @@ async function run(file: string, options: Options): Promise<void> {
       ? toJson({ fingerprint: digest, diagnostics: diagnostics.map(diagnosticJson) })
       : `${digest}\n`,
   );
+  return EXIT.ok;
 }

@@ -1,12 +1,14 @@
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
 import { resolve } from 'node:path';
 import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { hookStatus, installHook, uninstallHook } from '../../oci/hook-install.ts';
-import { hookStore } from '../../oci/hook-store.ts';
+import { addPair, pairsDirectory } from '../../oci/hook-store.ts';
 import { precreate } from '../../oci/precreate.ts';
-import { systemReason } from '../../oci/system-reason.ts';
+import { systemReason } from '../../fs/system-reason.ts';
+import { CliCommand } from '../command.ts';
+import type { Invocation } from '../command.ts';
 import { logHook } from '../hook-log.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
@@ -45,8 +47,8 @@ Examples:
   podman --hooks-dir /etc/containers/oci/hooks.d run IMAGE
   seccompc hook uninstall /etc/containers/oci/hooks.d`;
 
-export function makeCommand(): Command {
-  const command = new Command('hook')
+export function makeCommand(invocation: Invocation): CliCommand {
+  const command = new CliCommand('hook')
     .usage('install|uninstall|status|precreate|check [OPTION...]')
     .description('Hooks that give containers their compiled filter, or refuse to start them without it.')
     .addHelpText('after', HELP);
@@ -67,13 +69,13 @@ export function makeCommand(): Command {
     .option(...strict)
     .option('--with-check', 'also have starts refused that the hook has not prepared')
     .option('--ceiling <PROFILE>', 'with --with-check: and those that allow more than this profile')
-    .action(install);
+    .runs((folder: string, flags: InstallFlags) => install(folder, flags, invocation));
   plain('uninstall', 'remove the hook files of a folder, and their filters')
     .argument('DIR', 'the folder')
-    .action(uninstall);
+    .runs(uninstall);
   plain('status', 'say whether the hooks of a folder would work; exit code 1 if not')
     .argument('DIR', 'the folder')
-    .action(status);
+    .runs(status);
   add(
     'precreate',
     'what podman runs: a config on standard input, the same with its filter on standard output',
@@ -82,12 +84,12 @@ export function makeCommand(): Command {
     .option('--log <FILE>', 'append a line for whatever is worth one')
     .addOption(foreign())
     .option(...strict)
-    .action(runPrecreate);
+    .runs(runPrecreate);
   add('check', 'a createRuntime hook: refuse the start unless the annotation is proved to be right')
     .option('--ceiling <PROFILE>', 'and unless the filter allows nothing that this profile does not')
     .option('--require-annotation', 'and unless there is one')
     .option('--log <FILE>', 'append the reason')
-    .action(check);
+    .runs(check);
   return command;
 }
 
@@ -99,7 +101,7 @@ function defaultStore(): string {
   );
 }
 
-async function runPrecreate(flags: PrecreateFlags): Promise<void> {
+async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   const input = await readInput('-');
   // The store is the cache here. A machine that cannot be told is a fault like any other: it is in there.
   const makeCompiler = () =>
@@ -111,17 +113,19 @@ async function runPrecreate(flags: PrecreateFlags): Promise<void> {
   if (output !== undefined) await writeProduct(output);
   if (pair !== undefined && flags.store !== undefined) {
     const { store } = flags;
-    await hookStore(store, targetOf(flags))
-      .add(pair.profile, pair.filter)
-      .catch((cause: unknown) => {
-        found.push(diagnostic('HOOK_STORE_FAILED', { store, reason: systemReason(cause) }));
-      });
+    const pairs = await pairsDirectory(store, targetOf(flags));
+    // Where awk looks, by the hook file.
+    const read = process.env['SECCOMPC_STORE'];
+    if (read !== undefined && read !== pairs) found.push(diagnostic('HOOK_STORE_STALE', { store }));
+    await addPair(pairs, pair.profile, pair.filter).catch((cause: unknown) => {
+      found.push(diagnostic('HOOK_STORE_FAILED', { store, reason: systemReason(cause) }));
+    });
   }
   await logHook('precreate', found, flags.log);
-  if (output === undefined) process.exitCode = EXIT.no;
+  return output === undefined ? EXIT.no : EXIT.ok;
 }
 
-async function check(flags: CheckFlags): Promise<void> {
+async function check(flags: CheckFlags): Promise<number> {
   const { log, ceiling, requireAnnotation = false } = flags;
   const { checkStart } = await import('../../oci/start-check.ts');
   let reasons: readonly Diagnostic[];
@@ -134,17 +138,15 @@ async function check(flags: CheckFlags): Promise<void> {
       ...(ceiling === undefined ? {} : { ceiling: { input: await readInput(ceiling), file: ceiling } }),
     });
   } catch (error) {
-    if (error instanceof SeccompcError) await logHook('check', error.diagnostics, log);
-    // Already told, and a runtime only looks at whether it is 0.
     if (!(error instanceof SeccompcError)) throw error;
-    process.exitCode = error.exitCode;
-    return;
+    await logHook('check', error.diagnostics, log);
+    return error.exitCode;
   }
   await logHook('check', reasons, log);
-  if (reasons.length > 0) process.exitCode = EXIT.no;
+  return reasons.length > 0 ? EXIT.no : EXIT.ok;
 }
 
-async function install(folder: string, flags: InstallFlags): Promise<void> {
+async function install(folder: string, flags: InstallFlags, { script }: Invocation): Promise<void> {
   const { foreign, strict = false, withCheck, ceiling } = flags;
   if (ceiling !== undefined && !withCheck)
     throw new SeccompcError([diagnostic('USAGE', { reason: '--ceiling needs --with-check' })]);
@@ -158,7 +160,7 @@ async function install(folder: string, flags: InstallFlags): Promise<void> {
     folder: resolve(folder),
     store,
     log: resolve(flags.log ?? resolve(store, 'hook.log')),
-    command: [process.execPath, resolve(process.argv[1]!)],
+    command: [process.execPath, resolve(script)],
     target,
     flags: targetArguments(flags),
     foreign,
@@ -179,7 +181,7 @@ async function uninstall(folder: string, flags: Voice): Promise<void> {
   await writeProduct(removed.map((path) => `${path}\n`).join(''));
 }
 
-async function status(folder: string, flags: Voice): Promise<void> {
+async function status(folder: string, flags: Voice): Promise<number> {
   const { diagnostics, ...state } = await hookStatus(resolve(folder));
   const broken = diagnostics.some(({ severity }) => severity === 'error');
   if (flags.json) await writeProduct(toJson({ ...state, diagnostics: diagnostics.map(diagnosticJson) }));
@@ -188,5 +190,5 @@ async function status(folder: string, flags: Voice): Promise<void> {
     const lines = Object.entries(state).filter(([, value]) => value !== null);
     await writeProduct(lines.map(([name, value]) => `${name}\t${value}\n`).join(''));
   }
-  if (broken) process.exitCode = EXIT.no;
+  return broken ? EXIT.no : EXIT.ok;
 }

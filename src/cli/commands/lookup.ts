@@ -1,10 +1,10 @@
-import { Command } from 'commander';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { EXIT, fail } from '../../errors.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import { auditArchHex, lookup } from '../../syscalls/lookup.ts';
 import type { ArchCall, LookupResult } from '../../syscalls/lookup.ts';
+import { CliCommand } from '../command.ts';
 import { archArgument } from '../arch-option.ts';
 import { hostArch } from '../host.ts';
 import { writeProduct } from '../output.ts';
@@ -26,8 +26,8 @@ Examples:
   seccompc lookup 435 --arch all          what is 435 on every architecture?
   seccompc lookup --all --arch aarch64    the whole table, "number<TAB>name"`;
 
-export function makeCommand(): Command {
-  const command = new Command('lookup')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('lookup')
     .description('Looks up a system call by name or number (decimal or 0x hex).')
     .argument('[NAME|NUMBER]', 'the call')
     .option('--arch <A>', 'architecture, such as x86_64 or arm64, or "all" (default: this machine)', (text) =>
@@ -35,23 +35,24 @@ export function makeCommand(): Command {
     )
     .option('--all', 'print the whole table of one architecture')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addVoiceOptions(command);
 }
 
-async function run(call: string | undefined, options: Options): Promise<void> {
+async function run(call: string | undefined, options: Options): Promise<number> {
   const arch = options.arch ?? hostArch();
   if (options.all) {
     if (call !== undefined) fail('USAGE', { reason: '--all prints every call, so none can be named' });
     if (arch === 'all') fail('USAGE', { reason: '--all prints one table: name its architecture by --arch' });
-    return printTable(arch, options);
+    await printTable(arch, options);
+    return EXIT.ok;
   }
   if (call === undefined) fail('USAGE', { reason: 'name a call, or give --all' });
   const result = await lookup(call, arch === 'all' ? arch : [arch]);
-  if (result.kind !== 'found') process.exitCode = EXIT.no;
-  if (options.json) return writeProduct(toJson(resultJson(result)));
-  if (result.kind === 'found') return writeProduct(result.calls.map(row).join(''));
-  if (!options.quiet) await say(explainAbsence(call, arch, result));
+  if (options.json) await writeProduct(toJson(resultJson(result)));
+  else if (result.kind === 'found') await writeProduct(result.calls.map(row).join(''));
+  else if (!options.quiet) await say(explainAbsence(call, arch, result));
+  return result.kind === 'found' ? EXIT.ok : EXIT.no;
 }
 
 async function printTable(arch: ArchName, options: Options): Promise<void> {

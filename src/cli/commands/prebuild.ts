@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { allArches } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { Cache } from '../../cache/index.ts';
@@ -9,17 +9,19 @@ import { packageVersion } from '../../cache/version.ts';
 import type { CompileOptions } from '../../compile.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic, ExitCode } from '../../errors.ts';
+import { systemReason } from '../../fs/system-reason.ts';
 import { compilerPool } from '../../serve/pool.ts';
 import { makeIndex, prebuild, programPath } from '../../serve/prebuild.ts';
 import type { Built, PrebuildInput } from '../../serve/prebuild.ts';
 import { findProfiles } from '../../serve/profile-files.ts';
 import { parseKernelVersion } from '../../target.ts';
 import type { KernelVersion, Target } from '../../target.ts';
+import { CliCommand } from '../command.ts';
 import { archArgument } from '../arch-option.ts';
 import { addCacheLocation, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { readInput } from '../input.ts';
-import { reasonOf, writeProduct } from '../output.ts';
+import { writeProduct } from '../output.ts';
 import { makeProgress } from '../progress.ts';
 import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, say, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
@@ -45,8 +47,8 @@ Examples:
   seccompc prebuild profiles/ --arch x86_64,aarch64 --kernel 5.15,6.1
   seccompc prebuild default.json --arch all --out filters/`;
 
-export function makeCommand(): Command {
-  const command = new Command('prebuild')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('prebuild')
     .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
     .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
     .option('-o, --out <DIR>', 'write files and an index there instead of filling the cache')
@@ -64,7 +66,7 @@ export function makeCommand(): Command {
     .option('--no-prove', 'do not prove that the filters answer every call as the profiles say')
     .option('--require-proof', 'a filter without that proof is a failure')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   addTargetOptions(addCacheLocation(addVoiceOptions(command)));
   takeList(
     command,
@@ -76,7 +78,7 @@ export function makeCommand(): Command {
   return command;
 }
 
-async function run(paths: string[], options: Options): Promise<void> {
+async function run(paths: string[], options: Options): Promise<number> {
   if (options.out !== undefined && options.cache !== undefined)
     fail('USAGE', { reason: '--out and --cache are two places for the same filters' });
   if (options.requireProof && !options.prove)
@@ -86,7 +88,7 @@ async function run(paths: string[], options: Options): Promise<void> {
   const built = await buildAll(inputs, targets, options);
   const index = makeIndex(built, packageVersion());
   if (options.out !== undefined) await writeFolder(options.out, built, index);
-  await report(built, index, unreadable, options);
+  return report(built, index, unreadable, options);
 }
 
 function targetsOf({ arch, kernel, ...flags }: Options): Target[] {
@@ -165,7 +167,7 @@ async function writeFolder(folder: string, built: readonly Built[], index: objec
 async function makeFolder(path: string): Promise<void> {
   await mkdir(path).catch((cause: unknown) => {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return;
-    fail('OUTPUT_NOT_CREATED', { file: path, reason: reasonOf(cause) }, { cause });
+    fail('OUTPUT_NOT_CREATED', { file: path, reason: systemReason(cause) }, { cause });
   });
 }
 
@@ -174,18 +176,18 @@ async function report(
   index: object,
   unreadable: readonly Diagnostic[],
   options: Options,
-): Promise<void> {
+): Promise<number> {
   const cacheFaults = built
     .flatMap((one) => one.cacheFaults)
     .map((found) => (found.code === 'CACHE_ENTRY_REFUSED' ? found : cacheFailure(found)));
   const all = distinct([...cacheFaults, ...unreadable, ...built.flatMap(({ diagnostics }) => diagnostics)]);
   const errors = all.filter(({ severity }) => severity === 'error');
   const failed = built.filter(({ filter }) => filter === undefined);
-  if (errors.length > 0) process.exitCode = exitCodeOf(errors);
+  const exitCode = errors.length > 0 ? exitCodeOf(errors) : EXIT.ok;
   if (options.json) {
     const refused = failed.map(({ input, target }) => ({ profile: input.name, target }));
     await writeProduct(toJson({ ...index, failed: refused, diagnostics: all.map(diagnosticJson) }));
-    return;
+    return exitCode;
   }
   await printWarnings(
     all.filter((found) => !errors.includes(found)),
@@ -193,6 +195,7 @@ async function report(
   );
   if (errors.length > 0) await printFailure(errors, false);
   if (!options.quiet) await say(summary(built, failed.length));
+  return exitCode;
 }
 
 /** A profile says the same for most targets. */
@@ -221,7 +224,7 @@ function summary(built: readonly Built[], failed: number): string {
 
 /** `--arch` and `--kernel` are lists here and single values in every other command. */
 function takeList(
-  command: Command,
+  command: CliCommand,
   flag: string,
   read: (text: string) => unknown[],
   description: string,

@@ -1,4 +1,3 @@
-import { Command } from 'commander';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { formatOci, resolveProfile } from '../../profile/docker.ts';
@@ -6,6 +5,7 @@ import { parseProfile } from '../../profile/read.ts';
 import type { Profile, Seccomp } from '../../profile/types.ts';
 import type { Target } from '../../target.ts';
 import { asksForNoFilter } from '../../policy/lower.ts';
+import { CliCommand } from '../command.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, printWarnings } from '../report.ts';
@@ -26,13 +26,13 @@ Examples:
   seccompc resolve default.json --arch arm64 --cap SYS_ADMIN --kernel 5.15
   seccompc resolve default.json --engine podman`;
 
-export function makeCommand(): Command {
-  const command = new Command('resolve')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('resolve')
     .description('Prints the OCI linux.seccomp object that a profile of any dialect becomes for a target.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .option('-o, --output <FILE>', 'where to write it (default: standard output)')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addVoiceOptions(command));
 }
 

@@ -1,10 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import type { Cache } from '../../cache/index.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { fail } from '../../errors.ts';
 import type { HostDefaults } from '../../serve/query.ts';
 import { DEFAULT_LIMITS, startServer } from '../../serve/server.ts';
 import { defaultSocket } from '../../serve/socket.ts';
+import { CliCommand } from '../command.ts';
 import { addCacheOptions, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { hostArch, hostKernel } from '../host.ts';
@@ -35,8 +36,8 @@ Example:
   curl --unix-socket run/seccompc.sock -H 'Content-Type: application/json' --data-binary @profile.json \\
     'http://localhost/v1/compile?arch=x86_64'`;
 
-export function makeCommand(): Command {
-  const command = new Command('serve')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('serve')
     .description('Compiles for whoever asks at a unix socket, without a process for each profile.')
     .option(
       '--socket <PATH>',
@@ -47,7 +48,7 @@ export function makeCommand(): Command {
     .option('--max-body <MIB>', 'the largest profile', positive, DEFAULT_LIMITS.body / MIB)
     .option('--timeout <SECONDS>', 'for one compilation', positive, DEFAULT_LIMITS.compileTime / 1000)
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addCacheOptions(addVoiceOptions(command));
 }
 

@@ -1,4 +1,3 @@
-import { Command } from 'commander';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { SockFilter } from '../../bpf/instruction.ts';
@@ -6,6 +5,7 @@ import { run as runProgram } from '../../bpf/interpreter.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/bitmap.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
+import { CliCommand } from '../command.ts';
 import { archArgument } from '../arch-option.ts';
 import { parseCall } from '../call.ts';
 import type { Call } from '../call.ts';
@@ -38,8 +38,8 @@ Examples:
   seccompc simulate profile.json --call-arch x86 socketcall 1
   seccompc simulate filter.bpf 435 --json`;
 
-export function makeCommand(): Command {
-  const command = new Command('simulate')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('simulate')
     .description('Says what a profile or a filter answers to one system call.')
     .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
     .argument('CALL', 'name or number of the call')
@@ -47,7 +47,7 @@ export function makeCommand(): Command {
     .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument)
     .option('--ip <N>', 'instruction pointer', '0')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addVoiceOptions(command));
 }
 

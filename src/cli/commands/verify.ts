@@ -1,6 +1,6 @@
-import { Command } from 'commander';
 import { archOf } from '../../arch.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
+import { CliCommand } from '../command.ts';
 import { readInput } from '../input.ts';
 import { filterOperand, profileOperand, refuseTwiceStdin } from '../operand.ts';
 import { addVoiceOptions } from '../report.ts';
@@ -30,17 +30,17 @@ Examples:
   seccompc verify config.json seccomp.bpf --arch arm64 --json
   seccompc compile profile.json | seccompc verify profile.json -`;
 
-export function makeCommand(): Command {
-  const command = new Command('verify')
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('verify')
     .description('Proves that a filter does what a profile says, or shows where it does not.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .argument('FILTER', 'a filter, raw or base64, whoever made it; - for standard input')
     .addHelpText('after', HELP)
-    .action(run);
+    .runs(run);
   return addTargetOptions(addComparisonOptions(addVoiceOptions(command)));
 }
 
-async function run(profileFile: string, filterFile: string, options: Options): Promise<void> {
+async function run(profileFile: string, filterFile: string, options: Options): Promise<number> {
   refuseTwiceStdin(profileFile, filterFile);
   const [profileBytes, filterBytes] = [await readInput(profileFile), await readInput(filterFile)];
   const target = targetOf(options);
@@ -52,5 +52,5 @@ async function run(profileFile: string, filterFile: string, options: Options): P
     const fault = diagnostic('FILTER_BYTE_ORDER', { filterOrder: endian, arch: name, order });
     throw new SeccompcError([{ ...fault, file: filterFile }]);
   }
-  await printVerdict(profile, filter, 'equal', options, WORDING);
+  return printVerdict(profile, filter, 'equal', options, WORDING);
 }

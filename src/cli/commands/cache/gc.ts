@@ -1,6 +1,6 @@
 import { collect } from '../../../cache/collect.ts';
-import { cacheFolderOf } from '../../../cache/hot/serve.ts';
-import { sweepHot } from '../../../cache/hot/upkeep.ts';
+import { cacheFolderOf } from '../../../cache/hot/answer.ts';
+import { sweepHot } from '../../../cache/hot/directory.ts';
 import { DEFAULT_LIMITS } from '../../../cache/sqlite.ts';
 import { writeProduct } from '../../output.ts';
 import { say, toJson } from '../../report.ts';

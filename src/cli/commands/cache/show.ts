@@ -8,7 +8,7 @@ import type { ReadRecord } from '../../../cache/record.ts';
 import { peek } from '../../../cache/store.ts';
 import { readAll } from '../../../cache/verify.ts';
 import { fail } from '../../../errors.ts';
-import { keysOf } from '../../cache-flags.ts';
+import { keysOf } from '../../cache-options.ts';
 import { writeProduct } from '../../output.ts';
 import { printable, toJson } from '../../report.ts';
 import { dateOf, open, table, use } from './store.ts';

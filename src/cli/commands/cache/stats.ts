@@ -1,6 +1,5 @@
-import { clearHot, countAnswers, hotStats } from '../../../cache/hot/folder.ts';
-import type { Shelf } from '../../../cache/hot/folder.ts';
-import { cacheFolderOf } from '../../../cache/hot/serve.ts';
+import { cacheFolderOf } from '../../../cache/hot/answer.ts';
+import { clearHot, hotStats } from '../../../cache/hot/directory.ts';
 import { writeProduct } from '../../output.ts';
 import { say, toJson } from '../../report.ts';
 import { ask, dateOf, open, table } from './store.ts';
@@ -17,21 +16,16 @@ export async function stats({ cache, json }: CacheOptions): Promise<void> {
   const { aliases, objects, bytes, oldest, leastUsed } = await ask(store, () => store.stats());
   const { tier, location } = store;
   const folder = cacheFolderOf({ cache });
-  const shelf = (name: Shelf) => (folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder, name));
-  const [hot, sh, code] = [shelf('hot'), shelf('sh'), shelf('code')];
-  const answers = folder === undefined ? {} : countAnswers(folder);
+  const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
   const entries = aliases + objects;
   const sums = { tier, path: location, entries, aliases, objects, bytes };
-  if (json) return writeProduct(toJson({ ...sums, oldest, leastUsed, hot, sh, code, answers }));
+  if (json) return writeProduct(toJson({ ...sums, oldest, leastUsed, hot }));
   const rows = {
     ...sums,
     oldest: dateOf(oldest),
     'least recently used': dateOf(leastUsed),
     'hot entries': hot.entries,
     'hot bytes': hot.bytes,
-    'sh bytes': sh.bytes,
-    'code bytes': code.bytes,
-    ...Object.fromEntries(Object.entries(answers).map(([name, count]) => [`answers ${name}`, count])),
   };
   return writeProduct(table(Object.entries(rows)));
 }

@@ -4,7 +4,7 @@ import { CacheFault, closeStore, faultOf, openStore, STORE_DEADLINE } from '../.
 import type { CacheStore } from '../../../cache/index.ts';
 import { diagnostic, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
-import type { CacheFlags } from '../../cache-flags.ts';
+import type { CacheFlags } from '../../cache-options.ts';
 import { makeProgress } from '../../progress.ts';
 import type { Progress } from '../../progress.ts';
 import type { Voice } from '../../report.ts';

@@ -7,7 +7,7 @@ import { mustBeSigned, transfer } from '../../../cache/transfer.ts';
 import type { Destination, Terms, Transferred } from '../../../cache/transfer.ts';
 import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
-import { keysOf } from '../../cache-flags.ts';
+import { keysOf } from '../../cache-options.ts';
 import { readInput } from '../../input.ts';
 import { writeProduct } from '../../output.ts';
 import { printWarnings, say, toJson } from '../../report.ts';

@@ -1,10 +1,10 @@
-import { removeSlots, verifyHot } from '../../../cache/hot/upkeep.ts';
+import { removeEntries, verifyHot } from '../../../cache/hot/directory.ts';
 import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/deadline.ts';
-import { cacheFolderOf } from '../../../cache/hot/serve.ts';
+import { cacheFolderOf } from '../../../cache/hot/answer.ts';
 import { verifyStore } from '../../../cache/verify.ts';
 import type { Finding } from '../../../cache/verify.ts';
 import { EXIT } from '../../../errors.ts';
-import { keysOf } from '../../cache-flags.ts';
+import { keysOf } from '../../cache-options.ts';
 import { writeProduct } from '../../output.ts';
 import { printable, say, toJson } from '../../report.ts';
 import { open, table, use, watch } from './store.ts';
@@ -15,14 +15,17 @@ export interface VerifyOptions extends CacheOptions {
 }
 
 /** Checks all that both tiers hold; the exit code says whether something was found, also if it was removed. */
-export async function verify(options: VerifyOptions): Promise<void> {
+export async function verify(options: VerifyOptions): Promise<number> {
   const { cache, remove = false, json, quiet } = options;
   const trusted = (await keysOf(options))?.trusted;
   const store = open(cache);
   const folder = cacheFolderOf({ cache });
   const hot = folder === undefined ? { checked: 0, findings: [] } : verifyHot(folder);
   if (remove && folder !== undefined)
-    for (const { shelf, slot } of hot.findings) removeSlots(folder, shelf, [slot]);
+    removeEntries(
+      folder,
+      hot.findings.map(({ name }) => name),
+    );
   const { checked, signed, findings } = await use(store, async () => {
     const watched = watch(options);
     const verified = await verifyStore(store, trusted, watched.show);
@@ -35,18 +38,21 @@ export async function verify(options: VerifyOptions): Promise<void> {
   });
   const all: Finding[] = [
     ...findings,
-    ...hot.findings.map(({ slot, reason }) => ({ key: slot, kind: 'hot' as const, reason })),
+    ...hot.findings.map(({ name, reason }) => ({ key: name, kind: 'hot' as const, reason })),
   ];
-  if (all.length > 0) process.exitCode = EXIT.no;
-  if (json)
-    return writeProduct(
+  const exitCode = all.length > 0 ? EXIT.no : EXIT.ok;
+  if (json) {
+    await writeProduct(
       toJson({ checked, hot: hot.checked, signed, findings: all, removed: remove ? all.length : 0 }),
     );
+    return exitCode;
+  }
   await writeProduct(table(all.map(({ key, kind, reason }) => [printable(key), printable(kind), reason])));
-  if (quiet) return undefined;
+  if (quiet) return exitCode;
   const what = `checked ${checked} records and ${hot.checked} hot answers`;
   const bySigner = trusted === undefined ? '' : ` (${signed} signed by a trusted key)`;
   const found =
     all.length === 0 ? 'nothing is wrong' : `${all.length} ${remove ? 'removed' : 'are never used'}`;
-  return say(`${what}${bySigner}: ${found}\n`);
+  await say(`${what}${bySigner}: ${found}\n`);
+  return exitCode;
 }

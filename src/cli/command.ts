@@ -1,0 +1,31 @@
+import { Command } from 'commander';
+import { EXIT } from '../errors.ts';
+
+/** How this process was started. */
+export interface Invocation {
+  /** The words after the script. */
+  args: readonly string[];
+  /** The script: what a hook has to start to run this command again. */
+  script: string;
+}
+
+/** A command whose action gives the exit code. Commander drops what an action returns, so it is kept here. */
+export class CliCommand extends Command {
+  /** Of the action that ran, kept by the outermost command. */
+  exitCode: number = EXIT.ok;
+
+  override createCommand(name?: string): CliCommand {
+    return new CliCommand(name);
+  }
+
+  /** `run` gets the arguments, then the options; no result means EXIT.ok. */
+  runs(run: (...args: never[]) => Promise<number | void>): this {
+    return this.action(async (...args: unknown[]) => {
+      outermost(this).exitCode = (await run(...(args as never[]))) ?? EXIT.ok;
+    });
+  }
+}
+
+function outermost(command: Command): CliCommand {
+  return command.parent === null ? (command as CliCommand) : outermost(command.parent);
+}

@@ -1,0 +1,37 @@
+import type { Cache } from '../cache/index.ts';
+import type { CompileOptions } from '../compile.ts';
+import type { Diagnostic } from '../errors.ts';
+import { cacheOf } from './cache-options.ts';
+import type { CacheFlags } from './cache-options.ts';
+import type { Compiled } from './filter-json.ts';
+
+/** Compiles by way of the cache that the flags ask for. @throws SeccompcError as `compile` does */
+export async function compileWith(
+  flags: CacheFlags,
+  input: Uint8Array,
+  options: CompileOptions,
+): Promise<Compiled> {
+  if (flags.cache === false) return compileFresh(input, options, []);
+  const { CacheFault, closeCache, compileCached } = await import('../cache/index.ts');
+  let cache: Cache;
+  try {
+    cache = (await cacheOf(flags))!;
+  } catch (error) {
+    if (error instanceof CacheFault) return compileFresh(input, options, [error.diagnostic]);
+    throw error;
+  }
+  try {
+    return await compileCached(input, options, cache);
+  } finally {
+    await closeCache(cache);
+  }
+}
+
+async function compileFresh(
+  input: Uint8Array,
+  options: CompileOptions,
+  warnings: Diagnostic[],
+): Promise<Compiled> {
+  const { compile } = await import('../compile.ts');
+  return { filter: await compile(input, options), tier: 'none', key: null, warnings };
+}

@@ -1,0 +1,230 @@
+/**
+ * Which directories and files nobody but the caller and root can have changed. Everything that decides what a container may
+ * do is read from such places only: caches, hook files and their store, sockets, exported caches. docs/security.md.
+ */
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs'; // prettier-ignore
+import type { Stats } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isWritableByCallerAlone } from './private-group.ts';
+import { errorCode } from './system-reason.ts';
+
+const WRITABLE_BY_GROUP = 0o020;
+const WRITABLE_BY_WORLD = 0o002;
+const WRITABLE_BY_OTHERS = WRITABLE_BY_GROUP | WRITABLE_BY_WORLD;
+const STICKY = 0o1000;
+/** As many as Linux follows in one path (path_resolution(7)). */
+const MOST_LINKS = 40;
+
+/** A place that somebody else can change. The message says which, and why. */
+export class UntrustedPath extends Error {
+  override readonly name = 'UntrustedPath';
+  /** The directory, link or file that is not trusted: the one that was named, or one above it. */
+  readonly path: string;
+  readonly reason: string;
+
+  constructor(path: string, reason: string) {
+    super(`${path}: ${reason}`);
+    this.path = path;
+    this.reason = reason;
+  }
+}
+
+/**
+ * The path of a directory without symbolic links, if nobody but the caller and root can change it or put another one in its
+ * place; it may be used by that path from then on.
+ *
+ * Every component from `/` down, and every link on the way, is owned by the caller or root and writable by neither group nor
+ * others. Above the directory itself two more kinds are fine: a sticky directory of root's such as /tmp, in which only the
+ * owner of an entry can replace it, and one that only the caller's private group can write to. Each component is looked at
+ * when those above it are known to be safe, so nothing can change between the check and the use.
+ *
+ * Windows has neither owners nor modes that Node could tell: there everything is trusted.
+ *
+ * @param make create what is missing, with mode 0700 or this one; only ever below what is trusted
+ * @throws UntrustedPath; the system's error where a component is missing
+ */
+export function trustedDirectory(path: string, { make }: { make?: true | number } = {}): string {
+  const directory = walk(resolve(path), make === true ? 0o700 : make);
+  const found = lstat(directory);
+  if (found?.isDirectory() === false) throw notADirectory(directory);
+  refuse(directory, found);
+  return directory;
+}
+
+/**
+ * The same for a file, which links may lead to: a program, a profile. Its content is what the caller or root has written.
+ * @throws UntrustedPath; the system's error
+ */
+export function trustedFile(path: string): string {
+  const file = walk(resolve(path));
+  const found = lstat(file);
+  if (found?.isFile() === false) throw new UntrustedPath(file, 'it is not a regular file');
+  refuse(file, found);
+  return file;
+}
+
+/**
+ * Opens a file below a trusted directory, and judges the descriptor that it gives: a regular file, not reached by a link,
+ * owned by the caller or root and writable by nobody else.
+ *
+ * @param flags of open(2), beside O_NOFOLLOW and O_NONBLOCK; read-only unless given
+ * @param mode of a file that O_CREAT makes
+ * @throws UntrustedPath; the system's error
+ */
+export function openTrusted(path: string, flags: number = constants.O_RDONLY, mode = 0o600): number {
+  const file = trustedPath(path);
+  const fd = openNoFollow(file, flags, mode);
+  try {
+    const found = fstatSync(fd);
+    if (!found.isFile()) throw new UntrustedPath(path, 'it is not a regular file');
+    const reason = reasonAgainst(found);
+    if (reason !== undefined) throw new UntrustedPath(path, reason);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function openNoFollow(file: string, flags: number, mode: number): number {
+  try {
+    // Without O_NONBLOCK a pipe in the file's place would block until somebody writes to it.
+    return openSync(file, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), mode);
+  } catch (error) {
+    if (errorCode(error) === 'ELOOP') throw new UntrustedPath(file, 'it is a symbolic link');
+    throw error;
+  }
+}
+
+/** All of a file that {@link openTrusted} opens; undefined where there is none. @throws UntrustedPath; the system's error */
+export function readTrusted(path: string): Buffer | undefined {
+  let fd: number;
+  try {
+    fd = openTrusted(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The path of an entry in which nobody else can replace what is the caller's; the entry itself need not be there. */
+function trustedPath(path: string): string {
+  const absolute = resolve(path);
+  const directory = walk(dirname(absolute));
+  if (ownersAreKnown()) refuseAsParent(directory);
+  return join(directory, basename(absolute));
+}
+
+/** Follows a path and its links; judges all of it but the owner and mode of what it ends at. */
+function walk(path: string, make?: number): string {
+  if (!ownersAreKnown()) {
+    if (make !== undefined) mkdirSync(path, { recursive: true });
+    return path;
+  }
+  const pending = namesIn(path);
+  let links = 0;
+  let here = '/';
+  for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
+    refuseAsParent(here);
+    if (name === '.') continue;
+    if (name === '..') {
+      here = dirname(here);
+      continue;
+    }
+    const entry = join(here, name);
+    const found = lstatOrMake(entry, make);
+    if (!found.isSymbolicLink()) {
+      here = entry;
+      continue;
+    }
+    if (!isOwn(found)) throw new UntrustedPath(entry, `it is a symbolic link, and ${ownerOf(found)}`);
+    if (++links > MOST_LINKS) throw new UntrustedPath(entry, 'it leads through too many symbolic links');
+    const target = readlinkSync(entry);
+    if (target.startsWith('/')) here = '/';
+    pending.unshift(...namesIn(target));
+  }
+  return here;
+}
+
+function namesIn(path: string): string[] {
+  return path.split('/').filter((name) => name !== '');
+}
+
+function lstatOrMake(entry: string, make: number | undefined): Stats {
+  try {
+    return lstatSync(entry);
+  } catch (error) {
+    if (make === undefined || errorCode(error) !== 'ENOENT') throw error;
+  }
+  try {
+    mkdirSync(entry, { mode: make });
+  } catch (error) {
+    // Another process was faster.
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+  return lstatSync(entry);
+}
+
+/** For a directory on the way: nobody else can put another entry in the place of one of the caller's. */
+function refuseAsParent(path: string): void {
+  const found = lstatSync(path);
+  if (!found.isDirectory()) throw notADirectory(path);
+  const isSticky = found.uid === 0 && (found.mode & STICKY) !== 0;
+  const isGroupOnly = isOwn(found) && (found.mode & WRITABLE_BY_OTHERS) === WRITABLE_BY_GROUP;
+  if (isSticky || (isGroupOnly && isWritableByCallerAlone(path, found.gid))) return;
+  refuse(path, found);
+}
+
+function refuse(path: string, found: Stats | undefined): void {
+  const reason = found && reasonAgainst(found);
+  if (reason !== undefined) throw new UntrustedPath(path, reason);
+}
+
+/** Undefined where there are no owners to be judged. */
+function lstat(path: string): Stats | undefined {
+  return ownersAreKnown() ? lstatSync(path) : undefined;
+}
+
+function notADirectory(path: string): Error {
+  return Object.assign(new Error(`ENOTDIR: not a directory, lstat '${path}'`), { code: 'ENOTDIR' });
+}
+
+/** Why somebody else could have changed what has this owner and this mode. */
+function reasonAgainst(found: Stats): string | undefined {
+  if (!ownersAreKnown()) return undefined;
+  if (!isOwn(found)) return ownerOf(found);
+  if ((found.mode & WRITABLE_BY_WORLD) !== 0) return 'everybody can write to it';
+  if ((found.mode & WRITABLE_BY_GROUP) !== 0) return `group ${found.gid} can write to it`;
+  return undefined;
+}
+
+function isOwn({ uid }: Stats): boolean {
+  return uid === 0 || uid === process.geteuid?.();
+}
+
+function ownerOf({ uid }: Stats): string {
+  return uid === UNMAPPED && isUserNamespace()
+    ? 'it belongs to a user that is not mapped in this user namespace'
+    : `it belongs to another user (uid ${uid})`;
+}
+
+/** What the kernel shows for an owner without a mapping: /proc/sys/kernel/overflowuid unless somebody changed it. */
+const UNMAPPED = 65534;
+
+/** user_namespaces(7): only the initial one maps all 2^32-1 IDs to themselves. */
+function isUserNamespace(): boolean {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+function ownersAreKnown(): boolean {
+  return process.geteuid !== undefined;
+}
