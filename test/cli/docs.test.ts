@@ -91,7 +91,6 @@ function workingFolder(name: string): string {
   symlinkSync(root, join(place, 'node_modules/seccompc'));
   const command = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
   writeFileSync(join(place, 'node_modules/.bin/seccompc'), command, { mode: 0o755 });
-  symlinkSync(join(root, 'dist/cli/seccompc-sh'), join(place, 'node_modules/.bin/seccompc-sh'));
   return place;
 }
 
