@@ -34,8 +34,8 @@ export class UntrustedPath extends Error {
  * place; it may be used by that path from then on.
  *
  * Every component from `/` down, and every link on the way, is owned by the caller or root and writable by neither group nor
- * others. Above the directory itself two more kinds are fine: a sticky directory of root's such as /tmp, in which only the
- * owner of an entry can replace it, and one that only the caller's private group can write to. Each component is looked at
+ * others. Above the directory itself two more kinds are fine: a sticky one such as /tmp, in which only the
+ * owners of the directory and of an entry can replace that, and one that only the caller's private group can write to. Each component is looked at
  * when those above it are known to be safe, so nothing can change between the check and the use.
  *
  * Windows has neither owners nor modes that Node could tell: there everything is trusted.
@@ -174,7 +174,7 @@ function lstatOrMake(entry: string, make: number | undefined): Stats {
 function refuseAsParent(path: string): void {
   const found = lstatSync(path);
   if (!found.isDirectory()) throw notADirectory(path);
-  const isSticky = found.uid === 0 && (found.mode & STICKY) !== 0;
+  const isSticky = isOwn(found) && (found.mode & STICKY) !== 0;
   const isGroupOnly = isOwn(found) && (found.mode & WRITABLE_BY_OTHERS) === WRITABLE_BY_GROUP;
   if (isSticky || (isGroupOnly && isWritableByCallerAlone(path, found.gid))) return;
   refuse(path, found);

@@ -1,0 +1,263 @@
+/** Caches in places that other users can change: real users, real links, real exchanges of directories. Needs root. */
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, cpSync, existsSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { openEnvelope, writeEnvelope } from '../../src/cache/envelope.ts';
+import { closeStore, openStore } from '../../src/cache/index.ts';
+import { writeObject } from '../../src/cache/object.ts';
+import { MAIN } from '../cli/run.ts';
+import { available, skipWithout } from '../oracle/compare.ts';
+import type { Oracle } from '../oracle/compare.ts';
+import { requirements } from './oci/require.ts';
+
+/** How often the command runs while directories are exchanged: about a minute. */
+const TRIES = 400;
+/** A user of this machine's kernel who is in no file. */
+const MALLORY = 61_234;
+
+const needs = requirements(['setpriv', 'unshare', 'useradd', 'setfacl', 'cc'], { root: true });
+const exchange = ((): Oracle<{ program: string }> => {
+  if ('missing' in needs) return { missing: String(needs.missing) };
+  const script = fileURLToPath(new URL('../oracle/build.sh', import.meta.url));
+  const { status, stdout, stderr } = spawnSync(script, ['exchange'], { encoding: 'utf8' });
+  return status === 0 ? { program: join(stdout.trim(), 'exchange') } : { missing: stderr.trim() };
+})();
+
+const PROFILE = JSON.stringify({
+  defaultAction: 'SCMP_ACT_ERRNO',
+  syscalls: [{ names: ['read', 'exit_group'], action: 'SCMP_ACT_ALLOW' }],
+});
+/** One RET ALLOW (linux/seccomp.h), for a machine of either byte order. */
+const ALLOW_ALL = Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f);
+const WORDS = ['--arch', 'x86_64', '--kernel', '6.1'];
+
+interface Result {
+  code: number | null;
+  stdout: Buffer;
+  stderr: string;
+}
+
+let place: string;
+let profile: string;
+let right: Buffer;
+beforeAll(() => {
+  place = mkdtempSync(join(tmpdir(), 'seccompc-places-'));
+  chmodSync(place, 0o755);
+  profile = join(place, 'profile.json');
+  writeFileSync(profile, PROFILE);
+  if (skipWithout(exchange)) return;
+  right = compile({}, '--no-cache').stdout;
+  expect(right.length).toBeGreaterThan(8);
+});
+afterAll(() => rmSync(place, { recursive: true, force: true }));
+
+/** Runs `compile` by way of the cache of an environment. */
+function compile(env: Record<string, string>, ...more: string[]): Result {
+  return run([process.execPath, MAIN, 'compile', profile, ...WORDS, ...more], env);
+}
+
+function run([program, ...args]: string[], env: Record<string, string> = {}): Result {
+  const { status, stdout, stderr } = spawnSync(program!, args, {
+    cwd: place,
+    env: { PATH: process.env['PATH'], ...env },
+  });
+  return { code: status, stdout, stderr: stderr.toString() };
+}
+
+/** The filter is right, was compiled just now, and one warning says why. */
+function expectRefused(found: Result): void {
+  expect(found.stdout.equals(right)).toBe(true);
+  expect(found.code).toBe(0);
+  expect(found.stderr.match(/\[CACHE_/g)).toEqual(['[CACHE_']);
+  expect(found.stderr).toContain('[CACHE_FOLDER_UNSAFE]');
+  expect(found.stderr).toContain('compiled in');
+}
+
+/** Of a second run: the filter is right, and comes from the files in front. */
+function expectUsed(first: Result, second: Result): void {
+  for (const found of [first, second]) expect(found).toMatchObject({ code: 0, stdout: right });
+  expect(second.stderr).toContain('from the cache (hot)');
+}
+
+function directory(name: string, mode = 0o755, [uid, gid] = [0, 0]): string {
+  const path = join(place, name);
+  mkdirSync(path, { recursive: true });
+  chownSync(path, uid, gid);
+  chmodSync(path, mode);
+  return path;
+}
+
+/** What `compile` keeps, in which every alias leads to the planted program, and every hot entry holds it. */
+async function plantedCache(path: string): Promise<void> {
+  compile({}, '--cache', path, '-q');
+  const store = openStore(path);
+  const { digest, text: object } = writeObject(ALLOW_ALL);
+  await store.set(digest, object, { kind: 'object', label: '' });
+  for (const { key, kind } of await store.list()) {
+    const opened = kind === 'alias' ? openEnvelope((await store.get(key))!, key) : undefined;
+    if (opened === undefined || 'refused' in opened) continue;
+    const body = opened.body as object;
+    const forged =
+      'target' in body
+        ? writeEnvelope(key, { ...body, object: digest })
+        : writeMeaningAlias(key, { object: digest, proved: true });
+    await store.set(key, forged, { kind, label: '' });
+  }
+  await closeStore(store);
+  for (const name of readdirSync(join(path, 'hot'))) {
+    const file = join(path, 'hot', name);
+    const forged = readFileSync(file, 'utf8').replaceAll(
+      right.toString('base64'),
+      Buffer.from(ALLOW_ALL).toString('base64'),
+    );
+    writeFileSync(file, forged);
+  }
+}
+
+describe.skipIf(skipWithout(exchange))('a cache below the home of another user', () => {
+  it('is neither made nor used by root, and one warning says so', () => {
+    const home = directory('sudo', 0o755, [MALLORY, MALLORY]);
+    for (const words of [[], ['--json'], ['-q']]) {
+      const found = compile({ HOME: home }, ...words);
+      expect(found.code).toBe(0);
+      if (words.length === 0) expectRefused(found);
+      if (words[0] === '-q') expect(found.stderr).toBe('');
+    }
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  it(`never answers while its owner exchanges it with another, in ${TRIES} tries`, async () => {
+    const home = directory('race', 0o755, [MALLORY, MALLORY]);
+    const cache = directory('race/.cache', 0o755, [MALLORY, MALLORY]);
+    await plantedCache(join(place, 'planted'));
+    // What an earlier root has made there, and a copy of it with a filter of the owner's.
+    compile({}, '--cache', join(place, 'made'), '-q');
+    for (const [from, to, owner] of [
+      ['made', 'seccompc', 0],
+      ['planted', 'other', MALLORY],
+    ] as const) {
+      cpSync(join(place, from), join(cache, to), { recursive: true });
+      for (const name of ['', ...readdirSync(join(cache, to), { recursive: true, encoding: 'utf8' })])
+        chownSync(join(cache, to, name), owner, owner);
+    }
+    const words = [`--reuid=${MALLORY}`, `--regid=${MALLORY}`, '--clear-groups'];
+    const { program } = available(exchange);
+    const attacker = spawn('setpriv', [...words, program, 'seccompc', 'other'], { cwd: cache });
+    const count = text(attacker.stdout);
+    const planted = { hot: 0, store: 0 };
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      // Two command lines: each leaves the hot entry of the other as it is.
+      const words = tries % 2 === 0 ? ['-q'] : ['-q', '--format', 'raw'];
+      const found = compile({ HOME: home }, ...words);
+      expect(found.code).toBe(0);
+      if (!found.stdout.equals(right)) planted[tries % 2 === 0 ? 'hot' : 'store'] += 1;
+    }
+    attacker.stdin.end();
+    const exchanges = Number(await count);
+    console.log(`${TRIES} compiles during ${exchanges} exchanges`);
+    expect(exchanges).toBeGreaterThan(TRIES);
+    expect(planted).toEqual({ hot: 0, store: 0 });
+  });
+});
+
+describe.skipIf(skipWithout(exchange))('a cache below a directory', () => {
+  const used = (path: string) => expectUsed(compile({}, '--cache', path), compile({}, '--cache', path));
+  const refused = (path: string) => expectRefused(compile({}, '--cache', path));
+
+  it('is used where only root can write, and through a link of root', () => {
+    const path = directory('own/a');
+    used(join(path, 'cache'));
+    symlinkSync(path, join(place, 'own', 'link'));
+    used(join(place, 'own', 'link', 'cache'));
+  });
+
+  it('is not used where a group can write, as in a shared directory', () => {
+    refused(join(directory('shared', 0o2775, [0, MALLORY]), 'cache'));
+    expect(existsSync(join(place, 'shared', 'cache'))).toBe(false);
+  });
+
+  it('is not used where root is only a member of the group', () => {
+    refused(join(directory('group', 0o775, [0, 0]), 'cache'));
+  });
+
+  it('is used below a sticky directory of root only, and not through the link of another user in it', () => {
+    const sticky = directory('sticky', 0o1777);
+    used(join(sticky, 'cache'));
+    symlinkSync(sticky, join(sticky, 'link'));
+    lchownSync(join(sticky, 'link'), MALLORY, MALLORY);
+    refused(join(sticky, 'link', 'cache'));
+    refused(join(directory('foreign-sticky', 0o1777, [MALLORY, MALLORY]), 'cache'));
+  });
+
+  it('is not used with an access control list that lets somebody write', () => {
+    for (const on of ['acl', 'acl/cache']) {
+      const cache = directory('acl/cache', 0o700);
+      const path = join(place, on);
+      expect(run(['setfacl', '-m', `u:${MALLORY}:rwx`, path]).code).toBe(0);
+      refused(cache);
+      run(['setfacl', '-b', path]);
+    }
+    used(directory('acl/cache', 0o700));
+  });
+
+  it('is not used in a user namespace that does not map the owners of the directories', () => {
+    const cache = directory('mapped', 0o700, [MALLORY, MALLORY]);
+    const command = [process.execPath, MAIN, 'compile', profile, ...WORDS, '--cache', cache];
+    const user = ['setpriv', `--reuid=${MALLORY}`, `--regid=${MALLORY}`, '--clear-groups'];
+    expectUsed(run([...user, ...command]), run([...user, ...command]));
+    const found = run([...user, 'unshare', '--user', '--map-root-user', ...command]);
+    expectRefused(found);
+    expect(found.stderr).toContain('not mapped in this user namespace');
+  });
+});
+
+describe.skipIf(skipWithout(exchange))(
+  "a cache below a directory that the user's private group can write to",
+  () => {
+    const [user, other] = ['seccompc-test-a', 'seccompc-test-b'];
+    let home: string;
+    const compileAs = (name: string) => {
+      const [uid, gid] = ['-u', '-g'].map((flag) => run(['id', flag, name]).stdout.toString().trim());
+      const words = [`--reuid=${uid}`, `--regid=${gid}`, '--init-groups'];
+      const command = [process.execPath, MAIN, 'compile', profile, ...WORDS];
+      return run(['setpriv', ...words, 'sh', '-c', 'umask 002; exec "$@"', 'sh', ...command], { HOME: home });
+    };
+    beforeAll(() => {
+      home = join(place, 'home');
+      for (const name of [user, other]) {
+        run(['userdel', name]); // Left by a run that was killed.
+        expect(
+          run(['useradd', '--user-group', '--no-create-home', '--home-dir', join(place, name), name]).code,
+        ).toBe(0);
+      }
+      mkdirSync(home);
+      const [uid, gid] = ['-u', '-g'].map((flag) => Number(run(['id', flag, user]).stdout.toString()));
+      chownSync(home, uid!, gid!);
+      mkdirSync(join(home, '.cache'));
+      chownSync(join(home, '.cache'), uid!, gid!);
+      chmodSync(join(home, '.cache'), 0o775);
+    });
+    afterAll(() => {
+      for (const name of [user, other]) run(['userdel', name]);
+    });
+
+    it('is used while the group has no other member, and no list lets others in', () => {
+      expectUsed(compileAs(user), compileAs(user));
+      expect(run(['usermod', '-aG', user, other]).code).toBe(0);
+      expectRefused(compileAs(user));
+      expect(run(['gpasswd', '-d', other, user]).code).toBe(0);
+      expect(compileAs(user).stderr).toContain('from the cache (hot)');
+      run(['setfacl', '-m', `u:${other}:rwx`, join(home, '.cache')]);
+      expectRefused(compileAs(user));
+      run(['setfacl', '-b', join(home, '.cache')]);
+      expect(compileAs(user).stderr).toContain('from the cache (hot)');
+      // Nor is it anybody else's, root's included: root's group is not this one.
+      expectRefused(compile({ HOME: home }));
+    });
+  },
+);
