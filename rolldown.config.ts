@@ -147,6 +147,13 @@ export default defineConfig([
       format: 'cjs',
       entryFileNames: '[name].cjs',
       chunkFileNames: '[name].cjs',
+      // Each file takes 0.3 ms to find, open and check.
+      codeSplitting: {
+        groups: [
+          { name: 'store', test: /src.cache.(?!hot|keyv-)|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/ },
+          { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen|prove|bpf)./ },
+        ],
+      },
       // Names stay, for people who read a stack.
       minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
     },

@@ -16,8 +16,9 @@ export async function answerHot(args: readonly string[]): Promise<number | undef
   const begin = Date.now();
   const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
   const answer = request && find(request);
-  // A terminal gets colours, or is refused the raw program: the command decides.
-  if (answer === undefined || isTerminal(2) || (request!.output === undefined && isTerminal(1)))
+  if (answer === undefined) return undefined;
+  // A terminal gets colours, and is refused the raw program: the command decides.
+  if ((answer.diagnostics !== '' && isTerminal(2)) || (request!.output === undefined && isTerminal(1)))
     return undefined;
   if (answer.diagnostics !== '') await writeStandard(2, answer.diagnostics).catch(() => {});
   await writeProduct(Buffer.from(answer.product, 'base64'), request!.output);

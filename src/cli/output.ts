@@ -1,7 +1,6 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { isatty } from 'node:tty';
 import { fail } from '../errors.ts';
 import { errorCode, systemReason } from '../fs/system-reason.ts';
 
@@ -56,7 +55,10 @@ function refuseOutput(cause: unknown): never {
 
 /** Whether standard output (1) or standard error (2) is a terminal. */
 export function isTerminal(fd: 1 | 2): boolean {
-  return isatty(fd);
+  const found = fstatSync(fd);
+  if (!found.isCharacterDevice() || found.rdev === statOf('/dev/null')?.rdev) return false;
+  // Loading it takes as long as a hot answer.
+  return process.getBuiltinModule('node:tty').isatty(fd);
 }
 
 /** Undefined also where one may not look; writing there says more. */
