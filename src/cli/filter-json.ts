@@ -1,6 +1,7 @@
+import { sha256 } from '../cache/sha256.ts';
 import type { Filter } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
-import { filterDocument } from '../serve/filter-document.ts';
+import { filterDocument } from '../format/filter-document.ts';
 import { toJson } from './report.ts';
 
 /** A filter, and what the cache had to do with it. */
@@ -15,5 +16,5 @@ export interface Compiled {
 
 /** The document of `compile --json`: the program, what a runtime must know beside it, and how it was made. */
 export function filterJson({ filter, tier, key, warnings }: Compiled): string {
-  return toJson(filterDocument(filter, { tier, key }, warnings));
+  return toJson(filterDocument(filter, { sha256: sha256(filter.bytes), cache: { tier, key }, warnings }));
 }

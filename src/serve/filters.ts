@@ -5,9 +5,9 @@ import type { Cache } from '../cache/index.ts';
 import { fail } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { jsonBody } from './answer.ts';
-import type { Product } from './messages.ts';
+import type { Product } from '../workers/messages.ts';
 import { lruByBytes } from '../cache/lru.ts';
-import { compilerPool } from './pool.ts';
+import { compilerPool } from '../workers/pool.ts';
 import type { QueryOptions } from './query.ts';
 
 /** A filter, ready to be sent. */
@@ -36,6 +36,8 @@ export interface FilterSettings {
   onWarning: (found: Diagnostic) => void;
   /** Told of every compilation: how long it took, in seconds. */
   onCompiled: (seconds: number) => void;
+  /** As {@link PoolSettings.worker}. */
+  worker?: string | undefined;
 }
 
 /** Filters by request and by digest: from memory, else from the store, else compiled, once for all who wait. */
@@ -61,7 +63,12 @@ const OVERHEAD = 400;
 
 export function makeFilters(settings: FilterSettings): Filters {
   const { cache, onWarning } = settings;
-  const pool = compilerPool({ size: settings.workers, cache, deadline: settings.deadline });
+  const pool = compilerPool({
+    size: settings.workers,
+    cache,
+    deadline: settings.deadline,
+    ...(settings.worker === undefined ? {} : { worker: settings.worker }),
+  });
   const byRequest = lruByBytes<ServedFilter>(settings.memory / 2);
   const byDigest = lruByBytes<Buffer>(settings.memory / 2);
   const flights = new Map<string, Promise<ServedFilter>>();

@@ -71,11 +71,15 @@ export interface RunningServer {
  * A resident compiler at a unix socket; docs/serve.md has its interface.
  * @throws SeccompcError SOCKET_REFUSED
  */
-export async function startServer(settings: ServerSettings): Promise<RunningServer> {
+export async function startServer(
+  settings: ServerSettings,
+  { worker }: { worker?: string } = {},
+): Promise<RunningServer> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...settings.limits };
   const filters = makeFilters({
     ...limits,
     cache: settings.cache,
+    worker,
     deadline: limits.compileTime,
     onWarning(found) {
       metrics.cacheFault();

@@ -22,24 +22,26 @@ const ALLOWED: Record<string, string[]> = {
   compile: [
     'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
   ],
-  format: ['action', 'arch', 'bpf', 'compile', 'syscalls'],
+  format: ['action', 'arch', 'bpf', 'compile', 'errors', 'syscalls'],
   index: [
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
   // Of the policy, the cache has the key of a meaning.
   cache: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'fs', 'policy', 'profile', 'syscalls', 'target'],
-  serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'target'],
+  workers: ['cache', 'compile', 'errors', 'format'],
+  prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
+  serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   cli: [
     'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'fs', 'oci', 'policy',
-    'profile', 'prove', 'serve', 'syscalls', 'target',
+    'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
   generate: ['arch', 'action', 'errors', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
 /** Parts that need Node; everything else runs in a browser. */
-const NEEDS_NODE = new Set(['cache', 'cli', 'fs', 'generate', 'serve', 'oci']);
+const NEEDS_NODE = new Set(['cache', 'cli', 'fs', 'generate', 'oci', 'prebuild', 'serve', 'workers']);
 /** Packages that the core may use; none of them touches the host. */
 const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein']);
 

@@ -15,6 +15,8 @@ export interface PoolSettings {
   cache?: Cache | undefined;
   /** Milliseconds after which a compilation is given up and its thread ended; never unless given. */
   deadline?: number;
+  /** File of the threads' program; that of the package unless given. For tests. */
+  worker?: string;
 }
 
 /** Threads that compile. */
@@ -36,7 +38,7 @@ interface Task {
 /** Only warnings and notes are expected to be much; a thread that needs more than this has gone astray. */
 const HEAP_MEGABYTES = 1024;
 
-export function compilerPool({ size, cache, deadline }: PoolSettings): CompilerPool {
+export function compilerPool({ size, cache, deadline, worker }: PoolSettings): CompilerPool {
   const queue: Task[] = [];
   const threads = new Set<CompilerThread>();
   const idle: CompilerThread[] = [];
@@ -60,7 +62,7 @@ export function compilerPool({ size, cache, deadline }: PoolSettings): CompilerP
   }
 
   function start(): CompilerThread {
-    const thread = compilerThread(cache);
+    const thread = compilerThread(cache, worker);
     threads.add(thread);
     return thread;
   }
@@ -101,10 +103,10 @@ interface CompilerThread {
   close(): Promise<void>;
 }
 
-function compilerThread(cache: Cache | undefined): CompilerThread {
+function compilerThread(cache: Cache | undefined, file = workerFile()): CompilerThread {
   const stores = cache?.stores.map(({ tier, location, shared }) => ({ tier, location, shared }));
   const settings: WorkerSettings = { cache: stores && { stores, keys: cache?.keys?.texts ?? {} } };
-  const worker = new Worker(workerFile(), {
+  const worker = new Worker(file, {
     workerData: settings,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
   });
@@ -182,7 +184,7 @@ function tooSlow(deadline: number): SeccompcError {
   return new SeccompcError([diagnostic('COMPILE_TOO_SLOW', { limit: `${deadline / 1000} s` })]);
 }
 
-const WORKER = join('serve', 'compile-worker.js');
+const WORKER = join('workers', 'worker.js');
 
 /**
  * The built worker, in the nearest folder above this module that has it: a thread is started from a file, and this

@@ -2,9 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { CacheFault, compileCached, readKeys } from '../cache/index.ts';
 import type { Cache, CacheStore } from '../cache/index.ts';
+import { sha256 } from '../cache/sha256.ts';
 import { compile } from '../compile.ts';
+import type { Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
-import { filterDocument } from './filter-document.ts';
+import { filterDocument } from '../format/filter-document.ts';
 import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
 
 const port = parentPort!;
@@ -43,11 +45,16 @@ async function work({ input, options }: Job): Promise<FromWorker> {
 async function compileJob(input: Uint8Array, options: Job['options']): Promise<Product> {
   if (cache === undefined) {
     const filter = await compile(input, options);
-    const document = filterDocument(filter, { tier: 'none', key: null }, []);
-    return { document, bytes: filter.bytes, warnings: [] };
+    return { ...productOf(filter, 'none', null), warnings: [] };
   }
   const { filter, tier, key, warnings } = await compileCached(input, options, cache);
-  return { document: filterDocument(filter, { tier, key }, []), bytes: filter.bytes, warnings };
+  return { ...productOf(filter, tier, key), warnings };
+}
+
+function productOf(filter: Filter, tier: string, key: string | null): Omit<Product, 'warnings'> {
+  const { bytes } = filter;
+  const details = { sha256: sha256(bytes), cache: { tier, key }, warnings: [] };
+  return { document: filterDocument(filter, details), bytes };
 }
 
 /** A store of the main thread, by messages. */

@@ -3,9 +3,9 @@ import { CacheFault } from '../../src/cache/index.ts';
 import type { Cache, CacheStore } from '../../src/cache/index.ts';
 import { compile } from '../../src/compile.ts';
 import { diagnostic, SeccompcError } from '../../src/errors.ts';
-import type { Job } from '../../src/serve/messages.ts';
-import { compilerPool } from '../../src/serve/pool.ts';
-import type { CompilerPool, PoolSettings } from '../../src/serve/pool.ts';
+import type { Job } from '../../src/workers/messages.ts';
+import { compilerPool } from '../../src/workers/pool.ts';
+import type { CompilerPool, PoolSettings } from '../../src/workers/pool.ts';
 import { makeTarget } from '../../src/target.ts';
 import { TestStore } from './test-store.ts';
 

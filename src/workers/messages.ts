@@ -1,7 +1,7 @@
 import type { CacheStore, KeyTexts, RecordInfo } from '../cache/index.ts';
 import type { CompileOptions } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
-import type { FilterDocument } from './filter-document.ts';
+import type { FilterDocument } from '../format/filter-document.ts';
 
 /** One compilation. The bytes are copied to the worker. */
 export interface Job {

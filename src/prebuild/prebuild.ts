@@ -3,9 +3,9 @@ import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { Target } from '../target.ts';
 import { sha256 } from '../cache/sha256.ts';
-import { readDiagnostic } from './filter-document.ts';
-import type { FilterDocument } from './filter-document.ts';
-import type { CompilerPool } from './pool.ts';
+import { readDiagnostic } from '../format/filter-document.ts';
+import type { FilterDocument } from '../format/filter-document.ts';
+import type { CompilerPool } from '../workers/pool.ts';
 import type { ProfileFile } from './profile-files.ts';
 
 /** One profile, read. */

@@ -1,15 +1,13 @@
-import { membersOf } from '../cache/members.ts';
-import { sha256 } from '../cache/sha256.ts';
+import type { Filter } from '../compile.ts';
 import { diagnostic, diagnosticJson } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
-import { encodeBase64 } from '../format/text.ts';
-import type { Filter } from '../compile.ts';
+import { encodeBase64 } from './text.ts';
 
 /** A filter as JSON: what `compile --json` prints and the server answers. */
 export interface FilterDocument {
-  /** The program in base64; empty when there is none. */
+  /** The program in base64; empty if there is none. */
   bytes: string;
-  /** How many. */
+  /** Number of instructions. */
   instructions: number;
   convertedLength: number;
   /** SHA-256 of the program, 64 hex digits. */
@@ -18,28 +16,32 @@ export interface FilterDocument {
   endian: Filter['endian'];
   arches: Filter['arches'];
   target: Filter['target'];
-  /** null: the profile has none, and runtimes take SECCOMP_FILTER_FLAG_SPEC_ALLOW. */
+  /** null: the profile has no such member, and runtimes use SECCOMP_FILTER_FLAG_SPEC_ALLOW. */
   flags: Exclude<Filter['flags'], undefined> | null;
   listenerPath: string | null;
   proved: boolean;
-  /** The kind of store that answered, or `none`; the key is null without a cache. */
+  /** The kind of store that had the program, or `none`; the key is null without a cache. */
   cache: { tier: string; key: string | null };
   diagnostics: ReturnType<typeof diagnosticJson>[];
 }
 
-/** `warnings` are those of the cache, and come first. */
-export function filterDocument(
-  filter: Filter,
-  cache: FilterDocument['cache'],
-  warnings: readonly Diagnostic[],
-): FilterDocument {
+/** What a document says about a filter that is not in the filter. */
+export interface DocumentDetails {
+  /** SHA-256 of the program, 64 hex digits: this module has no hash function, so that it runs in a browser. */
+  sha256: string;
+  cache: FilterDocument['cache'];
+  /** Warnings of the cache; they come first. */
+  warnings: readonly Diagnostic[];
+}
+
+export function filterDocument(filter: Filter, { sha256, cache, warnings }: DocumentDetails): FilterDocument {
   const { bytes, target } = filter;
   const unconfined = filter.confined ? [] : [diagnostic('NOT_CONFINED')];
   return {
     bytes: encodeBase64(bytes),
     instructions: filter.instructions.length,
     convertedLength: filter.convertedLength,
-    sha256: sha256(bytes),
+    sha256,
     confined: filter.confined,
     endian: filter.endian,
     arches: filter.arches,
@@ -52,8 +54,8 @@ export function filterDocument(
   };
 }
 
-/** The diagnostic that a JSON object stands for; a newer build may have codes that this one does not know. */
+/** The diagnostic that a JSON object describes. A newer build may have codes that this one does not know. */
 export function readDiagnostic(value: unknown): Diagnostic {
-  const members = [...(membersOf(value) ?? [])].filter(([, member]) => member !== null);
-  return Object.fromEntries(members) as unknown as Diagnostic;
+  const members = Object.entries(typeof value === 'object' && value !== null ? value : {});
+  return Object.fromEntries(members.filter(([, member]) => member !== null)) as unknown as Diagnostic;
 }
