@@ -447,7 +447,7 @@ const TABLE = {
   SERVER_BUSY: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'the server has no room for another compilation',
+    message: 'the server has too much to do',
     hint: 'try again later',
   },
   SERVER_STOPPING: {
@@ -460,6 +460,16 @@ const TABLE = {
     severity: 'error',
     exit: EXIT.unavailable,
     message: 'the compilation was given up: it took longer than {limit}',
+  },
+  COMPILE_TOO_LARGE: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the compilation was given up: it needed more than {limit} of memory',
+  },
+  DIAGNOSTICS_LEFT_OUT: {
+    severity: 'note',
+    message: '{count} more diagnostics are left out',
+    hint: '"seccompc compile" prints all of them',
   },
   SOCKET_REFUSED: { severity: 'error', exit: EXIT.cannotCreate, message: 'no socket at {path}: {reason}' },
   SERVER_UNAVAILABLE: {

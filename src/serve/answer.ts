@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import { diagnostic, diagnosticJson, EXIT, SeccompcError } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
+import { Refusal } from './refusal.ts';
 
 export const JSON_TYPE = 'application/json';
 export const RAW_TYPE = 'application/octet-stream';
@@ -26,6 +27,7 @@ const STATUS: Partial<Record<Code, number>> = {
   SERVER_BUSY: 503,
   SERVER_STOPPING: 503,
   COMPILE_TOO_SLOW: 503,
+  COMPILE_TOO_LARGE: 503,
 };
 
 /** What a failure says: the diagnostics of the table, and of anything else only that it happened. */
@@ -35,7 +37,8 @@ export function errorAnswer(error: unknown, headers: string[] = []): Answer {
     ? error.diagnostics
     : [diagnostic('INTERNAL_ERROR', { reason: 'the request' }, { hint: 'please report it' })];
   const status = known ? statusOf(error) : 500;
-  const later = status === 503 ? ['Retry-After', '1'] : [];
+  const seconds = retryAfter(error) ?? (status === 503 ? 1 : undefined);
+  const later = seconds === undefined ? [] : ['Retry-After', String(seconds)];
   return jsonAnswer(status, { diagnostics: found.map(diagnosticJson) }, [...later, ...headers]);
 }
 
@@ -44,6 +47,12 @@ function statusOf({ diagnostics, exitCode }: SeccompcError): number {
   const status = first && STATUS[first.code];
   // A profile that is refused, or that cannot be proved, is well-formed HTTP: 422.
   return status ?? (exitCode === EXIT.software ? 500 : 422);
+}
+
+/** Seconds after which a refused request is compiled again; undefined if that would change nothing. */
+function retryAfter(error: unknown): number | undefined {
+  if (!(error instanceof Refusal) || error.until === Infinity) return undefined;
+  return Math.max(1, Math.ceil((error.until - performance.now()) / 1000));
 }
 
 export function faultAnswer(found: Diagnostic, headers: string[] = []): Answer {

@@ -2,24 +2,25 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
+import type { Connection, Connections } from './connections.ts';
 import type { Filters, ServedFilter } from './filters.ts';
 import { lruByBytes } from '../cache/lru.ts';
 import type { Metrics, Route } from './metrics.ts';
 import { readQuery } from './query.ts';
 import type { HostDefaults, QueryOptions } from './query.ts';
-import { preferredType, readBody, refuseOtherTypes, RequestAborted } from './request.ts';
-import type { BodyBudget } from './request.ts';
+import { preferredType, readBody, refuseDeclared, refuseOtherTypes, RequestAborted } from './request.ts'; // prettier-ignore
 
 export interface HandlerSettings {
   filters: Filters;
   metrics: Metrics;
+  connections: Connections;
   /** What a query need not say. */
   host: HostDefaults;
-  budget: BodyBudget;
 }
 
 export interface Handler {
-  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** @param expects whether the client waits for "100 Continue" before it sends the body */
+  handle(request: IncomingMessage, response: ServerResponse, expects: boolean): void;
   /** From now on new requests are refused; resolves when none is open any more. */
   stop(): Promise<void>;
 }
@@ -35,20 +36,21 @@ const ROUTES = new Map<string, [Route, string]>([
 const QUERIES = 1024 ** 2;
 
 /** Answers every request of the server, and counts it. */
-export function makeHandler({ filters, metrics, host, budget }: HandlerSettings): Handler {
+export function makeHandler({ filters, metrics, connections, host }: HandlerSettings): Handler {
   const queries = lruByBytes<QueryOptions>(QUERIES);
-  let open = 0;
   let stopping = false;
-  let whenIdle: (() => void) | undefined;
 
-  function handle(request: IncomingMessage, response: ServerResponse): void {
+  function handle(request: IncomingMessage, response: ServerResponse, expects: boolean): void {
     const url = request.url!;
-    // A hit by digest takes no promise and parses nothing.
-    if (url.startsWith(FILTERS) && request.method === 'GET' && !stopping) {
+    const connection = connections.of(request.socket);
+    if (connection === undefined || request.socket.destroyed) return;
+    // A hit by digest takes no promise and parses nothing. Behind another answer, which waits, it takes its turn.
+    if (url.startsWith(FILTERS) && request.method === 'GET' && response.socket !== null && !stopping) {
       const digest = url.slice(FILTERS.length);
       const program = filters.inMemory(digest);
       if (program !== undefined) {
         sendProgram(request, response, digest, program);
+        connections.guard(response, connection.socket);
         metrics.request('filters', response.statusCode);
         return;
       }
@@ -56,25 +58,18 @@ export function makeHandler({ filters, metrics, host, budget }: HandlerSettings)
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
     const [route, allowed] = routeOf(path);
-    open += 1;
-    response.once('close', () => {
-      open -= 1;
-      if (response.headersSent) metrics.request(route, response.statusCode);
-      if (open === 0) whenIdle?.();
-    });
-    answer(route, allowed, request, response).catch((error: unknown) => {
-      if (error instanceof RequestAborted || response.destroyed) return;
-      if (!(error instanceof SeccompcError)) metrics.crashed();
-      sendAnswer(response, errorAnswer(error, stopping ? ['Connection', 'close'] : []));
+    response.once('close', () => response.headersSent && metrics.request(route, response.statusCode));
+    connections.begin(connection, response, () => {
+      answer(route, allowed, { request, response, connection, expects }).catch((error: unknown) => {
+        if (connection.closed || error instanceof RequestAborted) return;
+        if (!(error instanceof SeccompcError)) metrics.crashed();
+        sendAnswer(response, errorAnswer(error, stopping ? ['Connection', 'close'] : []));
+      });
     });
   }
 
-  async function answer(
-    route: Route,
-    allowed: string,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  async function answer(route: Route, allowed: string, exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
     if (route === 'none') fail('ROUTE_UNKNOWN');
     if (!allowed.split(', ').includes(request.method!)) {
       sendAnswer(response, faultAnswer(diagnostic('METHOD_UNKNOWN', { allowed }), ['Allow', allowed]));
@@ -82,28 +77,28 @@ export function makeHandler({ filters, metrics, host, budget }: HandlerSettings)
     }
     if (stopping) fail('SERVER_STOPPING');
     const [path = '', query = ''] = splitOnce(request.url!, '?');
-    if (route === 'compile') await compileRoute(request, response, query);
-    else if (route === 'filters') await filterRoute(request, response, path.slice(FILTERS.length));
+    if (route === 'compile') await compileRoute(exchange, query);
+    else if (route === 'filters') await filterRoute(exchange, path.slice(FILTERS.length));
     else sendAnswer(response, route === 'healthz' ? HEALTHY : metricsAnswer(metrics.render()));
   }
 
-  async function compileRoute(
-    request: IncomingMessage,
-    response: ServerResponse,
-    query: string,
-  ): Promise<void> {
+  async function compileRoute(exchange: Exchange, query: string): Promise<void> {
+    const { request, response, connection, expects } = exchange;
     const type = preferredType(request.headers.accept);
     refuseOtherTypes(request);
     const options = optionsOf(query);
-    const body = await readBody(request, budget);
+    refuseDeclared(request, connections.limits.body);
+    if (expects) response.writeContinue();
+    const body = await readBody(request, connection, connections);
     let filter: ServedFilter;
     try {
-      filter = await filters.compile(body, options);
+      filter = await filters.compile(body, options, connection);
     } finally {
-      budget.free += body.length;
+      connections.give(connection, body.length);
     }
+    if (connection.closed) return;
     metrics.filter(filter.tier);
-    if (!response.destroyed) sendAnswer(response, filterAnswer(filter, type));
+    sendAnswer(response, filterAnswer(filter, type));
   }
 
   function optionsOf(query: string): QueryOptions {
@@ -114,23 +109,27 @@ export function makeHandler({ filters, metrics, host, budget }: HandlerSettings)
     return options;
   }
 
-  async function filterRoute(
-    request: IncomingMessage,
-    response: ServerResponse,
-    digest: string,
-  ): Promise<void> {
+  async function filterRoute({ request, response, connection }: Exchange, digest: string): Promise<void> {
     if (!/^[0-9a-f]{64}$/.test(digest)) fail('FILTER_UNKNOWN');
     const program = filters.inMemory(digest) ?? (await filters.inStore(digest)) ?? fail('FILTER_UNKNOWN');
-    if (!response.destroyed) sendProgram(request, response, digest, program);
+    if (!connection.closed) sendProgram(request, response, digest, program);
   }
 
   return {
     handle,
     async stop() {
       stopping = true;
-      if (open > 0) await new Promise<void>((resolve) => (whenIdle = resolve));
+      await new Promise<void>((resolve) => connections.whenIdle(resolve));
     },
   };
+}
+
+/** One request and what belongs to it. */
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  connection: Connection;
+  expects: boolean;
 }
 
 function routeOf(path: string): [Route, string] {

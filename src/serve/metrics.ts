@@ -19,6 +19,8 @@ export interface Metrics {
   request(route: Route, status: number): void;
   /** Compile requests that were answered with a filter, by where it came from: `memory`, a store, `none`. */
   filter(tier: string): void;
+  /** Compile requests whose profile was refused, by whether the refusal was in memory. */
+  refused(remembered: boolean): void;
   /** Seconds that a filter took which was not in memory, waiting included. */
   compiled(seconds: number): void;
   cacheFault(): void;
@@ -32,6 +34,7 @@ export function makeMetrics(gauges: readonly Gauge[]): Metrics {
   const requests = new Map<Route, number[]>(ROUTES.map((route) => [route, []]));
   const tiers = new Map<string, number>();
   const buckets = BOUNDS.map(() => 0);
+  const refusals = { compiler: 0, memory: 0 };
   let [count, sum, faults, crashes] = [0, 0, 0, 0];
   return {
     request(route, status) {
@@ -39,6 +42,7 @@ export function makeMetrics(gauges: readonly Gauge[]): Metrics {
       statuses[status] = (statuses[status] ?? 0) + 1;
     },
     filter: (tier) => void tiers.set(tier, (tiers.get(tier) ?? 0) + 1),
+    refused: (remembered) => void (refusals[remembered ? 'memory' : 'compiler'] += 1),
     compiled(seconds) {
       count += 1;
       sum += seconds;
@@ -58,6 +62,12 @@ export function makeMetrics(gauges: readonly Gauge[]): Metrics {
           'counter',
           'Compile requests answered with a filter, by where it came from.',
           [...tiers].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([tier, n]) => `{tier="${tier}"} ${n}`),
+        ),
+        ...family(
+          'seccompc_refusals_total',
+          'counter',
+          'Compile requests whose profile was refused, by where the refusal came from.',
+          Object.entries(refusals).map(([origin, n]) => `{origin="${origin}"} ${n}`),
         ),
         ...family('seccompc_cache_faults_total', 'counter', 'Times that the cache could not be used.', [
           ` ${faults}`,

@@ -1,48 +1,47 @@
 import type { IncomingMessage } from 'node:http';
 import { fail } from '../errors.ts';
 import { JSON_TYPE, RAW_TYPE } from './answer.ts';
+import type { Connection, Connections } from './connections.ts';
 
 /** The client has gone before its request was complete; there is nobody to answer. */
 export class RequestAborted extends Error {
   override readonly name = 'RequestAborted';
 }
 
-/** How much the bodies of all requests that are not answered yet may take together. */
-export interface BodyBudget {
-  /** Bytes of one body. */
-  limit: number;
-  /** Bytes that are still free. */
-  free: number;
-}
-
 /**
- * The whole body of a request, which is taken from the budget: give its length back when it is done with. What
- * comes beyond the limit is not kept.
+ * The whole body of a request, which is held for its connection: give its length back when it is done with. What comes
+ * beyond the limit is not kept.
  * @throws SeccompcError REQUEST_TOO_LARGE, SERVER_BUSY, REQUEST_INVALID; RequestAborted
  */
-export async function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
-  refuseDeclared(request, budget.limit);
+export async function readBody(
+  request: IncomingMessage,
+  connection: Connection,
+  connections: Connections,
+): Promise<Buffer> {
+  const limit = connections.limits.body;
   const chunks: Buffer[] = [];
   let size = 0;
+  connection.reading += 1;
   try {
     await new Promise<void>((resolve, reject) => {
       request.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        budget.free -= chunk.length;
         chunks.push(chunk);
-        if (size > budget.limit || budget.free < 0) reject(new BodyRefused());
+        if (!connections.take(connection, chunk.length) || size > limit) reject(new BodyRefused());
       });
       request.once('end', () => resolve());
       request.once('close', () => reject(new RequestAborted('the connection was closed')));
       request.once('error', (cause) => reject(new RequestAborted('the connection failed', { cause })));
     });
   } catch (error) {
-    budget.free += size;
+    connections.give(connection, size);
     if (!(error instanceof BodyRefused)) throw error;
     request.removeAllListeners('data');
     request.resume();
-    if (size > budget.limit) tooLarge(budget.limit);
+    if (size > limit) tooLarge(limit);
     fail('SERVER_BUSY');
+  } finally {
+    connection.reading -= 1;
   }
   if (size === 0) fail('REQUEST_INVALID', { reason: 'the body is empty: it is to be the profile' });
   return Buffer.concat(chunks, size);
@@ -50,7 +49,7 @@ export async function readBody(request: IncomingMessage, budget: BodyBudget): Pr
 
 class BodyRefused extends Error {}
 
-/** What a client announces need not be received first. @throws SeccompcError REQUEST_TOO_LARGE */
+/** @throws SeccompcError REQUEST_TOO_LARGE for a body that announces itself as larger than the limit */
 export function refuseDeclared(request: IncomingMessage, limit: number): void {
   if (Number(request.headers['content-length'] ?? 0) > limit) tooLarge(limit);
 }

@@ -1,16 +1,17 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import type { Cache } from '../cache/index.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import { faultAnswer, rawAnswer } from './answer.ts';
+import { makeConnections } from './connections.ts';
+import type { Connections } from './connections.ts';
 import { makeFilters } from './filters.ts';
 import { makeHandler } from './handler.ts';
 import { makeMetrics } from './metrics.ts';
 import type { HostDefaults } from './query.ts';
-import { refuseDeclared } from './request.ts';
-import type { BodyBudget } from './request.ts';
 import { listenAt } from './socket.ts';
 
 export interface ServerSettings {
@@ -28,37 +29,49 @@ export interface ServerSettings {
 export interface Limits {
   /** Threads that compile. */
   workers: number;
-  /** Bytes of filters that are held in memory. */
+  /** Bytes of filters and refusals that are held in memory. */
   memory: number;
   /** Bytes of one profile. */
   body: number;
-  /** Bytes of all profiles whose requests are not answered yet. */
+  /** Bytes of profiles whose requests are not answered yet: so many divided among the connections, and once more beyond that. */
   bodies: number;
+  /** Connections. */
+  connections: number;
+  /** Requests of one connection that are worked on at a time. */
+  requests: number;
   /** Milliseconds in which a request must be complete. */
   requestTime: number;
   /** Milliseconds that one compilation may take. */
   compileTime: number;
-  /** Compilations that run or wait. */
-  compilations: number;
+  /** Milliseconds that a request waits for its filter, the compilation included. */
+  answerTime: number;
+  /** Milliseconds in which a client must have taken an answer. */
+  writeTime: number;
+  /** Milliseconds for which a compilation that exceeded a limit is not tried again. */
+  refusalTime: number;
   /** Milliseconds that requests have to end when the server stops. */
   stopTime: number;
 }
 
 const MIB = 1024 ** 2;
 export const DEFAULT_LIMITS: Limits = {
-  workers: 1,
+  // With two, a compilation without end leaves one to the others.
+  workers: Math.max(2, availableParallelism()),
   memory: 64 * MIB,
-  body: 4 * MIB,
+  body: MIB,
   bodies: 64 * MIB,
+  connections: 256,
+  requests: 8,
   requestTime: 10_000,
-  compileTime: 30_000,
-  compilations: 256,
+  compileTime: 10_000,
+  answerTime: 30_000,
+  writeTime: 10_000,
+  refusalTime: 300_000,
   stopTime: 10_000,
 };
 
 /** The query of a request with every flag is below 1 KiB. */
 const HEADER_BYTES = 8 * 1024;
-const CONNECTIONS = 1024;
 /** Clients keep a connection for as long as they like, within reason. */
 const IDLE_TIME = 300_000;
 
@@ -80,23 +93,25 @@ export async function startServer(
     ...limits,
     cache: settings.cache,
     worker,
-    deadline: limits.compileTime,
     onWarning(found) {
       metrics.cacheFault();
       settings.onWarning?.(found);
     },
     onCompiled: (seconds) => metrics.compiled(seconds),
+    onRefused: (remembered) => metrics.refused(remembered),
   });
   const gauge = (name: string, help: string, read: () => number) =>
     ({ name, help, type: 'gauge', read }) as const;
   const metrics = makeMetrics([
     gauge('seccompc_compilations', 'Compilations that run or wait.', () => filters.running()),
+    gauge('seccompc_connections', 'Connections.', () => connections.count),
+    gauge('seccompc_open_requests', 'Requests that are not answered yet.', () => connections.open),
     gauge('seccompc_memory_bytes', 'Bytes of filters in memory.', () => filters.memory.bytes),
     gauge('seccompc_memory_entries', 'Filters in memory, by request and by digest.', () => filters.memory.entries), // prettier-ignore
     { ...gauge('seccompc_memory_evicted_total', 'Filters that had to leave memory.', () => filters.memory.evicted), type: 'counter' }, // prettier-ignore
   ]);
-  const budget: BodyBudget = { limit: limits.body, free: limits.bodies };
-  const handler = makeHandler({ filters, metrics, host: settings.host ?? {}, budget });
+  const connections = makeConnections(limits, (connection) => filters.leave(connection));
+  const handler = makeHandler({ filters, metrics, connections, host: settings.host ?? {} });
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES,
@@ -105,20 +120,14 @@ export async function startServer(
       keepAliveTimeout: IDLE_TIME,
       connectionsCheckingInterval: Math.min(1000, limits.requestTime),
     },
-    (request, response) => handler.handle(request, response),
+    (request, response) => handler.handle(request, response, false),
   );
-  server.maxConnections = CONNECTIONS;
-  server.on('clientError', answerUnreadable);
-  // Asked by the client whether to send its body at all.
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    try {
-      refuseDeclared(request, limits.body);
-      response.writeContinue();
-    } catch {
-      // The handler finds the same, and answers it.
-    }
-    handler.handle(request, response);
-  });
+  server.on('connection', (socket) => connections.opened(socket));
+  server.on('clientError', (error: Error & { code?: string }, socket: Socket) =>
+    answerUnreadable(error, socket, connections),
+  );
+  // The client asks whether to send its body at all.
+  server.on('checkContinue', (request, response) => handler.handle(request, response, true));
   const socket = await listenAt(server, settings.socket);
   filters.ready();
 
@@ -150,14 +159,16 @@ async function closeServer(server: Server): Promise<void> {
 }
 
 /** A request that is no HTTP, too long in its head, or too slow: nothing after it on this connection can be read. */
-function answerUnreadable(error: Error & { code?: string }, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+function answerUnreadable(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
+  const { open, reading } = connections.of(socket) ?? { open: 0, reading: 0 };
+  // Behind a whole request that is not answered yet, an answer would be taken for that request's.
+  if (!socket.writable || error.code === 'ECONNRESET' || open > reading) {
     socket.destroy();
     return;
   }
   const [code, status] = UNREADABLE.get(error.code ?? '') ?? (['REQUEST_INVALID', 400] as const);
   const values = { reason: 'this is not HTTP/1.1', limit: `${HEADER_BYTES} bytes before its body` };
-  socket.end(rawAnswer({ ...faultAnswer(diagnostic(code, values)), status }));
+  connections.endWith(socket, rawAnswer({ ...faultAnswer(diagnostic(code, values)), status }));
 }
 
 const UNREADABLE = new Map<string, readonly [Code, number]>([

@@ -9,24 +9,24 @@ export interface Job {
   options: CompileOptions;
 }
 
-/** What comes of a job whose profile is acceptable. */
+/** The result of a job whose profile is acceptable. */
 export interface Product {
   /** Without the warnings of the cache. */
   document: FilterDocument;
   /** The raw program. */
   bytes: Uint8Array;
-  /** What was wrong with the cache. */
+  /** Faults of the cache. */
   warnings: Diagnostic[];
 }
 
-/** The store stays with the main thread, so that a worker can be ended at any moment; these ask for it. */
+/** Workers have no store of their own, so that one can be ended at any moment: they ask the main thread. */
 export interface StoreRequest {
-  /** Comes back with the answer: one that is late must not be taken for that of a later request. */
+  /** Returned with the answer, so that a late answer is not taken for that of a later request. */
   id: number;
   /** Position of the store in the cache. */
   store: number;
   key: string;
-  /** To be kept under the key; the request is for what is kept there without it. */
+  /** To be stored under the key; without it the request is for what is stored there. */
   kept?: RecordInfo & { text: string };
 }
 export type StoreAnswer = { id: number } & ({ text: string | undefined } | { fault: Diagnostic });
@@ -34,6 +34,8 @@ export type StoreAnswer = { id: number } & ({ text: string | undefined } | { fau
 export type ToWorker = ({ kind: 'compile' } & Job) | { kind: 'stored'; answer: StoreAnswer };
 
 export type FromWorker =
+  /** The first message: the compiler is loaded. */
+  | { kind: 'ready' }
   | { kind: 'store'; request: StoreRequest }
   | { kind: 'compiled'; product: Product }
   | { kind: 'refused'; diagnostics: readonly Diagnostic[] };
@@ -42,4 +44,6 @@ export type FromWorker =
 export interface WorkerSettings {
   /** Undefined: there is no cache. */
   cache: { stores: Pick<CacheStore, 'tier' | 'location' | 'shared'>[]; keys: KeyTexts } | undefined;
+  /** Diagnostics of one job; the others are only counted. Undefined: all. */
+  diagnostics: number | undefined;
 }

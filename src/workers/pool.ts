@@ -1,202 +1,212 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
-import { faultOf } from '../cache/index.ts';
-import type { Cache } from '../cache/index.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
-import type { Diagnostic } from '../errors.ts';
-import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
+import { FairQueue } from './fair-queue.ts';
+import type { Job, Product } from './messages.ts';
+import { crashed, startThread } from './thread.ts';
+import type { CompilerThread, ThreadSettings } from './thread.ts';
 
-export interface PoolSettings {
+export interface PoolSettings extends ThreadSettings {
   /** Threads; each compiles one profile at a time. */
   size: number;
-  /** Where filters are looked up and kept; used by this thread only, and not closed here. */
-  cache?: Cache | undefined;
-  /** Milliseconds after which a compilation is given up and its thread ended; never unless given. */
+  /** Milliseconds of one compilation after which it is given up and its thread ended; unlimited unless given. */
   deadline?: number;
-  /** File of the threads' program; that of the package unless given. For tests. */
-  worker?: string;
+  /**
+   * Milliseconds for which waiting work lets running work go on; for ever unless given. Work that waits longer takes the
+   * thread of the work that has run longest. That one starts again later, with twice its time before the next
+   * interruption, so that endless work can delay other work by little, however much of it there is.
+   */
+  quantum?: number;
+}
+
+/** Work that was handed to a pool. */
+export interface Work {
+  /** Rejects with SeccompcError for a profile that is not acceptable, COMPILE_TOO_SLOW, COMPILE_TOO_LARGE, INTERNAL_ERROR; WorkDropped. */
+  readonly result: Promise<Product>;
+  /** Another owner waits for the result too. */
+  join(owner: object): void;
+  /** The owner no longer waits. Work that nobody waits for is dropped, unless it runs. */
+  leave(owner: object): void;
+}
+
+/** Everybody who waited for some work has left before it began. */
+export class WorkDropped extends Error {
+  override readonly name = 'WorkDropped';
 }
 
 /** Threads that compile. */
 export interface CompilerPool {
-  /** @throws SeccompcError for a profile that is not acceptable; COMPILE_TOO_SLOW; INTERNAL_ERROR */
+  /** Owners take turns: each is somebody whose work must not delay the others'. */
+  submit(job: Job, owner: object): Work;
+  /** The result of a job whose owner does not matter. */
   compile(job: Job): Promise<Product>;
-  /** Starts the threads now, so that the first job does not wait for the compiler to be loaded. */
+  /** Starts some threads now, so that the first jobs do not wait until the compiler is loaded. */
   ready(): void;
-  /** Ends the threads; a job that is not done is given up. */
+  /** Ends the threads; jobs that are not done are given up. */
   close(): Promise<void>;
 }
 
 interface Task {
   job: Job;
+  owners: Set<object>;
+  /** How often its time was doubled. */
+  level: number;
+  /** When it began to wait, by performance.now(). */
+  waitsSince: number;
   resolve: (product: Product) => void;
-  reject: (error: SeccompcError) => void;
+  reject: (error: Error) => void;
 }
 
-/** Only warnings and notes are expected to be much; a thread that needs more than this has gone astray. */
-const HEAP_MEGABYTES = 1024;
+interface Run {
+  task: Task;
+  thread: CompilerThread;
+  /** Since when it works; Infinity while the compiler is loaded, or a store is asked, which costs no time of the thread. */
+  since: number;
+}
 
-export function compilerPool({ size, cache, deadline, worker }: PoolSettings): CompilerPool {
-  const queue: Task[] = [];
-  const threads = new Set<CompilerThread>();
+/** Threads that {@link CompilerPool.ready} starts; more are started when they are needed. */
+const READY = 2;
+
+export function compilerPool(settings: PoolSettings): CompilerPool {
+  const { size, deadline, quantum } = settings;
+  const queue = new FairQueue<Task>();
   const idle: CompilerThread[] = [];
-  let running = 0;
+  const runs = new Set<Run>();
+  const ending = new Set<Promise<void>>();
+  let interruption: NodeJS.Timeout | undefined;
   let closed = false;
 
-  function next(): void {
-    while (queue.length > 0 && running < size) {
-      const task = queue.shift()!;
-      running += 1;
-      void run(task, takeIdle() ?? start());
+  function schedule(): void {
+    while (queue.size > 0) {
+      const thread = idleThread() ?? (mayStart() ? startThread(settings) : undefined);
+      if (thread === undefined) break;
+      void run(queue.take()!, thread);
     }
+    planInterruption();
   }
 
-  function takeIdle(): CompilerThread | undefined {
-    for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) {
+  function idleThread(): CompilerThread | undefined {
+    for (let thread = idle.pop(); thread !== undefined; thread = idle.pop())
       if (thread.alive()) return thread;
-      threads.delete(thread);
-    }
     return undefined;
   }
 
-  function start(): CompilerThread {
-    const thread = compilerThread(cache, worker);
-    threads.add(thread);
-    return thread;
+  /** A thread that ends can take a while, and has its memory until then. */
+  function mayStart(): boolean {
+    return idle.length + runs.size < size && ending.size < size;
   }
 
-  async function run({ job, resolve, reject }: Task, thread: CompilerThread): Promise<void> {
+  async function run(task: Task, thread: CompilerThread): Promise<void> {
+    const own: Run = { task, thread, since: Infinity };
+    runs.add(own);
+    const timer =
+      deadline === undefined ? undefined : setTimeout(() => end(own, tooSlow(deadline)), deadline);
+    const onWork = (works: boolean) => {
+      own.since = works ? performance.now() : Infinity;
+      planInterruption();
+    };
     try {
-      resolve(await thread.compile(job, deadline));
+      task.resolve(await thread.compile(task.job, onWork));
     } catch (error) {
-      reject(error instanceof SeccompcError ? error : unexpected());
+      if (error === INTERRUPTED) wait(task);
+      else task.reject(error instanceof SeccompcError ? error : crashed());
     }
+    clearTimeout(timer);
+    runs.delete(own);
     if (thread.alive()) idle.push(thread);
-    else threads.delete(thread);
-    running -= 1;
-    next();
+    if (!closed) schedule();
+  }
+
+  function end({ thread }: Run, reason: SeccompcError): void {
+    const ended = thread.end(reason).finally(() => {
+      ending.delete(ended);
+      if (!closed) schedule();
+    });
+    ending.add(ended);
+  }
+
+  function wait(task: Task): void {
+    if (task.owners.size === 0) return task.reject(new WorkDropped());
+    task.waitsSince = performance.now();
+    for (const owner of task.owners) queue.add(task, owner, task.level);
+  }
+
+  /** Waiting work is due when it has waited, and the longest work has run, for the time of its level. */
+  function planInterruption(): void {
+    clearTimeout(interruption);
+    const next = queue.peek();
+    if (quantum === undefined || next === undefined || ending.size >= size) return;
+    const longest = [...runs].reduce<Run | undefined>(
+      (best, one) => (best === undefined || one.since < best.since ? one : best),
+      undefined,
+    );
+    if (longest === undefined || longest.since === Infinity) return;
+    const due = Math.max(next.item.waitsSince, longest.since) + quantum * 2 ** next.level;
+    interruption = setTimeout(() => interrupt(longest), Math.max(0, due - performance.now()));
+  }
+
+  function interrupt(longest: Run): void {
+    const { task } = longest;
+    const ran = performance.now() - longest.since;
+    task.level = Math.max(task.level + 1, Math.ceil(Math.log2(ran / quantum!)));
+    end(longest, INTERRUPTED);
+  }
+
+  function submit(job: Job, owner: object): Work {
+    const { promise: result, resolve, reject } = deferred<Product>();
+    const task: Task = { job, owners: new Set([owner]), level: 0, waitsSince: 0, resolve, reject };
+    if (closed) reject(crashed());
+    else {
+      wait(task);
+      schedule();
+    }
+    return {
+      result,
+      join(other) {
+        task.owners.add(other);
+        if (queue.has(task)) queue.add(task, other, task.level);
+      },
+      leave(other) {
+        task.owners.delete(other);
+        const waited = queue.has(task);
+        queue.leave(task, other);
+        if (waited && !queue.has(task)) reject(new WorkDropped());
+      },
+    };
   }
 
   return {
-    compile: (job) =>
-      new Promise((resolve, reject) => {
-        if (closed) return reject(unexpected());
-        queue.push({ job, resolve, reject });
-        next();
-      }),
+    submit,
+    compile: (job) => submit(job, {}).result,
     ready() {
-      while (threads.size < size) idle.push(start());
+      while (idle.length + runs.size < Math.min(size, READY)) idle.push(startThread(settings));
     },
     async close() {
       closed = true;
-      for (const { reject } of queue.splice(0)) reject(unexpected());
-      await Promise.all([...threads].map((thread) => thread.close()));
-    },
-  };
-}
-
-interface CompilerThread {
-  compile(job: Job, deadline?: number): Promise<Product>;
-  alive(): boolean;
-  close(): Promise<void>;
-}
-
-function compilerThread(cache: Cache | undefined, file = workerFile()): CompilerThread {
-  const stores = cache?.stores.map(({ tier, location, shared }) => ({ tier, location, shared }));
-  const settings: WorkerSettings = { cache: stores && { stores, keys: cache?.keys?.texts ?? {} } };
-  const worker = new Worker(file, {
-    workerData: settings,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
-  });
-  // eslint-disable-next-line unicorn/require-post-message-target-origin -- threads have none
-  const tell = (message: ToWorker) => worker.postMessage(message);
-  let task: Omit<Task, 'job'> | undefined;
-  let alive = true;
-
-  function settle(outcome: Product | SeccompcError): void {
-    const current = task;
-    task = undefined;
-    if (outcome instanceof SeccompcError) current?.reject(outcome);
-    else current?.resolve(outcome);
-  }
-  function end(error: SeccompcError): void {
-    alive = false;
-    settle(error);
-  }
-  worker.on('message', (message: FromWorker) => {
-    if (message.kind === 'compiled') settle(message.product);
-    else if (message.kind === 'refused') settle(new SeccompcError(message.diagnostics));
-    else void askStore(cache!, message.request).then((answer) => alive && tell({ kind: 'stored', answer }));
-  });
-  worker.on('error', () => end(unexpected()));
-  worker.on('exit', () => end(unexpected()));
-
-  return {
-    async compile(job, deadline) {
-      const timer =
-        deadline === undefined
-          ? undefined
-          : setTimeout(() => {
-              end(tooSlow(deadline));
-              void worker.terminate();
-            }, deadline);
-      try {
-        return await new Promise<Product>((resolve, reject) => {
-          task = { resolve, reject };
-          tell({ kind: 'compile', ...job });
-        });
-      } finally {
-        clearTimeout(timer);
+      clearTimeout(interruption);
+      for (let task = queue.take(); task !== undefined; task = queue.take()) task.reject(crashed());
+      for (const { task, thread } of runs) {
+        task.owners.clear();
+        ending.add(thread.end(crashed()));
       }
-    },
-    alive: () => alive,
-    async close() {
-      end(unexpected());
-      await worker.terminate();
+      for (const thread of idle.splice(0)) ending.add(thread.end(crashed()));
+      await Promise.all(ending);
     },
   };
 }
 
-async function askStore(cache: Cache, request: StoreRequest): Promise<StoreAnswer> {
-  const { id, key, kept } = request;
-  const store = cache.stores[request.store]!;
-  try {
-    if (kept === undefined) return { id, text: await store.get(key) };
-    await store.set(key, kept.text, kept);
-    return { id, text: undefined };
-  } catch (cause) {
-    return { id, fault: faultOf(cause, store) };
-  }
-}
+/** Why a job rejects that is to be started again. */
+const INTERRUPTED = new SeccompcError([]);
 
-/** What a thread dies of is for nobody's eyes but its own: a stack names files of this machine. */
-function unexpected(): SeccompcError {
-  return new SeccompcError([internal('the compiler stopped')]);
-}
-
-function internal(reason: string): Diagnostic {
-  return diagnostic('INTERNAL_ERROR', { reason }, { hint: 'please report it with the profile' });
+function deferred<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: Error) => void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
+  return { promise, resolve, reject };
 }
 
 function tooSlow(deadline: number): SeccompcError {
   return new SeccompcError([diagnostic('COMPILE_TOO_SLOW', { limit: `${deadline / 1000} s` })]);
-}
-
-const WORKER = join('workers', 'worker.js');
-
-/**
- * The built worker, in the nearest folder above this module that has it: a thread is started from a file, and this
- * module may be a source, a built module, or a part of a bundle.
- */
-function workerFile(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    for (const file of [join(folder, WORKER), join(folder, 'dist', WORKER)])
-      if (existsSync(file)) return file;
-    const above = dirname(folder);
-    if (above === folder) throw new Error(`${WORKER} is missing from the package: build it first`);
-    folder = above;
-  }
 }

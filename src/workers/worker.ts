@@ -1,16 +1,21 @@
 /** The thread that compiles: one job after the other, so that the thread which started it stays free. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { CacheFault, compileCached, readKeys } from '../cache/index.ts';
-import type { Cache, CacheStore } from '../cache/index.ts';
+// Not from cache/index.ts, which loads every kind of store: they stay with the main thread.
+import { compileCached } from '../cache/compile-cached.ts';
+import type { Cache } from '../cache/compile-cached.ts';
+import { readKeys } from '../cache/signature.ts';
+import { CacheFault } from '../cache/store.ts';
+import type { CacheStore } from '../cache/store.ts';
 import { sha256 } from '../cache/sha256.ts';
 import { compile } from '../compile.ts';
 import type { Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
+import { boundDiagnostics } from './bound-diagnostics.ts';
 import { filterDocument } from '../format/filter-document.ts';
 import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
 
 const port = parentPort!;
-const { cache: settings } = workerData as WorkerSettings;
+const { cache: settings, diagnostics: mostDiagnostics } = workerData as WorkerSettings;
 const cache: Cache | undefined = settings && {
   stores: settings.stores.map(distantStore),
   keys: readKeys(settings.keys),
@@ -28,6 +33,8 @@ port.on('message', (message: ToWorker) => {
   }
 });
 
+send({ kind: 'ready' });
+
 function send(message: FromWorker): void {
   port.postMessage(message);
 }
@@ -38,7 +45,7 @@ async function work({ input, options }: Job): Promise<FromWorker> {
   } catch (error) {
     // Anything else is a fault of ours: it ends the worker, and the main thread hears of it.
     if (!(error instanceof SeccompcError)) throw error;
-    return { kind: 'refused', diagnostics: error.diagnostics };
+    return { kind: 'refused', diagnostics: boundDiagnostics(error.diagnostics, mostDiagnostics) };
   }
 }
 
@@ -53,8 +60,9 @@ async function compileJob(input: Uint8Array, options: Job['options']): Promise<P
 
 function productOf(filter: Filter, tier: string, key: string | null): Omit<Product, 'warnings'> {
   const { bytes } = filter;
+  const diagnostics = [...boundDiagnostics(filter.diagnostics, mostDiagnostics)];
   const details = { sha256: sha256(bytes), cache: { tier, key }, warnings: [] };
-  return { document: filterDocument(filter, details), bytes };
+  return { document: filterDocument({ ...filter, diagnostics }, details), bytes };
 }
 
 /** A store of the main thread, by messages. */

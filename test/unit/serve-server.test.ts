@@ -228,17 +228,9 @@ describe('limits', () => {
     for (const number of [1, 2]) {
       const reply = await send(socket, QUERY, { body: variant(number) });
       expect([reply.status, codesOf(reply)]).toEqual([503, ['COMPILE_TOO_SLOW']]);
-      expect(reply.headers['retry-after']).toBe('1');
+      expect(Number(reply.headers['retry-after'])).toBeGreaterThan(1);
     }
     expect(await metric(socket, 'seccompc_compilations')).toBe(0);
-  });
-
-  it('hold for the number of compilations', async () => {
-    const socket = await start({ compilations: 1 });
-    const replies = await Promise.all(
-      [1, 2, 3].map((number) => send(socket, QUERY, { body: variant(number) })),
-    );
-    expect(replies.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 503, 503]);
   });
 });
 

@@ -1,10 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CacheFault } from '../../src/cache/index.ts';
 import type { Cache, CacheStore } from '../../src/cache/index.ts';
 import { compile } from '../../src/compile.ts';
 import { diagnostic, SeccompcError } from '../../src/errors.ts';
 import type { Job } from '../../src/workers/messages.ts';
-import { compilerPool } from '../../src/workers/pool.ts';
+import { compilerPool, WorkDropped } from '../../src/workers/pool.ts';
 import type { CompilerPool, PoolSettings } from '../../src/workers/pool.ts';
 import { makeTarget } from '../../src/target.ts';
 import { TestStore } from './test-store.ts';
@@ -129,5 +130,125 @@ describe('a pool with a store', () => {
     expect(first.warnings.map(({ code }) => code)).toEqual(['CACHE_UNAVAILABLE']);
     const second = await pool.compile(job(2));
     expect(second.warnings).toEqual([]);
+  });
+});
+
+describe('a pool with endless work', () => {
+  const worker = fileURLToPath(new URL('stuck-worker.mjs', import.meta.url));
+  const endless = (number: number) => named('stuck', number);
+  function named(what: string, number: number): Job {
+    return { input: Buffer.from(text(number).replace('"read"', `"read","${what}"`)), options: { target } };
+  }
+
+  it('still does the short work of others, however many threads would be needed for the endless', async () => {
+    const pool = open({ size: 2, quantum: 20, worker });
+    let ended = 0;
+    const count = () => void (ended += 1);
+    for (let number = 0; number < 6; number += 1) pool.submit(endless(number), {}).result.then(count, count);
+    const greedy = {};
+    for (let number = 6; number < 12; number += 1)
+      pool.submit(endless(number), greedy).result.then(count, count);
+    const own = await compile(text(1), { target });
+    for (let round = 0; round < 3; round += 1) {
+      const { bytes } = await pool.submit(job(1), {}).result;
+      expect(Buffer.from(bytes)).toEqual(Buffer.from(own.bytes));
+    }
+    expect(ended).toBe(0);
+  });
+
+  it('interrupts a thread that computes as well as one that waits', async () => {
+    const pool = open({ size: 1, quantum: 20, worker });
+    const spinning = codes(pool.submit(named('busy', 1), {}).result);
+    await pool.submit(job(1), {}).result;
+    await pool.close();
+    expect(await spinning).toEqual(['INTERNAL_ERROR']);
+  });
+
+  it('finishes work that was interrupted', async () => {
+    const pool = open({ size: 1, quantum: 5, worker });
+    const jobs = ['pause:1', 'pause:30', 'pause:60', 'pause:2', 'pause:120', 'pause:3'];
+    const works = jobs.map((what, number) => pool.submit(named(what, 1 + number), {}).result);
+    const done = await Promise.all(works);
+    expect(done.map(({ document }) => document.confined)).toEqual(jobs.map(() => true));
+  });
+
+  it('gives up what exceeds its time or memory, and says which', async () => {
+    const pool = open({ size: 2, deadline: 100, worker });
+    expect(await codes(pool.submit(endless(1), {}).result)).toEqual(['COMPILE_TOO_SLOW']);
+    const patient = open({ size: 1, worker });
+    expect(await codes(patient.submit(named('hungry', 1), {}).result)).toEqual(['COMPILE_TOO_LARGE']);
+    expect((await patient.submit(job(1), {}).result).document.confined).toBe(true);
+  });
+
+  it('drops work that nobody waits for any more', async () => {
+    const pool = open({ size: 1, worker });
+    const [first, second] = [{}, {}];
+    const running = codes(pool.submit(endless(1), first).result);
+    const waiting = pool.submit(endless(2), first);
+    waiting.join(second);
+    const other = pool.submit(endless(3), second);
+    waiting.leave(first);
+    other.leave(second);
+    await expect(other.result).rejects.toBeInstanceOf(WorkDropped);
+    waiting.leave(second);
+    await expect(waiting.result).rejects.toBeInstanceOf(WorkDropped);
+    await pool.close();
+    expect(await running).toEqual(['INTERNAL_ERROR']);
+  });
+
+  it('drops work that was interrupted if nobody waits for it', async () => {
+    const pool = open({ size: 1, quantum: 20, worker });
+    const owner = {};
+    const left = pool.submit(endless(1), owner);
+    left.leave(owner);
+    const dropped = expect(left.result).rejects.toBeInstanceOf(WorkDropped);
+    await pool.submit(job(1), {}).result;
+    await dropped;
+  });
+
+  it('leaves work alone that only waits for a slow store', async () => {
+    const asked: string[] = [];
+    let release: (() => void) | undefined;
+    const get = async (key: string) => {
+      asked.push(key);
+      if (asked.length === 1) await new Promise<void>((resolve) => (release = resolve));
+      return undefined;
+    };
+    const pool = open({ size: 1, quantum: 5, cache: cacheWith({ get }) });
+    const first = pool.submit(job(1), {}).result;
+    const second = pool.submit(job(2), {}).result;
+    while (release === undefined) await new Promise(setImmediate);
+    // Time for an interruption, which would ask a second time for the first key.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    release();
+    await Promise.all([first, second]);
+    expect(asked.filter((key) => key === asked[0])).toHaveLength(1);
+  });
+});
+
+describe('the diagnostics of a pool', () => {
+  const names = Array.from({ length: 40 }, (_, index) => `"unknown${index}"`).join(',');
+  const many = text(1).replace('"read"', `"read",${names}`);
+
+  it('are all there unless it has a limit', async () => {
+    const { document } = await open({ size: 1 }).compile({ input: Buffer.from(many), options: { target } });
+    expect(document.diagnostics).toHaveLength(40);
+  });
+
+  it('are cut to the limit, and the rest is counted', async () => {
+    const pool = open({ size: 1, diagnostics: 10 });
+    const { document } = await pool.compile({ input: Buffer.from(many), options: { target } });
+    expect(document.diagnostics.map(({ code }) => code)).toEqual([
+      ...Array.from({ length: 10 }, () => 'UNKNOWN_SYSCALL'),
+      'DIAGNOSTICS_LEFT_OUT',
+    ]);
+    expect(document.diagnostics.at(-1)!['message']).toContain('30 more');
+  });
+
+  it('keep the errors when warnings have to go', async () => {
+    const pool = open({ size: 1, diagnostics: 2 });
+    const wrong = many.replace('"SCMP_ACT_ALLOW"', '"SCMP_ACT_ALOW"').replace('[{', '["",{');
+    const found = await codes(pool.compile({ input: Buffer.from(wrong), options: { target } }));
+    expect(found).toContain('UNKNOWN_ACTION');
   });
 });

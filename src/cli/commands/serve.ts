@@ -15,7 +15,7 @@ import type { Voice } from '../report.ts';
 
 interface Options extends CacheFlags, Voice {
   socket?: string;
-  workers: number;
+  workers?: number;
   memory: number;
   maxBody: number;
   timeout: number;
@@ -43,7 +43,7 @@ export function makeCommand(): CliCommand {
       '--socket <PATH>',
       'where to listen (default: seccompc/serve.sock in XDG_RUNTIME_DIR, for root in /run)',
     )
-    .option('--workers <N>', 'threads that compile', positive, DEFAULT_LIMITS.workers)
+    .option('--workers <N>', 'threads that compile (default: one for each core, at least 2)', workerCount)
     .option('--memory <MIB>', 'how much of filters to keep in memory', positive, DEFAULT_LIMITS.memory / MIB)
     .option('--max-body <MIB>', 'the largest profile', positive, DEFAULT_LIMITS.body / MIB)
     .option('--timeout <SECONDS>', 'for one compilation', positive, DEFAULT_LIMITS.compileTime / 1000)
@@ -63,7 +63,7 @@ async function run(options: Options): Promise<void> {
     cache,
     host: hostDefaults(),
     limits: {
-      workers: options.workers,
+      workers: options.workers ?? DEFAULT_LIMITS.workers,
       memory: options.memory * MIB,
       body: options.maxBody * MIB,
       bodies: Math.max(DEFAULT_LIMITS.bodies, options.maxBody * MIB),
@@ -127,5 +127,14 @@ function signalled(): Promise<void> {
 function positive(text: string): number {
   const number = Number(text);
   if (!/^\d{1,6}$/.test(text) || number === 0) throw new InvalidArgumentError('Give a whole number from 1.');
+  return number;
+}
+
+/** Each takes some 25 MB. */
+const MOST_WORKERS = 256;
+
+function workerCount(text: string): number {
+  const number = positive(text);
+  if (number > MOST_WORKERS) throw new InvalidArgumentError(`Give at most ${MOST_WORKERS}.`);
   return number;
 }
