@@ -136,8 +136,8 @@ export async function startServer(
       // Connections stay: one that looks idle may have a request on its way, which is to be refused in words.
       await withinTime(handler.stop(), limits.stopTime);
       await filters.close();
-      if (await socket.isOurs()) await closeServer(server);
-      else server.closeAllConnections();
+      await socket.remove();
+      await closeServer(server);
     },
   };
 }

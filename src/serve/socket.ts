@@ -1,14 +1,14 @@
-import { lstat, mkdir, open, realpath, rm } from 'node:fs/promises';
+import { link, lstat, mkdir, realpath, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Server } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fail } from '../errors.ts';
 import { systemReason } from '../fs/system-reason.ts';
+import { takeName } from './take-name.ts';
+import type { Names, NameState } from './take-name.ts';
 
-/** Bytes: `sun_path` has 108 with its final NUL (unix(7)). */
-const LONGEST_PATH = 107;
-/** Milliseconds after which a lock is one that a killed server left: it is held for a few of them only. */
-const LOCK_AGE = 10_000;
+/** Bytes: `sun_path` has 108 with its final NUL (unix(7)), and {@link privateName} adds 7. */
+const LONGEST_PATH = 100;
 
 const SOCKET_NAME = join('seccompc', 'serve.sock');
 
@@ -21,33 +21,83 @@ export function defaultSocket(environment: NodeJS.ProcessEnv = process.env): str
 
 /** A socket that a server listens at. */
 export interface ListeningSocket {
-  /** Whether the path still leads to it. Node removes what is there on closing, whosever it is by then. */
-  isOurs(): Promise<boolean>;
+  /** Removes the path if it still leads to this socket. Others can connect until then, so nobody takes it for stale. */
+  remove(): Promise<void>;
 }
 
 /**
- * Makes the server listen at a path, for its own user alone (mode 0600). A socket that is left there is taken
- * over if nobody answers at it; anything else stays.
- * @throws SeccompcError SOCKET_REFUSED
+ * Makes the server listen at a path, for its own user alone (mode 0600). Of servers that start at the same time, one gets
+ * the path. A socket at which nobody listens is replaced; anything else stays.
+ * @throws SeccompcError SOCKET_REFUSED; the server is then closed
  */
 export async function listenAt(server: Server, path: string): Promise<ListeningSocket> {
   if (Buffer.byteLength(path) > LONGEST_PATH) refuse(path, `it has more than ${LONGEST_PATH} bytes`);
   try {
     await checkFolder(path);
-    await withLock(path, async () => {
-      await clearStale(path);
-      await listen(server, path);
-    });
-    const { dev, ino } = await lstat(path);
-    const isOurs = async () => {
-      const found = await lstat(path).catch(() => undefined);
-      return found !== undefined && found.dev === dev && found.ino === ino;
-    };
-    return { isOurs };
+    const own = privateName(path);
+    await listen(server, own);
+    try {
+      const { dev, ino } = await lstat(own);
+      await takeName(namesFor(own, path), path);
+      return {
+        async remove() {
+          const found = await lstat(path).catch(() => undefined);
+          if (found !== undefined && found.dev === dev && found.ino === ino) await rm(path, { force: true });
+        },
+      };
+    } catch (error) {
+      await new Promise((resolve) => server.close(resolve));
+      throw error;
+    } finally {
+      await rm(own, { force: true });
+    }
   } catch (cause) {
     if (!(cause instanceof Error) || !('syscall' in cause)) throw cause;
     return fail('SOCKET_REFUSED', { path, reason: systemReason(cause) }, { cause });
   }
+}
+
+function privateName(path: string): string {
+  return `${path}.${Math.random().toString(36).slice(2, 8).padEnd(6, '0')}`;
+}
+
+/** The names in the folder of `path`, which are given to the socket that has the name `own`. */
+function namesFor(own: string, path: string): Names {
+  return {
+    stateOf,
+    async link(name) {
+      try {
+        await link(own, name);
+        return true;
+      } catch (error) {
+        ignoreExisting(error);
+        return false;
+      }
+    },
+    async replace(name) {
+      const second = privateName(path);
+      await link(own, second);
+      await rename(second, name);
+    },
+    remove: (name) => rm(name, { force: true }),
+  };
+}
+
+async function stateOf(name: string): Promise<NameState> {
+  const found = await lstat(name).catch(() => undefined);
+  if (found === undefined) return 'free';
+  if (!found.isSocket()) return 'other';
+  return new Promise((resolve) => {
+    const probe = connect(name);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve('answers');
+    });
+    // Only a refused connection means that nobody listens: another reason may be a server with too much to do.
+    probe.once('error', ({ message }) =>
+      resolve(/ECONNREFUSED/.test(message) ? 'stale' : /ENOENT/.test(message) ? 'free' : 'answers'),
+    );
+  });
 }
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -72,47 +122,9 @@ async function checkFolder(path: string): Promise<void> {
   }
 }
 
-/**
- * One server at a time looks at the path and takes it: without that, of three that start at once one could move
- * away what another one has just made.
- */
-async function withLock(path: string, work: () => Promise<void>): Promise<void> {
-  const lock = `${path}.lock`;
-  const left = await lstat(lock).catch(() => undefined);
-  if (left !== undefined && Date.now() - left.mtimeMs > LOCK_AGE) await rm(lock, { force: true });
-  const handle = await open(lock, 'wx', 0o600).catch(ignoreExisting);
-  if (handle === undefined) refuse(path, 'another server is starting there');
-  try {
-    await handle.close();
-    await work();
-  } finally {
-    await rm(lock, { force: true });
-  }
-}
-
 function ignoreExisting(cause: unknown): undefined {
   if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return undefined;
   throw cause;
-}
-
-async function clearStale(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined) return;
-  if (!found.isSocket()) refuse(path, 'there is something else');
-  if (await answers(path)) refuse(path, 'a server answers there already');
-  await rm(path, { force: true });
-}
-
-/** Only a refused connection means that nobody listens. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', (error) => resolve(!/ECONNREFUSED|ENOENT/.test(error.message)));
-  });
 }
 
 /** Node binds before `listen` returns, so the mask holds for this socket alone. */
