@@ -1,9 +1,10 @@
-import { link, lstat, mkdir, realpath, rename, rm } from 'node:fs/promises';
+import { link, lstat, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Server } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fail } from '../errors.ts';
-import { systemReason } from '../fs/system-reason.ts';
+import { errorCode, systemReason } from '../fs/system-reason.ts';
+import { trustedDirectory, UntrustedPath } from '../fs/trust.ts';
 import { takeName } from './take-name.ts';
 import type { Names, NameState } from './take-name.ts';
 
@@ -33,7 +34,7 @@ export interface ListeningSocket {
 export async function listenAt(server: Server, path: string): Promise<ListeningSocket> {
   if (Buffer.byteLength(path) > LONGEST_PATH) refuse(path, `it has more than ${LONGEST_PATH} bytes`);
   try {
-    await checkFolder(path);
+    trustedDirectory(dirname(path), { make: true });
     const own = privateName(path);
     await listen(server, own);
     try {
@@ -52,6 +53,7 @@ export async function listenAt(server: Server, path: string): Promise<ListeningS
       await rm(own, { force: true });
     }
   } catch (cause) {
+    if (cause instanceof UntrustedPath) return refuse(path, cause.message);
     if (!(cause instanceof Error) || !('syscall' in cause)) throw cause;
     return fail('SOCKET_REFUSED', { path, reason: systemReason(cause) }, { cause });
   }
@@ -70,7 +72,7 @@ function namesFor(own: string, path: string): Names {
         await link(own, name);
         return true;
       } catch (error) {
-        ignoreExisting(error);
+        if (errorCode(error) !== 'EEXIST') throw error;
         return false;
       }
     },
@@ -98,33 +100,6 @@ async function stateOf(name: string): Promise<NameState> {
       resolve(/ECONNREFUSED/.test(message) ? 'stale' : /ENOENT/.test(message) ? 'free' : 'answers'),
     );
   });
-}
-
-const WRITABLE_BY_OTHERS = 0o022;
-const WRITABLE_BY_WORLD = 0o002;
-const STICKY = 0o1000;
-
-/** Makes the folder if it is missing, and refuses one in which others could put their own socket in its place. */
-async function checkFolder(path: string): Promise<void> {
-  // One level: those above are somebody's decision, and Node's recursive mkdir never returns below /proc.
-  await mkdir(dirname(path), { mode: 0o700 }).catch(ignoreExisting);
-  const folder = await realpath(dirname(path));
-  const euid = process.geteuid?.();
-  if (euid === undefined) return;
-  const own = await lstat(folder);
-  if (own.uid !== euid && own.uid !== 0) refuse(path, `${folder} belongs to another user`);
-  if ((own.mode & WRITABLE_BY_OTHERS) !== 0) refuse(path, `others can write to ${folder}`);
-  for (let above = dirname(folder); ; above = dirname(above)) {
-    const { mode } = await lstat(above);
-    if ((mode & WRITABLE_BY_WORLD) !== 0 && (mode & STICKY) === 0)
-      refuse(path, `everybody can write to ${above}`);
-    if (above === dirname(above)) break;
-  }
-}
-
-function ignoreExisting(cause: unknown): undefined {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return undefined;
-  throw cause;
 }
 
 /** Node binds before `listen` returns, so the mask holds for this socket alone. */

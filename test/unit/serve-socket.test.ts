@@ -162,16 +162,17 @@ describe('the socket', () => {
     mkdirSync(dirname(socket));
     mkdirSync(join(dirname(socket), 'below'), { mode: 0o700 });
     chmodSync(dirname(socket), 0o770);
-    expect(await refusal(socket)).toContain('others can write');
+    expect(await refusal(socket)).toContain('can write to it');
     chmodSync(dirname(socket), 0o777);
-    expect(await refusal(join(dirname(socket), 'below', 's'))).toContain('everybody can write');
+    expect(await refusal(join(dirname(socket), 'below', 's'))).toContain('everybody can write to it');
   });
 
-  it.runIf(process.geteuid?.() === 0)('is not put into the folder of another user', async () => {
+  it.runIf(process.geteuid?.() === 0)('is not put into or below the folder of another user', async () => {
     const socket = place();
-    mkdirSync(dirname(socket), { mode: 0o700 });
+    mkdirSync(join(dirname(socket), 'below'), { recursive: true, mode: 0o700 });
     chownSync(dirname(socket), 54321, 54321);
     expect(await refusal(socket)).toContain('belongs to another user');
+    expect(await refusal(join(dirname(socket), 'below', 's'))).toContain('belongs to another user');
   });
 
   it('has a path that the system can hold', async () => {
