@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { CompileOptions, Meaning } from '../compile.ts';
 import type { Decision } from '../policy/types.ts';
 import { loadTables } from '../syscalls/load.ts';
@@ -43,6 +44,29 @@ export async function keyFields(input: Uint8Array | string, options: CompileOpti
 /** SHA-256 over the canonical form of all fields: 64 hex digits. */
 export function cacheKey(fields: KeyFields): string {
   return sha256(canonicalBytes(fields));
+}
+
+/** The options of many inputs, with the key of each. */
+export interface KeyedOptions<T extends CompileOptions = CompileOptions> {
+  options: T;
+  /** {@link cacheKey} of the {@link keyFields} of an input and these options. */
+  keyOf(input: Uint8Array): string;
+}
+
+/** For a process that computes many keys: all that does not depend on the input is encoded once. */
+export async function keyedOptions<T extends CompileOptions>(options: T): Promise<KeyedOptions<T>> {
+  const encoded = Buffer.from(canonicalBytes(await keyFields(new Uint8Array(), options)));
+  // `format` alone is encoded before it, and holds no such bytes.
+  const [member, empty] = ['s5:input', 'b0:'];
+  const at = encoded.indexOf(member + empty) + member.length;
+  const [before, after] = [encoded.subarray(0, at), encoded.subarray(at + empty.length)];
+  return {
+    options,
+    keyOf(input) {
+      const hash = createHash('sha256').update(before).update(`b${input.length}:`);
+      return hash.update(input).update(after).digest('hex');
+    },
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { cacheKey, keyFields } from '../cache/key.ts';
+import type { KeyedOptions } from '../cache/key.ts';
 import { faultOf, readObject } from '../cache/index.ts';
 import type { Cache } from '../cache/index.ts';
 import { lruByBytes } from '../cache/lru.ts';
@@ -52,7 +52,7 @@ export interface Filters {
    * @param owner who asks: owners take turns
    * @throws SeccompcError for a profile that is not acceptable; SERVER_BUSY, COMPILE_TOO_SLOW, COMPILE_TOO_LARGE
    */
-  compile(input: Uint8Array, options: QueryOptions, owner: object): Promise<ServedFilter>;
+  compile(input: Uint8Array, keyed: KeyedOptions<QueryOptions>, owner: object): Promise<ServedFilter>;
   /** The owner has gone: what only it waits for need not begin. */
   leave(owner: object): void;
   /** A program that is in memory. */
@@ -182,8 +182,7 @@ export function makeFilters(settings: FilterSettings): Filters {
   }
 
   return {
-    compile: async (input, options, owner) =>
-      compile(cacheKey(await keyFields(input, options)), input, options, owner),
+    compile: (input, { options, keyOf }, owner) => compile(keyOf(input), input, options, owner),
     leave(owner) {
       gone.add(owner);
       for (const { work } of flights.values()) work.leave(owner);

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { keyedOptions } from '../cache/key.ts';
+import type { KeyedOptions } from '../cache/key.ts';
+import { lruByBytes } from '../cache/lru.ts';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Filters, ServedFilter } from './filters.ts';
-import { lruByBytes } from '../cache/lru.ts';
 import type { Metrics, Route } from './metrics.ts';
 import { readQuery } from './query.ts';
 import type { HostDefaults, QueryOptions } from './query.ts';
@@ -37,7 +39,7 @@ const QUERIES = 1024 ** 2;
 
 /** Answers every request of the server, and counts it. */
 export function makeHandler({ filters, metrics, connections, host }: HandlerSettings): Handler {
-  const queries = lruByBytes<QueryOptions>(QUERIES);
+  const queries = lruByBytes<KeyedOptions<QueryOptions>>(QUERIES);
   let stopping = false;
 
   function handle(request: IncomingMessage, response: ServerResponse, expects: boolean): void {
@@ -86,7 +88,7 @@ export function makeHandler({ filters, metrics, connections, host }: HandlerSett
     const { request, response, connection, expects } = exchange;
     const type = preferredType(request.headers.accept);
     refuseOtherTypes(request);
-    const options = optionsOf(query);
+    const options = await optionsOf(query);
     refuseDeclared(request, connections.limits.body);
     if (expects) response.writeContinue();
     const body = await readBody(request, connection, connections);
@@ -101,12 +103,12 @@ export function makeHandler({ filters, metrics, connections, host }: HandlerSett
     sendAnswer(response, filterAnswer(filter, type));
   }
 
-  function optionsOf(query: string): QueryOptions {
+  async function optionsOf(query: string): Promise<KeyedOptions<QueryOptions>> {
     const kept = queries.get(query);
     if (kept !== undefined) return kept;
-    const options = readQuery(new URLSearchParams(query), host);
-    queries.set(query, options, query.length + 2 * JSON.stringify(options).length);
-    return options;
+    const keyed = await keyedOptions(readQuery(new URLSearchParams(query), host));
+    queries.set(query, keyed, query.length + 3 * JSON.stringify(keyed.options).length);
+    return keyed;
   }
 
   async function filterRoute({ request, response, connection }: Exchange, digest: string): Promise<void> {

@@ -18,6 +18,8 @@ export async function readBody(
   connection: Connection,
   connections: Connections,
 ): Promise<Buffer> {
+  // Its event has been missed.
+  if (request.destroyed) throw new RequestAborted('the connection was closed');
   const limit = connections.limits.body;
   const chunks: Buffer[] = [];
   let size = 0;
