@@ -165,6 +165,8 @@ export default defineConfig([
       keyv: 'src/cache/keyv.ts',
       'keyv-redis': 'src/cache/keyv-redis.ts',
       'keyv-postgres': 'src/cache/keyv-postgres.ts',
+      // In one file, because each start of it is waited for.
+      'sqlite-process': 'src/cache/sqlite-process.ts',
     },
     output: {
       dir: 'dist/cache',

@@ -304,6 +304,16 @@ const TABLE = {
     message: 'the cache is not used, because somebody else could put a filter there: {location}: {reason}',
     hint: 'make it your own with mode 700, or choose another directory with --cache',
   },
+  CACHE_DATABASE_REFUSED: {
+    severity: 'warning',
+    message: 'the cache at {location} was not used: {reason}',
+    hint: '"seccompc cache clear" makes a new one; choose another by --cache, or go without by --no-cache',
+  },
+  CACHE_DATABASE_FOREIGN: {
+    severity: 'warning',
+    message: 'the cache at {location} was not used: it is a database of another program',
+    hint: 'choose another file by --cache, or go without by --no-cache',
+  },
   CACHE_ENTRY_REFUSED: {
     severity: 'warning',
     message: 'a cache entry was refused and the profile compiled afresh: {reason}',

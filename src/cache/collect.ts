@@ -1,7 +1,6 @@
 /** Taking out of a store what is of no use any more. */
 import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
 import { DEFAULT_LIMITS } from './sqlite.ts';
-import type { SqliteStore } from './sqlite.ts';
 import { peek } from './store.ts';
 import type { CacheStore, StoredRecord } from './store.ts';
 import { readAll } from './verify.ts';
@@ -30,18 +29,14 @@ export interface Collected {
 /** Removes what exceeds the bounds, then what leads nowhere and what nothing leads to. */
 export async function collect(store: CacheStore, { bytes, age }: Bounds): Promise<Collected> {
   const most = { bytes: bytes ?? DEFAULT_LIMITS.bytes, age: age ?? DEFAULT_LIMITS.age };
-  const exceeding = canShrink(store)
-    ? await store.shrink(most)
-    : await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity });
+  const exceeding =
+    (await store.shrink?.(most)) ??
+    (await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity }));
   const { dangling, orphans } = await findUseless(store);
   await withDeadline(store.remove([...dangling, ...orphans]), UPKEEP_DEADLINE);
   // Once more, for the disk that this has freed.
-  if (canShrink(store) && dangling.length + orphans.length > 0) await store.shrink(most);
+  if (dangling.length + orphans.length > 0) await store.shrink?.(most);
   return { exceeding, dangling: dangling.length, orphans: orphans.length };
-}
-
-function canShrink(store: CacheStore): store is SqliteStore {
-  return 'shrink' in store;
 }
 
 /** By when they were written: when they were read, not every server notes. */

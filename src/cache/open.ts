@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { diagnostic, fail } from '../errors.ts';
 import type { Cache } from './compile-cached.ts';
 import { defaultCacheFolder } from './folder.ts';
@@ -6,6 +6,7 @@ import { schemeOf } from './location.ts';
 import { postgresStore } from './postgres.ts';
 import { redisStore } from './redis.ts';
 import type { Keys } from './signature.ts';
+import { sqliteStoreApart } from './sqlite-apart.ts';
 import { sqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
@@ -52,15 +53,33 @@ export async function closeCache({ stores }: Cache): Promise<void> {
  * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a home
  */
 export function openStore(location?: string): CacheStore {
-  if (location === undefined) return sqliteStore(join(ownFolder(), DATABASE_FILE));
+  return openWith(location, (file) => (isOwn(file) ? sqliteStore(file) : sqliteStoreApart(file)));
+}
+
+/** The same for work whose time does not matter: every SQLite file is asked by a process of its own. */
+export function openStoreApart(location?: string): CacheStore {
+  return openWith(location, sqliteStoreApart);
+}
+
+function openWith(location: string | undefined, openFile: (file: string) => CacheStore): CacheStore {
+  if (location === undefined) return openFile(join(ownFolder(), DATABASE_FILE));
   if (location === '') fail('CACHE_SCHEME_UNKNOWN', { location });
   const scheme = schemeOf(location);
-  if (scheme === undefined) return sqliteStore(join(resolve(location), DATABASE_FILE));
+  if (scheme === undefined) return openFile(join(resolve(location), DATABASE_FILE));
   const openServer = SERVERS[scheme];
   if (openServer !== undefined) return openServer(location);
   const file = location.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '');
   if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });
-  return sqliteStore(resolve(file));
+  return openFile(resolve(file));
+}
+
+/** Whether a file is in the user's own cache folder, where nothing comes from anybody else. */
+function isOwn(file: string): boolean {
+  try {
+    return dirname(file) === defaultCacheFolder();
+  } catch {
+    return false;
+  }
 }
 
 function ownFolder(): string {

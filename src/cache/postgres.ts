@@ -1,5 +1,6 @@
 import { diagnostic } from '../errors.ts';
-import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore } from './remote.ts';
+import { keyvStore } from './keyv-store.ts';
+import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore, SERVER_HINT } from './remote.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
@@ -20,7 +21,12 @@ export function postgresStore(address: string): CacheStore {
   return remoteStore({
     tier: 'postgres',
     location,
-    make: async () => (await loadClient()).postgresConnection(url.href, CONNECT_TIME),
+    shared: true,
+    make: async () => {
+      const connection = (await loadClient()).postgresConnection(url.href, CONNECT_TIME);
+      return { connection, store: keyvStore({ tier: 'postgres', location, keyv: connection.keyv }) };
+    },
+    hint: SERVER_HINT,
   });
 }
 

@@ -1,6 +1,7 @@
 import { diagnostic } from '../errors.ts';
 import type { RedisServer } from './keyv-redis.ts';
-import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore } from './remote.ts';
+import { keyvStore } from './keyv-store.ts';
+import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore, SERVER_HINT } from './remote.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
@@ -23,7 +24,12 @@ export function redisStore(address: string): CacheStore {
   return remoteStore({
     tier: 'redis',
     location,
-    make: async () => (await loadClient()).redisConnection(server, CONNECT_TIME),
+    shared: true,
+    make: async () => {
+      const connection = (await loadClient()).redisConnection(server, CONNECT_TIME);
+      return { connection, store: keyvStore({ tier: 'redis', location, keyv: connection.keyv }) };
+    },
+    hint: SERVER_HINT,
   });
 }
 

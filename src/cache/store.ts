@@ -48,15 +48,25 @@ export interface CacheStore {
   /** Removes every record; repairs a store that can no longer be read, by starting a new one. */
   clear(): Promise<void>;
   stats(): Promise<StoreStats>;
+  /** Removes what exceeds the limits, and gives the disk back what is free; counts what was removed. */
+  shrink?(limits: Limits): Promise<number>;
   /** Frees what the store holds open; harmless when it was never used. */
   close(): Promise<void>;
+}
+
+/** What a store may hold. */
+export interface Limits {
+  /** Bytes of all texts; of more, those go that were not used for longest, until three quarters are left. */
+  bytes: number;
+  /** Milliseconds; what was not used for longer goes. */
+  age: number;
 }
 
 /** All that is needed of a store to read it as a whole. */
 export type Source = Pick<CacheStore, 'list' | 'get' | 'peek'>;
 
 /** The text under a key, without counting as use where the store can tell that. */
-export function peek(store: Source, key: string): Promise<string | undefined> {
+export function peek(store: Pick<CacheStore, 'get' | 'peek'>, key: string): Promise<string | undefined> {
   return store.peek === undefined ? store.get(key) : store.peek(key);
 }
 
