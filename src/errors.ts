@@ -296,8 +296,13 @@ const TABLE = {
   },
   CACHE_MODULE_MISSING: {
     severity: 'warning',
-    message: 'there is no cache: the optional package {module} is not installed',
-    hint: 'install it, or go without by --no-cache',
+    message: 'the cache at {location} was not used: this Node has no SQLite',
+    hint: 'use Node 22.13 or newer, or install @photostructure/sqlite beside seccompc',
+  },
+  CACHE_WITHOUT_SQLITE: {
+    severity: 'warning',
+    message: 'this Node has no SQLite, so the cache at {location} keeps a file for each record',
+    hint: 'use Node 22.13 or newer, or install @photostructure/sqlite beside seccompc; this is said once',
   },
   CACHE_FOLDER_UNSAFE: {
     severity: 'warning',

@@ -1,8 +1,7 @@
 /** Taking out of a store what is of no use any more. */
 import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
-import { DEFAULT_LIMITS } from './sqlite.ts';
-import { peek } from './store.ts';
-import type { CacheStore, StoredRecord } from './store.ts';
+import { DEFAULT_LIMITS, excessOf, peek } from './store.ts';
+import type { CacheStore, Limits } from './store.ts';
 import { readAll } from './verify.ts';
 
 /** Who writes an object has not yet written its aliases: such a young one may still get them. Milliseconds. */
@@ -40,20 +39,12 @@ export async function collect(store: CacheStore, { bytes, age }: Bounds): Promis
 }
 
 /** By when they were written: when they were read, not every server notes. */
-async function removeOldest(
-  store: CacheStore,
-  { bytes, age }: { bytes: number; age: number },
-): Promise<number> {
-  const oldestFirst = (await withDeadline(store.list(), UPKEEP_DEADLINE)).toSorted((a, b) => a.made - b.made);
-  const sum = oldestFirst.reduce((total, record) => total + record.bytes, 0);
-  const before = Date.now() - age;
-  let excess = sum > bytes ? sum - (bytes * 3) / 4 : 0;
-  const exceeds = (record: StoredRecord) => {
-    const goes = excess > 0 || record.made < before;
-    if (goes) excess -= record.bytes;
-    return goes;
-  };
-  const keys = oldestFirst.filter(exceeds).map(({ key }) => key);
+async function removeOldest(store: CacheStore, limits: Limits): Promise<number> {
+  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
+  const keys = excessOf(
+    list.map((record) => ({ ...record, used: record.made })),
+    limits,
+  );
   await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
   return keys.length;
 }

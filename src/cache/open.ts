@@ -2,17 +2,21 @@ import { dirname, join, resolve } from 'node:path';
 import { diagnostic, fail } from '../errors.ts';
 import type { Cache } from './compile-cached.ts';
 import { defaultCacheFolder } from './folder.ts';
+import { filesStore } from './files.ts';
 import { schemeOf } from './location.ts';
 import { postgresStore } from './postgres.ts';
 import { redisStore } from './redis.ts';
 import type { Keys } from './signature.ts';
 import { sqliteStoreApart } from './sqlite-apart.ts';
 import { sqliteStore } from './sqlite.ts';
+import { hasSqlite } from './sqlite3/binding.js';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 import { closeStore } from './tiers.ts';
 
 const DATABASE_FILE = 'cache.sqlite';
+/** For a Node without SQLite. */
+const RECORDS_FOLDER = 'records';
 
 const SERVERS: Record<string, (address: string) => CacheStore> = {
   redis: redisStore,
@@ -50,7 +54,8 @@ export async function closeCache({ stores }: Cache): Promise<void> {
 /**
  * The store at a location: a folder, `sqlite:FILE`, a server, or, without one, the user's cache folder. Nothing is opened
  * or created yet.
- * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a home
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a home, and for
+ *   `sqlite:FILE` where there is no SQLite
  */
 export function openStore(location?: string): CacheStore {
   return openWith(location, (file) => (isOwn(file) ? sqliteStore(file) : sqliteStoreApart(file)));
@@ -62,14 +67,17 @@ export function openStoreApart(location?: string): CacheStore {
 }
 
 function openWith(location: string | undefined, openFile: (file: string) => CacheStore): CacheStore {
-  if (location === undefined) return openFile(join(ownFolder(), DATABASE_FILE));
+  const openFolder = (folder: string) =>
+    hasSqlite() ? openFile(join(folder, DATABASE_FILE)) : filesStore(join(folder, RECORDS_FOLDER));
+  if (location === undefined) return openFolder(ownFolder());
   if (location === '') fail('CACHE_SCHEME_UNKNOWN', { location });
   const scheme = schemeOf(location);
-  if (scheme === undefined) return openFile(join(resolve(location), DATABASE_FILE));
+  if (scheme === undefined) return openFolder(resolve(location));
   const openServer = SERVERS[scheme];
   if (openServer !== undefined) return openServer(location);
   const file = location.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '');
   if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });
+  if (!hasSqlite()) throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { location }));
   return openFile(resolve(file));
 }
 

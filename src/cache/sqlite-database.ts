@@ -98,7 +98,8 @@ function refuse(location: string, reason: string): never {
 }
 
 async function connect(file: string): Promise<Database> {
-  const { Keyv, KeyvSqlite } = await loadModules();
+  // Only a cache that is asked pays for loading it.
+  const { Keyv, KeyvSqlite } = await import('./keyv.ts');
   const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, table: TEXTS });
   // Both emit what they also reject with; without a listener the process would end.
   adapter.on('error', () => {});
@@ -113,13 +114,4 @@ async function connect(file: string): Promise<Database> {
     query: (statement, ...values) => adapter.query(statement, ...values),
     close: () => adapter.close(),
   };
-}
-
-/** Only who has a cache pays for loading it. */
-async function loadModules() {
-  try {
-    return await import('./keyv.ts');
-  } catch (cause) {
-    throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { module: '@keyv/sqlite' }), cause);
-  }
 }

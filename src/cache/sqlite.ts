@@ -3,16 +3,12 @@ import { NAMESPACE, openDatabase, RECORDS, TEXTS, tune } from './sqlite-database
 import type { Database } from './sqlite-database.ts';
 import { membersOf } from './members.ts';
 import { readRow } from './rows.ts';
-import { CacheFault } from './store.ts';
+import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, Limits, RecordKind, StoredRecord } from './store.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 
-export const DEFAULT_LIMITS: Limits = { bytes: 256 * 1024 * 1024, age: 90 * DAY };
-
-/** Bytes of a text that is kept. Only a profile with tens of thousands of warnings comes to more. */
-const LARGEST_TEXT = 8 * 1024 * 1024;
-/** Bytes of the same as Keyv writes it, with quotes escaped. */
+/** Bytes of a text as Keyv writes it, with quotes escaped. */
 const LARGEST_VALUE = 4 * LARGEST_TEXT;
 /** A list is read and checked in pages of this many records, up to this many in all. */
 const PAGE = 10_000;
@@ -165,19 +161,19 @@ async function markUsed(db: Database, key: string): Promise<void> {
     await db.query(`UPDATE ${RECORDS} SET used = ? WHERE key = ?`, now, key).catch(() => {});
 }
 
-/** Removes what was not used for longest; gives how many. */
-async function evict(db: Database, { bytes, age }: Limits): Promise<number> {
+/** Removes what exceeds the limits; gives how many. */
+async function evict(db: Database, limits: Limits): Promise<number> {
   const some = `SELECT key, bytes, made, used FROM ${RECORDS} LIMIT ${MOST_RECORDS}`;
   const [sum] = await db.query(`SELECT sum(bytes) AS bytes, min(used) AS used FROM (${some})`);
-  const oldest = Date.now() - age;
-  let excess = Number(sum?.['bytes']) > bytes ? Number(sum?.['bytes']) - (bytes * 3) / 4 : 0;
-  if (excess === 0 && !(Number(sum?.['used']) < oldest)) return 0;
-  const keys: string[] = [];
-  for (const row of await db.query(`SELECT key, bytes, used FROM (${some}) ORDER BY used, made, key`)) {
-    if (excess <= 0 && Number(row['used']) >= oldest) break;
-    keys.push(String(row['key']));
-    excess -= Number(row['bytes']);
-  }
+  const oldest = Date.now() - limits.age;
+  if (!(Number(sum?.['bytes']) > limits.bytes) && !(Number(sum?.['used']) < oldest)) return 0;
+  const records = (await db.query(some)).map(({ key, bytes, made, used }) => ({
+    key: String(key),
+    bytes: Number(bytes),
+    made: Number(made),
+    used: Number(used),
+  }));
+  const keys = excessOf(records, limits);
   await removeAll(db, keys);
   return keys.length;
 }

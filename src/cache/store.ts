@@ -50,6 +50,8 @@ export interface CacheStore {
   stats(): Promise<StoreStats>;
   /** Removes what exceeds the limits, and gives the disk back what is free; counts what was removed. */
   shrink?(limits: Limits): Promise<number>;
+  /** What the user should hear about this store, once. */
+  takeNotice?(): Diagnostic | undefined;
   /** Frees what the store holds open; harmless when it was never used. */
   close(): Promise<void>;
 }
@@ -60,6 +62,30 @@ export interface Limits {
   bytes: number;
   /** Milliseconds; what was not used for longer goes. */
   age: number;
+}
+
+export const DEFAULT_LIMITS: Limits = { bytes: 256 * 1024 * 1024, age: 90 * 24 * 60 * 60 * 1000 };
+
+/** Bytes of a text that a store of one's own keeps. Only a profile with tens of thousands of warnings comes to more. */
+export const LARGEST_TEXT = 8 * 1024 * 1024;
+
+/** The keys of the records that exceed the limits, those not used for longest first. */
+export function excessOf(
+  records: readonly Pick<StoredRecord, 'key' | 'bytes' | 'made' | 'used'>[],
+  { bytes, age }: Limits,
+): string[] {
+  const total = records.reduce((sum, record) => sum + record.bytes, 0);
+  const oldest = Date.now() - age;
+  let excess = total > bytes ? total - (bytes * 3) / 4 : 0;
+  const keys: string[] = [];
+  for (const record of records.toSorted(
+    (a, b) => a.used - b.used || a.made - b.made || (a.key < b.key ? -1 : 1),
+  )) {
+    if (excess <= 0 && record.used >= oldest) break;
+    keys.push(record.key);
+    excess -= record.bytes;
+  }
+  return keys;
 }
 
 /** All that is needed of a store to read it as a whole. */

@@ -1,8 +1,7 @@
 // The calls that @keyv/sqlite makes of the package sqlite3, over a binding with the API of node:sqlite, for databases
 // that seccompc made. The real sqlite3 has to be compiled where its download fails; "overrides" in package.json puts
 // this into its place. JavaScript, because Node itself loads it from node_modules when the sources are tested.
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { loadBinding } from './binding.js';
 
 /** How long SQLite waits for another process's lock, in milliseconds; below the deadline for an answer. */
 const BUSY_TIMEOUT = 1500;
@@ -133,36 +132,6 @@ function answer(done, work) {
     }
     done(null, value);
   });
-}
-
-/** @returns {typeof import('@photostructure/sqlite')} */
-function loadBinding() {
-  // Node 22 calls its SQLite experimental, in a warning that nobody who compiles a profile can do anything about.
-  const { emitWarning } = process; // oxlint-disable-line typescript/unbound-method -- put back, not called
-  process.emitWarning = () => {};
-  try {
-    return /** @type {any} */ (process.getBuiltinModule('node:sqlite')) ?? loadNative();
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-}
-
-/**
- * For Node 20, which has none: the binary of @photostructure/sqlite, which the build puts into dist/sqlite.
- *
- * @returns {typeof import('@photostructure/sqlite')}
- */
-function loadNative() {
-  const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
-  const name = join(`${process.platform}-${process.arch}`, `@photostructure+sqlite.${libc}.node`);
-  let file = join(import.meta.dirname, '../sqlite', name);
-  if (!existsSync(file)) {
-    const { resolve } = process.getBuiltinModule('node:module').createRequire(import.meta.url);
-    file = join(dirname(resolve('@photostructure/sqlite/package.json')), 'prebuilds', name);
-  }
-  const native = { exports: {} };
-  process.dlopen(native, file);
-  return /** @type {any} */ (native.exports);
 }
 
 export default { Database };
