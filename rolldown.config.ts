@@ -2,33 +2,15 @@
  * The parts of the build that tsc cannot make: the command as CommonJS chunks, each loaded when it is needed, and the
  * store with all that it is made of, so that who installs the package installs (and compiles) none of that.
  */
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { dirname, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { defineConfig } from 'rolldown';
 import type { InputOptions, Plugin } from 'rolldown';
 
 const DIST = join(import.meta.dirname, 'dist');
-// Chunks of an older layout would stay, and be packed.
-rmSync(join(DIST, 'cli'), { recursive: true, force: true });
-
-/** For Node 20, which has no SQLite of its own: N-API binaries, found by src/cache/sqlite3 in dist/sqlite. */
-const nativeSqlite: Plugin = {
-  name: 'native-sqlite',
-  writeBundle() {
-    const require = createRequire(import.meta.url);
-    const found = dirname(require.resolve('@photostructure/sqlite/package.json'));
-    const prebuilds = join(found, 'prebuilds');
-    for (const platform of readdirSync(prebuilds)) {
-      const folder = join(DIST, 'sqlite', platform);
-      mkdirSync(folder, { recursive: true });
-      for (const name of readdirSync(join(prebuilds, platform)))
-        placeFile(join(prebuilds, platform, name), join(folder, name));
-    }
-    placeFile(join(found, 'LICENSE'), join(DIST, 'sqlite', 'LICENSE'));
-  },
-};
+// What an older layout had would stay, and be packed.
+for (const folder of ['cli', 'sqlite']) rmSync(join(DIST, folder), { recursive: true, force: true });
 
 /** The licences of the packages whose code is in the chunks. */
 const licences: Plugin = {
@@ -84,43 +66,6 @@ COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER I
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`,
 };
 
-/** Linked where the file system can: 18 MB that need not be written at every build. */
-function placeFile(from: string, to: string): void {
-  if (existsSync(to)) rmSync(to);
-  try {
-    linkSync(from, to);
-  } catch {
-    copyFileSync(from, to);
-  }
-}
-
-/**
- * The client of Redis hangs some 360 commands on every connection, two thirds of its code; these are what its adapter
- * and src/cache/keyv-redis.ts use, and what it needs to connect.
- */
-const fewCommands: Plugin = {
-  name: 'few-commands',
-  load(id) {
-    if (!/@redis.client.dist.lib.commands.index\.js$/.test(id)) return null;
-    const members = Object.entries(COMMANDS).map(([file, names]) =>
-      names.map((name) => `${name}: require('./${file}').default`).join(', '),
-    );
-    return `exports.__esModule = true; exports.default = { ${members.join(', ')} }; exports.NON_STICKY_COMMANDS = exports.default;`;
-  },
-};
-const COMMANDS = {
-  AUTH: ['AUTH'],
-  CLIENT_SETNAME: ['CLIENT_SETNAME'],
-  DEL: ['del'],
-  EXISTS: ['exists'],
-  GET: ['get'],
-  MGET: ['mGet'],
-  READONLY: ['READONLY'],
-  SCAN: ['scan'],
-  SET: ['set'],
-  UNLINK: ['unlink'],
-};
-
 /** Version and hash of all that the command is made of: what one build keeps in the hot tier is nothing to another. */
 function buildName(): string {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
@@ -157,7 +102,7 @@ export default defineConfig([
       // Names stay, for people who read a stack.
       minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
     },
-    plugins: [licences, fewCommands],
+    plugins: [licences],
   },
   {
     ...common,
@@ -165,6 +110,8 @@ export default defineConfig([
       keyv: 'src/cache/keyv.ts',
       'keyv-redis': 'src/cache/keyv-redis.ts',
       'keyv-postgres': 'src/cache/keyv-postgres.ts',
+      // In one file, because each start of it is waited for.
+      'sqlite-process': 'src/cache/sqlite-process.ts',
     },
     output: {
       dir: 'dist/cache',
@@ -172,6 +119,6 @@ export default defineConfig([
       chunkFileNames: '[name].js',
       codeSplitting: { groups: [{ name: 'keyv-core', test: /node_modules.(keyv|@keyv.serialize)[\\/]/ }] },
     },
-    plugins: [licences, nativeSqlite, fewCommands],
+    plugins: [licences],
   },
 ]);

@@ -296,13 +296,28 @@ const TABLE = {
   },
   CACHE_MODULE_MISSING: {
     severity: 'warning',
-    message: 'there is no cache: the optional package {module} is not installed',
-    hint: 'install it, or go without by --no-cache',
+    message: 'the cache at {location} was not used: this Node has no SQLite',
+    hint: 'use Node 22.13 or newer, or install @photostructure/sqlite beside seccompc',
+  },
+  CACHE_WITHOUT_SQLITE: {
+    severity: 'warning',
+    message: 'this Node has no SQLite, so the cache at {location} keeps a file for each record',
+    hint: 'use Node 22.13 or newer, or install @photostructure/sqlite beside seccompc; this is said once',
   },
   CACHE_FOLDER_UNSAFE: {
     severity: 'warning',
     message: 'the cache is not used, because somebody else could put a filter there: {location}: {reason}',
     hint: 'make it your own with mode 700, or choose another directory with --cache',
+  },
+  CACHE_DATABASE_REFUSED: {
+    severity: 'warning',
+    message: 'the cache at {location} was not used: {reason}',
+    hint: '"seccompc cache clear" makes a new one; choose another by --cache, or go without by --no-cache',
+  },
+  CACHE_DATABASE_FOREIGN: {
+    severity: 'warning',
+    message: 'the cache at {location} was not used: it is a database of another program',
+    hint: 'choose another file by --cache, or go without by --no-cache',
   },
   CACHE_ENTRY_REFUSED: {
     severity: 'warning',

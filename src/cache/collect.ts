@@ -1,9 +1,7 @@
 /** Taking out of a store what is of no use any more. */
 import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
-import { DEFAULT_LIMITS } from './sqlite.ts';
-import type { SqliteStore } from './sqlite.ts';
-import { peek } from './store.ts';
-import type { CacheStore, StoredRecord } from './store.ts';
+import { DEFAULT_LIMITS, excessOf, peek } from './store.ts';
+import type { CacheStore, Limits } from './store.ts';
 import { readAll } from './verify.ts';
 
 /** Who writes an object has not yet written its aliases: such a young one may still get them. Milliseconds. */
@@ -30,35 +28,23 @@ export interface Collected {
 /** Removes what exceeds the bounds, then what leads nowhere and what nothing leads to. */
 export async function collect(store: CacheStore, { bytes, age }: Bounds): Promise<Collected> {
   const most = { bytes: bytes ?? DEFAULT_LIMITS.bytes, age: age ?? DEFAULT_LIMITS.age };
-  const exceeding = canShrink(store)
-    ? await store.shrink(most)
-    : await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity });
+  const exceeding =
+    (await store.shrink?.(most)) ??
+    (await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity }));
   const { dangling, orphans } = await findUseless(store);
   await withDeadline(store.remove([...dangling, ...orphans]), UPKEEP_DEADLINE);
   // Once more, for the disk that this has freed.
-  if (canShrink(store) && dangling.length + orphans.length > 0) await store.shrink(most);
+  if (dangling.length + orphans.length > 0) await store.shrink?.(most);
   return { exceeding, dangling: dangling.length, orphans: orphans.length };
 }
 
-function canShrink(store: CacheStore): store is SqliteStore {
-  return 'shrink' in store;
-}
-
 /** By when they were written: when they were read, not every server notes. */
-async function removeOldest(
-  store: CacheStore,
-  { bytes, age }: { bytes: number; age: number },
-): Promise<number> {
-  const oldestFirst = (await withDeadline(store.list(), UPKEEP_DEADLINE)).toSorted((a, b) => a.made - b.made);
-  const sum = oldestFirst.reduce((total, record) => total + record.bytes, 0);
-  const before = Date.now() - age;
-  let excess = sum > bytes ? sum - (bytes * 3) / 4 : 0;
-  const exceeds = (record: StoredRecord) => {
-    const goes = excess > 0 || record.made < before;
-    if (goes) excess -= record.bytes;
-    return goes;
-  };
-  const keys = oldestFirst.filter(exceeds).map(({ key }) => key);
+async function removeOldest(store: CacheStore, limits: Limits): Promise<number> {
+  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
+  const keys = excessOf(
+    list.map((record) => ({ ...record, used: record.made })),
+    limits,
+  );
   await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
   return keys.length;
 }

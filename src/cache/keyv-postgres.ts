@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { KeyvPostgres } from '@keyv/postgres';
 import { Keyv } from 'keyv';
 import pg from 'pg';
-import type { Connection } from './remote.ts';
+import type { KeyvConnection } from './remote.ts';
 
 const SCHEMA = 'public';
 const TABLE = 'seccompc_cache';
@@ -15,7 +15,7 @@ const CONNECTIONS = 4;
  *
  * @param time milliseconds in which each has to come about
  */
-export function postgresConnection(address: string, time: number): Connection {
+export function postgresConnection(address: string, time: number): KeyvConnection {
   const sockets = new Set<Socket>();
   const pool = new pg.Pool({
     connectionString: address,

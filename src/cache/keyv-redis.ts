@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import KeyvRedis, { createClient } from '@keyv/redis';
 import { Keyv } from 'keyv';
-import type { Connection } from './remote.ts';
+import type { KeyvConnection } from './remote.ts';
 
 /** Where a server is and how it lets us in. */
 export interface RedisServer {
@@ -23,7 +23,7 @@ const PAGE = 5000;
  *
  * @param time milliseconds in which it has to come about
  */
-export function redisConnection(server: RedisServer, time: number): Connection {
+export function redisConnection(server: RedisServer, time: number): KeyvConnection {
   const client = clientOf(server, time);
   // What it emits it also rejects with.
   client.on('error', () => {});

@@ -1,17 +1,22 @@
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { diagnostic, fail } from '../errors.ts';
 import type { Cache } from './compile-cached.ts';
 import { defaultCacheFolder } from './folder.ts';
+import { filesStore } from './files.ts';
 import { schemeOf } from './location.ts';
 import { postgresStore } from './postgres.ts';
 import { redisStore } from './redis.ts';
 import type { Keys } from './signature.ts';
+import { sqliteStoreApart } from './sqlite-apart.ts';
 import { sqliteStore } from './sqlite.ts';
+import { hasSqlite } from './sqlite3/binding.js';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 import { closeStore } from './tiers.ts';
 
 const DATABASE_FILE = 'cache.sqlite';
+/** For a Node without SQLite. */
+const RECORDS_FOLDER = 'records';
 
 const SERVERS: Record<string, (address: string) => CacheStore> = {
   redis: redisStore,
@@ -49,18 +54,40 @@ export async function closeCache({ stores }: Cache): Promise<void> {
 /**
  * The store at a location: a folder, `sqlite:FILE`, a server, or, without one, the user's cache folder. Nothing is opened
  * or created yet.
- * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a home
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a home, and for
+ *   `sqlite:FILE` where there is no SQLite
  */
 export function openStore(location?: string): CacheStore {
-  if (location === undefined) return sqliteStore(join(ownFolder(), DATABASE_FILE));
+  return openWith(location, (file) => (isOwn(file) ? sqliteStore(file) : sqliteStoreApart(file)));
+}
+
+/** The same for work whose time does not matter: every SQLite file is asked by a process of its own. */
+export function openStoreApart(location?: string): CacheStore {
+  return openWith(location, sqliteStoreApart);
+}
+
+function openWith(location: string | undefined, openFile: (file: string) => CacheStore): CacheStore {
+  const openFolder = (folder: string) =>
+    hasSqlite() ? openFile(join(folder, DATABASE_FILE)) : filesStore(join(folder, RECORDS_FOLDER));
+  if (location === undefined) return openFolder(ownFolder());
   if (location === '') fail('CACHE_SCHEME_UNKNOWN', { location });
   const scheme = schemeOf(location);
-  if (scheme === undefined) return sqliteStore(join(resolve(location), DATABASE_FILE));
+  if (scheme === undefined) return openFolder(resolve(location));
   const openServer = SERVERS[scheme];
   if (openServer !== undefined) return openServer(location);
   const file = location.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '');
   if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });
-  return sqliteStore(resolve(file));
+  if (!hasSqlite()) throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { location }));
+  return openFile(resolve(file));
+}
+
+/** Whether a file is in the user's own cache folder, where nothing comes from anybody else. */
+function isOwn(file: string): boolean {
+  try {
+    return dirname(file) === defaultCacheFolder();
+  } catch {
+    return false;
+  }
 }
 
 function ownFolder(): string {

@@ -1,6 +1,5 @@
-import { diagnostic } from '../errors.ts';
-import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore } from './remote.ts';
-import { CacheFault } from './store.ts';
+import { keyvStore } from './keyv-store.ts';
+import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore, SERVER_HINT } from './remote.ts';
 import type { CacheStore } from './store.ts';
 
 const SCHEMES = new Set(['postgres:', 'postgresql:']);
@@ -20,7 +19,14 @@ export function postgresStore(address: string): CacheStore {
   return remoteStore({
     tier: 'postgres',
     location,
-    make: async () => (await loadClient()).postgresConnection(url.href, CONNECT_TIME),
+    shared: true,
+    make: async () => {
+      // Only a cache like this pays for loading the client.
+      const { postgresConnection } = await import('./keyv-postgres.ts');
+      const connection = postgresConnection(url.href, CONNECT_TIME);
+      return { connection, store: keyvStore({ tier: 'postgres', location, keyv: connection.keyv }) };
+    },
+    hint: SERVER_HINT,
   });
 }
 
@@ -31,13 +37,4 @@ const UNVERIFIED = new Set<unknown>(['prefer', 'require', 'verify-ca']);
 function askForVerification({ searchParams }: URL): void {
   if (searchParams.has('uselibpqcompat')) return;
   if (UNVERIFIED.has(searchParams.get('sslmode'))) searchParams.set('sslmode', 'verify-full');
-}
-
-/** Only who has such a store pays for loading it. */
-async function loadClient() {
-  try {
-    return await import('./keyv-postgres.ts');
-  } catch (cause) {
-    throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { module: '@keyv/postgres' }), cause);
-  }
 }

@@ -1,7 +1,6 @@
-import { diagnostic } from '../errors.ts';
 import type { RedisServer } from './keyv-redis.ts';
-import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore } from './remote.ts';
-import { CacheFault } from './store.ts';
+import { keyvStore } from './keyv-store.ts';
+import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore, SERVER_HINT } from './remote.ts';
 import type { CacheStore } from './store.ts';
 
 const SCHEMES: Record<string, { tls: boolean }> = {
@@ -23,7 +22,14 @@ export function redisStore(address: string): CacheStore {
   return remoteStore({
     tier: 'redis',
     location,
-    make: async () => (await loadClient()).redisConnection(server, CONNECT_TIME),
+    shared: true,
+    make: async () => {
+      // Only a cache like this pays for loading the client.
+      const { redisConnection } = await import('./keyv-redis.ts');
+      const connection = redisConnection(server, CONNECT_TIME);
+      return { connection, store: keyvStore({ tier: 'redis', location, keyv: connection.keyv }) };
+    },
+    hint: SERVER_HINT,
   });
 }
 
@@ -58,14 +64,5 @@ function decoded(text: string): string | undefined {
     return decodeURIComponent(text);
   } catch {
     return undefined;
-  }
-}
-
-/** Only who has such a store pays for loading it. */
-async function loadClient() {
-  try {
-    return await import('./keyv-redis.ts');
-  } catch (cause) {
-    throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { module: '@keyv/redis' }), cause);
   }
 }

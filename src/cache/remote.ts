@@ -1,6 +1,5 @@
 import { diagnostic, fail } from '../errors.ts';
 import { DeadlinePassed, withDeadline } from './deadline.ts';
-import { keyvStore } from './keyv-store.ts';
 import type { KeyvLike } from './keyv-store.ts';
 import { CacheFault, peek } from './store.ts';
 import type { CacheStore } from './store.ts';
@@ -17,11 +16,10 @@ export const SWEEP_TIME = 30_000;
 /** How long a server may take to hear our farewell. */
 const FAREWELL_TIME = 200;
 
-/** A connection to a server, as the modules with the clients make it. They have no deadlines: those are kept here. */
+/** A connection to what keeps the records. It has no deadlines: those are kept here. */
 export interface Connection {
   /** Resolves when the server has let us in. */
   connect: () => Promise<void>;
-  keyv: (namespace: string) => KeyvLike;
   /** Whether asking it again can work. */
   alive: () => boolean;
   /** Says goodbye, where the server wants it. */
@@ -30,41 +28,60 @@ export interface Connection {
   destroy: () => void;
 }
 
-interface Remote {
+/** One to a server, as the modules with the clients make it. */
+export interface KeyvConnection extends Connection {
+  keyv: (namespace: string) => KeyvLike;
+}
+
+/** In milliseconds. */
+export interface Times {
+  /** What one record may take; {@link ANSWER_TIME} unless given. */
+  answerTime: number;
+  /** What going through all records may take; {@link SWEEP_TIME} unless given. */
+  sweepTime: number;
+}
+
+interface Remote extends Partial<Times> {
   tier: string;
   location: string;
-  /** A connection that is not connected yet. */
-  make: () => Promise<Connection>;
+  /** Whether others than this user can write to it. */
+  shared: boolean;
+  /** A connection that is not connected yet, and what is asked by way of it. */
+  make: () => Promise<{ connection: Connection; store: Asked }>;
+  /** What helps when it cannot be used, if it is not what helps with a file. */
+  hint?: string;
 }
+
+type Asked = Omit<CacheStore, 'tier' | 'location' | 'shared' | 'close'>;
 
 interface Opened {
   connection: Connection;
-  store: CacheStore;
+  store: Asked;
   /** Rejects what is still waited for; a client forgets some of it when it is closed. */
   waiting: Set<(cause: Error) => void>;
 }
 
 /**
- * Records on a server. It is connected to when it is first asked, and again when it is asked after a connection broke or
+ * Records outside this process. What keeps them is connected to when it is first asked, and again when it is asked after a connection broke or
  * an answer did not come: never in between, so nothing keeps a process that is done. Every method rejects within
- * CONNECT_TIME and ANSWER_TIME, or SWEEP_TIME for `list`, `stats`, `clear` and `remove`.
+ * CONNECT_TIME and the time for an answer, or SWEEP_TIME for `list`, `stats`, `clear`, `remove` and `shrink`.
  */
-export function remoteStore({ tier, location, make }: Remote): CacheStore {
+export function remoteStore(remote: Remote): CacheStore {
+  const { tier, location, shared, make, answerTime = ANSWER_TIME, sweepTime = SWEEP_TIME, hint } = remote;
   let opening: Promise<Opened> | undefined;
 
   async function open(): Promise<Opened> {
-    const connection = await make();
+    const { connection, store } = await make();
     try {
       await withDeadline(connection.connect(), CONNECT_TIME);
     } catch (cause) {
       connection.destroy();
       throw cause;
     }
-    const store = keyvStore({ tier, location, keyv: connection.keyv });
     return { connection, store, waiting: new Set() };
   }
 
-  async function ask<T>(time: number, work: (store: CacheStore) => Promise<T>): Promise<T> {
+  async function ask<T>(time: number, work: (store: Asked) => Promise<T>): Promise<T> {
     const mine = (opening ??= open());
     let opened: Opened | undefined;
     try {
@@ -76,7 +93,7 @@ export function remoteStore({ tier, location, make }: Remote): CacheStore {
         if (opening === mine) opening = undefined;
         if (opened !== undefined) leave(opened);
       }
-      throw unavailable(location, cause);
+      throw unavailable(location, hint, cause);
     }
   }
 
@@ -89,14 +106,16 @@ export function remoteStore({ tier, location, make }: Remote): CacheStore {
   return {
     tier,
     location,
-    shared: true,
-    get: (key) => ask(ANSWER_TIME, (store) => store.get(key)),
-    peek: (key) => ask(ANSWER_TIME, (store) => peek(store, key)),
-    set: (key, text, info) => ask(ANSWER_TIME, (store) => store.set(key, text, info)),
-    remove: (keys) => ask(SWEEP_TIME, (store) => store.remove(keys)),
-    list: () => ask(SWEEP_TIME, (store) => store.list()),
-    clear: () => ask(SWEEP_TIME, (store) => store.clear()),
-    stats: () => ask(SWEEP_TIME, (store) => store.stats()),
+    shared,
+    get: (key) => ask(answerTime, (store) => store.get(key)),
+    peek: (key) => ask(answerTime, (store) => peek(store, key)),
+    set: (key, text, info) => ask(answerTime, (store) => store.set(key, text, info)),
+    remove: (keys) => ask(sweepTime, (store) => store.remove(keys)),
+    list: () => ask(sweepTime, (store) => store.list()),
+    clear: () => ask(sweepTime, (store) => store.clear()),
+    stats: () => ask(sweepTime, (store) => store.stats()),
+    // What is on a server is not only ours to remove.
+    ...(shared ? {} : { shrink: (limits) => ask(sweepTime, async (store) => store.shrink?.(limits) ?? 0) }),
     async close() {
       const opened = await take()?.catch(() => undefined);
       if (opened === undefined) return;
@@ -106,10 +125,7 @@ export function remoteStore({ tier, location, make }: Remote): CacheStore {
   };
 }
 
-async function unlessLeft<T>(
-  { store, waiting }: Opened,
-  work: (store: CacheStore) => Promise<T>,
-): Promise<T> {
+async function unlessLeft<T>({ store, waiting }: Opened, work: (store: Asked) => Promise<T>): Promise<T> {
   let stop!: (cause: Error) => void;
   const left = new Promise<never>((_, reject) => (stop = reject));
   waiting.add(stop);
@@ -125,12 +141,16 @@ function leave({ connection, waiting }: Opened): void {
   for (const stop of waiting) stop(new Error('its connection was closed'));
 }
 
-/** What helps with a file does not help with a server. */
-const HINT = 'the result is right, only slower; look after the server, or go without by another --cache';
+export const SERVER_HINT =
+  'the result is right, only slower; look after the server, or go without by another --cache';
 
-function unavailable(location: string, cause: unknown): CacheFault {
+function unavailable(location: string, hint: string | undefined, cause: unknown): CacheFault {
   if (cause instanceof CacheFault) return cause;
-  const found = diagnostic('CACHE_UNAVAILABLE', { location, reason: reasonOf(cause) }, { hint: HINT });
+  const found = diagnostic(
+    'CACHE_UNAVAILABLE',
+    { location, reason: reasonOf(cause) },
+    hint === undefined ? {} : { hint },
+  );
   return new CacheFault(found, cause);
 }
 

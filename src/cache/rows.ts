@@ -23,9 +23,9 @@ export function writeRow(row: Row): string {
   return JSON.stringify(row);
 }
 
-/** The row that {@link writeRow} wrote; undefined for anything else. */
-export function readRow(text: unknown): Row | undefined {
-  const row = membersOf(parseJson(text));
+/** The row that {@link writeRow} wrote, also as an object; undefined for anything else. */
+export function readRow(written: unknown): Row | undefined {
+  const row = membersOf(typeof written === 'string' ? parseJson(written) : written);
   const [kind, label, bytes, made, used] = ['kind', 'label', 'bytes', 'made', 'used'].map((n) => row?.get(n));
   if ((kind !== 'alias' && kind !== 'object') || typeof label !== 'string') return undefined;
   if (!isCount(bytes) || !isCount(made) || !isCount(used)) return undefined;
@@ -36,9 +36,9 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-function parseJson(text: unknown): unknown {
+function parseJson(text: string): unknown {
   try {
-    return typeof text === 'string' ? JSON.parse(text) : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

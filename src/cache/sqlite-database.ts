@@ -1,31 +1,32 @@
+import { closeSync, fstatSync, readSync, statSync } from 'node:fs';
 import { diagnostic } from '../errors.ts';
+import { errorCode } from '../fs/system-reason.ts';
+import { openTrusted } from '../fs/trust.ts';
 import { privateDatabaseFile } from './folder.ts';
 import { CacheFault } from './store.ts';
 
-/** How long SQLite waits for another process's lock, in milliseconds; below the deadline for an answer. */
-const BUSY_TIMEOUT = 1500;
-/** Processes that create one database at the same moment can be told "locked" at once, without that wait. */
+/** Processes that create one database at the same moment can be told "locked" at once, without waiting. */
 const OPEN_ATTEMPTS = 5;
 const OPEN_PAUSE = 50;
 
-/** Keyv's own table: the texts. */
+/** Keyv's own table: the texts. Both tables are created by sqlite3/index.js. */
 export const TEXTS = 'filters';
 export const NAMESPACE = 'seccompc';
 /** What is known of each text. A row is written after its text and removed before it: what is listed is there. */
 export const RECORDS = 'records';
-const CREATE_RECORDS = `CREATE TABLE IF NOT EXISTS ${RECORDS} (
-  key TEXT PRIMARY KEY, kind TEXT NOT NULL, label TEXT NOT NULL, bytes INTEGER NOT NULL,
-  made INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID`;
+
+/** Bytes of a database, and of its log. A store keeps 256 MiB of texts, so a larger file is not one of ours. */
+const LARGEST_DATABASE = 1024 ** 3;
 
 /** By column. */
-export type Row = Record<string, unknown>;
+export type Columns = Record<string, unknown>;
 
 /** An open database: Keyv for the texts, and its adapter for the statements Keyv has no word for. */
 export interface Database {
   get(key: string): Promise<unknown>;
   set(key: string, text: string): Promise<unknown>;
   clear(): Promise<void>;
-  query(statement: string, ...values: (string | number)[]): Promise<Row[]>;
+  query(statement: string, ...values: (string | number)[]): Promise<Columns[]>;
   close(): Promise<void>;
 }
 
@@ -36,46 +37,81 @@ export async function tune(db: Database): Promise<void> {
   await db.query('PRAGMA journal_mode = WAL').catch(() => {});
 }
 
+/**
+ * Opens a database, and creates it if it is missing.
+ * @throws CacheFault for a file that others could have changed, or that is not a database of seccompc
+ */
 export async function openDatabase(file: string): Promise<Database> {
   const path = privateDatabaseFile(file);
+  refuseStrangeFiles(path);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await connect(path);
     } catch (cause) {
-      if (attempt === OPEN_ATTEMPTS || !String(cause).includes('SQLITE_BUSY')) throw cause;
+      if (isRefusedSchema(cause)) refuseSchema(file, cause);
+      if (attempt === OPEN_ATTEMPTS || !/SQLITE_BUSY|is locked/.test(String(cause))) throw cause;
       await new Promise((resolve) => setTimeout(resolve, OPEN_PAUSE * attempt));
     }
   }
 }
 
+/** SQLite deletes the file that a journal of several databases names. seccompc never leaves one behind. */
+function refuseStrangeFiles(file: string): void {
+  const sizes = ['', '-wal'].map((suffix) => statSync(file + suffix, { throwIfNoEntry: false })?.size ?? 0);
+  if (sizes.some((size) => size > LARGEST_DATABASE))
+    refuse(file, `it is larger than ${LARGEST_DATABASE / 1024 ** 2} MiB`);
+  if (namesAnotherJournal(`${file}-journal`)) refuse(file, 'its journal names another file');
+}
+
+/** The end of a rollback journal that belongs to a transaction over several files (sqlite.org/fileformat2.html, 3.0). */
+const JOURNAL_MAGIC = 'd9d505f920a163d7';
+
+function namesAnotherJournal(journal: string): boolean {
+  let fd: number;
+  try {
+    fd = openTrusted(journal);
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return false;
+    throw cause;
+  }
+  try {
+    const end = Buffer.alloc(JOURNAL_MAGIC.length / 2);
+    // A journal of one header alone begins with the same bytes, and is longer than them.
+    readSync(fd, end, 0, end.length, Math.max(fstatSync(fd).size - end.length, 0));
+    return end.toString('hex') === JOURNAL_MAGIC;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isRefusedSchema(cause: unknown): cause is Error & { isOurs: boolean } {
+  return cause instanceof Error && cause.name === 'SchemaRefused';
+}
+
+function refuseSchema(location: string, cause: Error & { isOurs: boolean }): never {
+  if (cause.isOurs) refuse(location, cause.message);
+  throw new CacheFault(diagnostic('CACHE_DATABASE_FOREIGN', { location }), cause);
+}
+
+function refuse(location: string, reason: string): never {
+  throw new CacheFault(diagnostic('CACHE_DATABASE_REFUSED', { location, reason }));
+}
+
 async function connect(file: string): Promise<Database> {
-  const { Keyv, KeyvSqlite } = await loadModules();
-  const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, table: TEXTS, busyTimeout: BUSY_TIMEOUT });
+  // Only a cache that is asked pays for loading it.
+  const { Keyv, KeyvSqlite } = await import('./keyv.ts');
+  const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, table: TEXTS });
   // Both emit what they also reject with; without a listener the process would end.
   adapter.on('error', () => {});
   const keyv = new Keyv({ store: adapter, namespace: NAMESPACE, throwOnErrors: true });
   keyv.on('error', () => {});
-  const db: Database = {
+  // Rejects if the database could not be opened.
+  await adapter.query('SELECT 1');
+  return {
     get: (key) => keyv.get(key),
     set: (key, text) => keyv.set(key, text),
     clear: () => keyv.clear(),
     query: (statement, ...values) => adapter.query(statement, ...values),
     close: () => adapter.close(),
   };
-  try {
-    await db.query(CREATE_RECORDS);
-  } catch (cause) {
-    await db.close().catch(() => {});
-    throw cause;
-  }
-  return db;
-}
-
-/** Only who has a cache pays for loading it. */
-async function loadModules() {
-  try {
-    return await import('./keyv.ts');
-  } catch (cause) {
-    throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { module: '@keyv/sqlite' }), cause);
-  }
 }

@@ -1,28 +1,26 @@
 import { rmSync } from 'node:fs';
 import { NAMESPACE, openDatabase, RECORDS, TEXTS, tune } from './sqlite-database.ts';
-import type { Database, Row } from './sqlite-database.ts';
-import { CacheFault } from './store.ts';
-import type { CacheStore, RecordKind, StoredRecord } from './store.ts';
+import type { Database } from './sqlite-database.ts';
+import { membersOf } from './members.ts';
+import { readRow } from './rows.ts';
+import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
+import type { CacheStore, Limits, RecordKind, StoredRecord } from './store.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 
-/** What a store keeps of its own accord. */
-export interface Limits {
-  /** Bytes of all texts; of more, those go that were not used for longest, until three quarters are left. */
-  bytes: number;
-  /** Milliseconds; what was not used for longer goes. */
-  age: number;
-}
+/** Bytes of a text as Keyv writes it, with quotes escaped. */
+const LARGEST_VALUE = 4 * LARGEST_TEXT;
+/** A list is read and checked in pages of this many records, up to this many in all. */
+const PAGE = 10_000;
+const MOST_RECORDS = 1_000_000;
 
-export const DEFAULT_LIMITS: Limits = { bytes: 256 * 1024 * 1024, age: 90 * DAY };
+/** A store in one SQLite file, which can free what it does not need. */
+export type SqliteStore = CacheStore & Required<Pick<CacheStore, 'peek' | 'shrink'>>;
 
-/** A store in one SQLite file. */
-export interface SqliteStore extends CacheStore {
-  /** Removes what exceeds the limits, and gives the disk back what is free; counts what was removed. */
-  shrink(limits: Limits): Promise<number>;
-}
-
-/** Records in one SQLite file, by Keyv and @keyv/sqlite. It is opened when it is first asked. */
+/**
+ * Records in one SQLite file, by Keyv and @keyv/sqlite. It is opened when it is first asked. SQLite works in the calling
+ * thread, where nothing can stop it: a file that others could have made is for {@link sqliteStoreApart}.
+ */
 export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): SqliteStore {
   let opened: Promise<Database> | undefined;
   let tuned = false;
@@ -33,14 +31,16 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
     shared: false,
     async get(key) {
       const db = await database();
-      const text = textOf(await db.get(key));
+      const text = await readText(db, key);
       if (text !== undefined) await markUsed(db, key);
       return text;
     },
     async peek(key) {
-      return textOf(await (await database()).get(key));
+      return readText(await database(), key);
     },
     async set(key, text, { kind, label }) {
+      const bytes = Buffer.byteLength(text);
+      if (bytes > LARGEST_TEXT) return;
       const db = await database();
       if (!tuned) await tune(db);
       tuned = true;
@@ -51,7 +51,7 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
         key,
         kind,
         label,
-        Buffer.byteLength(text),
+        bytes,
         now,
         now,
       );
@@ -61,8 +61,7 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
       await removeAll(await database(), keys);
     },
     async list() {
-      const [row] = await (await database()).query(LIST);
-      return JSON.parse(String(row?.['list'])) as StoredRecord[];
+      return listAll(await database());
     },
     async clear() {
       try {
@@ -71,7 +70,7 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
         await db.query(`DELETE FROM ${RECORDS}`);
         await db.query('VACUUM');
       } catch (cause) {
-        if (cause instanceof CacheFault) throw cause;
+        if (cause instanceof CacheFault && cause.diagnostic.code !== 'CACHE_DATABASE_REFUSED') throw cause;
         await startAnew();
       }
     },
@@ -113,14 +112,45 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
   }
 }
 
-/** As one text: six values of each row, one by one, would take the binding of Node 20 several times as long. */
-const LIST = `SELECT json_group_array(json_object(
-    'key', key, 'kind', kind, 'label', label, 'bytes', bytes, 'made', made, 'used', used)) AS list
-  FROM (SELECT * FROM ${RECORDS} ORDER BY key)`;
+/** Bytes of all columns of a record together: a key, a label of 200 characters, three numbers. */
+const LARGEST_ROW = 2000;
 
-/** What is there and is no text is worth a word: the empty text is refused like any damage. */
-function textOf(value: unknown): string | undefined {
-  return value === undefined || typeof value === 'string' ? value : '';
+/** As one text: six values of each row, one by one, would take the binding of Node 20 several times as long. */
+const LIST = `SELECT json_group_array(CASE
+    WHEN octet_length(key) + octet_length(kind) + octet_length(label) + octet_length(bytes)
+      + octet_length(made) + octet_length(used) <= ${LARGEST_ROW}
+    THEN json_object('key', key, 'kind', kind, 'label', label, 'bytes', bytes, 'made', made, 'used', used) END) AS list
+  FROM (SELECT * FROM ${RECORDS} WHERE key > ? ORDER BY key LIMIT ${PAGE})`;
+
+/** Each page begins after the last key of the one before, so a damaged tree that leads in a circle is found. */
+async function listAll(db: Database): Promise<StoredRecord[]> {
+  const all: StoredRecord[] = [];
+  let page: unknown[];
+  do {
+    const [columns] = await db.query(LIST, all.at(-1)?.key ?? '');
+    page = JSON.parse(String(columns?.['list'])) as unknown[];
+    for (const found of page) {
+      const row = readRow(found);
+      const key = membersOf(found)?.get('key');
+      if (row === undefined || typeof key !== 'string' || key <= (all.at(-1)?.key ?? ''))
+        throw new Error('its list of records is damaged');
+      all.push({ key, ...row });
+    }
+    if (all.length > MOST_RECORDS) throw new Error(`it has more than ${MOST_RECORDS} records`);
+  } while (page.length === PAGE);
+  return all;
+}
+
+/** What is there but not a text, or far too long, is an empty text, which is refused like any damage. */
+async function readText(db: Database, key: string): Promise<string | undefined> {
+  const [found] = await db.query(
+    `SELECT octet_length(value) AS bytes FROM ${TEXTS} WHERE key = ?`,
+    PREFIX + key,
+  );
+  if (found === undefined) return undefined;
+  if (Number(found['bytes']) > LARGEST_VALUE) return '';
+  const text = await db.get(key);
+  return text === undefined || typeof text === 'string' ? text : '';
 }
 
 /** Once a day is enough to tell what is used, and most reads then write nothing. A cache on a full disk still answers. */
@@ -131,25 +161,26 @@ async function markUsed(db: Database, key: string): Promise<void> {
     await db.query(`UPDATE ${RECORDS} SET used = ? WHERE key = ?`, now, key).catch(() => {});
 }
 
-/** Removes what was not used for longest; gives how many. */
-async function evict(db: Database, { bytes, age }: Limits): Promise<number> {
-  const [sum] = await db.query(`SELECT sum(bytes) AS bytes, min(used) AS used FROM ${RECORDS}`);
-  const oldest = Date.now() - age;
-  let excess = Number(sum?.['bytes']) > bytes ? Number(sum?.['bytes']) - (bytes * 3) / 4 : 0;
-  if (excess === 0 && !(Number(sum?.['used']) < oldest)) return 0;
-  const keys: string[] = [];
-  for (const row of await db.query(`SELECT key, bytes, used FROM ${RECORDS} ORDER BY used, made, key`)) {
-    if (excess <= 0 && Number(row['used']) >= oldest) break;
-    keys.push(String(row['key']));
-    excess -= Number(row['bytes']);
-  }
+/** Removes what exceeds the limits; gives how many. */
+async function evict(db: Database, limits: Limits): Promise<number> {
+  const some = `SELECT key, bytes, made, used FROM ${RECORDS} LIMIT ${MOST_RECORDS}`;
+  const [sum] = await db.query(`SELECT sum(bytes) AS bytes, min(used) AS used FROM (${some})`);
+  const oldest = Date.now() - limits.age;
+  if (!(Number(sum?.['bytes']) > limits.bytes) && !(Number(sum?.['used']) < oldest)) return 0;
+  const records = (await db.query(some)).map(({ key, bytes, made, used }) => ({
+    key: String(key),
+    bytes: Number(bytes),
+    made: Number(made),
+    used: Number(used),
+  }));
+  const keys = excessOf(records, limits);
   await removeAll(db, keys);
   return keys.length;
 }
 
 /** Texts of which no row tells, another version's or of interrupted writes, and rows without a text. */
 async function removeStrays(db: Database): Promise<number> {
-  const rows: Row[] = await db.query(
+  const rows = await db.query(
     `SELECT substr(key, ${PREFIX.length + 1}) AS key FROM ${TEXTS}
       WHERE key NOT IN (SELECT '${PREFIX}' || key FROM ${RECORDS})
     UNION SELECT key FROM ${RECORDS} WHERE '${PREFIX}' || key NOT IN (SELECT key FROM ${TEXTS})`,

@@ -48,15 +48,51 @@ export interface CacheStore {
   /** Removes every record; repairs a store that can no longer be read, by starting a new one. */
   clear(): Promise<void>;
   stats(): Promise<StoreStats>;
+  /** Removes what exceeds the limits, and gives the disk back what is free; counts what was removed. */
+  shrink?(limits: Limits): Promise<number>;
+  /** What the user should hear about this store, once. */
+  takeNotice?(): Diagnostic | undefined;
   /** Frees what the store holds open; harmless when it was never used. */
   close(): Promise<void>;
+}
+
+/** What a store may hold. */
+export interface Limits {
+  /** Bytes of all texts; of more, those go that were not used for longest, until three quarters are left. */
+  bytes: number;
+  /** Milliseconds; what was not used for longer goes. */
+  age: number;
+}
+
+export const DEFAULT_LIMITS: Limits = { bytes: 256 * 1024 * 1024, age: 90 * 24 * 60 * 60 * 1000 };
+
+/** Bytes of a text that a store of one's own keeps. Only a profile with tens of thousands of warnings comes to more. */
+export const LARGEST_TEXT = 8 * 1024 * 1024;
+
+/** The keys of the records that exceed the limits, those not used for longest first. */
+export function excessOf(
+  records: readonly Pick<StoredRecord, 'key' | 'bytes' | 'made' | 'used'>[],
+  { bytes, age }: Limits,
+): string[] {
+  const total = records.reduce((sum, record) => sum + record.bytes, 0);
+  const oldest = Date.now() - age;
+  let excess = total > bytes ? total - (bytes * 3) / 4 : 0;
+  const keys: string[] = [];
+  for (const record of records.toSorted(
+    (a, b) => a.used - b.used || a.made - b.made || (a.key < b.key ? -1 : 1),
+  )) {
+    if (excess <= 0 && record.used >= oldest) break;
+    keys.push(record.key);
+    excess -= record.bytes;
+  }
+  return keys;
 }
 
 /** All that is needed of a store to read it as a whole. */
 export type Source = Pick<CacheStore, 'list' | 'get' | 'peek'>;
 
 /** The text under a key, without counting as use where the store can tell that. */
-export function peek(store: Source, key: string): Promise<string | undefined> {
+export function peek(store: Pick<CacheStore, 'get' | 'peek'>, key: string): Promise<string | undefined> {
   return store.peek === undefined ? store.get(key) : store.peek(key);
 }
 

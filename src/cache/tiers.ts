@@ -60,7 +60,10 @@ export class Tiers {
 
   async #ask<T>(store: CacheStore, work: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await withDeadline(work(), this.#deadline);
+      const found = await withDeadline(work(), this.#deadline);
+      const notice = store.takeNotice?.();
+      if (notice !== undefined) this.warnings.push(notice);
+      return found;
     } catch (cause) {
       this.#stores = this.#stores.filter((other) => other !== store);
       this.warnings.push(faultOf(cause, store));

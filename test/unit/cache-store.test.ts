@@ -61,7 +61,7 @@ describeStore('the SQLite store, as every store,', {
   place: () => {
     const own = mkdtempSync(join(tmpdir(), 'seccompc-cache-'));
     return {
-      open: () => openStore(own),
+      open: () => sqliteStore(join(own, 'cache.sqlite')),
       end: () => rmSync(own, { recursive: true, force: true }),
     };
   },

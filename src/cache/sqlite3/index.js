@@ -1,29 +1,53 @@
-// The four calls that @keyv/sqlite makes of the package sqlite3, over a binding with the API of node:sqlite. The real
-// sqlite3 has to be compiled where its download fails; "overrides" in package.json puts this into its place.
-// JavaScript, because Node itself loads it from node_modules when the sources are tested.
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+// The calls that @keyv/sqlite makes of the package sqlite3, over a binding with the API of node:sqlite, for databases
+// that seccompc made. The real sqlite3 has to be compiled where its download fails; "overrides" in package.json puts
+// this into its place. JavaScript, because Node itself loads it from node_modules when the sources are tested.
+import { loadBinding } from './binding.js';
+
+/** How long SQLite waits for another process's lock, in milliseconds; below the deadline for an answer. */
+const BUSY_TIMEOUT = 1500;
+
+/** What stands in the schema of a database that seccompc made, and how it comes there. */
+const TABLES = [
+  // Word for word what @keyv/sqlite would create.
+  'CREATE TABLE filters(key VARCHAR(255) PRIMARY KEY, value TEXT )',
+  `CREATE TABLE records (
+  key TEXT PRIMARY KEY, kind TEXT NOT NULL, label TEXT NOT NULL, bytes INTEGER NOT NULL,
+  made INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID`,
+];
+const SCHEMA = [
+  ['index', 'sqlite_autoindex_filters_1', 'filters', null],
+  ['table', 'filters', 'filters', TABLES[0]],
+  ['table', 'records', 'records', TABLES[1]],
+].map((row) => JSON.stringify(row));
+
+/** A file can come from somebody else: nothing in its schema runs, and a damaged page is an error. */
+const SETTINGS = `PRAGMA busy_timeout = ${BUSY_TIMEOUT};
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+PRAGMA mmap_size = 0`;
+
+/** A database whose schema is not exactly the one that seccompc makes. */
+export class SchemaRefused extends Error {
+  /** @param {boolean} isOurs whether it is a database of seccompc that was changed */
+  constructor(isOurs) {
+    super('its schema is not the one that seccompc makes');
+    this.name = 'SchemaRefused';
+    this.isOurs = isOurs;
+  }
+}
 
 /** A database that answers to callbacks, as sqlite3 does. */
-class Database {
+export class Database {
   /** @type {import('@photostructure/sqlite').DatabaseSyncInstance | undefined} */
   #database;
   #changed = false;
 
   /**
    * @param {string} file
-   * @param {(error: unknown) => void} opened
+   * @param {(error: unknown) => void} opened called with {@link SchemaRefused} for a database of another schema
    */
   constructor(file, opened) {
-    answer(opened, () => void (this.#database = new (loadBinding().DatabaseSync)(file)));
-  }
-
-  /**
-   * @param {'busyTimeout'} _option the only one that is asked for
-   * @param {number} milliseconds
-   */
-  configure(_option, milliseconds) {
-    this.#database?.exec(`PRAGMA busy_timeout = ${milliseconds}`);
+    answer(opened, () => void (this.#database = openOwn(file)));
   }
 
   /**
@@ -47,6 +71,51 @@ class Database {
 }
 
 /**
+ * Opens a database and creates its tables if it is empty.
+ *
+ * @param {string} file
+ */
+function openOwn(file) {
+  const database = new (loadBinding().DatabaseSync)(file);
+  try {
+    // Not every binding has it, and the pragmas alone are enough for a schema like ours.
+    database.enableDefensive?.(true);
+    database.exec(SETTINGS);
+    if (readSchema(database).length < SCHEMA.length) createTables(database);
+    if (readSchema(database).join() !== SCHEMA.join()) throw new SchemaRefused(true);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * The rows of the schema, all of which are rows of ours, in our order.
+ *
+ * @param {import('@photostructure/sqlite').DatabaseSyncInstance} database
+ * @returns {string[]}
+ */
+function readSchema(database) {
+  const limit = SCHEMA.length + 1;
+  const rows = database.prepare(`SELECT type, name, tbl_name, sql FROM sqlite_schema LIMIT ${limit}`).all();
+  const schema = rows.map(({ type, name, tbl_name: table, sql }) => JSON.stringify([type, name, table, sql]));
+  if (schema.some((row) => !SCHEMA.includes(row)))
+    throw new SchemaRefused(rows.some(({ tbl_name: table }) => table === 'filters' || table === 'records'));
+  return schema.toSorted();
+}
+
+/**
+ * In one step, so that no other process sees one table without the other.
+ *
+ * @param {import('@photostructure/sqlite').DatabaseSyncInstance} database
+ */
+function createTables(database) {
+  const statements = TABLES.map((table) => table.replace('TABLE', 'TABLE IF NOT EXISTS'));
+  database.exec(`BEGIN IMMEDIATE; ${statements.join('; ')}; COMMIT`);
+}
+
+/**
  * Callbacks are called later, never at once, and get what was thrown.
  *
  * @param {(error: unknown, value?: unknown) => void} done
@@ -63,36 +132,6 @@ function answer(done, work) {
     }
     done(null, value);
   });
-}
-
-/** @returns {typeof import('@photostructure/sqlite')} */
-function loadBinding() {
-  // Node 22 calls its SQLite experimental, in a warning that nobody who compiles a profile can do anything about.
-  const { emitWarning } = process; // oxlint-disable-line typescript/unbound-method -- put back, not called
-  process.emitWarning = () => {};
-  try {
-    return /** @type {any} */ (process.getBuiltinModule('node:sqlite')) ?? loadNative();
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-}
-
-/**
- * For Node 20, which has none: the binary of @photostructure/sqlite, which the build puts into dist/sqlite.
- *
- * @returns {typeof import('@photostructure/sqlite')}
- */
-function loadNative() {
-  const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
-  const name = join(`${process.platform}-${process.arch}`, `@photostructure+sqlite.${libc}.node`);
-  let file = join(import.meta.dirname, '../sqlite', name);
-  if (!existsSync(file)) {
-    const { resolve } = process.getBuiltinModule('node:module').createRequire(import.meta.url);
-    file = join(dirname(resolve('@photostructure/sqlite/package.json')), 'prebuilds', name);
-  }
-  const native = { exports: {} };
-  process.dlopen(native, file);
-  return /** @type {any} */ (native.exports);
 }
 
 export default { Database };

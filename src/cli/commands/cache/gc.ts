@@ -1,7 +1,7 @@
 import { collect } from '../../../cache/collect.ts';
 import { cacheFolderOf } from '../../../cache/hot/answer.ts';
 import { sweepHot } from '../../../cache/hot/directory.ts';
-import { DEFAULT_LIMITS } from '../../../cache/sqlite.ts';
+import { DEFAULT_LIMITS } from '../../../cache/store.ts';
 import { writeProduct } from '../../output.ts';
 import { say, toJson } from '../../report.ts';
 import { open, use } from './store.ts';

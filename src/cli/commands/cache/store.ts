@@ -1,7 +1,8 @@
 /** What all actions on a cache do: open one store, ask it, and let its faults end the command. */
 import { withDeadline } from '../../../cache/deadline.ts';
-import { CacheFault, closeStore, faultOf, openStore, STORE_DEADLINE } from '../../../cache/index.ts';
+import { CacheFault, closeStore, faultOf, STORE_DEADLINE } from '../../../cache/index.ts';
 import type { CacheStore } from '../../../cache/index.ts';
+import { openStoreApart } from '../../../cache/open.ts';
 import { diagnostic, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
 import type { CacheFlags } from '../../cache-options.ts';
@@ -17,7 +18,7 @@ export interface CacheOptions extends Voice, CacheFlags {
 /** The store at a location. @throws SeccompcError */
 export function open(location: string | undefined): CacheStore {
   try {
-    return openStore(location);
+    return openStoreApart(location);
   } catch (cause) {
     throw cause instanceof CacheFault ? failure(cause.diagnostic, cause) : cause;
   }

@@ -1,0 +1,237 @@
+/** Databases that somebody else has made. */
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { closeStore, compileCached, CacheFault, openStore } from '../../src/cache/index.ts';
+import type { CacheStore } from '../../src/cache/index.ts';
+import { collect } from '../../src/cache/collect.ts';
+import { sqliteStoreApart } from '../../src/cache/sqlite-apart.ts';
+import { sqliteStore } from '../../src/cache/sqlite.ts';
+import { transfer } from '../../src/cache/transfer.ts';
+import { verifyStore } from '../../src/cache/verify.ts';
+import { compile, makeTarget } from '../../src/index.ts';
+import { makeRecords, mapStore } from './cache-records.ts';
+import { edit, makeEndless, mutate, putJournal, SCHEMAS } from './crafted-databases.ts';
+
+const KEY = '0f'.repeat(32);
+const INFO = { kind: 'object', label: 'a label' } as const;
+const onPosix = process.platform !== 'win32';
+
+let folder: string;
+let file: string;
+let opened: CacheStore[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'seccompc-crafted-'));
+  file = join(folder, 'cache.sqlite');
+  opened = [];
+});
+afterEach(async () => {
+  for (const store of opened) await closeStore(store);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function use<T extends CacheStore>(store: T): T {
+  opened.push(store);
+  return store;
+}
+
+const STORES: [string, () => CacheStore][] = [
+  ['in this process', () => use(sqliteStore(file))],
+  ['in a process of its own', () => use(sqliteStoreApart(file))],
+];
+
+async function fill(pairs: number): Promise<void> {
+  // In a process of its own, because a binding may not close a file at once.
+  const store = sqliteStoreApart(file);
+  for (const { key, text, kind, label } of makeRecords(pairs)) await store.set(key, text, { kind, label });
+  await store.close();
+  // Into the one file that the tests change.
+  edit(file);
+}
+
+async function faultOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'no fault',
+    (error: unknown) => (error instanceof CacheFault ? error.diagnostic.code : error),
+  );
+}
+
+describe.each(STORES)('a database that is read %s', (_, open) => {
+  it.each(Object.entries(SCHEMAS))(
+    'is refused, and made anew by clear, if it has %s',
+    async (__, statements) => {
+      await fill(3);
+      edit(file, ...statements);
+      const store = open();
+      for (const work of [
+        () => store.get(KEY),
+        () => store.list(),
+        () => store.stats(),
+        () => store.set(KEY, 'text', INFO),
+      ])
+        expect(await faultOf(work())).toBe('CACHE_DATABASE_REFUSED');
+      await closeStore(store);
+      await open().clear();
+      const next = open();
+      await next.set(KEY, 'text', INFO);
+      expect(await next.get(KEY)).toBe('text');
+      expect(await next.list()).toHaveLength(1);
+    },
+  );
+
+  it('is neither used, changed nor cleared if it belongs to another program', async () => {
+    const other = new DatabaseSync(file);
+    other.exec(`CREATE TABLE bookmarks (url TEXT); INSERT INTO bookmarks VALUES ('https://example.org/')`);
+    other.close();
+    const before = readFileSync(file);
+    const store = open();
+    for (const work of [() => store.get(KEY), () => store.set(KEY, 'text', INFO), () => store.clear()])
+      expect(await faultOf(work())).toBe('CACHE_DATABASE_FOREIGN');
+    await closeStore(store);
+    expect(readFileSync(file)).toEqual(before);
+  });
+
+  it('gets the table that an interrupted process has not created', async () => {
+    edit(file, 'CREATE TABLE filters(key VARCHAR(255) PRIMARY KEY, value TEXT )');
+    const store = open();
+    await store.set(KEY, 'text', INFO);
+    expect(await store.list()).toHaveLength(1);
+  });
+
+  it('is refused if its journal would have SQLite delete another file', async () => {
+    await fill(1);
+    const victim = join(folder, 'victim');
+    writeFileSync(victim, 'precious');
+    putJournal(file, victim);
+    const store = open();
+    expect(await faultOf(store.list())).toBe('CACHE_DATABASE_REFUSED');
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
+    await closeStore(store);
+    await open().clear();
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
+    expect(existsSync(`${file}-journal`)).toBe(false);
+  });
+
+  it.runIf(onPosix).each(['-wal', '-shm', '-journal'])(
+    'is refused if a link stands where SQLite would write its %s file',
+    async (suffix) => {
+      await fill(1);
+      edit(file, 'PRAGMA journal_mode = WAL');
+      const victim = join(folder, 'victim');
+      writeFileSync(victim, 'precious');
+      symlinkSync(victim, `${file}${suffix}`);
+      const store = open();
+      expect(await faultOf(store.set(KEY, 'text', INFO))).toBe('CACHE_FOLDER_UNSAFE');
+      await closeStore(store);
+      expect(readFileSync(victim, 'utf8')).toBe('precious');
+    },
+  );
+
+  it('has no text and no row that is far too long', async () => {
+    await fill(2);
+    edit(
+      file,
+      `UPDATE filters SET value = zeroblob(50000000)`,
+      `UPDATE records SET label = hex(zeroblob(3000))`,
+    );
+    const { key } = makeRecords(2)[0]!;
+    expect(await open().get(key)).toBe('');
+    await expect(open().list()).rejects.toThrow('its list of records is damaged');
+  });
+
+  it('does not keep a text that nobody would read back', async () => {
+    const store = open();
+    await store.set(KEY, 'x'.repeat(9 * 1024 * 1024), INFO);
+    expect(await store.get(KEY)).toBeUndefined();
+  });
+
+  it('is refused if it is larger than a store becomes', async () => {
+    await fill(1);
+    // A file with a hole, so nothing of this is on the disk.
+    edit(file);
+    truncateSync(file, 1024 ** 3 + 4096);
+    expect(await faultOf(open().get(KEY))).toBe('CACHE_DATABASE_REFUSED');
+  });
+
+  it('whose pages lead in a circle has no list', async () => {
+    await fill(5);
+    makeEndless(file, 'records');
+    await expect(open().list()).rejects.toThrow('its list of records is damaged');
+  });
+});
+
+describe('a process that reads a database', () => {
+  it('is stopped when a query does not end, and the next question gets a new one', async () => {
+    await fill(5);
+    copyFileSync(file, join(folder, 'good'));
+    makeEndless(file, 'records');
+    const store = use(sqliteStoreApart(file, { sweepTime: 500 }));
+    await expect(store.stats()).rejects.toThrow('no answer within 500 ms');
+    // Its lock is gone with it.
+    rmSync(file);
+    copyFileSync(join(folder, 'good'), file);
+    expect(await use(sqliteStoreApart(file)).stats()).toMatchObject({ aliases: 5, objects: 5 });
+    expect(await store.list()).toHaveLength(10);
+  });
+
+  it('gives each question its own answer', async () => {
+    await fill(20);
+    const store = use(sqliteStoreApart(file));
+    const records = makeRecords(20);
+    const texts = await Promise.all(records.map(({ key }) => store.get(key)));
+    expect(texts).toEqual(records.map(({ text }) => text));
+  });
+});
+
+const PROFILES = ['read', 'mkdir'].map((name) =>
+  JSON.stringify({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [
+      { names: [name], action: 'SCMP_ACT_ALLOW', args: [{ index: 1, value: 7, op: 'SCMP_CMP_GT' }] },
+    ],
+  }),
+);
+const target = makeTarget({ arch: 'X86_64', kernel: { major: 6, minor: 1 } });
+
+describe('a database that was changed at random', () => {
+  const RUNS = process.env['CI'] ? 400 : 20;
+
+  it(
+    `never makes a compile fail or give another program, in ${RUNS} files`,
+    { timeout: 600_000 },
+    async () => {
+      const expected = await Promise.all(
+        PROFILES.map(async (text) => (await compile(text, { target })).bytes),
+      );
+      const good = join(folder, 'good');
+      mkdirSync(good, { mode: 0o700 });
+      const source = openStore(good);
+      for (const text of PROFILES) await compileCached(text, { target }, { stores: [source] });
+      await closeStore(source);
+      edit(source.location);
+      for (let seed = 1; seed <= RUNS; seed += 1) {
+        for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true });
+        copyFileSync(source.location, file);
+        const how = mutate(file, seed);
+        const faults: unknown[] = [];
+        const store = sqliteStoreApart(file, { sweepTime: 3000 });
+        for (const [at, text] of PROFILES.entries()) {
+          const { filter, warnings } = await compileCached(text, { target }, { stores: [store] });
+          expect(Buffer.compare(filter.bytes, expected[at]!), `seed ${seed}: ${how}`).toBe(0);
+          faults.push(...warnings.map(({ message }) => message));
+        }
+        const note = (cause: unknown) => void faults.push(cause);
+        await store.list().catch(note);
+        await store.stats().catch(note);
+        await verifyStore(store).catch(note);
+        const { fault } = await transfer(store, mapStore(), { signedOnly: false });
+        await collect(store, {}).catch(note);
+        await closeStore(store);
+        for (const said of [...faults, fault?.cause].map(String))
+          expect(said, `seed ${seed}: ${how}`).not.toMatch(/SIG(?!KILL)/);
+      }
+    },
+  );
+});
