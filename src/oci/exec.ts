@@ -58,7 +58,7 @@ export async function runUnderFilter(
   { prctl, seccomp, flags }: LoadSettings,
 ): Promise<number> {
   if (process.platform !== 'linux' || findProgram(LOADER) === undefined)
-    fail('LOADER_MISSING', { program: LOADER });
+    fail('LOADER_MISSING', { reason: 'it is not in the PATH' });
   const words = ['-e', LOADER_PROGRAM, '--', `${prctl}`, `${seccomp}`, `${flags}`, ...command];
   const child = spawn(LOADER, words, { stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'pipe'] });
   const stopForwarding = forwardSignals(child);
