@@ -34,8 +34,7 @@ export function findPerl(places: readonly string[] = PLACES): string {
     } catch (error) {
       // Of several, the one that is there says why it is not taken.
       if (error instanceof UntrustedPath) reason ??= error.message;
-      else if (systemReason(error) !== 'no such file or directory')
-        reason ??= `${place}: ${systemReason(error)}`;
+      else if (errorCode(error) !== 'ENOENT') reason ??= `${place}: ${systemReason(error)}`;
     }
   }
   return fail('LOADER_MISSING', { reason: reason ?? `it is not at ${places.join(', ')}` });

@@ -12,7 +12,7 @@ const pages = ['README.md', 'CONTRIBUTING.md', 'profiles/README.md']
 /** Objects that name a program by an absolute path: what a hook of the runtime-spec and of oci-hooks(5) is. */
 function hooksIn(value: unknown): Record<string, unknown>[] {
   if (typeof value !== 'object' || value === null) return [];
-  const object: Record<string, unknown> = Array.isArray(value) ? { ...value } : { ...value };
+  const object: Record<string, unknown> = Object.fromEntries(Object.entries(value));
   const inside = Object.values(object).flatMap(hooksIn);
   const { path } = object;
   return typeof path === 'string' && path.startsWith('/') && 'args' in object ? [object, ...inside] : inside;
