@@ -93,7 +93,7 @@ export async function judgeAnnotation(
 
 /**
  * Undefined when one of a process's filters is proved to mean the same; else the reason to refuse them. The kernel takes
- * the strictest answer of all filters, so the others can only refuse more: programs add some for themselves.
+ * the strictest answer of all filters, so the others allow nothing that this one refuses: programs add some themselves.
  * @param programs As the kernel runs them, oldest first.
  */
 export async function judgeLoaded(

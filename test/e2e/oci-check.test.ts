@@ -1,6 +1,6 @@
 /** `hook check` as a hook of real runtimes: what it lets start is what the runtime loads. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -35,9 +35,12 @@ const hookOf = (path: string, args: string[], env?: string[]) => ({
   timeout: 20,
   ...(env === undefined ? {} : { env }),
 });
-/** A hook that writes what it finds to `check.log` of the bundle. */
-const check = (name: string, ...options: string[]) =>
-  hookOf(process.execPath, ['node', MAIN, 'hook', 'check', '--log', at(name, 'check.log'), ...options]);
+/** A hook that writes what it finds to `check.log` of the bundle, and its exit code to `exits`. */
+const check = (name: string, ...options: string[]) => {
+  const script = `"$@"; code=$?; echo $code >> '${at(name, 'exits')}'; exit $code`;
+  const command = [process.execPath, MAIN, 'hook', 'check', '--log', at(name, 'check.log'), ...options];
+  return hookOf('/bin/sh', ['sh', '-c', script, 'sh', ...command]);
+};
 /** Puts another config.json into the place of the one that the runtime has read; crun fails if a hook does not read. */
 const swap = (name: string, by: string) =>
   hookOf('/bin/sh', ['sh', '-c', `cat >/dev/null; cp ${at(by, 'config.json')} ${at(name, 'config.json')}`]);
@@ -45,15 +48,11 @@ const make = (name: string, options: Omit<ConfigOptions, 'root'>) =>
   makeBundle(at(name), { root, ...options });
 const start = (name: string, runtime: 'crun' | 'runc' = 'crun') =>
   runBundle(runtime, at(name), at(`${name}.state`));
-const codesOf = (name: string) => {
-  try {
-    return [...readFileSync(at(name, 'check.log'), 'utf8').matchAll(/\[([A-Z_]+)\]$/gm)].map(
-      (match) => match[1],
-    );
-  } catch {
-    return [];
-  }
-};
+const textOf = (...names: string[]) => (existsSync(at(...names)) ? readFileSync(at(...names), 'utf8') : '');
+const codesOf = (name: string) =>
+  [...textOf(name, 'check.log').matchAll(/\[([A-Z_]+)\]$/gm)].map((match) => match[1]);
+/** How the checks of a bundle ended, in their order. */
+const exitsOf = (name: string) => textOf(name, 'exits').split('\n').slice(0, -1);
 
 describe.skipIf(skipWithout(needs))('hook check', () => {
   beforeAll(() => {
@@ -74,7 +73,7 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
         code: 0,
         text: expect.stringContaining('Seccomp:\t2'),
       });
-      expect(codesOf(name)).toEqual([]);
+      expect({ codes: codesOf(name), exits: exitsOf(name) }).toEqual({ codes: [], exits: ['0'] });
     });
 
     it.each(['crun', 'runc'] as const)('refuses an annotation that %s has not read', async (runtime) => {
@@ -230,7 +229,7 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
         },
       });
       expect(await start(name, runtime)).toEqual({ code: 0, text: 'begun\nover\n' });
-      expect(codesOf(name)).toEqual([]);
+      expect({ codes: codesOf(name), exits: exitsOf(name) }).toEqual({ codes: [], exits: ['0'] });
     });
 
     it('takes the annotation that crun loads for what it means', async () => {
@@ -241,6 +240,7 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
         hooks: { poststart: [check('loaded-annotation', '--loaded', '--kill', '--require-annotation')] },
       });
       expect(await start('loaded-annotation')).toEqual({ code: 0, text: 'begun\nover\n' });
+      expect(exitsOf('loaded-annotation')).toEqual(['0']);
     });
 
     it.each(['crun', 'runc'] as const)(
