@@ -12,6 +12,7 @@ import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fail } from '../errors.ts';
 import { startPerl } from './perl.ts';
+import { systemReason } from './system-reason.ts';
 
 /**
  * Reads the filter and the command from descriptor `in`; writes to `out` a "+" before it loads the filter, and why it could
@@ -193,7 +194,7 @@ export function descriptorFault(fd: number): string | undefined {
  */
 export function bytesOfWords(words: readonly string[]): Uint8Array[] | undefined {
   const exact = nulSeparated('/proc/self/cmdline').slice(-words.length);
-  if (exact.every((bytes, index) => bytes.toString() === words[index])) return exact;
+  if (words.every((word, index) => exact[index]?.toString() === word)) return exact;
   // The command does not stand at the end: an option of ours follows it.
   return words.some((word) => word.includes('\ufffd')) ? undefined : words.map((word) => Buffer.from(word));
 }
@@ -204,7 +205,13 @@ export function callersEnvironment(): Uint8Array[] {
 }
 
 function nulSeparated(file: string): Buffer[] {
-  const parts = readFileSync(file).toString('latin1').split('\0').slice(0, -1);
+  let content: string;
+  try {
+    content = readFileSync(file, 'latin1');
+  } catch (cause) {
+    return fail('LOADER_FAILED', { reason: `${file}: ${systemReason(cause)}` }, { cause });
+  }
+  const parts = content.split('\0').slice(0, -1);
   return parts.map((part) => Buffer.from(part, 'latin1'));
 }
 
