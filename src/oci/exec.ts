@@ -12,7 +12,7 @@ import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fail } from '../errors.ts';
 import { startPerl } from './perl.ts';
-import { systemReason } from './system-reason.ts';
+import { systemReason } from '../fs/system-reason.ts';
 
 /**
  * Reads the filter and the command from descriptor `in`; writes to `out` a "+" before it loads the filter, and why it could

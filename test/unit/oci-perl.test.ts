@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -7,9 +7,11 @@ import { findPerl } from '../../src/oci/perl.ts';
 import { requirements } from '../e2e/oci/require.ts';
 import { skipWithout } from '../oracle/compare.ts';
 
+const PERL = '/usr/bin/perl';
 const folder = mkdtempSync(join(tmpdir(), 'seccompc-perl-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const refusal = (...places: string[]) => {
+/** The path that was found, or the message. */
+const found = (...places: string[]) => {
   try {
     return findPerl(places);
   } catch (error) {
@@ -19,23 +21,27 @@ const refusal = (...places: string[]) => {
 };
 
 describe.skipIf(skipWithout(requirements(['perl'])))('perl', () => {
-  it('is taken from a folder that belongs to root', () => {
-    expect(refusal('/nonexistent/perl', '/usr/bin/perl')).toBe('/usr/bin/perl');
+  it('is taken from the first place that nobody else can change', () => {
+    expect(found('/nonexistent/perl', PERL)).toBe(realpathSync(PERL));
   });
 
-  it('is not taken where somebody else could replace it, nor through a link there', () => {
-    // The folder for temporary files is everybody's.
-    copyFileSync('/usr/bin/perl', join(folder, 'copy'));
-    chmodSync(join(folder, 'copy'), 0o755);
-    symlinkSync('/usr/bin/perl', join(folder, 'link'));
-    for (const name of ['copy', 'link'])
-      expect(refusal(join(folder, name))).toMatch(
-        /does not belong to root|can be written by users other than root/,
-      );
-    expect(refusal(join(folder, 'copy'), '/usr/bin/perl')).toBe('/usr/bin/perl');
+  it('is not taken where others could replace it, nor by a link there', () => {
+    const open = join(folder, 'open');
+    mkdirSync(open);
+    copyFileSync(PERL, join(open, 'perl'));
+    symlinkSync(PERL, join(open, 'link'));
+    chmodSync(open, 0o777);
+    const writable = join(folder, 'writable');
+    copyFileSync(PERL, writable);
+    chmodSync(writable, 0o775);
+    for (const place of [join(open, 'perl'), join(open, 'link'), writable]) {
+      expect(found(place)).toMatch(/can write to it \[LOADER_MISSING\]/);
+      expect(found(place, PERL)).toBe(realpathSync(PERL));
+    }
   });
 
-  it('is named with the reason when there is none', () => {
-    expect(refusal('/nonexistent/perl', '/usr/bin')).toMatch(/LOADER_MISSING/);
+  it('is missing with the reason', () => {
+    expect(found('/nonexistent/perl')).toMatch(/it is not at \/nonexistent\/perl \[LOADER_MISSING\]/);
+    expect(found(folder)).toMatch(/not a regular file \[LOADER_MISSING\]/);
   });
 });
