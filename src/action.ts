@@ -75,3 +75,15 @@ export function isKnownAction(value: number): boolean {
 export function compareSeverity(a: number, b: number): number {
   return ((a & SECCOMP_RET_ACTION_FULL) | 0) - ((b & SECCOMP_RET_ACTION_FULL) | 0);
 }
+
+/**
+ * Sorts return values by what gets through, the strictest first: the kernel's order of actions, and of the ERRNOs the one
+ * with errno 0 last. There the call does not run, but reports success; any other errno is a refusal.
+ */
+export function compareStrictness(a: number, b: number): number {
+  return compareSeverity(a, b) || Number(isFalseSuccess(a)) - Number(isFalseSuccess(b));
+}
+
+function isFalseSuccess(value: number): boolean {
+  return (value & SECCOMP_RET_ACTION_FULL) === SECCOMP_RET_ERRNO && (value & SECCOMP_RET_DATA) === 0;
+}

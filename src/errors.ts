@@ -512,8 +512,8 @@ const TABLE = {
   LOADER_MISSING: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'there is no {program} on this machine to load the filter',
-    hint: 'install perl; it needs Linux. bubblewrap can load a filter too: see docs/oci.md',
+    message: 'there is no perl on this machine that can be trusted with the filter: {reason}',
+    hint: 'install perl below folders that belong to root. bubblewrap can load a filter too: see docs/oci.md',
   },
   LOADER_FAILED: {
     severity: 'error',
@@ -533,7 +533,8 @@ const TABLE = {
   ANNOTATION_CHANGED: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'the annotation {key} that the runtime has read is not the one in config.json any more',
+    message: 'the annotation {key} has changed since the runtime read config.json: {change}',
+    hint: 'find out what writes to the bundle: another hook may do it',
   },
   START_UNCONFINED: {
     severity: 'error',
@@ -551,10 +552,59 @@ const TABLE = {
     exit: EXIT.no,
     message: 'the filter could not be proved to stay within {file}: {reason}',
   },
+  CEILING_LISTENER: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: '{source} hands calls to {listener}, which can let through what {file} refuses',
+    hint: 'if you trust that listener, name it with --listener',
+  },
+  LISTENER_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the environment of the runtime may name a listener, but cannot be read: {reason}',
+  },
+  PROFILE_UNSEEN: {
+    severity: 'note',
+    message:
+      'the runtime compiles linux.seccomp itself, and what it read cannot be seen here: only config.json as it is now was checked',
+    hint: 'to check the filter that is loaded: a poststart hook "seccompc hook check --loaded"; or require the annotation',
+  },
+  FILTER_UNREADABLE: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'cannot read the filter that is loaded for process {pid}: {reason}',
+    hint: 'this needs Linux, root outside of any user namespace, and no filter on the hook itself',
+  },
+  LOADED_NONE: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'process {pid} has no filter (Seccomp: {mode})',
+    hint: 'before the stage poststart, the runtime has not loaded it yet',
+  },
+  LOADED_DIFFERS: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: '{which} not what linux.seccomp means. {call}: linux.seccomp says {wanted}, the filter {actual}',
+    hint: 'under runc, check with --semantics runc; an older libseccomp leaves out calls that it does not know',
+  },
+  LOADED_NOT_PROVED: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the loaded filter could not be proved to mean what linux.seccomp says: {reason}',
+  },
+  CONTAINER_ENDED: {
+    severity: 'warning',
+    message: 'the container was ended: process {pid} got SIGKILL',
+  },
+  CONTAINER_NOT_ENDED: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'the container could not be ended: {reason}',
+  },
   NOT_A_STATE: {
     severity: 'error',
     message: 'standard input is not what a runtime tells its hooks: {reason}',
-    hint: 'this command is started by a runtime, as a hook of the stage createRuntime',
+    hint: 'this command is started by a runtime, as a hook of the stage createRuntime or poststart',
   },
   HOOK_FAILS_OPEN: {
     severity: 'warning',

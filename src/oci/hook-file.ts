@@ -8,7 +8,7 @@ export interface HookFile {
   path: string;
   args: string[];
   env: string[];
-  stage: 'precreate' | 'createRuntime';
+  stage: 'precreate' | 'createRuntime' | 'poststart';
 }
 
 /** Seconds after which podman ends a hook, and refuses the start. */
@@ -41,7 +41,7 @@ export function readHookFile(file: string): HookFile | undefined | null {
 
 /** Whether the hook runs this command, by way of awk or without. */
 function isOurs({ args, env, stage }: HookFile): boolean {
-  if (stage === 'createRuntime') return args.includes('hook') && args.includes('check');
+  if (stage !== 'precreate') return args.includes('hook') && args.includes('check');
   return env.some((variable) => variable.startsWith('SECCOMPC_STORE=')) || args.includes('precreate');
 }
 

@@ -15,6 +15,7 @@ import { PRECREATE_AWK } from './precreate-awk.ts';
 
 const PRECREATE_FILE = 'seccompc.json';
 const CHECK_FILE = 'seccompc-check.json';
+const LOADED_FILE = 'seccompc-loaded.json';
 /** Variables of the awk hook: where the pairs are, and what to start where there is none. */
 const PAIRS = 'SECCOMPC_STORE';
 const NODE = 'SECCOMPC_NODE';
@@ -34,8 +35,8 @@ export interface Installation {
   flags: readonly string[];
   foreign: 'replace' | 'refuse';
   strict: boolean;
-  /** Also a createRuntime hook, which refuses what the first one did not do. */
-  check?: { ceiling?: string };
+  /** Also a createRuntime hook, which refuses what the first one did not do; `loaded`: and one of the stage poststart. */
+  check?: { ceiling?: string; listeners: readonly string[]; loaded: boolean };
 }
 
 /**
@@ -44,7 +45,12 @@ export interface Installation {
  */
 export async function installHook(installation: Installation): Promise<{ files: string[]; awk?: string }> {
   const { folder, target, check } = installation;
-  const files = [join(folder, PRECREATE_FILE), ...(check === undefined ? [] : [join(folder, CHECK_FILE)])];
+  const checks = {
+    [CHECK_FILE]: check && checkHook(installation, 'createRuntime'),
+    [LOADED_FILE]: check?.loaded ? checkHook(installation, 'poststart') : undefined,
+  };
+  const wanted = Object.entries(checks).filter(([, hook]) => hook !== undefined);
+  const files = [PRECREATE_FILE, ...wanted.map(([name]) => name)].map((name) => join(folder, name));
   // The engine's users must be able to read it.
   makeTrusted(folder, 0o755);
   for (const file of files) if (readHookFile(file) === undefined) fail('HOOK_FILE_FOREIGN', { file });
@@ -53,16 +59,14 @@ export async function installHook(installation: Installation): Promise<{ files: 
   const pairs = await pairsDirectory(installation.store, target);
   makeTrusted(pairs);
   const awk = findAwk();
-  const hooks = [
-    precreateHook(installation, pairs, awk),
-    ...(check === undefined ? [] : [checkHook(installation)]),
-  ];
+  const hooks = [precreateHook(installation, pairs, awk), ...wanted.map(([, hook]) => hook!)];
   const faults = distinct(hooks.flatMap(programFaults));
   if (faults.length > 0) throw new SeccompcError(faults);
   try {
     for (const [index, hook] of hooks.entries())
       replaceFile(files[index]!, formatHookFile(hook), { mode: 0o644 });
-    if (check === undefined) await rm(join(folder, CHECK_FILE), { force: true });
+    for (const [name, hook] of Object.entries(checks))
+      if (hook === undefined) await rm(join(folder, name), { force: true });
   } catch (cause) {
     unwritable(folder, cause);
   }
@@ -111,16 +115,32 @@ function precreateHook(installation: Installation, pairs: string, awk: string | 
   };
 }
 
-function checkHook({ command, log, flags, check }: Installation): HookFile {
+function checkHook(
+  { command, log, flags, check }: Installation,
+  stage: 'createRuntime' | 'poststart',
+): HookFile {
   const ceiling = check?.ceiling === undefined ? [] : ['--ceiling', resolve(check.ceiling)];
-  const words = ['hook', 'check', '--require-annotation', '--log', log, ...ceiling, ...flags];
-  return { path: command[0], args: [...command, ...words], env: [], stage: 'createRuntime' };
+  const listeners = (check?.listeners ?? []).flatMap((listener) => ['--listener', listener]);
+  // crun goes on when a poststart hook fails.
+  const how = stage === 'poststart' ? ['--loaded', '--kill'] : [];
+  const words = [
+    'hook',
+    'check',
+    '--require-annotation',
+    ...how,
+    '--log',
+    log,
+    ...ceiling,
+    ...listeners,
+    ...flags,
+  ];
+  return { path: command[0], args: [...command, ...words], env: [], stage };
 }
 
 /** Removes the hook files first, then what they name. Gives the paths. @throws SeccompcError HOOK_FILE_FOREIGN */
 export async function uninstallHook(folder: string): Promise<string[]> {
   const removed: string[] = [];
-  for (const file of [join(folder, CHECK_FILE), join(folder, PRECREATE_FILE)]) {
+  for (const file of [LOADED_FILE, CHECK_FILE, PRECREATE_FILE].map((name) => join(folder, name))) {
     const hook = readHookFile(file);
     if (hook === undefined) fail('HOOK_FILE_FOREIGN', { file });
     if (hook === null) continue;
@@ -139,6 +159,7 @@ export interface HookStatus {
   /** Null where there is none. */
   precreate: string | null;
   check: string | null;
+  loaded: string | null;
   /** What podman starts for the first. */
   program: string | null;
   store: string | null;
@@ -151,6 +172,7 @@ export interface HookStatus {
 export async function hookStatus(folder: string): Promise<HookStatus> {
   const file = join(folder, PRECREATE_FILE);
   const checkFile = join(folder, CHECK_FILE);
+  const loadedFile = join(folder, LOADED_FILE);
   const diagnostics: Diagnostic[] = [];
   const read = (path: string): HookFile | undefined => {
     const hook = readHookFile(path);
@@ -159,10 +181,13 @@ export async function hookStatus(folder: string): Promise<HookStatus> {
   };
   const hook = read(file);
   const check = read(checkFile);
+  const loaded = read(loadedFile);
   if (hook === undefined && diagnostics.length === 0)
     diagnostics.push(diagnostic('HOOK_NOT_INSTALLED', { folder }));
-  for (const found of [hook, check]) if (found !== undefined) diagnostics.push(...programFaults(found));
-  for (const path of [file, checkFile]) if (existsSync(path)) diagnostics.push(...fileFaults(path));
+  for (const found of [hook, check, loaded])
+    if (found !== undefined) diagnostics.push(...programFaults(found));
+  for (const path of [file, checkFile, loadedFile])
+    if (existsSync(path)) diagnostics.push(...fileFaults(path));
   const pairs = hook && variableOf(hook, PAIRS);
   const store = pairs === undefined ? null : dirname(pairs);
   const files = pairs === undefined ? 0 : await countFiles(pairs, diagnostics);
@@ -171,6 +196,7 @@ export async function hookStatus(folder: string): Promise<HookStatus> {
   return {
     precreate: hook === undefined ? null : file,
     check: check === undefined ? null : checkFile,
+    loaded: loaded === undefined ? null : loadedFile,
     program: hook?.path ?? null,
     store,
     files,

@@ -1,21 +1,25 @@
-/** Whether a filter annotation means what linux.seccomp says: decided by proof, whoever made the filter. */
+/** Whether a filter means what linux.seccomp says: decided by proof, whoever made it. */
 import { archOf } from '../arch.ts';
 import { checkProgram } from '../bpf/check.ts';
-import { decode } from '../bpf/instruction.ts';
+import { decode, INSTRUCTION_BYTES } from '../bpf/instruction.ts';
 import type { SockFilter } from '../bpf/instruction.ts';
 import { readMeaning } from '../compile.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { decodeBase64 } from '../format/text.ts';
 import { compare } from '../prove/compare.ts';
-import type { Side } from '../prove/compare.ts';
+import type { ComparisonResult, Side } from '../prove/compare.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
+import type { Reference } from '../prove/reference.ts';
 import type { Target } from '../target.ts';
 import { inConfig, seccompDocument, targetFor } from './compiler.ts';
 import { FILTER_ANNOTATION } from './config.ts';
 import type { RuntimeConfig, Span } from './config.ts';
 
-/** The program in an annotation, or why crun or the kernel would not take it. */
+/**
+ * The program in an annotation, or why there is none that every reader agrees on. crun's decoder is lenient: it skips
+ * what is not base64, takes "=" in the middle for a zero, and cuts stray bytes at the end (docs/semantics.md 10.5).
+ */
 export function programOf(
   annotation: string,
   target: Target,
@@ -24,9 +28,18 @@ export function programOf(
   const invalid = (reason: string) => ({
     fault: diagnostic('ANNOTATION_INVALID', { key: FILTER_ANNOTATION, reason }),
   });
-  if (bytes === undefined) return invalid('it is not padded base64');
+  const stray = /[^A-Za-z0-9+/= \t\r\n]/.exec(annotation);
+  if (stray !== null)
+    return invalid(
+      `${JSON.stringify(stray[0])} at position ${stray.index + 1} is not base64; crun would skip it`,
+    );
+  if (bytes === undefined)
+    return invalid('it is not padded base64; crun would refuse it, or load a damaged program');
   if (bytes.length === 0) return invalid('it is empty');
-  if (bytes.length % 8 !== 0) return invalid(`${bytes.length} bytes are no whole number of instructions`);
+  if (bytes.length % INSTRUCTION_BYTES !== 0)
+    return invalid(
+      `${bytes.length} bytes are not a whole number of instructions; crun would cut off the last ${bytes.length % INSTRUCTION_BYTES}`,
+    );
   const program = decode(bytes, archOf(target.arch).endian);
   const refused = checkProgram(program)[0];
   return refused === undefined ? { program } : invalid(refused.message);
@@ -38,7 +51,7 @@ export async function meaningOf(
   seccomp: Span,
   target: Target,
   file: string,
-): Promise<Side | undefined> {
+): Promise<Reference | undefined> {
   try {
     const options = { target: targetFor(config, target), file };
     const meaning = await readMeaning(seccompDocument(seccomp), options);
@@ -76,4 +89,34 @@ export async function judgeAnnotation(
       });
     }
   }
+}
+
+/**
+ * Undefined when one of a process's filters is proved to mean the same; else the reason to refuse them. The kernel takes
+ * the strictest answer of all filters, so the others allow nothing that this one refuses: programs add some themselves.
+ * @param programs As the kernel runs them, oldest first.
+ */
+export async function judgeLoaded(
+  programs: readonly Uint8Array[],
+  meaning: Side,
+  target: Target,
+): Promise<Diagnostic | undefined> {
+  const { endian } = archOf(target.arch);
+  let oldest: Exclude<ComparisonResult, { verdict: 'holds' }> | undefined;
+  for (const bytes of programs) {
+    const result = compare(meaning, { program: decode(bytes, endian), endian }, { limit: 1 });
+    if (result.verdict === 'holds') return undefined;
+    oldest ??= result;
+  }
+  // A runtime's filter is older than what its program adds.
+  if (oldest?.verdict !== 'broken')
+    return diagnostic('LOADED_NOT_PROVED', { reason: oldest?.reason ?? 'there is none' });
+  const { data, abi, first, second } = oldest.differences[0]!;
+  return diagnostic('LOADED_DIFFERS', {
+    which:
+      programs.length === 1 ? 'the loaded filter is' : `none of the ${programs.length} loaded filters is`,
+    call: await describeCall(data, abi),
+    wanted: describeAnswer(first, abi),
+    actual: describeAnswer(second, abi),
+  });
 }

@@ -1,95 +1,164 @@
-/** Whether a container may start: asked by a createRuntime hook, when the runtime has read its config.json. */
+/** Whether a container may start, or go on: asked by a hook, when the runtime has read its config.json. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readMeaning } from '../compile.ts';
-import { diagnostic, fail } from '../errors.ts';
+import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { parseJson } from '../profile/json.ts';
+import type { JsonObject } from '../profile/json.ts';
 import { compare } from '../prove/compare.ts';
-import type { Side } from '../prove/compare.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
+import type { Reference } from '../prove/reference.ts';
 import type { Target } from '../target.ts';
 import { FILTER_ANNOTATION, readConfig, valueOf } from './config.ts';
-import { judgeAnnotation, meaningOf } from './judge.ts';
 import { systemReason } from '../fs/system-reason.ts';
+import { judgeAnnotation, judgeLoaded, meaningOf } from './judge.ts';
+import { LISTENER_ANNOTATIONS, listenerOfRuntime } from './listeners.ts';
+import type { Listener } from './listeners.ts';
+import { readLoadedFilters, waitForFilter } from './loaded-filter.ts';
+import type { TraceCalls } from './loaded-filter.ts';
 
 export interface StartCheckOptions {
   target: Target;
   /** A profile that no container may exceed: text and name. */
   ceiling?: { input: Uint8Array; file: string };
+  /** With a ceiling: sockets whose listeners may decide on calls. */
+  listeners: readonly string[];
   /** Refuse a container whose filter the runtime would have to compile. */
   requireAnnotation: boolean;
+  /** Also compare the program that the kernel runs: for a hook of the stage poststart, whose target is this machine. */
+  loaded?: TraceCalls;
+}
+
+/** What the runtime tells a hook: the state of the runtime-spec. */
+export interface ContainerState {
+  bundle: string;
+  /** Of the container's first process; undefined where the runtime does not tell. */
+  pid: number | undefined;
+  /** As the runtime has read them, so that what was written later does not count. */
+  annotations: ReadonlyMap<string, string>;
+}
+
+/** @throws SeccompcError NOT_A_STATE */
+export function readState(input: Uint8Array): ContainerState {
+  const { root, diagnostics } = parseJson(Buffer.from(input).toString());
+  const bundle = root?.kind === 'object' ? valueOf(root, 'bundle') : undefined;
+  if (root?.kind !== 'object' || diagnostics.length > 0 || bundle?.kind !== 'string')
+    return fail('NOT_A_STATE', { reason: diagnostics[0]?.message ?? 'it names no bundle' });
+  const pid = valueOf(root, 'pid');
+  const number = pid?.kind === 'number' && /^[1-9][0-9]{0,8}$/.test(pid.text) ? Number(pid.text) : undefined;
+  return { bundle: bundle.value, pid: number, annotations: annotationsOf(root) };
 }
 
 /**
- * Every reason not to let the container start; none when it may.
- * @param state What the runtime writes to a hook: the state of the runtime-spec, as JSON.
+ * What there is to say; the container may start, or go on, only if none of it is an error.
  * @throws SeccompcError when the question cannot be answered, which is no permission either
  */
-export async function checkStart(state: Uint8Array, options: StartCheckOptions): Promise<Diagnostic[]> {
-  const { target, requireAnnotation } = options;
-  const { bundle, annotation: loaded } = readState(state);
-  const file = join(bundle, 'config.json');
+export async function checkStart(state: ContainerState, options: StartCheckOptions): Promise<Diagnostic[]> {
+  const { target, requireAnnotation, loaded } = options;
+  const file = join(state.bundle, 'config.json');
   const input = await readFile(file).catch((cause: unknown) =>
     fail('INPUT_UNREADABLE', { reason: `${file}: ${systemReason(cause)}` }, { cause }),
   );
   const config = readConfig(input, file);
   const key = FILTER_ANNOTATION;
-  const reasons: Diagnostic[] = [];
-  // What the runtime has read counts; the file could have been changed since.
-  if (loaded !== undefined && loaded !== config.annotation)
-    reasons.push(diagnostic('ANNOTATION_CHANGED', { key }));
+  const found: Diagnostic[] = [];
+  const { seccomp, annotation: now } = config;
+  const read = state.annotations.get(key);
+  if (read !== now) found.push(diagnostic('ANNOTATION_CHANGED', { key, change: changeOf(read, now) }));
 
-  const { seccomp, annotation } = config;
   const meaning = seccomp && (await meaningOf(config, seccomp, target, file));
   if (meaning === undefined) {
-    const none = annotation === undefined && loaded === undefined;
-    return [...reasons, none ? diagnostic('START_UNCONFINED') : baseless(key)];
+    const none = now === undefined && read === undefined;
+    found.push(
+      none
+        ? diagnostic('START_UNCONFINED')
+        : diagnostic('ANNOTATION_BASELESS', { key }, { severity: 'error' }),
+    );
+    return found;
   }
-  for (const value of new Set([annotation, loaded])) {
+  for (const value of new Set([now, read])) {
     const fault = value === undefined ? undefined : await judgeAnnotation(value, meaning, target);
-    if (fault !== undefined) reasons.push(fault);
+    if (fault !== undefined) found.push(fault);
   }
-  if (annotation === undefined && loaded === undefined && requireAnnotation)
-    reasons.push(diagnostic('ANNOTATION_MISSING', { key }));
+  if (read === undefined && requireAnnotation) found.push(diagnostic('ANNOTATION_MISSING', { key }));
+  else if (read === undefined && loaded === undefined) found.push(diagnostic('PROFILE_UNSEEN'));
   if (options.ceiling !== undefined) {
-    const fault = await exceeds(meaning, options.ceiling, target);
-    if (fault !== undefined) reasons.push(fault);
+    const named = namedListeners(meaning, [state.annotations, latin1AnnotationsOf(config.root)]);
+    found.push(...(await exceeds(meaning, options.ceiling, named, options)));
   }
-  return reasons;
+  if (loaded !== undefined) found.push(...(await checkLoaded(state, loaded, meaning, target)));
+  return found;
 }
 
-function baseless(key: string): Diagnostic {
-  return diagnostic('ANNOTATION_BASELESS', { key }, { severity: 'error' });
+function changeOf(read: string | undefined, now: string | undefined): string {
+  if (read === undefined) return 'the runtime read none, now there is one';
+  return now === undefined ? 'the runtime read one, now there is none' : 'the runtime read another one';
 }
 
-function readState(input: Uint8Array): { bundle: string; annotation: string | undefined } {
-  const { root, diagnostics } = parseJson(Buffer.from(input).toString());
-  const bundle = root?.kind === 'object' ? valueOf(root, 'bundle') : undefined;
-  if (root?.kind !== 'object' || diagnostics.length > 0 || bundle?.kind !== 'string')
-    return fail('NOT_A_STATE', { reason: diagnostics[0]?.message ?? 'it names no bundle' });
-  const annotations = valueOf(root, 'annotations');
-  const annotation = annotations?.kind === 'object' ? valueOf(annotations, FILTER_ANNOTATION) : undefined;
-  return { bundle: bundle.value, annotation: annotation?.kind === 'string' ? annotation.value : undefined };
-}
-
-/** Undefined when the filter nowhere allows more than the ceiling, by the kernel's order of actions. */
-async function exceeds(
-  meaning: Side,
-  ceiling: { input: Uint8Array; file: string },
+async function checkLoaded(
+  { pid }: ContainerState,
+  calls: TraceCalls,
+  meaning: Reference,
   target: Target,
-): Promise<Diagnostic | undefined> {
+): Promise<Diagnostic[]> {
+  if (pid === undefined)
+    return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
+  await waitForFilter(pid);
+  const fault = await judgeLoaded(await readLoadedFilters(pid, calls), meaning, target);
+  return fault === undefined ? [] : [fault];
+}
+
+function annotationsOf(root: JsonObject): Map<string, string> {
+  const annotations = valueOf(root, 'annotations');
+  const members = annotations?.kind === 'object' ? annotations.members : [];
+  return new Map(members.flatMap(({ key, value }) => (value.kind === 'string' ? [[key, value.value]] : [])));
+}
+
+/** Of a configuration, whose text has one unit for each byte. */
+function latin1AnnotationsOf(root: JsonObject): Map<string, string> {
+  return new Map(
+    [...annotationsOf(root)].map(([key, value]) => [key, Buffer.from(value, 'latin1').toString()]),
+  );
+}
+
+/** Whoever may get to decide on calls: as linux.seccomp or an annotation says, now or when the runtime read it. */
+function namedListeners(
+  { seccomp: { listenerPath } }: Reference,
+  annotations: readonly ReadonlyMap<string, string>[],
+): Listener[] {
+  const named = LISTENER_ANNOTATIONS.flatMap((key) =>
+    [...new Set(annotations.map((of) => of.get(key)))].flatMap((listener) =>
+      listener === undefined ? [] : [{ source: `the annotation ${key}`, listener }],
+    ),
+  );
+  if (listenerPath === undefined) return named;
+  return [{ source: 'linux.seccomp.listenerPath', listener: listenerPath }, ...named];
+}
+
+/** Empty when the filter nowhere allows more than the ceiling, by the order of `diff --tightens`, and no listener can. */
+async function exceeds(
+  meaning: Reference,
+  ceiling: { input: Uint8Array; file: string },
+  named: readonly Listener[],
+  { target, listeners }: StartCheckOptions,
+): Promise<Diagnostic[]> {
   const { file } = ceiling;
   const read = await readMeaning(ceiling.input, { target, file });
-  if (!read.confined) return undefined;
-  const result = compare(read.reference, meaning, { relation: 'tightens', limit: 1 });
-  if (result.verdict === 'holds') return undefined;
-  if (result.verdict !== 'broken') return diagnostic('CEILING_NOT_PROVED', { file, reason: result.reason });
+  // A ceiling that asks for no filter would be no limit at all.
+  if (!read.confined)
+    throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
+  const { reference } = read;
+  const trusted = [...listeners, reference.seccomp.listenerPath];
+  const found = [...named, ...listenerOfRuntime()]
+    .filter(({ listener }) => !trusted.includes(listener))
+    .map(({ source, listener }) => diagnostic('CEILING_LISTENER', { source, listener, file }));
+  const result = compare(reference, meaning, { relation: 'tightens', limit: 1 });
+  if (result.verdict === 'holds') return found;
+  if (result.verdict !== 'broken')
+    return [...found, diagnostic('CEILING_NOT_PROVED', { file, reason: result.reason })];
   const { data, abi, first, second } = result.differences[0]!;
-  return diagnostic('CEILING_EXCEEDED', {
-    file,
-    call: await describeCall(data, abi),
-    limit: describeAnswer(first, abi),
-    actual: describeAnswer(second, abi),
-  });
+  const call = await describeCall(data, abi);
+  const values = { file, call, limit: describeAnswer(first, abi), actual: describeAnswer(second, abi) };
+  return [...found, diagnostic('CEILING_EXCEEDED', values)];
 }

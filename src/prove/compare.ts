@@ -4,7 +4,7 @@
  * Both become functions over the bits of the input, where equality is one comparison of node numbers. When
  * that needs too many nodes, two other representations are tried; what none can decide is "undecided".
  */
-import { compareSeverity } from '../action.ts';
+import { compareStrictness } from '../action.ts';
 import type { ArchName } from '../arch.ts';
 import { run } from '../bpf/interpreter.ts';
 import type { Endian, SeccompData, SockFilter } from '../bpf/instruction.ts';
@@ -31,7 +31,7 @@ export type Side = { program: readonly SockFilter[]; endian: Endian } | Referenc
 
 /**
  * What is asked of the second side: to answer as the first does; never to be less strict; never to be more
- * strict. Strictness is the kernel's order of actions, whatever errno they carry.
+ * strict. The order is that of compareStrictness.
  */
 export type Relation = 'equal' | 'tightens' | 'loosens';
 
@@ -76,8 +76,8 @@ const DEFAULT_LIMIT = 32;
 /** Whether the second return value is not what the relation asks for. */
 const BREAKS: Record<Relation, Breaks> = {
   equal: (first, second) => first !== second,
-  tightens: (first, second) => compareSeverity(second, first) > 0,
-  loosens: (first, second) => compareSeverity(second, first) < 0,
+  tightens: (first, second) => compareStrictness(second, first) > 0,
+  loosens: (first, second) => compareStrictness(second, first) < 0,
 };
 
 /** A side that is ready to be turned into a diagram of any kind. */

@@ -25,6 +25,8 @@ const PROGRAMS = {
   'errno.bpf': little(plainProgram({ otherwise: ERRNO | 38 })),
   'tighter.bpf': little(plainProgram({ read: KILL_THREAD })),
   'looser.bpf': little(plainProgram({ refused: LOG })),
+  // socket() with family 40 seems to succeed.
+  'success.bpf': little(plainProgram({ refused: ERRNO })),
   'both.bpf': little(plainProgram({ read: KILL_THREAD, refused: LOG })),
 };
 type Name = keyof typeof PROGRAMS;
@@ -86,6 +88,7 @@ describe('diff --tightens and --loosens', () => {
     ['errno.bpf', true, true],
     ['tighter.bpf', true, false],
     ['looser.bpf', false, true],
+    ['success.bpf', false, true],
     ['both.bpf', false, false],
   ];
 
@@ -106,6 +109,13 @@ describe('diff --tightens and --loosens', () => {
     expect(replay(PROGRAMS['same.bpf'], looser[0]!)).toBe(ERRNO | 1);
     const stricter = witnessesOf(await diff('plain.json', 'both.bpf', '--loosens', '--json'));
     expect(stricter.map(({ call }) => call.name)).toEqual(['read']);
+  });
+
+  it('take success without running for stricter than any call that runs', async () => {
+    expect(await diff('looser.bpf', 'success.bpf', '--tightens')).toMatchObject({ code: 0 });
+    expect(await diff('success.bpf', 'looser.bpf', '--tightens')).toMatchObject({ code: 1 });
+    expect(await diff('success.bpf', 'plain.json', '--tightens')).toMatchObject({ code: 0 });
+    expect(await diff('success.bpf', 'plain.json', '--loosens')).toMatchObject({ code: 1 });
   });
 
   it('are one document with --json', async () => {

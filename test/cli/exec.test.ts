@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { StdioOptions } from 'node:child_process';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { pathOf, requirements } from '../e2e/oci/require.ts';
@@ -44,8 +45,8 @@ describe.skipIf(skipWithout(needs))('exec', () => {
       input: 'typed\n',
     });
     expect(code).toBe(0);
-    const bare = spawnSync('sh', ['-c', 'ls /proc/self/fd | wc -l'], { input: '' }).stdout.toString();
-    expect(stdout.toString()).toBe(`typed\n${folder}\n-0x10 --arch ${folder}\n${bare}`);
+    // 0, 1, 2 and that of ls.
+    expect(stdout.toString()).toBe(`typed\n${folder}\n-0x10 --arch ${folder}\n4\n`);
   });
 
   it('exits as the command does', async () => {
@@ -145,13 +146,209 @@ describe('exec refuses', () => {
     expect(await runIn(folder, ['exec', MKDIR])).toMatchObject({ code: 64 });
   });
 
-  it('with 69 where there is no loader', async () => {
-    mkdirSync(join(folder, 'bin'));
-    symlinkSync(pathOf('true')!, join(folder, 'bin/true'));
-    const { code, stderr } = await runIn(folder, ['exec', MKDIR, '--no-cache', '--', 'true'], {
-      env: { PATH: join(folder, 'bin') },
+  const hiding = requirements(['unshare', 'mount'], { root: true });
+
+  it.skipIf(skipWithout(hiding))('with 69 where there is no loader that belongs to root alone', () => {
+    const script =
+      'mount --bind /dev/null /usr/bin/perl; [ -L /bin ] || mount --bind /dev/null /bin/perl; exec "$@"';
+    const words = [process.execPath, MAIN, 'exec', MKDIR, '--no-cache', '--', 'true'];
+    const { status, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', ...words], {
+      cwd: folder,
+      env: environment(folder),
+      encoding: 'utf8',
     });
+    expect(stderr).toMatch(/no perl on this machine that can be trusted.*LOADER_MISSING/);
+    expect(status).toBe(69);
+  });
+});
+
+describe.skipIf(skipWithout(needs))('exec hands on', () => {
+  /** Runs a shell script in which `run` is `seccompc exec` of a profile. */
+  const script = (text: string, env: Record<string, string> = {}) => {
+    const command = `'${process.execPath}' '${MAIN}' exec`;
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', `run() { ${command} "$@"; }\n${text}`], {
+      cwd: folder,
+      env: environment(folder, env),
+    });
+    return { code: status, stdout: stdout.toString('latin1'), stderr: stderr.toString('latin1') };
+  };
+
+  /** Runs a command while descriptors of these numbers are open on the profile. */
+  const withOpen = (numbers: number[], ...words: string[]) => {
+    const opened = openSync(join(folder, MKDIR), 'r');
+    const stdio: StdioOptions = Array.from({ length: Math.max(2, ...numbers) + 1 }, (_, fd) =>
+      fd < 3 ? 'pipe' : numbers.includes(fd) ? opened : 'ignore',
+    );
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [MAIN, 'exec', MKDIR, '--no-cache', ...words],
+      { cwd: folder, env: environment(folder), stdio, encoding: 'utf8' },
+    );
+    closeSync(opened);
+    return { code: status, stdout, stderr };
+  };
+
+  it('no descriptor but the standard ones, wherever it is', () => {
+    const { code, stdout } = withOpen([3, 9, 40, 200], '--', 'ls', '/proc/self/fd');
+    // The last one is that of ls.
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '0\n1\n2\n3\n' });
+  });
+
+  it('those descriptors that --keep-fd names', () => {
+    const profile = readFileSync(join(folder, MKDIR), 'utf8');
+    for (const fd of [3, 4, 9, 200]) {
+      const command = ['sh', '-c', `cat /proc/self/fd/${fd}; ls /proc/self/fd`];
+      const { code, stdout, stderr } = withOpen([3, 4, 9, 200], '--keep-fd', `${fd}`, '--', ...command);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout.startsWith(profile)).toBe(true);
+      const numbers = stdout.slice(profile.length).trim().split('\n').map(Number);
+      expect(numbers).toEqual(expect.arrayContaining([0, 1, 2, fd]));
+      expect(numbers).toHaveLength(5);
+    }
+    const two = withOpen([3, 5, 6], '--keep-fd', '5', '--keep-fd', '3', '--', 'ls', '/proc/self/fd');
+    expect(two.stdout).toBe('0\n1\n2\n3\n4\n5\n');
+  });
+
+  it('no descriptor that is not open, standard, or one of Node', () => {
+    expect(script('run mkdir.json --no-cache --keep-fd 300 -- true')).toMatchObject({ code: 64 });
+    for (const fd of ['2', '-1', 'x', '65536'])
+      expect(script(`run mkdir.json --no-cache --keep-fd ${fd} -- true`)).toMatchObject({ code: 64 });
+    // Without any of the caller's, Node has what it opens itself there.
+    const own = script('exec 3<&- 4<&- 5<&-\nrun mkdir.json --no-cache --keep-fd 3 -- true');
+    expect(own.code).toBe(64);
+  });
+
+  it('arguments byte for byte', () => {
+    const odd = String.raw`$(printf '\377\376x\303')`;
+    const { stdout } = script(
+      `run mkdir.json --no-cache -- printf '%s|' "${odd}" 'a b' '' '$HOME' 'é' -- -e`,
+    );
+    expect(stdout).toBe('\xff\xfex\xc3|a b||$HOME|\xc3\xa9|--|-e|');
+    // Where the command is not at the end there is no telling.
+    const unclear = script(`run mkdir.json --no-cache printf "${odd}" -q`);
+    expect(unclear).toMatchObject({ code: 64, stdout: '' });
+    expect(script(`run mkdir.json --no-cache printf 'é' -q`)).toMatchObject({ code: 0, stdout: '\xc3\xa9' });
+  });
+
+  it('the environment byte for byte, whatever it holds', () => {
+    const odd = String.raw`$(printf 'BYTES=\377\303')`;
+    const variables = `'a b=c' 'x.y-z=1' "${odd}" 'EMPTY=' PERL5OPT=-Mno_such_module PERL_UNICODE=SAD`;
+    const command = `'${process.execPath}' '${MAIN}' exec mkdir.json --no-cache -- env -0`;
+    const { code, stdout } = script(`env -i PATH="$PATH" HOME="$HOME" ${variables} ${command}`);
+    const { stdout: direct } = script(`env -i PATH="$PATH" HOME="$HOME" ${variables} env -0`);
+    expect(code).toBe(0);
+    expect(stdout).toBe(direct);
+    expect(stdout).toContain('BYTES=\xff\xc3\0');
+  });
+
+  it('nothing to perl: neither options nor libraries nor a debugger', () => {
+    mkdirSync(join(folder, 'library'), { recursive: true });
+    const mark = join(folder, 'ran-outside');
+    writeFileSync(join(folder, 'library/Outside.pm'), `open(F, ">", "${mark}"); close F; 1;`);
+    const env = {
+      PERL5LIB: join(folder, 'library'),
+      PERL5OPT: '-MOutside',
+      PERL5DB: `BEGIN { open(F, ">", "${mark}") }`,
+    };
+    const { code, stdout } = script('run mkdir.json --no-cache -- printenv PERL5OPT', env);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '-MOutside\n' });
+    expect(existsSync(mark)).toBe(false);
+  });
+
+  it.each(['planted', 'a relative folder', 'an empty entry'])('no perl of the PATH: %s', (kind) => {
+    mkdirSync(join(folder, 'planted'), { recursive: true });
+    const mark = join(folder, 'ran-planted');
+    for (const name of ['planted/perl', 'perl']) {
+      writeFileSync(join(folder, name), `#!/bin/sh\n: > '${mark}'\nexec /usr/bin/perl "$@"\n`);
+      chmodSync(join(folder, name), 0o755);
+    }
+    const first = { planted: join(folder, 'planted'), 'a relative folder': '.', 'an empty entry': '' }[kind];
+    const { code, stdout } = script('run mkdir.json --no-cache -- sh -c "command -v perl"', {
+      PATH: `${first}:${process.env['PATH']}`,
+    });
+    expect(code).toBe(0);
+    expect(existsSync(mark)).toBe(false);
+    // The command has the PATH that the caller has.
+    expect(stdout).not.toBe('/usr/bin/perl\n');
+    rmSync(join(folder, 'perl'));
+  });
+
+  it('LD_PRELOAD to the command alone', async () => {
+    const env = { LD_PRELOAD: '/nonexistent-preload.so' };
+    const count = (text: string) => text.split('cannot be preloaded').length - 1;
+    // With another C library there is nothing to count.
+    if (count(spawnSync('true', { env, encoding: 'utf8' }).stderr) === 0)
+      return console.warn('NOT CHECKED: the C library says nothing of LD_PRELOAD');
+    const args = ['exec', MKDIR, '--no-cache', '--', 'true'];
+    const { code, stderr } = await runIn(folder, args, { env });
+    // Node, and true.
+    expect({ code, count: count(stderr) }).toEqual({ code: 0, count: 2 });
+  });
+
+  it('the PATH in which the command is looked for', () => {
+    mkdirSync(join(folder, 'tools'), { recursive: true });
+    // No format of its own: execvp(3) gives it to a shell.
+    writeFileSync(join(folder, 'tools/plain-script'), 'echo "plain $1"; exit 3\n');
+    chmodSync(join(folder, 'tools/plain-script'), 0o755);
+    const env = { PATH: `tools:${process.env['PATH']}` };
+    const wanted = { code: 3, stdout: 'plain x\n', stderr: '' };
+    expect(script('run mkdir.json --no-cache -- plain-script x', env)).toEqual(wanted);
+    expect(script('run mkdir.json --no-cache -- tools/plain-script x')).toEqual(wanted);
+    expect(script('run mkdir.json --no-cache -- plain-script x')).toMatchObject({ code: 127 });
+    const bytes = String.raw`d=$(printf 'd\377'); cp -r tools "$d"; PATH="$d:$PATH"; run mkdir.json --no-cache -- plain-script x`;
+    expect(script(bytes)).toEqual(wanted);
+  });
+
+  it('no process of ours beside the command', () => {
+    const command = `sh -c 'for s in /proc/[0-9]*/status; do while read -r name value rest; do [ "$name" = PPid: ] && [ "$value" = $$ ] && echo "$s"; done < "$s"; done 2>/dev/null; true'`;
+    expect(script(`run mkdir.json --no-cache -- ${command}`)).toMatchObject({ code: 0, stdout: '' });
+  });
+});
+
+describe.skipIf(skipWithout(needs))('exec proves that the filter is on', () => {
+  it('and runs nothing where an outer filter makes seccomp(2) succeed without running', async () => {
+    const lying = file('lying.json', deny('["seccomp"]', '"SCMP_ACT_ERRNO","errnoRet":0'));
+    const inner = [process.execPath, MAIN, 'exec', MKDIR, '--no-cache', '--'];
+    const { code, stderr, stdout } = await exec(lying, ...inner, 'sh', '-c', 'echo ran');
+    expect(stdout.toString()).toBe('');
+    expect(stderr).toContain('LOADER_FAILED');
     expect(code).toBe(69);
-    expect(stderr).toMatch(/no perl on this machine.*LOADER_MISSING/);
+  });
+
+  it.runIf(process.getuid?.() === 0 && process.arch === 'x64')('nor where prctl(2) does', async () => {
+    const onNoNewPrivileges = '"args":[{"index":0,"value":38,"op":"SCMP_CMP_EQ"}]';
+    const lying = file(
+      'no-prctl.json',
+      deny('["prctl"]', `"SCMP_ACT_ERRNO","errnoRet":0,${onNoNewPrivileges}`),
+    );
+    await runIn(folder, ['compile', lying, '--no-cache', '-q', '-o', 'no-prctl.bpf']);
+    // Loads the filter as root may, without no_new_privs, and becomes the command.
+    const load = `open(F, "<", "no-prctl.bpf"); my $f = do { local $/; <F> };
+      syscall(317, 1, 0, pack("S x![P] P", length($f) / 8, $f)) == 0 or die; exec @ARGV`;
+    const inner = [process.execPath, MAIN, 'exec', MKDIR, '--no-cache', '--', 'sh', '-c', 'echo ran'];
+    const { status, stdout, stderr } = spawnSync('perl', ['-e', load, ...inner], {
+      cwd: folder,
+      env: environment(folder),
+      encoding: 'utf8',
+    });
+    expect({ status, stdout }).toEqual({ status: 69, stdout: '' });
+    expect(stderr).toContain('LOADER_FAILED');
+  });
+
+  it('also inside another one, and of a filter that refuses everything that would show it', async () => {
+    const inner = [process.execPath, MAIN, 'exec', MKDIR, '--no-cache', '--'];
+    const nested = await exec(MKDIR, ...inner, 'grep', '^Seccomp_filters:', '/proc/self/status');
+    expect({ code: nested.code, stdout: nested.stdout.toString() }).toEqual({
+      code: 0,
+      stdout: 'Seccomp_filters:\t2\n',
+    });
+    const names = ['read', 'pread64', 'readv', 'openat', 'open', 'wait4', 'kill', 'close', 'fcntl', 'getpid', 'fork', 'clone']; // prettier-ignore
+    const blind = file('blind.json', deny(JSON.stringify(names), '"SCMP_ACT_KILL_PROCESS"'));
+    const busybox = pathOf('busybox');
+    if (busybox === undefined) return console.warn('NOT CHECKED: there is no busybox');
+    expect(await exec(blind, busybox, 'echo', 'ran')).toMatchObject({
+      code: 0,
+      stdout: Buffer.from('ran\n'),
+    });
   });
 });

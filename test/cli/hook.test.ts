@@ -437,6 +437,31 @@ describe('hook status and uninstall', () => {
     expect(await hook(['status', at('nowhere')])).toMatchObject({ code: 1 });
   });
 
+  it.runIf(process.getuid?.() === 0)('know the check of the loaded filter', async () => {
+    const more = ['--ceiling', at('ceiling-of-hook.json'), '--listener', '/run/a.sock'];
+    writeFileSync(at('ceiling-of-hook.json'), denyMkdir(28));
+    await install('late', '--with-check', '--loaded', ...more);
+    const file = at('late/seccompc-loaded.json');
+    const { hook: written, stages } = JSON.parse(readFileSync(file, 'utf8'));
+    expect({ timeout: written.timeout, stages }).toEqual({ timeout: 10, stages: ['poststart'] });
+    expect(written.args.join(' ')).toContain(' hook check --require-annotation --loaded --kill ');
+    expect(written.args.join(' ')).toContain(more.join(' '));
+    const result = await hook(['status', at('late'), '--json']);
+    expect({ code: result.code, loaded: documentOf(result)['loaded'] }).toEqual({ code: 0, loaded: file });
+    // Installed again without it, it is gone.
+    await install('late', '--with-check');
+    expect(readdirSync(at('late')).toSorted()).toEqual(['seccompc-check.json', 'seccompc.json']);
+    await install('late', '--with-check', '--loaded');
+    await hook(['uninstall', at('late')]);
+    expect(readdirSync(at('late'))).toEqual([]);
+  });
+
+  it('take --loaded and --ceiling only with --with-check, and --listener only with --ceiling', async () => {
+    for (const options of [['--loaded'], ['--ceiling', 'x'], ['--with-check', '--listener', '/run/a.sock']])
+      expect(await hook(['install', at('never'), ...options])).toMatchObject({ code: 64 });
+    expect(existsSync(at('never'))).toBe(false);
+  });
+
   it('remove what was installed, and nothing of others', async () => {
     await install('gone', '--with-check');
     expect(readdirSync(at('gone')).toSorted()).toEqual(['seccompc-check.json', 'seccompc.json']);
@@ -455,7 +480,13 @@ describe('hook status and uninstall', () => {
 });
 
 describe('hook check', () => {
-  const check = async (config: string, options: string[] = [], state: Record<string, unknown> = {}) => {
+  /** `read` is what the runtime has read of the annotations: those of the config unless given. */
+  const check = async (
+    config: string,
+    options: string[] = [],
+    state: Record<string, unknown> = { annotations: annotationsOf(config) },
+    env: Record<string, string> = {},
+  ) => {
     mkdirSync(at('bundle'), { recursive: true });
     writeFileSync(at('bundle/config.json'), config);
     const input = JSON.stringify({
@@ -466,14 +497,17 @@ describe('hook check', () => {
       bundle: at('bundle'),
       ...state,
     });
-    const { code, stdout, stderr } = await hook(['check', ...options], input);
+    const { code, stdout, stderr } = await runIn(folder, ['hook', 'check', ...options], { input, env });
     expect(stdout.toString()).toBe('');
     return { code, codes: [...stderr.matchAll(/\[([A-Z_]+)\]$/gm)].map((match) => match[1]) };
   };
+  const annotationsOf = (config: string): unknown => JSON.parse(config).annotations;
 
-  it('lets start what is proved, and what has no annotation', async () => {
-    expect(await check(await expected(denyMkdir(28)))).toEqual({ code: 0, codes: [] });
-    expect(await check(configOf(denyMkdir(28)))).toEqual({ code: 0, codes: [] });
+  it('lets start what is proved, and what has no annotation, of which it says that it saw too little', async () => {
+    const proved = await expected(denyMkdir(28));
+    expect(await check(proved)).toEqual({ code: 0, codes: [] });
+    expect(await check(proved, ['--require-annotation'])).toEqual({ code: 0, codes: [] });
+    expect(await check(configOf(denyMkdir(28)))).toEqual({ code: 0, codes: ['PROFILE_UNSEEN'] });
     expect(await check(configOf(denyMkdir(28)), ['--require-annotation'])).toEqual({
       code: 1,
       codes: ['ANNOTATION_MISSING'],
@@ -497,10 +531,43 @@ describe('hook check', () => {
     });
   });
 
-  it('refuses to start without a filter, or with one that only some runtimes load', async () => {
-    expect(await check(UNCONFINED)).toEqual({ code: 1, codes: ['START_UNCONFINED'] });
-    const alone = UNCONFINED.replace('"io.container":"x"', `"${KEY}":"${await base64(denyMkdir(28))}"`);
-    expect(await check(alone)).toEqual({ code: 1, codes: ['ANNOTATION_BASELESS'] });
+  it('refuses an annotation that the runtime has not read, or that is gone since', async () => {
+    const proved = await expected(denyMkdir(28));
+    for (const state of [{}, { annotations: {} }, { annotations: null }, { annotations: { [KEY]: 1 } }]) {
+      expect(await check(proved, [], state)).toEqual({
+        code: 1,
+        codes: ['ANNOTATION_CHANGED', 'PROFILE_UNSEEN'],
+      });
+      expect(await check(proved, ['--require-annotation'], state)).toEqual({
+        code: 1,
+        codes: ['ANNOTATION_CHANGED', 'ANNOTATION_MISSING'],
+      });
+    }
+    const state = { annotations: annotationsOf(proved) };
+    expect(await check(configOf(denyMkdir(28)), ['--require-annotation'], state)).toEqual({
+      code: 1,
+      codes: ['ANNOTATION_CHANGED'],
+    });
+  });
+
+  it.each([
+    ['a newline at the end', (text: string) => `${text}\n`, []],
+    ['lines of 76', (text: string) => text.replaceAll(/.{76}/g, '$&\r\n'), []],
+    ['a character that crun skips', (text: string) => text.replace(/.{8}/, '$&-'), ['ANNOTATION_INVALID']],
+    [
+      'a space that is not ASCII',
+      (text: string) => `${text}\u00a0`,
+      ['ANNOTATION_CHANGED', 'ANNOTATION_INVALID'],
+    ],
+    ['a NUL, where crun ends', (text: string) => `${text}\u0000AAAA`, ['ANNOTATION_INVALID']],
+    ['padding in the middle', (text: string) => text.replace(/^(.{7})./, '$1='), ['ANNOTATION_INVALID']],
+    ['padding at the end', (text: string) => `${text}====`, ['ANNOTATION_INVALID']],
+    ['a byte too many', (text: string) => `${text.replace(/=*$/, '')}AAA=`, ['ANNOTATION_INVALID']],
+  ])('reads base64 with %s as crun does, or refuses it', async (_, change, codes) => {
+    const text = JSON.stringify(change(await base64(denyMkdir(28))));
+    const found = await check(configOf(denyMkdir(28), `"${KEY}":${text}`), ['--require-annotation']);
+    expect(new Set(found.codes)).toEqual(new Set(codes));
+    expect(found.code).toBe(codes.length === 0 ? 0 : 1);
   });
 
   it('holds every container to a ceiling, by what its filter does', async () => {
@@ -509,12 +576,101 @@ describe('hook check', () => {
     writeFileSync(ceiling, denyMkdir(1));
     // Another errno is as strict; all modes instead of one are stricter.
     for (const profile of [denyMkdir(28), all])
-      expect(await check(configOf(profile), ['--ceiling', ceiling])).toEqual({ code: 0, codes: [] });
+      expect(await check(await expected(profile), ['--ceiling', ceiling])).toEqual({ code: 0, codes: [] });
     writeFileSync(ceiling, all);
-    expect(await check(configOf(denyMkdir(28)), ['--ceiling', ceiling])).toEqual({
+    expect(await check(await expected(denyMkdir(28)), ['--ceiling', ceiling])).toEqual({
       code: 1,
       codes: ['CEILING_EXCEEDED'],
     });
+  });
+
+  it('takes success without running for looser than a refusal, and stricter than a call that runs', async () => {
+    const ceiling = at('ceiling.json');
+    const within = async (limit: string, profile: string) => {
+      writeFileSync(ceiling, limit);
+      return (await check(await expected(profile), ['--ceiling', ceiling])).codes;
+    };
+    const trapping = denyMkdir(1).replace('"SCMP_ACT_ERRNO","errnoRet":1', '"SCMP_ACT_TRAP"');
+    const logging = denyMkdir(1).replace('"SCMP_ACT_ERRNO","errnoRet":1', '"SCMP_ACT_LOG"');
+    expect(await within(denyMkdir(1), denyMkdir(0))).toEqual(['CEILING_EXCEEDED']);
+    expect(await within(trapping, denyMkdir(0))).toEqual(['CEILING_EXCEEDED']);
+    expect(await within(denyMkdir(0), denyMkdir(1))).toEqual([]);
+    expect(await within(denyMkdir(0), denyMkdir(0))).toEqual([]);
+    expect(await within(logging, denyMkdir(0))).toEqual([]);
+  });
+
+  it('accepts under a ceiling only listeners that were named', async () => {
+    const notifying = denyMkdir(1).replace('"SCMP_ACT_ERRNO","errnoRet":1', '"SCMP_ACT_NOTIFY"');
+    const withPath = notifying.replace('{', '{"listenerPath":"/run/a.sock",');
+    const ceiling = at('ceiling.json');
+    writeFileSync(ceiling, notifying);
+    const receiver = '"run.oci.seccomp.receiver":"/run/a.sock"';
+    const plugins = '"run.oci.seccomp.plugins":"/run/a.sock"';
+    const variable = { RUN_OCI_SECCOMP_RECEIVER: '/run/a.sock' };
+    const ways: [config: string, state: Record<string, unknown> | undefined, env: Record<string, string>][] =
+      [
+        [configOf(withPath), undefined, {}],
+        [configOf(notifying, receiver), undefined, {}],
+        [configOf(notifying, plugins), undefined, {}],
+        // Now gone from config.json, but the runtime has read it; or the other way round.
+        [configOf(notifying), { annotations: { 'run.oci.seccomp.receiver': '/run/a.sock' } }, {}],
+        [configOf(notifying, receiver), { annotations: {} }, {}],
+        [configOf(notifying), undefined, variable],
+      ];
+    for (const [config, state, env] of ways) {
+      const judge = async (...options: string[]) =>
+        (await check(config, ['--ceiling', ceiling, ...options], state, env)).codes;
+      expect(await judge()).toEqual(['PROFILE_UNSEEN', 'CEILING_LISTENER']);
+      expect(await judge('--listener', '/run/b.sock')).toEqual(['PROFILE_UNSEEN', 'CEILING_LISTENER']);
+      const named = ['--listener', '/run/b.sock', '--listener', '/run/a.sock'];
+      expect(await judge(...named)).toEqual(['PROFILE_UNSEEN']);
+    }
+    // The ceiling's own listener needs no flag.
+    writeFileSync(ceiling, withPath);
+    expect((await check(configOf(withPath), ['--ceiling', ceiling])).codes).toEqual(['PROFILE_UNSEEN']);
+  });
+
+  it('looks for a listener in the environment of the runtime too, when a shell starts the hook without it', async () => {
+    mkdirSync(at('bundle'), { recursive: true });
+    writeFileSync(at('bundle/config.json'), configOf(denyMkdir(28)));
+    writeFileSync(at('ceiling.json'), denyMkdir(28));
+    const script = `env -u RUN_OCI_SECCOMP_RECEIVER "$@"; exit $?`;
+    const words = [
+      '-c',
+      script,
+      'sh',
+      process.execPath,
+      MAIN,
+      'hook',
+      'check',
+      '--ceiling',
+      at('ceiling.json'),
+    ];
+    const { status, stderr } = spawnSync('/bin/sh', words, {
+      env: { PATH: process.env['PATH'], RUN_OCI_SECCOMP_RECEIVER: '/run/a.sock' },
+      input: JSON.stringify({ bundle: at('bundle') }),
+      encoding: 'utf8',
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain('[CEILING_LISTENER]');
+  });
+
+  it('refuses a ceiling that asks for no filter, and options that need another', async () => {
+    writeFileSync(at('ceiling.json'), UNCONFINED);
+    expect(await check(configOf(denyMkdir(28)), ['--ceiling', at('ceiling.json')])).toEqual({
+      code: 65,
+      codes: ['NOT_CONFINED'],
+    });
+    for (const options of [['--listener', '/run/a.sock'], ['--kill'], ['--loaded', '--arch', 's390x']])
+      expect(await check(configOf(denyMkdir(28)), options)).toEqual({ code: 64, codes: ['USAGE'] });
+  });
+
+  it('refuses with --loaded when there is no process to look at', async () => {
+    const seen = (pid: unknown) => check(configOf(denyMkdir(28)), ['--loaded'], { pid });
+    for (const pid of [undefined, 0, -1, '7', 1.5, 1e300])
+      expect(await seen(pid)).toEqual({ code: 65, codes: ['NOT_A_STATE'] });
+    // Larger than any pid of Linux.
+    expect(await seen(999_999_999)).toEqual({ code: 1, codes: ['FILTER_UNREADABLE'] });
   });
 
   it('refuses when it cannot tell', async () => {

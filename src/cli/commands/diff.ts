@@ -40,8 +40,9 @@ profiles. What is compared is the answer to every call: flags, listener and meta
 Without an option: do both give every call the same answer, errno included?
 --tightens: is B's action at every call the same as A's or a stricter one, in the kernel's order KILL_PROCESS,
   KILL_THREAD, TRAP, ERRNO, USER_NOTIF, TRACE, LOG, ALLOW? Then nothing gets through B that A would have stopped.
-  Which errno an ERRNO carries does not count. --loosens asks for the same or a less strict action.
-Two that differ may tighten and loosen at once: in their errnos only.
+  Which errno an ERRNO carries does not count, except that errno 0, success without running, is less strict than
+  any other. --loosens asks for the same or a less strict action.
+Two that differ may tighten and loosen at once: in their errnos only. Listeners are not compared.
 
 Exits with 0: equal, or yes; 1: different, or no, with calls that show it, arguments left out being 0;
 2: cannot be decided; 65: A or B is not acceptable.

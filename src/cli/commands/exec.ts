@@ -1,11 +1,17 @@
-import { archOf } from '../../arch.ts';
+import { InvalidArgumentError } from 'commander';
 import type { Filter } from '../../compile.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
-import { commandFault, runUnderFilter } from '../../oci/exec.ts';
+import {
+  bytesOfWords,
+  callersEnvironment,
+  descriptorFault,
+  findCommand,
+  runUnderFilter,
+} from '../../oci/exec.ts';
 import type { FlagName } from '../../profile/types.ts';
-import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
 import { hostArch } from '../host.ts';
+import { hostCalls } from '../host-calls.ts';
 import { addCacheOptions } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { readInput } from '../input.ts';
@@ -17,12 +23,14 @@ import { compileWith } from '../compile-with.ts';
 
 interface Options extends TargetFlags, CacheFlags, Voice {
   requireProof?: true;
+  keepFd: number[];
 }
 
 const HELP = `
 perl loads the filter and then becomes the command; no rights are needed. The command gets no_new_privs: set-user-ID
 programs do not change the user. Input, output, terminal, exit code and signals are the command's own;
 ended by signal N, the exit code is 128+N, as in a shell. 127: no such command, 126: not executable.
+Arguments and environment reach the command byte for byte. Other open descriptors do not, without --keep-fd.
 
 Examples:
   seccompc exec profile.json -- ls -l
@@ -35,6 +43,7 @@ export function makeCommand(): CliCommand {
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .argument('<COMMAND...>', 'what to run, and its arguments')
     .option('--require-proof', 'fail rather than load a filter that is not proved')
+    .option('--keep-fd <N>', 'leave this descriptor open for the command (repeatable)', descriptor, [])
     .addHelpText('after', HELP)
     .runs(run);
   return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
@@ -47,23 +56,39 @@ async function run(file: string, command: string[], options: Options): Promise<n
     fail('USAGE', {
       reason: `a filter for ${target.arch} would end every process of this machine, which is ${host}`,
     });
+  for (const fd of options.keepFd) {
+    const reason = descriptorFault(fd);
+    if (reason !== undefined) fail('USAGE', { reason: `descriptor ${fd} cannot be kept: ${reason}` });
+  }
   const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
   const { filter, warnings } = await compileWith(options, await readInput(file), settings);
   if (!filter.confined)
     throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
   await printWarnings([...warnings, ...filter.diagnostics], options);
-  const name = command[0]!;
-  const fault = commandFault(name);
-  if (fault !== undefined) {
-    await printFailure([diagnostic('COMMAND_NOT_STARTED', { command: name, reason: fault.reason })], false);
-    return fault.exitCode;
+  const words = bytesOfWords(command);
+  if (words === undefined)
+    fail('USAGE', { reason: 'with arguments that are not UTF-8, put -- before the command' });
+  const environment = callersEnvironment();
+  const found = findCommand(words[0]!, environment);
+  if ('reason' in found) {
+    const { reason, exitCode } = found;
+    await printFailure([diagnostic('COMMAND_NOT_STARTED', { command: command[0]!, reason })], false);
+    return exitCode;
   }
-  const table = (await loadTables([archOf(host).table])).of(host);
-  return runUnderFilter(filter.bytes, command, {
-    prctl: table.numberOf('prctl')!,
-    seccomp: table.numberOf('seccomp')!,
-    flags: flagBits(filter),
-  });
+  return runUnderFilter(
+    filter.bytes,
+    { path: found.path, words, environment, keep: options.keepFd },
+    { calls: await hostCalls('getpid', 'prctl', 'seccomp', 'execve', 'close'), flags: flagBits(filter) },
+  );
+}
+
+const LARGEST_DESCRIPTOR = 65535;
+
+function descriptor(text: string, before: number[]): number[] {
+  const fd = Number(text);
+  if (!/^\d+$/.test(text) || fd < 3 || fd > LARGEST_DESCRIPTOR)
+    throw new InvalidArgumentError(`Give a number from 3 to ${LARGEST_DESCRIPTOR}.`);
+  return [...new Set([...before, fd])];
 }
 
 /** linux/seccomp.h. A flag that makes a listener has nobody to listen here. */

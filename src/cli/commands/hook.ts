@@ -6,9 +6,12 @@ import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { hookStatus, installHook, uninstallHook } from '../../oci/hook-install.ts';
 import { addPair, pairsDirectory } from '../../oci/hook-store.ts';
 import { precreate } from '../../oci/precreate.ts';
+import type { ContainerState } from '../../oci/start-check.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
+import { hostArch } from '../host.ts';
+import { hostCalls } from '../host-calls.ts';
 import { logHook } from '../hook-log.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
@@ -28,12 +31,17 @@ interface PrecreateFlags extends TargetFlags, Voice {
 interface InstallFlags extends PrecreateFlags {
   withCheck?: true;
   ceiling?: string;
+  listener: string[];
+  loaded?: true;
 }
 
 interface CheckFlags extends TargetFlags, Voice {
   log?: string;
   ceiling?: string;
+  listener: string[];
   requireAnnotation?: true;
+  loaded?: true;
+  kill?: true;
 }
 
 const HELP = `
@@ -46,6 +54,21 @@ Examples:
   seccompc hook status /etc/containers/oci/hooks.d
   podman --hooks-dir /etc/containers/oci/hooks.d run IMAGE
   seccompc hook uninstall /etc/containers/oci/hooks.d`;
+
+const CHECK_HELP = `
+At the stage createRuntime the runtime has read config.json, but has not made the filter yet. What it has read of the
+annotations is in the state on standard input. Of linux.seccomp it cannot be seen: config.json may have been changed since.
+--require-annotation closes that gap under crun, which loads the annotation. --loaded closes it under any runtime: it reads
+the filter of the container's first process from the kernel. At the stage poststart that process already runs its program
+(crun), or is about to (runc 1.1). runc ends the container when such a hook fails; crun goes on, so give --kill.
+
+Exits with 0 when the container may start or go on. Any other exit code refuses it, also when the question cannot be
+answered.`;
+
+const listener = (description: string) =>
+  new Option('--listener <PATH>', description)
+    .argParser((path: string, before: string[]) => [...before, path])
+    .default([], '');
 
 export function makeCommand(invocation: Invocation): CliCommand {
   const command = new CliCommand('hook')
@@ -69,6 +92,8 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .option(...strict)
     .option('--with-check', 'also have starts refused that the hook has not prepared')
     .option('--ceiling <PROFILE>', 'with --with-check: and those that allow more than this profile')
+    .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
+    .option('--loaded', 'with --with-check: and end containers whose loaded filter is another (needs root)')
     .runs((folder: string, flags: InstallFlags) => install(folder, flags, invocation));
   plain('uninstall', 'remove the hook files of a folder, and their filters')
     .argument('DIR', 'the folder')
@@ -87,8 +112,12 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .runs(runPrecreate);
   add('check', 'a createRuntime hook: refuse the start unless the annotation is proved to be right')
     .option('--ceiling <PROFILE>', 'and unless the filter allows nothing that this profile does not')
-    .option('--require-annotation', 'and unless there is one')
+    .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
+    .option('--require-annotation', 'and unless the runtime has read one')
+    .option('--loaded', 'as a poststart hook: and unless the kernel runs the very filter (needs root)')
+    .option('--kill', 'with --loaded: end the container when the answer is no')
     .option('--log <FILE>', 'append the reason')
+    .addHelpText('after', CHECK_HELP)
     .runs(check);
   return command;
 }
@@ -126,30 +155,58 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
 }
 
 async function check(flags: CheckFlags): Promise<number> {
-  const { log, ceiling, requireAnnotation = false } = flags;
-  const { checkStart } = await import('../../oci/start-check.ts');
-  let reasons: readonly Diagnostic[];
+  const { log, kill = false } = flags;
+  if (kill && !flags.loaded) refuseUsage('--kill needs --loaded');
+  const { containerProcess } = await import('../../oci/container-process.ts');
+  const { readState } = await import('../../oci/start-check.ts');
+  let container = containerProcess(undefined);
+  let found: Diagnostic[] = [];
+  // What stays when something unforeseen happens.
+  let exitCode: number = EXIT.software;
   try {
     // To the end, before anything else: a runtime may fail when its hook does not read.
-    const state = await readInput('-');
-    reasons = await checkStart(state, {
-      target: targetOf(flags),
-      requireAnnotation,
-      ...(ceiling === undefined ? {} : { ceiling: { input: await readInput(ceiling), file: ceiling } }),
-    });
+    const state = readState(await readInput('-'));
+    container = containerProcess(state.pid);
+    found = await judgeStart(state, flags);
+    exitCode = found.some(({ severity }) => severity === 'error') ? EXIT.no : EXIT.ok;
   } catch (error) {
+    // A runtime only looks at whether it is 0.
     if (!(error instanceof SeccompcError)) throw error;
-    await logHook('check', error.diagnostics, log);
-    return error.exitCode;
+    found = [...error.diagnostics];
+    exitCode = error.exitCode;
+  } finally {
+    if (kill && exitCode !== EXIT.ok) found.push(await container.end());
+    await logHook('check', found, log);
   }
-  await logHook('check', reasons, log);
-  return reasons.length > 0 ? EXIT.no : EXIT.ok;
+  return exitCode;
+}
+
+async function judgeStart(state: ContainerState, flags: CheckFlags): Promise<Diagnostic[]> {
+  const { ceiling, listener: listeners, requireAnnotation = false, loaded = false } = flags;
+  const target = targetOf(flags);
+  if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
+  if (loaded && target.arch !== hostArch())
+    refuseUsage(`--loaded is about the kernel of this machine, which is ${hostArch()}`);
+  const { checkStart } = await import('../../oci/start-check.ts');
+  return checkStart(state, {
+    target,
+    listeners,
+    requireAnnotation,
+    ...(ceiling === undefined ? {} : { ceiling: { input: await readInput(ceiling), file: ceiling } }),
+    ...(loaded ? { loaded: await hostCalls('getpid', 'ptrace', 'wait4') } : {}),
+  });
+}
+
+function refuseUsage(reason: string): never {
+  throw new SeccompcError([diagnostic('USAGE', { reason })]);
 }
 
 async function install(folder: string, flags: InstallFlags, { script }: Invocation): Promise<void> {
-  const { foreign, strict = false, withCheck, ceiling } = flags;
-  if (ceiling !== undefined && !withCheck)
-    throw new SeccompcError([diagnostic('USAGE', { reason: '--ceiling needs --with-check' })]);
+  const { foreign, strict = false, withCheck, ceiling, listener: listeners, loaded = false } = flags;
+  if ((ceiling !== undefined || loaded) && !withCheck)
+    refuseUsage(`--${loaded ? 'loaded' : 'ceiling'} needs --with-check`);
+  if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
+  if (loaded && process.geteuid?.() !== 0) refuseUsage('only root can use --loaded');
   const target = targetOf(flags);
   if (ceiling !== undefined) {
     const { readMeaning } = await import('../../compile.ts');
@@ -165,7 +222,7 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
     flags: targetArguments(flags),
     foreign,
     strict,
-    ...(withCheck ? { check: ceiling === undefined ? {} : { ceiling } } : {}),
+    ...(withCheck ? { check: { listeners, loaded, ...(ceiling === undefined ? {} : { ceiling }) } } : {}),
   });
   const found = awk === undefined ? [diagnostic('HOOK_WITHOUT_AWK')] : [];
   if (!withCheck) found.push(diagnostic('HOOK_FAILS_OPEN', { path: awk ?? process.execPath }));
