@@ -7,11 +7,8 @@ import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts'
 import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
 import { MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
-import { byPlace, JsonText } from './json-text.ts';
+import { byPlace } from './json-text.ts';
 import { knownMembers } from './members.ts';
-import { offsetOf } from './place.ts';
-import { plainProfile } from './plain.ts';
-import type { PlainProfile } from './plain.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';
@@ -50,8 +47,6 @@ type Report = (found: Diagnostic) => void;
 function read(input: string | Uint8Array, file: string, report: Report): Profile | undefined {
   const source = textOf(input, report);
   if (source === undefined) return undefined;
-  const plain = plainProfile(source);
-  if (plain) return readPlain(plain, source, file);
   const notJson = foreignText(source);
   if (notJson) {
     refuse(notJson, report);
@@ -61,30 +56,6 @@ function read(input: string | Uint8Array, file: string, report: Report): Profile
   document.diagnostics.forEach(report);
   const { root } = document;
   return root && readDocument({ ...document, root }, file, report);
-}
-
-/** A profile of which there is nothing to report. */
-function readPlain({ form, value }: PlainProfile, source: string, file: string): Profile {
-  const common = { file, diagnostics: [], locate: makeLocator(source) };
-  const sound = { value, prefix: form === 'config' ? '/linux/seccomp' : '', faults: [] };
-  return form === 'docker'
-    ? { ...common, dialect: 'docker', form, docker: buildDocker(sound) }
-    : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(sound) };
-}
-
-/** So many places are looked for one by one; for whoever wants more, the tree with all places is made. */
-const FEW_PLACES = 4;
-
-/** Places in a text that is known to be right. */
-function makeLocator(source: string): Profile['locate'] {
-  const text = new JsonText(source);
-  let asked = 0;
-  let document: JsonDocument | undefined;
-  return (pointer) => {
-    if (++asked <= FEW_PLACES) return text.positionAt(offsetOf(source, pointer));
-    document ??= parseJson(source);
-    return document.positionAt(find(document.root!, pointer).node.offset);
-  };
 }
 
 /** Decodes UTF-8 and takes a byte order mark off. */
