@@ -17,6 +17,8 @@ import { exactValue, isAbsentAction, validate } from './validate.ts';
 export interface ReadOptions {
   /** Name of the input for messages; `-` for stdin. */
   file: string;
+  /** Whose reading of a config.json counts where keys differ only in case; crun's unless given. */
+  semantics?: 'crun' | 'runc';
 }
 
 /**
@@ -26,12 +28,15 @@ export interface ReadOptions {
  */
 export function parseProfile(
   input: string | Uint8Array,
-  { file }: ReadOptions,
+  { file, semantics = 'crun' }: ReadOptions,
 ): { profile?: Profile; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  const profile = read(input, file, (found) => diagnostics.push({ ...found, file }));
+  const report = (found: Diagnostic) => void diagnostics.push({ ...found, file });
+  const profile = read(input, { file, semantics }, report);
   if (profile === undefined) return { diagnostics };
-  return { profile: { ...profile, diagnostics: [...diagnostics] }, diagnostics };
+  const differs = diagnostics.some(({ code }) => code === 'KEY_CASE_IGNORED' || code === 'KEY_CASE_RUNC');
+  const reader = differs ? { reader: semantics } : {};
+  return { profile: { ...profile, ...reader, diagnostics: [...diagnostics] }, diagnostics };
 }
 
 /** Like {@link parseProfile}. @throws SeccompcError with all faults when there is an error among them. */
@@ -44,7 +49,11 @@ export function readProfile(input: string | Uint8Array, options: ReadOptions): P
 
 type Report = (found: Diagnostic) => void;
 
-function read(input: string | Uint8Array, file: string, report: Report): Profile | undefined {
+function read(
+  input: string | Uint8Array,
+  options: Required<ReadOptions>,
+  report: Report,
+): Profile | undefined {
   const source = textOf(input, report);
   if (source === undefined) return undefined;
   const notJson = foreignText(source);
@@ -55,7 +64,7 @@ function read(input: string | Uint8Array, file: string, report: Report): Profile
   const document = parseJson(source);
   document.diagnostics.forEach(report);
   const { root } = document;
-  return root && readDocument({ ...document, root }, file, report);
+  return root && readDocument({ ...document, root }, options, report);
 }
 
 /** Decodes UTF-8 and takes a byte order mark off. */
@@ -93,23 +102,25 @@ function placed(found: Diagnostic, document: JsonDocument): Diagnostic {
 
 function readDocument(
   document: JsonDocument & { root: JsonNode },
-  file: string,
+  { file, semantics }: Required<ReadOptions>,
   report: Report,
 ): Profile | undefined {
-  const recognised = recognise(document.root);
+  const recognised = recognise(document.root, semantics);
   if (recognised.form === 'foreign') return refuse(recognised.foreign, report, document);
-  const { form, seccomp } = recognised;
-  if (form === 'config') strayKeys(document.root).forEach((found) => report(placed(found, document)));
+  const { form } = recognised;
+  if (form === 'config')
+    strayKeys(document.root, semantics).forEach((found) => report(placed(found, document)));
   const locate = (pointer: string) => document.positionAt(find(document.root, pointer).node.offset);
   const common = { file, diagnostics: [], locate };
-  if (seccomp === null) return { ...common, dialect: 'oci', form: 'config', seccomp };
+  const seccomp = form === 'config' ? recognised.seccomp : [{ node: recognised.seccomp, pointer: '' }];
+  if (seccomp.length === 0) return { ...common, dialect: 'oci', form: 'config', seccomp: null };
 
   const prefix = form === 'config' ? '/linux/seccomp' : '';
   const rules =
     form === 'docker'
       ? { known: dockerProfileMembers, reader: 'engine' as const }
-      : { known: ociSeccompMembers, reader: 'runtime' as const, dialect: dockerProfileMembers };
-  const known = knownMembers(seccomp, rules, { document, pointer: prefix });
+      : { known: ociSeccompMembers, reader: semantics, dialect: dockerProfileMembers };
+  const known = knownMembers(seccomp, rules, document);
   const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
   const faults = validate(known.node, validator, { document, prefix });
   byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
