@@ -1,13 +1,14 @@
 #!/bin/sh
 # Builds the C programs of the tests into a cache folder and prints its path.
 #
-#   test/oracle/build.sh newest|system|victim|clock [FOLDER]
+#   test/oracle/build.sh newest|system|victim|clock|loaded [FOLDER]
 #
 # newest: `libseccomp` linked with the newest library that Debian has, unpacked into the folder without
 #   touching the system; where that cannot be had, with the installed one, and says so.
 # system: `libseccomp` linked with the installed library.
 # victim: `victim64`, and `victim32` where the compiler can build for 32-bit x86.
 # clock: `clock.so`, a clock that is set wrong.
+# loaded: `loaded`, which tells the filter of a process; static, so that it runs in any tree.
 #
 # A program newer than its source is left alone. Exit 77: something that is needed is missing.
 set -eu
@@ -67,6 +68,12 @@ case $what in
     if [ ! -f clock.so ] || [ "$here/clock.c" -nt clock.so ]; then
       # shellcheck disable=SC2086
       cc $flags -shared -fPIC "$here/clock.c" -o clock.so -ldl
+    fi
+    ;;
+  loaded)
+    if [ ! -x loaded ] || [ "$here/loaded.c" -nt loaded ]; then
+      # shellcheck disable=SC2086
+      cc $flags -static "$here/loaded.c" -o loaded
     fi
     ;;
   *) missing "unknown program $what" ;;
