@@ -5,9 +5,9 @@
  */
 import { diagnostic, SeccompcError } from '../errors.ts';
 import { ociSeccompMembers } from '../profile/generated/members.ts';
-import { parseJson } from '../profile/json.ts';
+import { MAX_BYTES, MAX_LENGTH, parseJson } from '../profile/json.ts';
 import type { JsonDocument, JsonMember, JsonNode, JsonObject } from '../profile/json.ts';
-import { quote } from '../profile/json-text.ts';
+import { decodeUtf8, quote } from '../profile/json-text.ts';
 import { otherCaseKeys } from '../profile/members.ts';
 import type { Members } from '../profile/members.ts';
 
@@ -49,6 +49,8 @@ const CONFIG_MEMBERS: Members = {
  * @throws SeccompcError for what is not JSON, is no container configuration, or is read differently by some runtime
  */
 export function readConfig(input: Uint8Array, file: string): RuntimeConfig {
+  if (input.length > MAX_BYTES)
+    throw new SeccompcError([{ ...diagnostic('JSON_TOO_LARGE', { limit: MAX_LENGTH }), file }]);
   const text = decodeUtf8(input);
   if (text === undefined)
     throw new SeccompcError([{ ...diagnostic('NOT_A_CONFIG', { reason: 'it is not UTF-8' }), file }]);
@@ -83,15 +85,6 @@ export function readConfig(input: Uint8Array, file: string): RuntimeConfig {
     failUnknown: (annotationOf(annotations, FAIL_UNKNOWN_ANNOTATION) ?? '0') !== '0',
     positionAt,
   };
-}
-
-/** Undefined for bytes that are not UTF-8. A byte order mark stays, as a character that no JSON begins with. */
-function decodeUtf8(input: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(input);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The text with the filter annotation set to a value, which must need no escapes. */

@@ -5,9 +5,9 @@ import { foreignBytes, foreignText } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
 import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
-import { MAX_LENGTH, parseJson } from './json.ts';
+import { MAX_BYTES, MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
-import { byPlace } from './json-text.ts';
+import { byPlace, decodeUtf8 } from './json-text.ts';
 import { knownMembers } from './members.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
@@ -71,15 +71,13 @@ function read(
 function textOf(input: string | Uint8Array, report: Report): string | undefined {
   let text = input;
   if (typeof text !== 'string') {
-    // The decoder makes at least one unit of three bytes.
-    if (text.length > 3 * MAX_LENGTH) return tooLarge(report);
+    if (text.length > MAX_BYTES) return tooLarge(report);
     const binary = foreignBytes(text);
     if (binary) return refuse(binary, report);
-    try {
-      text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text);
-    } catch {
+    const decoded = decodeUtf8(text);
+    if (decoded === undefined)
       return refuse({ what: 'a file in another encoding than UTF-8', hint: 'save it as UTF-8' }, report);
-    }
+    text = decoded;
   }
   if (!text.startsWith('\uFEFF')) return text;
   report({ ...diagnostic('BYTE_ORDER_MARK', {}, { pointer: '' }), line: 1, column: 1 });
