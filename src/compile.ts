@@ -12,6 +12,7 @@ import { asksForNoFilter, lowerPolicy } from './policy/lower.ts';
 import type { Policy } from './policy/types.ts';
 import { resolveProfile } from './profile/docker.ts';
 import { parseProfile } from './profile/read.ts';
+import type { ReadOptions } from './profile/read.ts';
 import type { FlagName, Profile, Seccomp } from './profile/types.ts';
 import { describeAnswer, describeCall } from './prove/describe.ts';
 import { prove } from './prove/prove.ts';
@@ -126,7 +127,7 @@ export async function readMeaning(
   input: Profile | string | Uint8Array,
   { target, file = '-' }: Pick<CompileOptions, 'target' | 'file'>,
 ): Promise<Meaning> {
-  const { profile, diagnostics } = readInput(input, file);
+  const { profile, diagnostics } = readInput(input, { file, semantics: target.semantics });
   if (profile === undefined) throw new SeccompcError(inFileOrder(diagnostics));
   const report = (d: Diagnostic) => void diagnostics.push(placed(d, profile));
 
@@ -176,9 +177,9 @@ async function describeWitness({ data, abi, expected, actual }: Witness): Promis
 
 function readInput(
   input: Profile | string | Uint8Array,
-  file: string,
+  options: ReadOptions,
 ): { profile?: Profile; diagnostics: Diagnostic[] } {
-  if (typeof input === 'string' || input instanceof Uint8Array) return parseProfile(input, { file });
+  if (typeof input === 'string' || input instanceof Uint8Array) return parseProfile(input, options);
   return { profile: input, diagnostics: [...input.diagnostics] };
 }
 

@@ -57,7 +57,7 @@ const TABLE = {
   JSON_SYNTAX: { severity: 'error', message: 'not JSON: {reason}' },
   JSON_COMMENT: {
     severity: 'error',
-    message: 'JSON has no comments, and every runtime refuses the file',
+    message: 'JSON has no comments: crun skips them, and every other runtime refuses the file',
     hint: 'put it into a member named "comment"',
   },
   JSON_TRAILING_COMMA: {
@@ -70,6 +70,16 @@ const TABLE = {
     message: 'the key {key} stands twice in one object, and readers disagree on which one counts',
   },
   JSON_AFTER_END: { severity: 'error', message: 'the document is complete, but {found} follows' },
+  JSON_NUL: {
+    severity: 'error',
+    message: 'the string {value} has a NUL character, and crun reads only the part in front of it',
+    hint: 'remove the NUL character',
+  },
+  JSON_SURROGATE: {
+    severity: 'error',
+    message: 'the string {value} has half a surrogate pair, and runtimes replace it by different characters',
+    hint: 'write the character itself, or both halves of the pair',
+  },
   WRONG_TYPE: { severity: 'error', message: '{member} must be {expected}, not {found}' },
   MISSING_MEMBER: { severity: 'error', message: '{owner} has no {member}' },
   UNKNOWN_ACTION: { severity: 'error', message: 'there is no action {value}' },
@@ -95,6 +105,16 @@ const TABLE = {
     severity: 'warning',
     message: 'the key {key} is ignored, as crun does, but runc reads it as "{proper}"{more}',
     hint: 'write "{proper}", or take it out',
+  },
+  KEY_CASE_RUNC: {
+    severity: 'warning',
+    message: 'the key {key} is read as "{proper}", as runc does, but crun ignores it{more}',
+    hint: 'write "{proper}", or remove it',
+  },
+  READ_OTHERWISE: {
+    severity: 'error',
+    message: 'the profile was read as {reader} reads it, but {semantics} reads some of its keys differently',
+    hint: 'pass the semantics of the target to readProfile',
   },
   ENGINE_KEY_IGNORED: {
     severity: 'warning',
@@ -392,6 +412,11 @@ const TABLE = {
     severity: 'error',
     message: 'this is no config.json of an OCI bundle: {reason}',
     hint: 'give the folder of a bundle, or its config.json; a profile alone is for "seccompc compile"',
+  },
+  CONFIG_KEY_CASE: {
+    severity: 'error',
+    message: 'the key {key} means "{proper}" to runc and nothing to crun',
+    hint: 'write "{proper}", or remove it',
   },
   ANNOTATION_INVALID: {
     severity: 'error',

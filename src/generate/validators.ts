@@ -2,7 +2,6 @@ import { Ajv } from 'ajv';
 import standaloneModule from 'ajv/dist/standalone/index.js';
 import dockerProfile from '../profile/schema/docker-profile.schema.json' with { type: 'json' };
 import ociSeccomp from '../profile/schema/oci-seccomp.schema.json' with { type: 'json' };
-import type { Shape } from '../profile/shape.ts';
 import type { Output } from './output.ts';
 
 /**
@@ -33,7 +32,6 @@ export function validatorOutputs(): Output[] {
   return [
     { path: 'src/profile/generated/validators.ts', content: validatorsModule(code) },
     { path: 'src/profile/generated/members.ts', content: membersModule() },
-    { path: 'src/profile/generated/shapes.ts', content: shapesModule() },
   ];
 }
 
@@ -79,71 +77,6 @@ function membersModule(): string {
     ([name, members]) => `export const ${name}: Members = ${JSON.stringify(members)};\n`,
   );
   return `${HEADER}import type { Members } from '../members.ts';\n\n${declarations.join('\n')}`;
-}
-
-function shapesModule(): string {
-  const constants = Object.entries({
-    ociSeccompShape: shapeOf(ociSeccomp, ociSeccomp),
-    dockerProfileShape: shapeOf(dockerProfile, dockerProfile),
-  });
-  const declarations = constants.map(
-    ([name, shape]) => `export const ${name}: Shape = ${JSON.stringify(shape)};\n`,
-  );
-  return `${HEADER}import type { Shape } from '../shape.ts';\n\n${declarations.join('\n')}`;
-}
-
-/** Keywords that a shape has, and those that ask nothing of a value. */
-const SHAPED = new Set([
-  'type', 'properties', 'required', 'items', 'enum', 'minLength', 'minimum', 'maximum', '$ref', '$schema', '$id',
-  'title', 'description', 'examples', 'definitions',
-]); // prettier-ignore
-
-/** A schema without its references. @throws Error for one that asks for more than a {@link Shape} can say. */
-function shapeOf(schema: unknown, root: unknown): Shape {
-  if (!isObject(schema)) throw new Error('no schema');
-  const unknown = Object.keys(schema).find((key) => !SHAPED.has(key));
-  if (unknown !== undefined) throw new Error(`a shape cannot say "${unknown}"`);
-  const { $ref } = schema;
-  if (typeof $ref === 'string') {
-    if (Object.keys(schema).some((key) => key !== '$ref' && key !== 'description'))
-      throw new Error(`more than "$ref" beside ${$ref}`);
-    const { found, root: file } = referred($ref, root);
-    return shapeOf(found, file);
-  }
-  const types = [schema['type']].flat();
-  const nullable = types.includes('null');
-  const [type, ...others] = types.filter((name) => name !== 'null');
-  if (others.length > 0) throw new Error(`a shape has one type, not ${types.join()}`);
-  switch (type) {
-    case 'object': {
-      const properties = Object.entries(schema['properties'] ?? {});
-      const members = Object.fromEntries(properties.map(([name, inner]) => [name, shapeOf(inner, root)]));
-      return { kind: 'object', nullable, members, required: words(schema['required'] ?? []) };
-    }
-    case 'array':
-      return { kind: 'array', nullable, items: shapeOf(schema['items'], root) };
-    case 'string':
-      return {
-        kind: 'string',
-        nullable,
-        minLength: Number(schema['minLength'] ?? 0),
-        words: schema['enum'] === undefined ? null : words(schema['enum']),
-      };
-    case 'integer':
-      return {
-        kind: 'integer',
-        nullable,
-        minimum: Number(schema['minimum']),
-        maximum: Number(schema['maximum']),
-      };
-    default:
-      throw new Error(`a shape cannot be of type ${String(type)}`);
-  }
-}
-
-function words(list: unknown): string[] {
-  if (!Array.isArray(list)) throw new Error('no list of words');
-  return list.map(String);
 }
 
 /** The named members of an object, or the elements of an array, all the way down; null for a plain value. */

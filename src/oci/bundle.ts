@@ -124,7 +124,7 @@ function unconfined(config: RuntimeConfig, file: string, task: BundleTask): Outc
 
 async function put(read: ReadFile, text: string): Promise<void> {
   try {
-    await replaceDurably(read, Buffer.from(text, 'latin1'));
+    await replaceDurably(read, Buffer.from(text));
   } catch (cause) {
     fail('OUTPUT_NOT_WRITTEN', { file: read.path, reason: systemReason(cause) }, { cause });
   }

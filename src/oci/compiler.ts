@@ -104,7 +104,7 @@ const BEFORE = '{"linux":{"seccomp":';
  * same for all configurations with that profile, which the cache counts on.
  */
 export function seccompDocument(seccomp: Span): Uint8Array {
-  return Buffer.from(`${BEFORE}${seccomp.text}}}`, 'latin1');
+  return Buffer.from(`${BEFORE}${seccomp.text}}}`);
 }
 
 /** A diagnostic of {@link seccompDocument} with its place in the whole configuration. */

@@ -4,8 +4,12 @@
  * the layout all stay, because every byte outside the annotation does.
  */
 import { diagnostic, SeccompcError } from '../errors.ts';
-import { parseJson } from '../profile/json.ts';
+import { ociSeccompMembers } from '../profile/generated/members.ts';
+import { MAX_BYTES, MAX_LENGTH, parseJson } from '../profile/json.ts';
 import type { JsonDocument, JsonMember, JsonNode, JsonObject } from '../profile/json.ts';
+import { decodeUtf8, quote } from '../profile/json-text.ts';
+import { otherCaseKeys } from '../profile/members.ts';
+import type { Members } from '../profile/members.ts';
 
 /** The annotation in which crun takes a compiled filter: base64, padded, of the raw program. */
 export const FILTER_ANNOTATION = 'run.oci.seccomp_bpf_data';
@@ -13,14 +17,15 @@ export const FILTER_ANNOTATION = 'run.oci.seccomp_bpf_data';
 /** With any value but "0" crun refuses profiles that name calls it does not know. */
 const FAIL_UNKNOWN_ANNOTATION = 'run.oci.seccomp_fail_unknown_syscall';
 
-/** Part of a text. Offsets count bytes. */
+/** Part of a text. */
 export interface Span {
   text: string;
   offset: number;
 }
 
-/** A config.json, its text in latin1: one unit for each byte, so that no encoding is ever judged or changed. */
+/** A config.json that every runtime reads the same. */
 export interface RuntimeConfig {
+  /** The whole file; encoded in UTF-8 it is the same bytes again. */
   text: string;
   root: JsonObject;
   /** The value of linux.seccomp; undefined where it is absent or null. */
@@ -31,12 +36,24 @@ export interface RuntimeConfig {
   positionAt: JsonDocument['positionAt'];
 }
 
+/** What of a config.json decides about the filter, apart from the entries of `annotations`. */
+const CONFIG_MEMBERS: Members = {
+  members: { ociVersion: null, annotations: null, linux: { members: { seccomp: ociSeccompMembers } } },
+};
+
 /**
+ * Strict reading: accepts only what crun and runc of all releases read alike (docs/semantics.md 1.12). Everything that
+ * hands over a filter for a configuration, or judges one, reads it here.
+ *
  * @param file Name of the input for messages.
- * @throws SeccompcError for what is not JSON, or no container configuration
+ * @throws SeccompcError for what is not JSON, is no container configuration, or is read differently by some runtime
  */
 export function readConfig(input: Uint8Array, file: string): RuntimeConfig {
-  const text = Buffer.from(input.buffer, input.byteOffset, input.length).toString('latin1');
+  if (input.length > MAX_BYTES)
+    throw new SeccompcError([{ ...diagnostic('JSON_TOO_LARGE', { limit: MAX_LENGTH }), file }]);
+  const text = decodeUtf8(input);
+  if (text === undefined)
+    throw new SeccompcError([{ ...diagnostic('NOT_A_CONFIG', { reason: 'it is not UTF-8' }), file }]);
   const { root, diagnostics, positionAt } = parseJson(text);
   if (diagnostics.length > 0 || root === undefined)
     throw new SeccompcError(diagnostics.map((found) => ({ ...found, file })));
@@ -47,6 +64,16 @@ export function readConfig(input: Uint8Array, file: string): RuntimeConfig {
     faults.push('its "annotations" are no object');
   if (root.kind !== 'object' || faults.length > 0)
     throw new SeccompcError(faults.map((reason) => ({ ...diagnostic('NOT_A_CONFIG', { reason }), file })));
+
+  const ambiguous = otherCaseKeys(root, CONFIG_MEMBERS);
+  if (ambiguous.length > 0)
+    throw new SeccompcError(
+      ambiguous.map(({ member: { key, keyOffset }, proper }) => ({
+        ...diagnostic('CONFIG_KEY_CASE', { key: quote(key), proper }),
+        ...positionAt(keyOffset),
+        file,
+      })),
+    );
 
   const linux = valueOf(root, 'linux');
   const seccomp = linux?.kind === 'object' ? valueOf(linux, 'seccomp') : undefined;

@@ -31,7 +31,7 @@ export function crunCacheKey(
   machine: Machine,
   failUnknown: boolean,
 ): string {
-  const { root } = parseJson(Buffer.from(seccomp.text, 'latin1').toString());
+  const { root } = parseJson(seccomp.text);
   if (root?.kind !== 'object') throw new TypeError('not a profile');
   const hash = blake3.create();
   const bytes = (data: Uint8Array) => void hash.update(data);

@@ -1,10 +1,12 @@
 /**
  * The fast path of the precreate hook: one awk, about a millisecond, where starting Node takes more than the runtime's
- * own compilation would. It knows no JSON; it relies on how podman writes a config (Go's encoding/json: one line, no
- * spaces between tokens), and where something looks different it asks the Node command, which assumes nothing.
+ * own compilation would. It knows no JSON. It relies on how podman writes a config (Go's encoding/json: one line, no
+ * spaces between tokens, letters not escaped), and where something looks different it asks the Node command, which
+ * assumes nothing.
  *
- * Unescaped quotes do not occur inside of JSON strings, so `"seccomp":{` is always a key with its object. No object
- * of that name stands anywhere else in a config, and none named `annotations` either.
+ * Unescaped quotes do not occur inside of JSON strings, so `"seccomp":{` is always a key with its object. It is the
+ * only one that any runtime can take for linux.seccomp if no other string begins with that word, apart from elements of
+ * lists: the name of the call. A single quote begins a string too, to crun from 1.28 on.
  */
 export const PRECREATE_AWK = String.raw`# Podman "precreate" hook, written by "seccompc hook install"; "seccompc hook" explains it.
 # stdin: an OCI config. stdout: the same config with the compiled filter as an annotation, or as it was.
@@ -19,7 +21,7 @@ export const PRECREATE_AWK = String.raw`# Podman "precreate" hook, written by "s
 # spoils the count, and then nothing is found.
 function profile(    start, i, n, part, depth, size) {
   start = index(config, "\"seccomp\":{")
-  if (!start) return ""
+  if (!start || count("[^\\\\][\"']seccomp") != count("[^\\\\]\"seccomp\"[],]") + 1) return ""
   start += 10
   n = split(substr(config, start), part, "}")
   for (i = 1; i < n; i++) {
@@ -28,6 +30,20 @@ function profile(    start, i, n, part, depth, size) {
     if (depth == 0) return substr(config, start, size)
   }
   return ""
+}
+
+function count(pattern,    part) { return split(config, part, pattern) - 1 }
+
+# Where the entries of the only "annotations" begin, and that is a member of the whole document; else 0.
+function annotations(    at, before) {
+  at = index(config, "\"annotations\":{")
+  if (!at || count("[^\\\\][\"']annotations") != 1) return 0
+  before = substr(config, 1, at - 1)
+  gsub(/\\./, "", before)
+  gsub(/"[^"]*"/, "", before)
+  # Comments and single quotes are no JSON, but some runtimes read them.
+  if (before ~ /[\/#']/) return 0
+  return gsub(/[{[]/, "", before) - gsub(/[]}]/, "", before) == 1 ? at + 14 : 0
 }
 
 function stored(text,    file, line, filter) {
@@ -43,17 +59,16 @@ BEGIN {
   if ((getline config) <= 0) exit 1
   RS = "\n"
 
-  foreign = index(config, "run.oci.seccomp")
-  confined = index(config, "\"seccomp\"")
+  # An escaped NUL, letter or sign can hide a key. Go escapes only & < > and control characters.
+  hidden = config ~ /\\u00(00|2[0-57-9A-Fa-f]|3[0-9ABDFabdf]|[4-6]|7[0-9A-Ea-e])/
+  foreign = hidden || index(config, "run.oci.seccomp")
+  confined = config ~ /[^\\]["']seccomp["']/
   if (!confined && !foreign) { print config; exit 0 }
 
-  begin = "\"annotations\":{"
-  at = index(config, begin)
-  if (confined && !foreign && at) {
+  if (confined && !foreign && (at = annotations())) {
     text = profile()
     filter = text == "" ? "" : stored(text)
     if (filter != "") {
-      at += length(begin) - 1
       print substr(config, 1, at) "\"run.oci.seccomp_bpf_data\":\"" filter "\""
       if (substr(config, at + 1, 1) != "}") print ","
       print substr(config, at + 1)

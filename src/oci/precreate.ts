@@ -17,13 +17,14 @@ export interface Precreated {
   output?: Uint8Array;
   /** Why, for the log. */
   diagnostics: readonly Diagnostic[];
-  /** The text of linux.seccomp and the filter that it came to, to be remembered. */
+  /** The bytes of linux.seccomp, each as one character, and the filter that it came to, to be remembered. */
   pair?: { profile: string; filter: string };
 }
 
 /**
  * The config with the annotation; as it was, where it has no linux.seccomp or that cannot be compiled, since the runtime
- * then enforces the same policy by itself. A filter of somebody else's never stands in for linux.seccomp.
+ * then enforces the same policy by itself. A filter of somebody else's never stands in for linux.seccomp, and a config
+ * that runtimes read differently is refused.
  */
 export async function precreate(
   input: Uint8Array,
@@ -34,10 +35,8 @@ export async function precreate(
   try {
     config = readConfig(input, 'config');
   } catch (error) {
-    const diagnostics = diagnosticsOf(error);
-    // What cannot be read may hold an annotation that we do not see.
-    const suspicious = /seccomp_bpf_data|\\u/.test(Buffer.from(input).toString('latin1'));
-    return strict || suspicious ? { diagnostics } : { output: input, diagnostics };
+    // Some runtime may read it, and find another profile or an annotation in it than this reader would.
+    return { diagnostics: diagnosticsOf(error) };
   }
   const { seccomp, annotation } = config;
   const key = FILTER_ANNOTATION;
@@ -53,7 +52,7 @@ export async function precreate(
     const { diagnostics, filter } = compiled;
     if (!filter.confined) return { output: input, diagnostics };
     if (annotation === compiled.annotation) return { output: input, diagnostics };
-    const pair = { profile: seccomp.text, filter: compiled.annotation };
+    const pair = { profile: Buffer.from(seccomp.text).toString('latin1'), filter: compiled.annotation };
     if (annotation === undefined)
       return { output: annotated(config, compiled.annotation), diagnostics, pair };
     const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'replaced'];
@@ -64,7 +63,7 @@ export async function precreate(
     const diagnostics = diagnosticsOf(error);
     if (strict || (annotation !== undefined && foreign === 'refuse')) return { diagnostics };
     if (annotation === undefined) return { output: input, diagnostics };
-    const output = Buffer.from(withoutAnnotation(config), 'latin1');
+    const output = Buffer.from(withoutAnnotation(config));
     const found = diagnostic('FOREIGN_ANNOTATION', { key, what: REACTIONS.removed });
     return { output, diagnostics: [...diagnostics, found] };
   }
@@ -78,7 +77,7 @@ const REACTIONS = {
 };
 
 function annotated(config: RuntimeConfig, filter: string): Uint8Array {
-  return Buffer.from(withAnnotation(config, filter), 'latin1');
+  return Buffer.from(withAnnotation(config, filter));
 }
 
 /** Whatever goes wrong here must not decide whether the container starts. */

@@ -1,5 +1,5 @@
 import { actionLabel, actionValue } from '../action.ts';
-import { X32_SYSCALL_BIT } from '../arch.ts';
+import { parseArch, X32_SYSCALL_BIT } from '../arch.ts';
 import type { Arch } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
 import type { Seccomp } from '../profile/types.ts';
@@ -37,15 +37,18 @@ interface Layer {
 
 /**
  * runc's stub, which stands before everything else: numbers above the largest one the profile names, on each
- * architecture, get ENOSYS. docs/semantics.md section 9.
+ * architecture, get ENOSYS. runc itself leaves an architecture out that the profile does not list, the native one too.
+ * docs/semantics.md section 9.
  */
 export function enosysStub(
   abis: readonly Arch[],
   { seccomp, target, tables, defaultAction }: EnosysContext,
 ): Layer[] {
   if (!target.enosysStub || !givesEnosys(defaultAction)) return [];
+  const listed = new Set(seccomp.architectures.map(({ name }) => parseArch(name)));
   const layers: Layer[] = [];
   for (const abi of abis) {
+    if (target.semantics === 'runc' && !listed.has(abi.name)) continue;
     const table = tables.of(abi.name);
     let last = 0;
     for (const { names } of seccomp.syscalls)

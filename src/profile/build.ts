@@ -1,6 +1,5 @@
 import { ACTION_NAMES } from '../action.ts';
 import { tokensOf } from './pointer.ts';
-import { isObject } from './shape.ts';
 import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 import type {
   DockerCondition,
@@ -17,10 +16,7 @@ import type {
  * rule ever means something else than was written.
  */
 export interface Sound {
-  /**
-   * The object of the profile, with known members only, as plain values; whole numbers are bigints where a number
-   * would not be exact.
-   */
+  /** The object of the profile, with known members only, as plain values; whole numbers are bigints. */
   value: unknown;
   /** Pointer of that object in the user's document. */
   prefix: string;
@@ -134,6 +130,10 @@ function object(value: unknown): Values {
   return isObject(value) ? value : {};
 }
 
+function isObject(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function isAbsent(value: unknown): boolean {
   return value === undefined || value === null;
 }
@@ -152,7 +152,7 @@ function strings(value: unknown): string[] {
 }
 
 function integer(value: unknown): bigint {
-  return typeof value === 'bigint' || typeof value === 'number' ? BigInt(value) : 0n;
+  return typeof value === 'bigint' ? value : 0n;
 }
 
 function number(value: unknown): number | undefined {

@@ -23,8 +23,11 @@ export function resolveProfile(
   target: Target,
 ): { seccomp: Seccomp | null; diagnostics: Diagnostic[] } {
   if (profile.dialect === 'oci') {
-    const { seccomp } = profile;
-    return { seccomp: seccomp && replaceArchitectures(seccomp, target), diagnostics: [] };
+    const { seccomp, reader } = profile;
+    const { semantics } = target;
+    const isOther = reader !== undefined && reader !== semantics;
+    const diagnostics = isOther ? [diagnostic('READ_OTHERWISE', { reader, semantics })] : [];
+    return { seccomp: seccomp && replaceArchitectures(seccomp, target), diagnostics };
   }
   const resolver = new Resolver(target);
   const seccomp = replaceArchitectures(resolver.resolve(profile.docker), target);

@@ -1,6 +1,15 @@
 import type { Diagnostic } from '../errors.ts';
 import type { Position } from './types.ts';
 
+/** Undefined for bytes that are not UTF-8. A byte order mark stays in the text. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The text of a document and its lines. A line ends with LF or CRLF. */
 export class JsonText {
   private readonly source: string;

@@ -6,8 +6,8 @@ import type { Position } from './types.ts';
 
 /**
  * Strict JSON (RFC 8259) as a tree that keeps what `JSON.parse` throws away: where each value stands, the text
- * of each number, and keys that stand twice. Comments and trailing commas are reported and read over, so that
- * one run finds all of them.
+ * of each number, and duplicate keys. Comments and trailing commas are reported and skipped, so that one run
+ * finds all of them. Strings that runtimes read differently are errors too (docs/semantics.md 1.9 and 1.11).
  */
 
 /** A value of the document. `offset` counts UTF-16 units from the start of the text. */
@@ -45,6 +45,8 @@ export interface JsonDocument {
 export const MAX_DEPTH = 100;
 /** The largest text in UTF-16 units. A profile that names every system call with its arguments has some 100 KiB. */
 export const MAX_LENGTH = 16 * 1024 * 1024;
+/** More bytes are a longer text in any case: UTF-8 has at most three for a unit. */
+export const MAX_BYTES = 3 * MAX_LENGTH;
 
 /** After so many faults the text is not JSON, and more of them help nobody. */
 const MAX_FAULTS = 100;
@@ -68,6 +70,9 @@ const SCAN_FAULTS: Record<number, { reason: string; fatal?: true }> = {
   5: { reason: 'an escape that JSON does not have' },
   6: { reason: 'a control character in a string, which must be escaped' },
 };
+
+/** With the flag `u` a pair is one character, so this finds only halves. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Ends the parse after a fault that leaves no sensible way to go on; it has been reported. */
 class Stop extends Error {}
@@ -117,11 +122,8 @@ class Parser {
         return this.nested(() => this.object(offset));
       case TOKEN.openBracket:
         return this.nested(() => this.array(offset));
-      case TOKEN.string: {
-        const value = this.scanner.getTokenValue();
-        this.next();
-        return { kind: 'string', offset, value };
-      }
+      case TOKEN.string:
+        return { kind: 'string', offset, value: this.string() };
       case TOKEN.number: {
         const text = this.source.slice(offset, offset + this.scanner.getTokenLength());
         this.next();
@@ -139,6 +141,16 @@ class Parser {
     }
   }
 
+  /** The string at hand. Reports what is valid JSON but not the same string to all runtimes. */
+  private string(): string {
+    const value = this.scanner.getTokenValue();
+    if (value.includes('\0')) this.report('JSON_NUL', this.offset(), { value: quote(value) });
+    else if (LONE_SURROGATE.test(value))
+      this.report('JSON_SURROGATE', this.offset(), { value: quote(value) });
+    this.next();
+    return value;
+  }
+
   private nested<T>(read: () => T): T {
     this.depth += 1;
     if (this.depth > MAX_DEPTH) this.stop('JSON_TOO_DEEP', this.offset(), { limit: MAX_DEPTH });
@@ -154,8 +166,7 @@ class Parser {
     this.list(TOKEN.closeBrace, '"}"', () => {
       const keyOffset = this.offset();
       if (!this.is(TOKEN.string)) this.expected('a key in double quotes');
-      const key = this.scanner.getTokenValue();
-      this.next();
+      const key = this.string();
       if (!this.is(TOKEN.colon)) this.expected('":" after the key');
       this.next();
       const value = this.value();
@@ -198,7 +209,9 @@ class Parser {
       const offset = this.offset();
       const fault = SCAN_FAULTS[this.scanner.getTokenError()];
       if (fault?.fatal) this.stop('JSON_SYNTAX', offset, { reason: fault.reason });
-      if (fault) this.report('JSON_SYNTAX', offset, { reason: fault.reason });
+      // A raw NUL in a string gets a message of its own.
+      if (fault && !this.scanner.getTokenValue().includes('\0'))
+        this.report('JSON_SYNTAX', offset, { reason: fault.reason });
       if (this.is(TOKEN.lineComment) || this.is(TOKEN.blockComment)) this.report('JSON_COMMENT', offset);
       else if (this.is(TOKEN.unknown) && this.source[offset] === '#') {
         this.report('JSON_COMMENT', offset);

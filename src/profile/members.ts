@@ -6,33 +6,90 @@ import { didYouMean } from './nearest.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
 /** Which members a schema gives an object, or its elements, all the way down; null for a plain value. */
-export type Members = { members: Record<string, Members | null> } | { items: Members | null };
+export type Members = { members: Fields } | { items: Members | null };
+type Fields = Record<string, Members | null>;
 
 export interface KeyRules {
   /** What the form at hand has. */
   known: Members;
   /**
-   * `engine`: keys match without case, as in Go. `runtime`: exactly, as in crun, and what only the engines
-   * read is named.
+   * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys of one object that
+   * name the same member are merged as runc merges them, and are an error to an engine.
    */
-  reader: 'engine' | 'runtime';
-  /** What the Docker dialect has; for `runtime`. */
+  reader: 'engine' | 'crun' | 'runc';
+  /** What the Docker dialect has, so that what only the engines read is named; not for `engine`. */
   dialect?: Members;
+}
+
+/** A value, and its pointer in the user's document. */
+export interface Located {
+  node: JsonNode;
+  pointer: string;
 }
 
 /**
  * The document without the members that nobody reads, and with the others under their proper names. Every key
  * that is left out or renamed is reported once for each kind of object, except comments.
+ *
+ * @param values What the reader puts into one variable, in this order: more than one for `runc` alone.
  */
 export function knownMembers(
-  root: JsonNode,
+  values: readonly Located[],
   rules: KeyRules,
-  at: { document: JsonDocument; pointer: string },
+  document: JsonDocument,
 ): { node: JsonNode; diagnostics: Diagnostic[] } {
   const walk = new Walk(rules.reader);
-  const node = walk.node(root, rules.known, rules.dialect ?? null, at.pointer, '');
-  return { node, diagnostics: walk.diagnostics(at.document) };
+  const node = walk.read(values, { known: rules.known, dialect: rules.dialect ?? null, level: '' });
+  return { node, diagnostics: walk.diagnostics(document) };
 }
+
+/** The values that runc or crun puts into a member of an object, which it has made of `objects` in their order. */
+export function valuesOf(
+  objects: readonly Located[],
+  name: string,
+  reader: 'crun' | 'runc',
+): readonly Located[] {
+  const isIt = reader === 'crun' ? (key: string) => key === name : (key: string) => foldKey(key) === name;
+  return sinceNull(objects).flatMap(({ node, pointer }) =>
+    membersIn(node).flatMap(({ key, value }) =>
+      isIt(key) ? [{ node: value, pointer: `${pointer}/${escapeToken(key)}` }] : [],
+    ),
+  );
+}
+
+/** Keys of an object, at any level, that runc reads as a known member and crun does not know. */
+export function otherCaseKeys(
+  node: JsonNode,
+  known: Members | null,
+): { member: JsonMember; proper: string }[] {
+  if (known === null) return [];
+  if ('items' in known)
+    return node.kind === 'array' ? node.items.flatMap((item) => otherCaseKeys(item, known.items)) : [];
+  const names = Object.keys(known.members);
+  return membersIn(node).flatMap((member) => {
+    const proper = properName(member.key, names);
+    if (proper === undefined) return [];
+    const inner = otherCaseKeys(member.value, known.members[proper] ?? null);
+    return proper === member.key ? inner : [{ member, proper }, ...inner];
+  });
+}
+
+/** The known name that a key is, to a reader that ignores case. */
+function properName(key: string, names: readonly string[]): string | undefined {
+  return names.includes(key) ? key : names.find((name) => foldKey(name) === foldKey(key));
+}
+
+function membersIn(node: JsonNode): readonly JsonMember[] {
+  return node.kind === 'object' ? node.members : [];
+}
+
+/** A null empties a pointer, a slice or a map of Go, so what was read into it before is lost. */
+function sinceNull(values: readonly Located[]): readonly Located[] {
+  return values.slice(values.findLastIndex(({ node }) => node.kind === 'null') + 1);
+}
+
+/** Numbers that runc holds by pointer, which null empties too. Null leaves every other number or string as it was. */
+const POINTERS = /\/(defaultErrnoRet|errnoRet)$/;
 
 interface Finding {
   code: Code;
@@ -43,6 +100,13 @@ interface Finding {
   count: number;
 }
 
+/** What is known about the members of a value, and which kind of place it is, as a pointer without positions. */
+interface Kind {
+  known: Members | null;
+  dialect: Members | null;
+  level: string;
+}
+
 class Walk {
   private readonly reader: KeyRules['reader'];
   private readonly findings = new Map<string, Finding>();
@@ -51,42 +115,73 @@ class Walk {
     this.reader = reader;
   }
 
-  node(
-    node: JsonNode,
-    known: Members | null,
-    dialect: Members | null,
-    pointer: string,
-    level: string,
-  ): JsonNode {
-    if (node.kind === 'array' && known && 'items' in known) {
-      const other = dialect && 'items' in dialect ? dialect.items : null;
-      const items = node.items.map((item, index) =>
-        this.node(item, known.items, other, `${pointer}/${index}`, `${level}/-`),
+  /**
+   * What a variable holds after these values were read into it, one after the other. Go reads an object into the one
+   * that is there, and an element of an array into the element that was there (docs/semantics.md 1.8).
+   */
+  read(values: readonly Located[], { known, dialect, level }: Kind): JsonNode {
+    const last = values.at(-1)!.node;
+    if (known === null)
+      return POINTERS.test(level)
+        ? last
+        : (values.findLast(({ node }) => node.kind !== 'null')?.node ?? last);
+    const kind = 'items' in known ? 'array' : 'object';
+    // Go refuses the document for any value of another kind, also for one that a later value replaces.
+    const wrong = values.find(({ node }) => node.kind !== kind && node.kind !== 'null');
+    // Elements are no pointers, so there a null changes nothing.
+    const kept = level.endsWith('/-') ? values.filter(({ node }) => node.kind !== 'null') : sinceNull(values);
+    if (wrong !== undefined || kept.length === 0) return wrong?.node ?? last;
+    if ('items' in known) {
+      const inner = dialect && 'items' in dialect ? dialect.items : null;
+      return this.array(kept, last.offset, { known: known.items, dialect: inner, level: `${level}/-` });
+    }
+    const inner = dialect && 'members' in dialect ? dialect.members : {};
+    return this.object(kept, last.offset, { known: known.members, dialect: inner, level });
+  }
+
+  private array(values: readonly Located[], offset: number, element: Kind): JsonNode {
+    let elements: Located[][] = [];
+    let length = 0;
+    for (const { node, pointer } of values) {
+      const items = node.kind === 'array' ? node.items : [];
+      // Go starts a new array for an empty one only. A shorter one leaves the rest of the old one for a third.
+      if (items.length === 0) elements = [];
+      items.forEach((item, index) =>
+        (elements[index] ??= []).push({ node: item, pointer: `${pointer}/${index}` }),
       );
-      return { ...node, items };
+      ({ length } = items);
     }
-    if (node.kind !== 'object' || !known || !('members' in known)) return node;
-    const other = dialect && 'members' in dialect ? dialect.members : {};
-    const members: JsonMember[] = [];
-    const seen = new Set<string>();
-    for (const member of node.members) {
-      const where = { pointer: `${pointer}/${escapeToken(member.key)}`, offset: member.keyOffset, level };
-      const key = this.properKey(member, Object.keys(known.members), Object.keys(other), where);
-      if (key === undefined) continue;
-      if (seen.has(key)) this.add('JSON_DUPLICATE_KEY', { key: quote(member.key) }, where);
-      else {
-        const value = this.node(
-          member.value,
-          known.members[key] ?? null,
-          other[key] ?? null,
-          where.pointer,
-          `${level}/${key}`,
-        );
-        members.push({ ...member, key, value });
+    const items = elements.slice(0, length).map((one) => this.read(one, element));
+    return { kind: 'array', offset, items };
+  }
+
+  private object(
+    values: readonly Located[],
+    offset: number,
+    { known, dialect, level }: { known: Fields; dialect: Fields; level: string },
+  ): JsonNode {
+    const fields = new Map<string, { first: JsonMember; values: Located[] }>();
+    for (const { node, pointer } of values)
+      for (const member of membersIn(node)) {
+        const where = { pointer: `${pointer}/${escapeToken(member.key)}`, offset: member.keyOffset, level };
+        const key = this.properKey(member, Object.keys(known), Object.keys(dialect), where);
+        if (key === undefined) continue;
+        const field = fields.get(key);
+        const value = { node: member.value, pointer: where.pointer };
+        if (field === undefined) fields.set(key, { first: member, values: [value] });
+        else if (this.reader === 'runc') field.values.push(value);
+        else this.add('JSON_DUPLICATE_KEY', { key: quote(member.key) }, where);
       }
-      seen.add(key);
-    }
-    return { ...node, members };
+    const members = [...fields].map(([key, { first, values: all }]) => ({
+      key,
+      keyOffset: first.keyOffset,
+      value: this.read(all, {
+        known: known[key] ?? null,
+        dialect: dialect[key] ?? null,
+        level: `${level}/${key}`,
+      }),
+    }));
+    return { kind: 'object', offset, members };
   }
 
   /** The name under which a reader knows the member; undefined, and a report, when it knows none. */
@@ -96,15 +191,15 @@ class Walk {
     dialect: readonly string[],
     where: Where,
   ): string | undefined {
-    if (known.includes(key)) return key;
+    const proper = properName(key, known);
+    if (proper === key) return key;
     const shown = quote(key);
-    const proper = known.find((name) => foldKey(name) === foldKey(key));
-    if (proper !== undefined && this.reader === 'engine') {
-      this.add('KEY_CASE', { key: shown, proper }, where);
+    if (proper !== undefined && this.reader !== 'crun') {
+      this.add(this.reader === 'runc' ? 'KEY_CASE_RUNC' : 'KEY_CASE', { key: shown, proper }, where);
       return proper;
     }
     if (isComment(key)) return undefined;
-    const engine = dialect.find((name) => foldKey(name) === foldKey(key));
+    const engine = properName(key, dialect);
     if (proper !== undefined) this.add('KEY_CASE_IGNORED', { key: shown, proper }, where);
     else if (engine !== undefined) {
       if (!isEmpty(value))

@@ -13,9 +13,12 @@ export function tokensOf(pointer: string): string[] {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-/** Equal for two keys that Go's encoding/json takes for one. */
+/**
+ * A key as Go's encoding/json compares it with an ASCII name: letters in lower case, and the two other characters that
+ * fold to an ASCII letter, U+212A to k (by `toLowerCase`) and U+017F to s. docs/semantics.md 1.8.
+ */
 export function foldKey(key: string): string {
-  return key.toUpperCase().toLowerCase();
+  return key.toLowerCase().replaceAll('\u017f', 's');
 }
 
 /** A node, the pointer by which the user's file knows it, and whether it is the one that was asked for. */
@@ -27,7 +30,7 @@ export interface Found {
 
 /**
  * What a pointer points at, or its nearest existing ancestor. A key that the file has only in another case is
- * found too: that is how the Docker dialect reads it.
+ * found too: Docker, Podman and runc read it.
  */
 export function find(root: JsonNode, pointer: string): Found {
   let node = root;

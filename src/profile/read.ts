@@ -5,13 +5,10 @@ import { foreignBytes, foreignText } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
 import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
-import { MAX_LENGTH, parseJson } from './json.ts';
+import { MAX_BYTES, MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
-import { byPlace, JsonText } from './json-text.ts';
+import { byPlace, decodeUtf8 } from './json-text.ts';
 import { knownMembers } from './members.ts';
-import { offsetOf } from './place.ts';
-import { plainProfile } from './plain.ts';
-import type { PlainProfile } from './plain.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';
@@ -20,6 +17,8 @@ import { exactValue, isAbsentAction, validate } from './validate.ts';
 export interface ReadOptions {
   /** Name of the input for messages; `-` for stdin. */
   file: string;
+  /** Whose reading of a config.json counts where keys differ only in case; crun's unless given. */
+  semantics?: 'crun' | 'runc';
 }
 
 /**
@@ -29,12 +28,15 @@ export interface ReadOptions {
  */
 export function parseProfile(
   input: string | Uint8Array,
-  { file }: ReadOptions,
+  { file, semantics = 'crun' }: ReadOptions,
 ): { profile?: Profile; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  const profile = read(input, file, (found) => diagnostics.push({ ...found, file }));
+  const report = (found: Diagnostic) => void diagnostics.push({ ...found, file });
+  const profile = read(input, { file, semantics }, report);
   if (profile === undefined) return { diagnostics };
-  return { profile: { ...profile, diagnostics: [...diagnostics] }, diagnostics };
+  const differs = diagnostics.some(({ code }) => code === 'KEY_CASE_IGNORED' || code === 'KEY_CASE_RUNC');
+  const reader = differs ? { reader: semantics } : {};
+  return { profile: { ...profile, ...reader, diagnostics: [...diagnostics] }, diagnostics };
 }
 
 /** Like {@link parseProfile}. @throws SeccompcError with all faults when there is an error among them. */
@@ -47,11 +49,13 @@ export function readProfile(input: string | Uint8Array, options: ReadOptions): P
 
 type Report = (found: Diagnostic) => void;
 
-function read(input: string | Uint8Array, file: string, report: Report): Profile | undefined {
+function read(
+  input: string | Uint8Array,
+  options: Required<ReadOptions>,
+  report: Report,
+): Profile | undefined {
   const source = textOf(input, report);
   if (source === undefined) return undefined;
-  const plain = plainProfile(source);
-  if (plain) return readPlain(plain, source, file);
   const notJson = foreignText(source);
   if (notJson) {
     refuse(notJson, report);
@@ -60,46 +64,20 @@ function read(input: string | Uint8Array, file: string, report: Report): Profile
   const document = parseJson(source);
   document.diagnostics.forEach(report);
   const { root } = document;
-  return root && readDocument({ ...document, root }, file, report);
-}
-
-/** A profile of which there is nothing to report. */
-function readPlain({ form, value }: PlainProfile, source: string, file: string): Profile {
-  const common = { file, diagnostics: [], locate: makeLocator(source) };
-  const sound = { value, prefix: form === 'config' ? '/linux/seccomp' : '', faults: [] };
-  return form === 'docker'
-    ? { ...common, dialect: 'docker', form, docker: buildDocker(sound) }
-    : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(sound) };
-}
-
-/** So many places are looked for one by one; for whoever wants more, the tree with all places is made. */
-const FEW_PLACES = 4;
-
-/** Places in a text that is known to be right. */
-function makeLocator(source: string): Profile['locate'] {
-  const text = new JsonText(source);
-  let asked = 0;
-  let document: JsonDocument | undefined;
-  return (pointer) => {
-    if (++asked <= FEW_PLACES) return text.positionAt(offsetOf(source, pointer));
-    document ??= parseJson(source);
-    return document.positionAt(find(document.root!, pointer).node.offset);
-  };
+  return root && readDocument({ ...document, root }, options, report);
 }
 
 /** Decodes UTF-8 and takes a byte order mark off. */
 function textOf(input: string | Uint8Array, report: Report): string | undefined {
   let text = input;
   if (typeof text !== 'string') {
-    // The decoder makes at least one unit of three bytes.
-    if (text.length > 3 * MAX_LENGTH) return tooLarge(report);
+    if (text.length > MAX_BYTES) return tooLarge(report);
     const binary = foreignBytes(text);
     if (binary) return refuse(binary, report);
-    try {
-      text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text);
-    } catch {
+    const decoded = decodeUtf8(text);
+    if (decoded === undefined)
       return refuse({ what: 'a file in another encoding than UTF-8', hint: 'save it as UTF-8' }, report);
-    }
+    text = decoded;
   }
   if (!text.startsWith('\uFEFF')) return text;
   report({ ...diagnostic('BYTE_ORDER_MARK', {}, { pointer: '' }), line: 1, column: 1 });
@@ -122,23 +100,25 @@ function placed(found: Diagnostic, document: JsonDocument): Diagnostic {
 
 function readDocument(
   document: JsonDocument & { root: JsonNode },
-  file: string,
+  { file, semantics }: Required<ReadOptions>,
   report: Report,
 ): Profile | undefined {
-  const recognised = recognise(document.root);
+  const recognised = recognise(document.root, semantics);
   if (recognised.form === 'foreign') return refuse(recognised.foreign, report, document);
-  const { form, seccomp } = recognised;
-  if (form === 'config') strayKeys(document.root).forEach((found) => report(placed(found, document)));
+  const { form } = recognised;
+  if (form === 'config')
+    strayKeys(document.root, semantics).forEach((found) => report(placed(found, document)));
   const locate = (pointer: string) => document.positionAt(find(document.root, pointer).node.offset);
   const common = { file, diagnostics: [], locate };
-  if (seccomp === null) return { ...common, dialect: 'oci', form: 'config', seccomp };
+  const seccomp = form === 'config' ? recognised.seccomp : [{ node: recognised.seccomp, pointer: '' }];
+  if (seccomp.length === 0) return { ...common, dialect: 'oci', form: 'config', seccomp: null };
 
   const prefix = form === 'config' ? '/linux/seccomp' : '';
   const rules =
     form === 'docker'
       ? { known: dockerProfileMembers, reader: 'engine' as const }
-      : { known: ociSeccompMembers, reader: 'runtime' as const, dialect: dockerProfileMembers };
-  const known = knownMembers(seccomp, rules, { document, pointer: prefix });
+      : { known: ociSeccompMembers, reader: semantics, dialect: dockerProfileMembers };
+  const known = knownMembers(seccomp, rules, document);
   const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
   const faults = validate(known.node, validator, { document, prefix });
   byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);

@@ -5,13 +5,15 @@ import type { Foreign } from './foreign.ts';
 import { ociSeccompMembers } from './generated/members.ts';
 import { quote } from './json-text.ts';
 import type { JsonNode, JsonObject } from './json.ts';
-import type { Members } from './members.ts';
+import { valuesOf } from './members.ts';
+import type { Located, Members } from './members.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
 /** What a document is, told by its shape, and where its profile stands. */
 export type Recognised =
   | { form: 'seccomp' | 'docker'; seccomp: JsonObject }
-  | { form: 'config'; seccomp: JsonNode | null }
+  /** What the runtime makes linux.seccomp of, in this order; empty when the container has no filter. */
+  | { form: 'config'; seccomp: readonly Located[] }
   | { form: 'foreign'; foreign: Foreign };
 
 /** Members that make an object a profile; `flags` alone stands in many documents. */
@@ -21,16 +23,19 @@ const PROFILE_MEMBERS = [
 ]; // prettier-ignore
 
 /** Members that only the Docker dialect has; `name` and the rest stand in an entry. */
-export const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
-export const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
+const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
+const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
 
-/** docs/semantics.md sections 1.1 and 11. */
-export function recognise(root: JsonNode): Recognised {
+/**
+ * docs/semantics.md sections 1.1, 1.8 and 11.
+ * @param reader The runtime whose reading of a config.json counts.
+ */
+export function recognise(root: JsonNode, reader: 'crun' | 'runc'): Recognised {
   if (root.kind !== 'object') return foreign(unknownDocument(root));
   const isProfile = root.members.some(({ key }) => isOneOf(key, PROFILE_MEMBERS));
   const known = foreignObject(root, isProfile);
   if (known) return foreign(known);
-  if (isConfig(root, isProfile)) return recogniseConfig(root);
+  if (isConfig(root, isProfile, reader)) return recogniseConfig(root, reader);
   const dialect = ownDialect(root);
   if (dialect) return foreign(dialect);
   if (!isProfile) return foreign(unknownDocument(root));
@@ -42,24 +47,23 @@ function foreign(what: Foreign): Recognised {
 }
 
 /** The members of a profile at the top are one, unless there is a `linux` beside them. */
-function isConfig(root: JsonObject, isProfile: boolean): boolean {
-  if (isProfile) return valueOf(root, 'linux')?.kind === 'object';
-  return root.members.some(
-    ({ key, value }) =>
-      (key === 'ociVersion' && value.kind === 'string') || (key === 'linux' && value.kind === 'object'),
-  );
+function isConfig(root: JsonObject, isProfile: boolean, reader: 'crun' | 'runc'): boolean {
+  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
+  if (linux.some(({ node }) => node.kind === 'object')) return true;
+  return !isProfile && valueOf(root, 'ociVersion')?.kind === 'string';
 }
 
-function recogniseConfig(root: JsonObject): Recognised {
-  const linux = valueOf(root, 'linux');
-  const seccomp = linux?.kind === 'object' ? valueOf(linux, 'seccomp') : undefined;
-  if (seccomp === undefined || seccomp.kind === 'null') return { form: 'config', seccomp: null };
-  if (seccomp.kind === 'object' && isFeatures(seccomp)) return foreign(FEATURES);
+function recogniseConfig(root: JsonObject, reader: 'crun' | 'runc'): Recognised {
+  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
+  const seccomp = valuesOf(linux, 'seccomp', reader);
+  const last = seccomp.at(-1)?.node;
+  if (last === undefined || last.kind === 'null') return { form: 'config', seccomp: [] };
+  if (last.kind === 'object' && isFeatures(last)) return foreign(FEATURES);
   return { form: 'config', seccomp };
 }
 
-/** Profiles in a config.json that stand where not every runtime looks, or none. */
-export function strayKeys(root: JsonNode): Diagnostic[] {
+/** Keys of a config.json that look like a profile, and that no runtime reads or only one of crun and runc. */
+export function strayKeys(root: JsonNode, reader: 'crun' | 'runc'): Diagnostic[] {
   if (root.kind !== 'object') return [];
   const stray: Diagnostic[] = [];
   for (const { key, value } of root.members) {
@@ -68,17 +72,19 @@ export function strayKeys(root: JsonNode): Diagnostic[] {
       stray.push(
         diagnostic('RULES_IGNORED', { key: quote(key) }, { pointer, hint: 'it belongs into linux.seccomp' }),
       );
-    else if (foldKey(key) === 'linux' && key !== 'linux') stray.push(ignoredCase(key, 'linux', pointer));
-    if (foldKey(key) !== 'linux' || value.kind !== 'object') continue;
+    if (foldKey(key) !== 'linux') continue;
+    if (key !== 'linux') stray.push(otherCase(key, 'linux', pointer, reader));
+    if (value.kind !== 'object') continue;
     for (const member of value.members)
       if (foldKey(member.key) === 'seccomp' && member.key !== 'seccomp')
-        stray.push(ignoredCase(member.key, 'seccomp', `${pointer}/${escapeToken(member.key)}`));
+        stray.push(otherCase(member.key, 'seccomp', `${pointer}/${escapeToken(member.key)}`, reader));
   }
   return stray;
 }
 
-function ignoredCase(key: string, proper: string, pointer: string): Diagnostic {
-  return diagnostic('KEY_CASE_IGNORED', { key: quote(key), proper }, { pointer });
+function otherCase(key: string, proper: string, pointer: string, reader: 'crun' | 'runc'): Diagnostic {
+  const code = reader === 'runc' ? 'KEY_CASE_RUNC' : 'KEY_CASE_IGNORED';
+  return diagnostic(code, { key: quote(key), proper }, { pointer });
 }
 
 function valueOf(object: JsonObject, key: string): JsonNode | undefined {

@@ -114,6 +114,8 @@ export type Profile = {
   diagnostics: Diagnostic[];
   /** Position of an RFC 6901 pointer, or of its nearest existing ancestor. */
   locate(pointer: string): Position | undefined;
+  /** Whose reading this is; only where crun and runc read some keys differently. */
+  reader?: 'crun' | 'runc';
 } & (
   | { dialect: 'oci'; form: 'seccomp' | 'config'; seccomp: Seccomp }
   | { dialect: 'oci'; form: 'config'; seccomp: null } // a config.json without linux.seccomp: no filter

@@ -1,7 +1,7 @@
 /** The prover's own reading of the calls that get ENOSYS: docs/semantics.md section 9, and `--enosys-after`. */
 import { actionValue } from '../action.ts';
 import type { Arch } from '../arch.ts';
-import { X32_SYSCALL_BIT } from '../arch.ts';
+import { ociArchName, X32_SYSCALL_BIT } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
 import type { Seccomp } from '../profile/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
@@ -15,9 +15,15 @@ export interface EnosysNumbers {
 }
 
 /** Section 9: runc's stub, per ABI the numbers above the largest one that the profile names. */
-export function stubOf(abis: readonly Arch[], seccomp: Seccomp, tables: SyscallTables): EnosysNumbers {
+export function stubOf(
+  abis: readonly Arch[],
+  seccomp: Seccomp,
+  tables: SyscallTables,
+  semantics: 'crun' | 'runc',
+): EnosysNumbers {
   const last = new Map<Arch, number>();
-  for (const abi of abis) {
+  const isListed = (abi: Arch) => seccomp.architectures.some(({ name }) => name === ociArchName(abi.name));
+  for (const abi of semantics === 'runc' ? abis.filter(isListed) : abis) {
     const table = tables.of(abi.name);
     let largest = 0;
     for (const { names } of seccomp.syscalls)

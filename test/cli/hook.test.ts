@@ -81,17 +81,15 @@ describe('hook precreate', () => {
     expect(stdout.toString()).toBe(await expected(denyMkdir(28)));
   });
 
-  it('passes through what has no linux.seccomp, what cannot be compiled, and what it cannot read', async () => {
+  it('passes through what has no linux.seccomp and what cannot be compiled, but nothing that it cannot read', async () => {
     const unknown = denyMkdir(28).replace('SCMP_ACT_ERRNO', 'SCMP_ACT_NEW');
-    for (const input of [
-      UNCONFINED,
-      configOf(unknown),
-      'no config',
-      '',
-      '{"ociVersion":"1","ociVersion":"2"}',
-    ]) {
+    for (const input of [UNCONFINED, configOf(unknown)]) {
       const { code, stdout } = await hook(['precreate'], input);
       expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: input });
+    }
+    for (const input of ['no config', '', '{"ociVersion":"1","ociVersion":"2"}']) {
+      const { code, stdout } = await hook(['precreate'], input);
+      expect({ code, stdout: stdout.toString() }).toEqual({ code: 1, stdout: '' });
     }
     for (const input of [configOf(unknown), 'no config']) {
       const { code, stdout, stderr } = await hook(['precreate', '--strict'], input);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the C programs of the tests into a cache folder and prints its path.
 #
-#   test/oracle/build.sh newest|system|victim|clock|exchange [FOLDER]
+#   test/oracle/build.sh newest|system|victim|clock|exchange|loaded [FOLDER]
 #
 # newest: `libseccomp` linked with the newest library that Debian has, unpacked into the folder without
 #   touching the system; where that cannot be had, with the installed one, and says so.
@@ -9,6 +9,7 @@
 # victim: `victim64`, and `victim32` where the compiler can build for 32-bit x86.
 # clock: `clock.so`, a clock that is set wrong.
 # exchange: `exchange`, which exchanges two paths again and again.
+# loaded: `loaded`, which tells the filter of a process; static, so that it runs in any tree.
 #
 # A program newer than its source is left alone. Exit 77: something that is needed is missing.
 set -eu
@@ -75,6 +76,12 @@ case $what in
       # shellcheck disable=SC2086
       cc $flags "$here/exchange.c" -o exchange.new || missing "no C compiler for this machine"
       mv exchange.new exchange
+    fi
+    ;;
+  loaded)
+    if [ ! -x loaded ] || [ "$here/loaded.c" -nt loaded ]; then
+      # shellcheck disable=SC2086
+      cc $flags -static "$here/loaded.c" -o loaded
     fi
     ;;
   *) missing "unknown program $what" ;;

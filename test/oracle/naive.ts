@@ -105,6 +105,8 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   const after = options.enosysAfter;
   if (quiet && after !== undefined) refuse('ENOSYS for new calls beside a default that lets calls through');
 
+  // runc goes through the list; an architecture that is in the filter because it is native has no stub then.
+  const hasStub = (abi: Abi) => !runc || (profile.architectures ?? []).includes(`SCMP_ARCH_${abi.oci}`);
   function evaluate(arch: number, nr: number, args: readonly bigint[]): number {
     const here = abis.filter((a) => a.audit === arch);
     if (here.length === 0) return KILL_THREAD;
@@ -113,7 +115,8 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
     const shared = arch === 0xc000003e;
     // Which of the ABIs that share x86_64's audit value a number belongs to is told by bit 30 alone.
     const abi = shared && (nr & X32_BIT) !== 0 ? x32 : plain;
-    if (stub && abi !== undefined && isBeyondNamed(abi, entries, nr)) return 0x00050000 | abi.enosys;
+    if (stub && abi !== undefined && hasStub(abi) && isBeyondNamed(abi, entries, nr))
+      return 0x00050000 | abi.enosys;
     if (shared && x32 === undefined && nr >= X32_BIT && nr !== SKIPPED) return KILL_THREAD;
     if (shared && plain === undefined && nr < X32_BIT) return KILL_THREAD;
 

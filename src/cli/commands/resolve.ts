@@ -37,9 +37,10 @@ export function makeCommand(): CliCommand {
 }
 
 async function run(file: string, options: Options): Promise<void> {
-  const { profile, diagnostics } = parseProfile(await readInput(file), { file });
-  if (profile === undefined) throw new SeccompcError(diagnostics);
   const target = targetOf(options);
+  const { semantics } = target;
+  const { profile, diagnostics } = parseProfile(await readInput(file), { file, semantics });
+  if (profile === undefined) throw new SeccompcError(diagnostics);
   const resolved = resolveProfile(profile, target);
   const found = [
     ...diagnostics,

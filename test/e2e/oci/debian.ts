@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { makeFolder, run } from './containers.ts';
 import { pathOf, requirements } from './require.ts';
 
-/** Debian 13: crun 1.21, libseccomp 2.6. */
-const SUITE = 'trixie';
+/** Debian 13: crun 1.21, libseccomp 2.6. Any suite of which Debian's mirrors have a crun will do. */
+const SUITE = process.env['SECCOMPC_SUITE'] ?? 'trixie';
 /** Takes 15 to 25 on a machine with a mirror near. */
 const SECONDS = '240';
 /** What {@link makeDebianTree} needs. */
@@ -16,6 +16,8 @@ export interface DebianTree {
   path: string;
   /** A program that runs the tree's crun in the tree, and takes its arguments. Paths in these are the tree's. */
   crun: string;
+  /** Makes a command of the words after it, to run in the tree. */
+  enter: readonly string[];
   remove(): void;
 }
 
@@ -46,7 +48,8 @@ export async function makeDebianTree(): Promise<DebianTree | { missing: string }
   const crun = join(folder.path, 'crun');
   writeFileSync(crun, `#!/bin/sh\nexec unshare -m sh -ec '${ENTER}' sh ${path} crun "$@"\n`);
   chmodSync(crun, 0o755);
-  return { path, crun, remove: () => folder.remove() };
+  const enter = ['unshare', '-m', 'sh', '-ec', ENTER, 'sh', path];
+  return { path, crun, enter, remove: () => folder.remove() };
 }
 
 const UNPACK = `

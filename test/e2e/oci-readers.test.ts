@@ -1,0 +1,133 @@
+/**
+ * Hostile configurations: what `hook check`, `bundle`, `hook precreate` and `compile` say of a document is what every
+ * runtime does with it, or the document is refused. CONTRIBUTING.md tells how to ask about more documents.
+ */
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { available, skipWithout } from '../oracle/compare.ts';
+import { tableOf } from '../oracle/facts.ts';
+import { makeFolder, makeRoot } from './oci/containers.ts';
+import { makeDebianTree, needs as treeNeeds } from './oci/debian.ts';
+import type { DebianTree } from './oci/debian.ts';
+import { hostileDocument } from './oci/hostile.ts';
+import { buildLoaded, crunHere, loadAll, runcHere } from './oci/loaded.ts';
+import type { Loaded, Runtime } from './oci/loaded.ts';
+import { answersTo, difference } from './oci/readers.ts';
+import type { Answers } from './oci/readers.ts';
+import { requirements } from './oci/require.ts';
+
+const DOCUMENTS = Number(process.env['SECCOMPC_DOCUMENTS'] ?? 1500);
+/** runc takes three times as long. */
+const FOR_RUNC = Math.ceil(DOCUMENTS / 3);
+/** Of the documents that were written, one in so many is run as well. */
+const WRITTEN = 5;
+
+const needs = requirements(['crun', 'runc', 'busybox', 'unshare', 'timeout'], { root: true });
+const built = buildLoaded();
+const calls = [...tableOf('x86_64').numbers.keys()];
+
+/** jeq mkdir: ERRNO, otherwise ALLOW; no architecture is asked about. */
+function filterOf(errno: number): string {
+  const words = [0x20, 0, 0x15, 83, 0x06, 0x50000 | errno, 0x06, 0x7fff0000];
+  const program = Buffer.alloc(32);
+  words.forEach((word, at) => program.writeUInt32LE(word, at * 4));
+  program[11] = 1;
+  return program.toString('base64');
+}
+
+describe.skipIf(skipWithout(needs) || skipWithout(built))('hostile configurations', () => {
+  let folder: ReturnType<typeof makeFolder>;
+  beforeAll(() => {
+    folder = makeFolder();
+  });
+  afterAll(() => folder.remove());
+
+  /** Every document of a runtime, with all answers and with what the runtime did. */
+  async function judge(runtime: Runtime, semantics: 'crun' | 'runc', count: number, place: string) {
+    const root = join(place, 'root');
+    makeRoot(join(runtime.tree, root));
+    const options = { root, calls, filters: [filterOf(3), filterOf(4)] };
+    const documents = Array.from({ length: count }, (_, number) => hostileDocument(number, options));
+    const { path } = available(built);
+    const loaded = await loadAll(runtime, join(place, 'given'), documents, path);
+    const answers: Answers[] = [];
+    for (const document of documents)
+      answers.push(await answersTo(document, semantics, join(folder.path, 'answers')));
+    const written = answers.flatMap(({ written: texts, meaning }, number) =>
+      number % WRITTEN > 0 ? [] : texts.map((text) => ({ number, text, meaning })),
+    );
+    const given = written.map(({ text }) => text);
+    const after = await loadAll(runtime, join(place, 'written'), given, path);
+    return { documents, loaded, answers, written, after };
+  }
+
+  async function expectAgreement(
+    runtime: Runtime,
+    semantics: 'crun' | 'runc',
+    count: number,
+    place: string,
+  ): Promise<void> {
+    const { documents, loaded, answers, written, after } = await judge(runtime, semantics, count, place);
+    const wrong: string[] = [];
+    const report = (number: number, what: string, found: string | undefined) => {
+      if (found === undefined) return;
+      const text = documents[number]!.toString().replace(/("\w+",){50,}/, '...');
+      wrong.push(`document ${number}, ${what}: ${found}\n${text}`);
+    };
+    const counts = { refusedHere: 0, refusedThere: 0, checked: 0, compiled: 0, ambiguous: 0, started: 0 };
+    for (const [number, { meaning, checked, annotated }] of answers.entries()) {
+      const outcome = loaded[number]!;
+      const runs = isRunning(outcome);
+      counts.started += Number(runs);
+      counts.refusedThere += Number(!runs);
+      counts.refusedHere += Number(!checked);
+      counts.checked += Number(checked && runs);
+      counts.compiled += Number(meaning !== 'refused' && runs);
+      counts.ambiguous += Number(meaning !== 'refused' && annotated === undefined && runs);
+      if (checked) report(number, 'hook check', difference(meaning, outcome));
+      // An annotation takes the place of linux.seccomp under crun.
+      const mayReplace = semantics === 'crun' && documents[number]!.includes('bpf_data');
+      if (meaning !== 'refused' && !mayReplace) report(number, 'compile', difference(meaning, outcome));
+    }
+    for (const [index, { number, meaning }] of written.entries())
+      report(number, 'as written', difference(meaning, after[index]!));
+    console.log(`${runtime.name}: ${count} documents, ${written.length} written`, JSON.stringify(counts));
+    expect(wrong).toEqual([]);
+    // Neither answer may be the only one.
+    expect(counts.checked).toBeGreaterThan(count / 6);
+    expect(counts.refusedHere).toBeGreaterThan(count / 3);
+    expect(counts.compiled).toBeGreaterThan(counts.checked);
+    expect(counts.ambiguous).toBeGreaterThan(0);
+    expect(written.length).toBeGreaterThan(count / WRITTEN / 5);
+    expect(after.filter(isRunning).length).toBeGreaterThan(written.length / 2);
+  }
+
+  it(`are read as crun reads them, or refused: ${DOCUMENTS} documents`, async () => {
+    await expectAgreement(crunHere(), 'crun', DOCUMENTS, join(folder.path, 'crun'));
+  });
+
+  it(`are read as runc reads them, or refused: ${FOR_RUNC} documents`, async () => {
+    await expectAgreement(runcHere(), 'runc', FOR_RUNC, join(folder.path, 'runc'));
+  });
+
+  describe.skipIf(skipWithout(treeNeeds))('and a newer crun', () => {
+    let tree: DebianTree | undefined;
+    let made: Awaited<ReturnType<typeof makeDebianTree>>;
+    beforeAll(async () => {
+      made = await makeDebianTree();
+      if (!('missing' in made)) tree = made;
+    });
+    afterAll(() => tree?.remove());
+
+    it(`are read as it reads them, or refused: ${DOCUMENTS} documents`, async ({ skip }) => {
+      skip(skipWithout(made));
+      const { path, enter } = tree!;
+      const runtime = { name: 'newer crun', enter, words: ['crun', '--cgroup-manager=disabled'], tree: path };
+      await expectAgreement(runtime, 'crun', DOCUMENTS, '/srv/readers');
+    });
+  });
+});
+
+function isRunning(loaded: Loaded): boolean {
+  return loaded === 'none' || !('refused' in loaded);
+}
