@@ -1,4 +1,4 @@
-import { diagnostic, SeccompcError } from '../errors.ts';
+import { collector, diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { buildDocker, buildSeccomp } from './build.ts';
 import { foreignBytes, foreignText } from './foreign.ts';
@@ -15,7 +15,7 @@ import type { PlainProfile } from './plain.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';
-import { exactValue, isAbsentAction, validate } from './validate.ts';
+import { exactValue, isAbsentAction, MAX_FAULTS, validate } from './validate.ts';
 
 export interface ReadOptions {
   /** Name of the input for messages; `-` for stdin. */
@@ -32,7 +32,8 @@ export function parseProfile(
   { file }: ReadOptions,
 ): { profile?: Profile; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  const profile = read(input, file, (found) => diagnostics.push({ ...found, file }));
+  const collect = collector(diagnostics);
+  const profile = read(input, file, (found) => collect({ ...found, file }));
   if (profile === undefined) return { diagnostics };
   return { profile: { ...profile, diagnostics: [...diagnostics] }, diagnostics };
 }
@@ -141,8 +142,11 @@ function readDocument(
   const known = knownMembers(seccomp, rules, { document, pointer: prefix });
   const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
   const faults = validate(known.node, validator, { document, prefix });
+  // Not every fault is known then, so it is not known what of the profile can be used.
+  const isHopeless = faults.length === MAX_FAULTS;
   byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
   if (
+    isHopeless ||
     !hasUsableHead(
       known.node,
       faults.map(({ pointer }) => pointer),
