@@ -5,9 +5,10 @@ import type { Endian, SockFilter } from './bpf/instruction.ts';
 import { generate } from './codegen/generate.ts';
 import { weightsFor } from './codegen/weights.ts';
 import type { Optimize } from './codegen/weights.ts';
-import { diagnostic, fail, SeccompcError } from './errors.ts';
+import { collector, diagnostic, fail, SeccompcError } from './errors.ts';
 import type { Diagnostic } from './errors.ts';
 import { filterArches } from './policy/architectures.ts';
+import { largestCall } from './policy/largest.ts';
 import { asksForNoFilter, lowerPolicy } from './policy/lower.ts';
 import type { Policy } from './policy/types.ts';
 import { resolveProfile } from './profile/docker.ts';
@@ -86,11 +87,24 @@ export async function compileMeaning(
   const { policy, reference } = meaning;
   const report = (d: Diagnostic) => void diagnostics.push({ ...d, file });
   const instructions = generate(policy, weightsFor(optimize, reference.tables));
-  checkProgram(instructions).forEach(report);
+  checkProgram(instructions)
+    .map((d) => withLargest(d, policy, reference))
+    .forEach(report);
   refuseErrors(diagnostics);
   const proved = proof !== 'never' && (await provedEqual(instructions, reference, proof, report));
   refuseErrors(diagnostics);
   return filterWith(meaning, target, { instructions, proved });
+}
+
+/** Says of a program that is too long which call takes the room. */
+function withLargest(d: Diagnostic, policy: Policy, { tables }: Reference): Diagnostic {
+  const largest = d.code === 'FILTER_TOO_LONG' ? largestCall(policy, tables) : undefined;
+  if (largest === undefined) return d;
+  const { name = `number ${largest.nr}`, arch, rules } = largest;
+  return {
+    ...d,
+    hint: `${name} has ${rules} rules with conditions on ${arch}, more than any other call; ${d.hint}`,
+  };
 }
 
 /** The filter of a profile whose program is there already. */
@@ -129,7 +143,8 @@ export async function readMeaning(
 ): Promise<Meaning> {
   const { profile, diagnostics } = readInput(input, { file, semantics: target.semantics });
   if (profile === undefined) throw new SeccompcError(inFileOrder(diagnostics));
-  const report = (d: Diagnostic) => void diagnostics.push(placed(d, profile));
+  const collect = collector(diagnostics);
+  const report = (d: Diagnostic) => collect(placed(d, profile));
 
   const resolved = resolveProfile(profile, target);
   resolved.diagnostics.forEach(report);
@@ -183,10 +198,10 @@ function readInput(
   return { profile: input, diagnostics: [...input.diagnostics] };
 }
 
-/** A diagnostic with the line and column of its pointer. */
+/** Gives a diagnostic the line and column of its pointer. A copy would make a hint that nobody may read. */
 function placed(d: Diagnostic, profile: Profile): Diagnostic {
   const position = d.pointer === undefined ? undefined : profile.locate(d.pointer);
-  return { ...d, file: profile.file, ...position };
+  return Object.assign(d, { file: profile.file, ...position });
 }
 
 function refuseErrors(diagnostics: readonly Diagnostic[]): void {

@@ -275,6 +275,12 @@ const TABLE = {
       '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}; the stricter {winner} is taken',
     hint: 'make the conditions exclude each other: what a runtime does here depends on its library',
   },
+  OVERLAPS_NOT_SEARCHED: {
+    severity: 'warning',
+    message:
+      '{name} on {arch} has {count} rules with different actions: not every pair was searched for calls that both match',
+    hint: 'use fewer rules on one call; where rules overlap, the stricter action is taken',
+  },
   MULTIPLEXED_BYPASS: {
     severity: 'warning',
     message:
@@ -285,6 +291,9 @@ const TABLE = {
     message:
       'on {arch} {name} also goes through {by}, where conditions on argument 0 are lost and the others test the arguments of {by}',
   },
+
+  // -- any stage
+  MORE_OF_A_KIND: { severity: 'note', message: '{count} more reports of {code} are left out' },
 
   // -- proof (src/compile.ts)
   NOT_PROVED: {
@@ -304,7 +313,7 @@ const TABLE = {
   FILTER_TOO_LONG: {
     severity: 'error',
     message: 'the filter has {length} instructions, but the kernel takes at most {limit}',
-    hint: 'split the argument rules over fewer architectures (--architectures), or allow a call without conditions',
+    hint: 'compile for fewer architectures (--architectures), or allow a call without conditions',
   },
   FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
 
@@ -760,17 +769,56 @@ export type Code = keyof typeof TABLE;
 export function diagnostic(
   code: Code,
   values: Record<string, string | number | bigint> = {},
-  where: { pointer?: string; hint?: string; severity?: Severity } = {},
+  where: { pointer?: string; hint?: string | (() => string | undefined); severity?: Severity } = {},
 ): Diagnostic {
   const entry: Entry = TABLE[code];
   const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(values[key] ?? ''));
   const hint = where.hint ?? (entry.hint === undefined ? undefined : fill(entry.hint));
-  return {
+  const found: Diagnostic = {
     code,
     severity: where.severity ?? entry.severity,
     message: fill(entry.message),
     ...(where.pointer === undefined ? {} : { pointer: where.pointer }),
-    ...(hint === undefined ? {} : { hint }),
+  };
+  if (typeof hint === 'function') defineLater(found, hint);
+  else if (hint !== undefined) found.hint = hint;
+  return found;
+}
+
+/** A hint that costs a search is made when it is read for the first time. */
+function defineLater(found: Diagnostic, make: () => string | undefined): void {
+  let hint: { made: string | undefined } | undefined;
+  Object.defineProperty(found, 'hint', {
+    get: () => (hint ??= { made: make() }).made,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** Reports of one code that are kept. A person reads a few; a hostile profile has one for every three bytes. */
+export const MAX_OF_A_KIND = 100;
+
+/** Adds diagnostics to a list, the first {@link MAX_OF_A_KIND} of each code; one note counts the others. */
+export function collector(diagnostics: Diagnostic[]): (found: Diagnostic) => void {
+  const counts = new Map<string, number>();
+  const leftOut = new Map<string, Diagnostic>();
+  return (found) => {
+    const { code, severity, file } = found;
+    const kind = `${code} ${severity}`;
+    const count = (counts.get(kind) ?? 0) + 1;
+    counts.set(kind, count);
+    if (count <= MAX_OF_A_KIND) {
+      diagnostics.push(found);
+      return;
+    }
+    const more = diagnostic('MORE_OF_A_KIND', { count: count - MAX_OF_A_KIND, code });
+    const known = leftOut.get(kind);
+    if (known !== undefined) known.message = more.message;
+    else {
+      const note = { ...more, ...(file === undefined ? {} : { file }) };
+      leftOut.set(kind, note);
+      diagnostics.push(note);
+    }
   };
 }
 

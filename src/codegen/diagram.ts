@@ -1,5 +1,7 @@
 import type { Endian } from '../bpf/instruction.ts';
 import { coverByCubes } from './cubes.ts';
+import { OutOfEffort } from './effort.ts';
+import type { Effort } from './effort.ts';
 import { graphSize } from './graph.ts';
 import type { Graph, Node } from './graph.ts';
 import { contains, stretchesOf, whenClear, whenHit, whenIn } from './narrow.ts';
@@ -9,9 +11,8 @@ import type { Prices } from './select.ts';
 import { isEverything, MAX_WORD, setKey, wordOffset } from './words.ts';
 import type { Clause, WordIndex, WordSet } from './words.ts';
 
-/** More work than this is not put into a diagram: words tested, and pairs of clauses compared. */
+/** Words tested: more are not put into one diagram. */
 const MAX_STEPS = 6000;
-const MAX_COMPARED = 20_000_000;
 /** Weight of a whole word against the price of an instruction: how much depth counts in an argument tree. */
 const WORD_WEIGHT = 1;
 /** Fewest intervals that tests of bits can tell apart in fewer instructions than a tree of comparisons. */
@@ -19,8 +20,6 @@ const MIN_COVERED = 4;
 
 /** Nodes by what they decide: a word, the rules that are left, and the answer where none holds. */
 export type KnownNodes = Map<string, Node>;
-
-class OutOfSteps extends Error {}
 
 /** What is left of the rules at one point of a path, over words not yet decided. */
 interface Residual {
@@ -36,9 +35,8 @@ export class Diagram {
   readonly #order: readonly WordIndex[];
   readonly #otherwise: number;
   readonly #known: KnownNodes;
+  readonly #effort: Effort;
   #steps = 0;
-  /** Pairs of clauses that were compared. */
-  #compared = 0;
 
   /** @param known nodes of diagrams with the same order of words */
   constructor(
@@ -48,6 +46,7 @@ export class Diagram {
     order: readonly WordIndex[],
     otherwise: number,
     known: KnownNodes,
+    effort: Effort,
   ) {
     this.#graph = graph;
     this.#endian = endian;
@@ -55,14 +54,15 @@ export class Diagram {
     this.#order = order;
     this.#otherwise = otherwise;
     this.#known = known;
+    this.#effort = effort;
   }
 
-  /** Undefined when the search takes too many steps. */
+  /** Undefined when the search takes too much work. */
   build(clauses: readonly Clause[]): Node | undefined {
     try {
       return this.#nextWord(this.#residual(clauses));
     } catch (error) {
-      if (error instanceof OutOfSteps) return undefined;
+      if (error instanceof OutOfEffort) return undefined;
       throw error;
     }
   }
@@ -87,7 +87,8 @@ export class Diagram {
     const memo = `${this.#otherwise} ${word} ${residual.key}`;
     const known = this.#known.get(memo);
     if (known) return known;
-    if (++this.#steps > MAX_STEPS) throw new OutOfSteps();
+    if (++this.#steps > MAX_STEPS) throw new OutOfEffort();
+    this.#effort.spend(4 * residual.clauses.length);
     const sets = distinctSets(word, residual.clauses);
     const cubes = sets.filter((set) => set.kind === 'cube');
     const node =
@@ -112,6 +113,7 @@ export class Diagram {
     const intervals = mergeNeighbours(
       stretches.map(([from, to]) => ({ from, to, leaf: leafFor(from), weight })),
     );
+    this.#effort.spend(intervals.length ** 2);
     const tree = select(this.#graph, intervals, this.#prices).node;
     if (intervals.length < MIN_COVERED) return tree;
     const covered = coverByCubes(this.#graph, intervals);
@@ -163,6 +165,7 @@ export class Diagram {
   /** The rules left when it is known of each set on a word that it holds, fails, or becomes a simpler one. */
   #narrowed(residual: Residual, word: WordIndex, judge: (set: WordSet) => boolean | WordSet): Residual {
     const clauses: Clause[] = [];
+    this.#effort.spend(residual.clauses.length);
     for (const clause of residual.clauses) {
       const at = clause.words.findIndex(([index]) => index === word);
       if (at < 0) {
@@ -185,8 +188,7 @@ export class Diagram {
     const kept: { clause: Clause; tests: Set<string> }[] = [];
     for (const clause of clauses) {
       const tests = new Set(clause.words.map(([word, set]) => `${word}${setKey(set)}`));
-      this.#compared += kept.length;
-      if (this.#compared > MAX_COMPARED) throw new OutOfSteps();
+      this.#effort.spend(5 * tests.size + kept.length);
       // Whatever satisfies this clause has been answered by an earlier one with fewer tests.
       if (kept.some((earlier) => [...earlier.tests].every((test) => tests.has(test)))) continue;
       kept.push({ clause, tests });
@@ -211,13 +213,14 @@ function isBitTest({ mask, value }: Cube): boolean {
 }
 
 function mostFrequent(cubes: readonly Cube[], word: WordIndex, clauses: readonly Clause[]): Cube | undefined {
+  const counts = new Map<number, number>();
+  for (const { words } of clauses)
+    for (const [index, set] of words)
+      if (index === word && set.kind === 'cube') counts.set(set.mask, (counts.get(set.mask) ?? 0) + 1);
   let best: Cube | undefined;
   let most = 0;
   for (const candidate of cubes) {
-    let count = 0;
-    for (const { words } of clauses)
-      for (const [index, set] of words)
-        if (index === word && set.kind === 'cube' && set.mask === candidate.mask) count++;
+    const count = counts.get(candidate.mask)!;
     if (count > most) {
       most = count;
       best = candidate;

@@ -4,6 +4,7 @@ import { X32_SYSCALL_BIT } from '../arch.ts';
 import type { ArchPolicy, Decision, DecisionRange, Policy } from '../policy/types.ts';
 import { assemble } from './assembler.ts';
 import type { KnownNodes } from './diagram.ts';
+import { Effort } from './effort.ts';
 import { Graph } from './graph.ts';
 import type { Node } from './graph.ts';
 import { leafOf } from './leaf.ts';
@@ -15,6 +16,9 @@ import { depthOf } from './standing.ts';
 import type { StandingTree } from './standing.ts';
 import type { Weights } from './weights.ts';
 
+/** Work put into the search for short programs, see {@link Effort}: some 300 ms. */
+const MAX_EFFORT = 2_000_000;
+
 /**
  * Turns a policy into a program: one tree of tests on the syscall number for each audit arch, behind a test of the
  * audit arch, with the argument tests of each decision at its leaves.
@@ -22,12 +26,13 @@ import type { Weights } from './weights.ts';
  * Where two numberings are nearly the same (x32 and x86_64; the asm-generic architectures), the second becomes a tree
  * of exceptions that runs into the first. docs/codegen.md.
  */
-export function generate(policy: Policy, weights: Weights): SockFilter[] {
+export function generate(policy: Policy, weights: Weights, effort = new Effort(MAX_EFFORT)): SockFilter[] {
   const graph = new Graph();
   const leaves = new Map<Decision, Node>();
   const knownNodes: KnownNodes = new Map();
   const leaf = (decision: Decision) => {
-    const known = leaves.get(decision) ?? leafOf(decision, graph, policy.endian, weights.prices, knownNodes);
+    const known =
+      leaves.get(decision) ?? leafOf(decision, graph, policy.endian, weights.prices, effort, knownNodes);
     leaves.set(decision, known);
     return known;
   };

@@ -3,6 +3,7 @@ import type { Decision } from '../policy/types.ts';
 import { assemble } from './assembler.ts';
 import { Diagram } from './diagram.ts';
 import type { KnownNodes } from './diagram.ts';
+import type { Effort } from './effort.ts';
 import type { Graph, Node } from './graph.ts';
 import type { Prices } from './members.ts';
 import { ruleChain } from './rule-chain.ts';
@@ -18,6 +19,7 @@ const MAX_PERMUTED_ARGS = 4;
  * The tests that find a call's answer from its arguments, smallest form found: a diagram that tests one word
  * after the other and reads each at most once on a path, or a chain of the rules one after the other.
  *
+ * @param effort what may be spent on the search; without any left, the chain
  * @param known what was found for other decisions of the same graph, endian and prices: much of a condition on 64 bits is
  *   the same on 32
  */
@@ -26,6 +28,7 @@ export function leafOf(
   graph: Graph,
   endian: Endian,
   prices: Prices,
+  effort: Effort,
   known: KnownNodes = new Map(),
 ): Node {
   if (decision.rules.length === 0) return graph.ret(decision.otherwise);
@@ -36,8 +39,9 @@ export function leafOf(
   for (const [index, order] of wordOrders(clauses).entries()) {
     // Orders other than the ascending one, which is the first, lead to other nodes.
     const nodes = index === 0 ? known : new Map<string, Node>();
-    const node = new Diagram(graph, endian, prices, order, decision.otherwise, nodes).build(clauses);
+    const node = new Diagram(graph, endian, prices, order, decision.otherwise, nodes, effort).build(clauses);
     const length = node === undefined ? Infinity : assemble(node).length;
+    if (node !== undefined) effort.charge(10 * length);
     if (length < shortest) {
       best = node;
       shortest = length;

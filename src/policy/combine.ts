@@ -12,6 +12,12 @@ export function describeAction(value: number): string {
   return label === 'ERRNO' || label === 'TRACE' ? `${label}(${value & SECCOMP_RET_DATA})` : label;
 }
 
+/**
+ * Pairs of rules with different actions that one filter is searched for calls that both match: all pairs of 300 rules,
+ * where real profiles have a few on one call.
+ */
+const MAX_PAIRS = 50_000;
+
 /** Makes the decisions of one filter; equal decisions come out as one object. */
 export interface Combiner {
   /** The decision that always gives one return value. */
@@ -38,6 +44,7 @@ export function makeCombiner(
 ): Combiner {
   const interned = new Map<string, Decision>();
   const reported = new Set<string>();
+  let pairsLeft = MAX_PAIRS;
 
   /** Reports a fault once for each pair of entries, whatever number of calls and architectures it shows on. */
   function reportPair(
@@ -79,20 +86,88 @@ export function makeCombiner(
     }
     const kept = [...distinct.values()];
     reportLostSelectors(kept, arch, reported, report);
-    for (const [index, rule] of kept.entries())
-      for (const earlier of kept.slice(0, index)) {
-        if (earlier.action === rule.action) continue;
-        const example = commonCall(earlier.conditions, rule.conditions);
-        if (example !== undefined)
-          reportPair('OVERLAPPING_RULES', earlier, rule, () =>
-            overlapping(earlier, rule, arch, example, overlap),
-          );
-      }
+    reportOverlaps(kept, arch);
     const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));
     return intern(simplify(strictestFirst, defaultAction));
   }
 
+  /** Reports pairs of rules with different actions that match one call, as far as the budget of the filter goes. */
+  function reportOverlaps(rules: readonly Rule[], arch: Arch): void {
+    const severity = overlap === 'error' ? 'error' : 'warning';
+    const earlier = new EarlierRules(rules);
+    for (const rule of rules) {
+      const candidates = earlier.thatMayMeet(rule, pairsLeft);
+      if (candidates === undefined) {
+        const values = { name: rule.name, arch: arch.name, count: rules.length };
+        report(diagnostic('OVERLAPS_NOT_SEARCHED', values, { pointer: rule.entry.pointer, severity }));
+        return;
+      }
+      pairsLeft -= candidates.length;
+      for (const other of candidates) {
+        const example = commonCall(other.conditions, rule.conditions);
+        if (example !== undefined)
+          reportPair('OVERLAPPING_RULES', other, rule, () =>
+            overlapping(other, rule, arch, example, severity),
+          );
+      }
+      earlier.add(rule);
+    }
+  }
+
   return { constant, combine };
+}
+
+/**
+ * Rules to compare a later one with. Where many ask for one value of the same argument each, as lists of commands do,
+ * most pairs cannot meet, and are not looked at.
+ */
+class EarlierRules {
+  /** The argument that most rules ask for one value of. */
+  readonly #arg: number;
+  /** By that value, or without one, and by action: places in order of the rules. */
+  readonly #groups = new Map<bigint | undefined, Map<number, Placed[]>>();
+  #count = 0;
+
+  constructor(rules: readonly Rule[]) {
+    const counts = [0, 0, 0, 0, 0, 0];
+    for (const { conditions } of rules)
+      for (const { arg, comparator } of conditions) if (comparator === 'eq') counts[arg]! += 1;
+    this.#arg = counts.indexOf(Math.max(...counts));
+  }
+
+  add(rule: Rule): void {
+    const value = this.#valueOf(rule);
+    let byAction = this.#groups.get(value);
+    if (byAction === undefined) this.#groups.set(value, (byAction = new Map<number, Placed[]>()));
+    const place = this.#count++;
+    const same = byAction.get(rule.action);
+    if (same === undefined) byAction.set(rule.action, [{ rule, place }]);
+    else same.push({ rule, place });
+  }
+
+  /** The rules with other actions that may match what this one matches, in order; undefined for more than `limit`. */
+  thatMayMeet(rule: Rule, limit: number): Rule[] | undefined {
+    const value = this.#valueOf(rule);
+    const groups =
+      value === undefined ? this.#groups.values() : [this.#groups.get(value), this.#groups.get(undefined)];
+    const found: Placed[] = [];
+    for (const byAction of groups)
+      for (const [action, rules] of byAction ?? []) {
+        if (action === rule.action) continue;
+        if (found.length + rules.length > limit) return undefined;
+        for (const placed of rules) found.push(placed);
+      }
+    return found.toSorted((a, b) => a.place - b.place).map((placed) => placed.rule);
+  }
+
+  #valueOf({ conditions }: Rule): bigint | undefined {
+    return conditions.find(({ arg, comparator }) => arg === this.#arg && comparator === 'eq')?.value;
+  }
+}
+
+interface Placed {
+  rule: Rule;
+  place: number;
 }
 
 /** Drops what no argument can change: conditions always true, rules never true, rules behind one that always holds. */
@@ -151,7 +226,7 @@ function overlapping(
   second: Rule,
   arch: Arch,
   example: Map<number, bigint>,
-  overlap: 'warn' | 'error',
+  severity: 'warning' | 'error',
 ): Diagnostic {
   const args = [...example].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
   const winner = compareSeverity(first.action, second.action) <= 0 ? first : second;
@@ -166,7 +241,7 @@ function overlapping(
       example: `${second.by ?? second.name}(${args})`,
       winner: describeAction(winner.action),
     },
-    { pointer: second.entry.pointer, severity: overlap === 'error' ? 'error' : 'warning' },
+    { pointer: second.entry.pointer, severity },
   );
 }
 

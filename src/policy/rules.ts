@@ -77,6 +77,7 @@ export function effectiveEntries(
   report: (d: Diagnostic) => void,
 ): EffectiveEntry[] {
   const effective: EffectiveEntry[] = [];
+  const unknown = new UnknownNames(target, report);
   for (const entry of seccomp.syscalls) {
     const { pointer } = entry;
     const action = returnValue(entry.action, entry.errnoRet, { pointer, member: 'errnoRet' }, target, report);
@@ -85,7 +86,7 @@ export function effectiveEntries(
       report(diagnostic('MISSING_NAMES', {}, { pointer, severity }));
       continue;
     }
-    const known = knownNames(entry.names, entry, target, tables, report);
+    const known = knownNames(entry.names, entry, tables, unknown);
     const alternatives = combineArgs(entry, target, report);
     checkNotify(entry, target, report);
     // Dropped before its names count, so it shadows nothing: docs/semantics.md section 5.1.
@@ -107,9 +108,8 @@ function namePointer(entry: SyscallEntry, index: number): string {
 function knownNames(
   written: readonly string[],
   entry: SyscallEntry,
-  target: Target,
   tables: SyscallTables,
-  report: (d: Diagnostic) => void,
+  unknown: UnknownNames,
 ): Pick<EffectiveEntry, 'names' | 'ids'> {
   const names: string[] = [];
   const ids: number[] = [];
@@ -117,7 +117,7 @@ function knownNames(
     const name = written[index]!;
     const id = tables.idOf(name);
     if (id < 0) {
-      reportUnknown(name, namePointer(entry, index), target, report);
+      unknown.report(name, namePointer(entry, index));
       continue;
     }
     names.push(name);
@@ -126,11 +126,30 @@ function knownNames(
   return { names, ids };
 }
 
-function reportUnknown(name: string, pointer: string, target: Target, report: (d: Diagnostic) => void): void {
+/** Names for which a similar one is looked for, among all names each: more of them nobody reads. */
+const MAX_SUGGESTIONS = 20;
+
+/** Reports names that no table has. */
+class UnknownNames {
+  readonly #severity: 'error' | 'warning';
+  readonly #report: (d: Diagnostic) => void;
+  #suggestionsLeft = MAX_SUGGESTIONS;
+
+  constructor({ failUnknown }: Target, report: (d: Diagnostic) => void) {
+    this.#severity = failUnknown ? 'error' : 'warning';
+    this.#report = report;
+  }
+
+  report(name: string, pointer: string): void {
+    const where = { pointer, severity: this.#severity };
+    const hint = this.#suggestionsLeft-- > 0 ? { hint: () => similarName(name) } : {};
+    this.#report(diagnostic('UNKNOWN_SYSCALL', { name }, { ...where, ...hint }));
+  }
+}
+
+function similarName(name: string): string | undefined {
   const [nearest] = nearestNames(name, 1);
-  const hint = nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` };
-  const severity = target.failUnknown ? 'error' : 'warning';
-  report(diagnostic('UNKNOWN_SYSCALL', { name }, { pointer, severity, ...hint }));
+  return nearest === undefined ? undefined : `did you mean "${nearest}"?`;
 }
 
 /** All conditions in one rule, or one rule each when an argument index repeats. docs/semantics.md 5.4 to 5.7. */

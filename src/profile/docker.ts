@@ -7,7 +7,7 @@ import type { Target } from '../target.ts';
 import { engineArch, misnamedArch } from './engine-arch.ts';
 import { quote } from './json-text.ts';
 import { more } from './members.ts';
-import { didYouMean } from './nearest.ts';
+import { Suggestions } from './nearest.ts';
 import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
 
 export { formatOci, toOciObject } from './oci-text.ts';
@@ -54,6 +54,7 @@ class Resolver {
   private readonly arch: ReturnType<typeof engineArch>;
   private readonly held: ReadonlySet<string>;
   private readonly findings = new Map<string, Finding>();
+  private readonly suggestions = new Suggestions();
 
   constructor(target: Target) {
     this.target = target;
@@ -160,7 +161,7 @@ class Resolver {
     });
     caps.forEach((value, index) => {
       if (CAPABILITY_NAMES.includes(value)) return;
-      const hint = didYouMean(value, CAPABILITY_NAMES);
+      const hint = this.suggestions.didYouMean(value, CAPABILITY_NAMES);
       this.report('UNKNOWN_CAPABILITY', { value: quote(value) }, `${pointer}/caps/${index}`, hint);
     });
     if (minKernel === undefined) return;

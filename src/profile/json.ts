@@ -44,7 +44,7 @@ export interface JsonDocument {
 /** A config.json needs about 10 levels; the limit keeps hostile input from exhausting the stack. */
 export const MAX_DEPTH = 100;
 /** The largest text in UTF-16 units. A profile that names every system call with its arguments has some 100 KiB. */
-export const MAX_LENGTH = 16 * 1024 * 1024;
+export const MAX_LENGTH = 4 * 1024 * 1024;
 /** More bytes are a longer text in any case: UTF-8 has at most three for a unit. */
 export const MAX_BYTES = 3 * MAX_LENGTH;
 

@@ -2,7 +2,7 @@ import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import type { JsonDocument, JsonMember, JsonNode } from './json.ts';
 import { quote } from './json-text.ts';
-import { didYouMean } from './nearest.ts';
+import { Suggestions } from './nearest.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
 /** Which members a schema gives an object, or its elements, all the way down; null for a plain value. */
@@ -110,6 +110,7 @@ interface Kind {
 class Walk {
   private readonly reader: KeyRules['reader'];
   private readonly findings = new Map<string, Finding>();
+  private readonly suggestions = new Suggestions();
 
   constructor(reader: KeyRules['reader']) {
     this.reader = reader;
@@ -206,7 +207,7 @@ class Walk {
         this.add('ENGINE_KEY_IGNORED', { key: shown, effect: EFFECTS[engine] ?? '' }, where);
     } else {
       const code = holdsRules(key, value) ? 'RULES_IGNORED' : 'UNKNOWN_KEY';
-      this.add(code, { key: shown }, where, () => didYouMean(key, known));
+      this.add(code, { key: shown }, where, () => this.suggestions.didYouMean(key, known));
     }
     return undefined;
   }

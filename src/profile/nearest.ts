@@ -35,8 +35,18 @@ function stemOf(word: string): string {
   return plain.replace(PREFIX, '') || plain;
 }
 
-/** "did you mean X?", or nothing. */
-export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
-  const meant = nearest(word, candidates);
-  return meant === undefined ? undefined : `did you mean "${meant}"?`;
+/** Suggestions that one stage makes: a search of all candidates each, and a document may have 100,000 wrong words. */
+const MAX_SUGGESTIONS = 20;
+
+/** Makes the suggestions of one stage, for the first wrong words. */
+export class Suggestions {
+  #left = MAX_SUGGESTIONS;
+
+  /** "did you mean X?", or nothing. */
+  didYouMean(word: string, candidates: readonly string[]): string | undefined {
+    if (this.#left === 0) return undefined;
+    this.#left -= 1;
+    const meant = nearest(word, candidates);
+    return meant === undefined ? undefined : `did you mean "${meant}"?`;
+  }
 }

@@ -1,4 +1,4 @@
-import { diagnostic, SeccompcError } from '../errors.ts';
+import { collector, diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { buildDocker, buildSeccomp } from './build.ts';
 import { foreignBytes, foreignText } from './foreign.ts';
@@ -12,7 +12,7 @@ import { knownMembers } from './members.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';
-import { exactValue, isAbsentAction, validate } from './validate.ts';
+import { exactValue, isAbsentAction, MAX_FAULTS, validate } from './validate.ts';
 
 export interface ReadOptions {
   /** Name of the input for messages; `-` for stdin. */
@@ -31,7 +31,8 @@ export function parseProfile(
   { file, semantics = 'crun' }: ReadOptions,
 ): { profile?: Profile; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  const report = (found: Diagnostic) => void diagnostics.push({ ...found, file });
+  const collect = collector(diagnostics);
+  const report = (found: Diagnostic) => collect({ ...found, file });
   const profile = read(input, { file, semantics }, report);
   if (profile === undefined) return { diagnostics };
   const differs = diagnostics.some(({ code }) => code === 'KEY_CASE_IGNORED' || code === 'KEY_CASE_RUNC');
@@ -121,8 +122,11 @@ function readDocument(
   const known = knownMembers(seccomp, rules, document);
   const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
   const faults = validate(known.node, validator, { document, prefix });
+  // Not every fault is known then, so it is not known what of the profile can be used.
+  const isHopeless = faults.length === MAX_FAULTS;
   byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
   if (
+    isHopeless ||
     !hasUsableHead(
       known.node,
       faults.map(({ pointer }) => pointer),

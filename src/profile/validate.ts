@@ -4,7 +4,7 @@ import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
 import { quote } from './json-text.ts';
-import { didYouMean } from './nearest.ts';
+import { Suggestions } from './nearest.ts';
 import { find, tokensOf } from './pointer.ts';
 import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 
@@ -28,6 +28,9 @@ export interface Fault {
   diagnostic: Diagnostic;
 }
 
+/** Faults after which the rest of a document is not looked at, nor a profile made of it. */
+export const MAX_FAULTS = 1000;
+
 /**
  * Holds a tree of known members against its schema. Two things are left to the policy stage, which knows the
  * target: an absent (null, empty) defaultAction and absent names.
@@ -47,12 +50,17 @@ export function validate(
     if (before === undefined || error.keyword === 'type') firstAt.set(id, error);
   }
   const faults: (Fault & { offset: number })[] = [];
+  const suggestions = new Suggestions();
   for (const error of firstAt.values()) {
+    if (faults.length === MAX_FAULTS) break;
     const { node } = find(tree, error.instancePath);
     if (isLeftToPolicy(error, node)) continue;
     const { pointer } = find(at.document.root!, at.prefix + error.instancePath);
     const label = labelOf(at.prefix + error.instancePath);
-    const found = { ...describe(error, node, label, pointer), ...at.document.positionAt(node.offset) };
+    const found = {
+      ...describe(error, node, label, pointer, suggestions),
+      ...at.document.positionAt(node.offset),
+    };
     faults.push({ pointer: error.instancePath, diagnostic: found, offset: node.offset });
   }
   return faults.toSorted((a, b) => a.offset - b.offset);
@@ -111,7 +119,13 @@ export function isAbsentAction(node: JsonNode): boolean {
 }
 
 /** `member` is the proper name; in `pointer` the key may stand in another case. */
-function describe(error: ValidationError, node: JsonNode, member: string, pointer: string): Diagnostic {
+function describe(
+  error: ValidationError,
+  node: JsonNode,
+  member: string,
+  pointer: string,
+  suggestions: Suggestions,
+): Diagnostic {
   switch (error.keyword) {
     case 'required':
       return diagnostic(
@@ -120,7 +134,7 @@ function describe(error: ValidationError, node: JsonNode, member: string, pointe
         { pointer },
       );
     case 'enum':
-      return unknownWord(node, member, pointer);
+      return unknownWord(node, member, pointer, suggestions);
     case 'minLength':
       return diagnostic('EMPTY_NAME', { member }, { pointer });
     case 'minimum':
@@ -135,7 +149,7 @@ function expectedTypes({ params }: ValidationError): string[] {
   return [params.type ?? []].flat().filter((type) => type !== 'null');
 }
 
-function unknownWord(node: JsonNode, member: string, pointer: string): Diagnostic {
+function unknownWord(node: JsonNode, member: string, pointer: string, suggestions: Suggestions): Diagnostic {
   const word = node.kind === 'string' ? node.value : '';
   const [code, candidates] =
     member === 'op'
@@ -143,7 +157,7 @@ function unknownWord(node: JsonNode, member: string, pointer: string): Diagnosti
       : /action$/i.test(member)
         ? (['UNKNOWN_ACTION', ACTION_NAMES] as const)
         : (['UNKNOWN_FLAG', FLAG_NAMES] as const);
-  const hint = didYouMean(word, candidates) ?? `known are ${candidates.join(', ')}`;
+  const hint = suggestions.didYouMean(word, candidates) ?? `known are ${candidates.join(', ')}`;
   return diagnostic(code, { value: quote(word) }, { pointer, hint });
 }
 

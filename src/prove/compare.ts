@@ -12,7 +12,7 @@ import { abiOfCall } from './abi.ts';
 import { answerOf } from './answer.ts';
 import { referenceDiagram, referenceGroups } from './conditions.ts';
 import type { Node } from './diagram.ts';
-import { Undecided } from './diagram.ts';
+import { effortFor, Undecided } from './diagram.ts';
 import type { NamedCalls } from './difference.ts';
 import { findInputs } from './difference.ts';
 import { fingerprintBytes } from './fingerprint.ts';
@@ -152,15 +152,18 @@ export function fingerprint(
 
 /** The representations, cheapest proof first. */
 function spaces(nodeBudget: number | undefined, sides: readonly Prepared[]): (() => Space)[] {
+  // Shared: what the first attempt used up is not there for the others.
+  const effort = effortFor(nodeBudget);
   return [
-    () => canonicalSpace(nodeBudget),
+    () => canonicalSpace(nodeBudget, effort),
     // A profile says what belongs together in fewer words than a program, so it comes first.
     () =>
       interleavedSpace(
         nodeBudget,
         sides.toReversed().flatMap((side) => [...side.groups()]),
+        effort,
       ),
-    () => atomSpace(nodeBudget),
+    () => atomSpace(nodeBudget, effort),
   ];
 }
 

@@ -26,8 +26,35 @@ export const LARGEST_NODE_BUDGET = 2 ** 26;
 
 const TERMINAL_LEVEL = 0xffff;
 /** Recomputation after a lost cache entry makes no nodes, so steps are bounded as well. */
-const STEPS_PER_NODE = 24;
+const STEPS_PER_NODE = 8;
 const FIRST_CAPACITY = 1 << 11;
+
+/**
+ * Work, counted rather than timed: the same filters are decided, or not, on every machine. A step computes one node, or
+ * finds it. Diagrams of one question share it.
+ */
+export class Effort {
+  #left: number;
+
+  constructor(steps: number) {
+    this.#left = steps;
+  }
+
+  get left(): number {
+    return this.#left;
+  }
+
+  /** @throws Undecided when less is left than that */
+  spend(steps: number): void {
+    this.#left -= steps;
+    if (this.#left < 0) throw new Undecided('the comparison takes more steps than it is given');
+  }
+}
+
+/** What is given to a question whose diagrams may have so many nodes. */
+export function effortFor(nodeBudget = DEFAULT_NODE_BUDGET): Effort {
+  return new Effort(Math.min(nodeBudget, LARGEST_NODE_BUDGET) * STEPS_PER_NODE);
+}
 
 /** A function by the value of a word: from each start up to the next, one node. */
 export interface Steps {
@@ -37,7 +64,7 @@ export interface Steps {
 
 export class Diagram {
   readonly #budget: number;
-  #stepsLeft: number;
+  readonly #effort: Effort;
   /** Position of a variable in the order, and back. */
   readonly #levelOf: Uint16Array | undefined;
   readonly #variableAt: Uint16Array | undefined;
@@ -58,9 +85,15 @@ export class Diagram {
   readonly #sides = new Int32Array(32);
 
   /** `order`: all input variables, first tested first; by default as they are numbered. */
-  constructor(options: { nodeBudget?: number | undefined; order?: readonly number[] | undefined } = {}) {
+  constructor(
+    options: {
+      nodeBudget?: number | undefined;
+      order?: readonly number[] | undefined;
+      effort?: Effort | undefined;
+    } = {},
+  ) {
     this.#budget = Math.min(options.nodeBudget ?? DEFAULT_NODE_BUDGET, LARGEST_NODE_BUDGET);
-    this.#stepsLeft = this.#budget * STEPS_PER_NODE;
+    this.#effort = options.effort ?? effortFor(this.#budget);
     if (options.order) {
       this.#variableAt = Uint16Array.from(options.order);
       this.#levelOf = new Uint16Array(INPUT_BITS);
@@ -175,7 +208,7 @@ export class Diagram {
     const cache = this.#cache;
     if (cache[slot] === test && cache[slot + 1] === then && cache[slot + 2] === otherwise)
       return cache[slot + 3]!;
-    if (--this.#stepsLeft < 0) throw this.#exceeded();
+    this.#effort.spend(1);
 
     const top = Math.min(testLevel, thenLevel, otherwiseLevel);
     const low = this.ite(
@@ -315,6 +348,7 @@ export class Diagram {
   /** Hash-consing: the one node with these parts. */
   #make(level: number, low: Node, high: Node): Node {
     if (low === high) return low;
+    this.#effort.spend(1);
     if (this.#count === this.#level.length) this.#grow();
     const mask = this.#unique.length - 1;
     let slot = hashNode(level, low, high) & mask;

@@ -1,6 +1,7 @@
 /** Where two functions live that are to be compared: a diagram, and what its variables mean. */
 import { Atoms } from './atoms.ts';
 import { Diagram } from './diagram.ts';
+import type { Effort } from './diagram.ts';
 import { INPUT_BITS, variableOf, WORD_ARGS, WORD_BITS, WORDS } from './input.ts';
 
 export interface Space {
@@ -17,19 +18,23 @@ export interface Space {
 export type TestGroup = ReadonlyMap<number, number>;
 
 /** Every bit a variable, words in their order. */
-export function canonicalSpace(nodeBudget: number | undefined): Space {
-  return { diagram: new Diagram({ nodeBudget }), wordwise: true, canonical: true };
+export function canonicalSpace(nodeBudget: number | undefined, effort?: Effort): Space {
+  return { diagram: new Diagram({ nodeBudget, effort }), wordwise: true, canonical: true };
 }
 
 /** Every bit a variable, and bits that are tested together next to each other. */
-export function interleavedSpace(nodeBudget: number | undefined, groups: Iterable<TestGroup>): Space {
-  const diagram = new Diagram({ nodeBudget, order: interleavedOrder(groups) });
+export function interleavedSpace(
+  nodeBudget: number | undefined,
+  groups: Iterable<TestGroup>,
+  effort?: Effort,
+): Space {
+  const diagram = new Diagram({ nodeBudget, order: interleavedOrder(groups), effort });
   return { diagram, wordwise: false, canonical: false };
 }
 
 /** Every bit of arch and nr a variable, and every test of another word one. */
-export function atomSpace(nodeBudget: number | undefined): Space {
-  const diagram = new Diagram({ nodeBudget });
+export function atomSpace(nodeBudget: number | undefined, effort?: Effort): Space {
+  const diagram = new Diagram({ nodeBudget, effort });
   return { diagram, atoms: new Atoms(diagram), wordwise: true, canonical: false };
 }
 

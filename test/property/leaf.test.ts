@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../src/bpf/interpreter.ts';
 import { assemble } from '../../src/codegen/assembler.ts';
+import { Effort } from '../../src/codegen/effort.ts';
 import { Graph } from '../../src/codegen/graph.ts';
 import { leafOf } from '../../src/codegen/leaf.ts';
 import { ruleChain } from '../../src/codegen/rule-chain.ts';
@@ -91,7 +92,7 @@ describe('the tests of a decision', () => {
     fc.assert(
       fc.property(decision, fc.constantFrom<'little' | 'big'>('little', 'big'), (rules, endian) => {
         const graph = new Graph();
-        const best = assemble(leafOf(rules, graph, endian, PRICES));
+        const best = assemble(leafOf(rules, graph, endian, PRICES, new Effort(1e6)));
         const chain = assemble(ruleChain(rules, graph, endian));
         expect(best.length).toBeLessThanOrEqual(chain.length);
         for (const some of edges(rules)) {

@@ -26,5 +26,6 @@ describe('a profile that needs more instructions than the kernel takes', () => {
     expect(diagnostics.map(({ code }) => code)).toEqual(['FILTER_TOO_LONG']);
     expect(exitCode).toBe(65);
     expect(diagnostics[0]?.message).toMatch(/has \d+ instructions.*at most 4096/);
+    expect(diagnostics[0]?.hint).toContain(`ioctl has ${rules} rules with conditions on X86_64`);
   });
 });
