@@ -6,6 +6,7 @@ import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { parseJson } from '../profile/json.ts';
 import type { JsonObject } from '../profile/json.ts';
+import { decodeUtf8 } from '../profile/json-text.ts';
 import { compare } from '../prove/compare.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
 import type { Reference } from '../prove/reference.ts';
@@ -41,7 +42,9 @@ export interface ContainerState {
 
 /** @throws SeccompcError NOT_A_STATE */
 export function readState(input: Uint8Array): ContainerState {
-  const { root, diagnostics } = parseJson(Buffer.from(input).toString());
+  const text = decodeUtf8(input);
+  if (text === undefined) return fail('NOT_A_STATE', { reason: 'it is not UTF-8' });
+  const { root, diagnostics } = parseJson(text);
   const bundle = root?.kind === 'object' ? valueOf(root, 'bundle') : undefined;
   if (root?.kind !== 'object' || diagnostics.length > 0 || bundle?.kind !== 'string')
     return fail('NOT_A_STATE', { reason: diagnostics[0]?.message ?? 'it names no bundle' });
@@ -84,7 +87,7 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
   if (read === undefined && requireAnnotation) found.push(diagnostic('ANNOTATION_MISSING', { key }));
   else if (read === undefined && loaded === undefined) found.push(diagnostic('PROFILE_UNSEEN'));
   if (options.ceiling !== undefined) {
-    const named = namedListeners(meaning, [state.annotations, latin1AnnotationsOf(config.root)]);
+    const named = namedListeners(meaning, [state.annotations, annotationsOf(config.root)]);
     found.push(...(await exceeds(meaning, options.ceiling, named, options)));
   }
   if (loaded !== undefined) found.push(...(await checkLoaded(state, loaded, meaning, target)));
@@ -113,13 +116,6 @@ function annotationsOf(root: JsonObject): Map<string, string> {
   const annotations = valueOf(root, 'annotations');
   const members = annotations?.kind === 'object' ? annotations.members : [];
   return new Map(members.flatMap(({ key, value }) => (value.kind === 'string' ? [[key, value.value]] : [])));
-}
-
-/** Of a configuration, whose text has one unit for each byte. */
-function latin1AnnotationsOf(root: JsonObject): Map<string, string> {
-  return new Map(
-    [...annotationsOf(root)].map(([key, value]) => [key, Buffer.from(value, 'latin1').toString()]),
-  );
 }
 
 /** Whoever may get to decide on calls: as linux.seccomp or an annotation says, now or when the runtime read it. */
