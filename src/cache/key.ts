@@ -50,7 +50,7 @@ export function cacheKey(fields: KeyFields): string {
 export interface KeyedOptions<T extends CompileOptions = CompileOptions> {
   options: T;
   /** {@link cacheKey} of the {@link keyFields} of an input and these options. */
-  keyOf(input: Uint8Array): string;
+  keyOf: (input: Uint8Array) => string;
 }
 
 /** For a process that computes many keys: all that does not depend on the input is encoded once. */
@@ -62,7 +62,7 @@ export async function keyedOptions<T extends CompileOptions>(options: T): Promis
   const [before, after] = [encoded.subarray(0, at), encoded.subarray(at + empty.length)];
   return {
     options,
-    keyOf(input) {
+    keyOf: (input) => {
       const hash = createHash('sha256').update(before).update(`b${input.length}:`);
       return hash.update(input).update(after).digest('hex');
     },

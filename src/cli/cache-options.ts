@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { Cache } from '../cache/index.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
+import { optionNamed, optionsIn } from '../options/table.ts';
 import { readInput } from './input.ts';
+import { addOptions } from './options.ts';
 
 /** The flags that say where filters are looked up and kept, as the parser leaves them. */
 export interface CacheFlags {
@@ -43,32 +45,26 @@ export async function keysOf({ trust = [], sign }: CacheFlags): Promise<Cache['k
 
 /** Adds --cache and the keys for caches that others can write to. */
 export function addCacheLocation<C extends Command>(command: C): C {
-  addStore(command.optionsGroup('Cache:'));
-  addTrust(command, 'believe what this public key has signed in a shared cache');
-  return addSign(command, 'sign with this private key what is put into a shared cache');
+  return addOptions(
+    command,
+    optionsIn('cache').filter(({ name }) => name !== 'no-cache'),
+  );
 }
 
 /** Adds --cache alone. */
 export function addStore<C extends Command>(command: C): C {
-  return command.option(
-    '--cache <DIR|URL>',
-    "another cache than the user's own: a folder, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE",
-  );
+  return addOptions(command, [optionNamed('cache')]);
 }
 
 export function addTrust<C extends Command>(command: C, description: string): C {
-  return command.option('--trust <FILE>', `${description} (repeatable)`, append);
+  return addOptions(command, [{ ...optionNamed('trust'), help: `${description} (repeatable)` }]);
 }
 
 export function addSign<C extends Command>(command: C, description: string): C {
-  return command.option('--sign <FILE>', description);
+  return addOptions(command, [{ ...optionNamed('sign'), help: description }]);
 }
 
-/** Adds the flags that every command has which compiles by way of the cache. */
+/** Adds the options of every command that compiles by way of the cache. */
 export function addCacheOptions<C extends Command>(command: C): C {
-  return addCacheLocation(command).option('--no-cache', 'neither look into the cache nor keep filters');
-}
-
-function append(file: string, before: string[] = []): string[] {
-  return [...before, file];
+  return addOptions(command, optionsIn('cache'));
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { diagnosticJson } from '../errors.ts';
 import type { Diagnostic, Severity } from '../errors.ts';
+import { optionsIn } from '../options/table.ts';
+import { addOptions } from './options.ts';
 import { isTerminal, writeStandard } from './output.ts';
 
 export { diagnosticJson };
@@ -15,9 +17,7 @@ export interface Voice {
 
 /** `-q` and `--json`, which every command has. */
 export function addVoiceOptions<C extends Command>(command: C): C {
-  return command
-    .option('-q, --quiet', 'print no warnings and no summary')
-    .option('--json', 'print one JSON document, on failure one with the diagnostics');
+  return addOptions(command, optionsIn('messages'));
 }
 
 /** Warnings and notes of a command that goes on. */

@@ -2,17 +2,19 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { basename, dirname, join } from 'node:path';
 import { errorsPage } from './errors-page.ts';
 import type { HeaderFolders } from './headers.ts';
+import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
 import { tablesFromHeaders } from './tables-from-headers.ts';
 import { byCodeUnit } from './tsv.ts';
 import { validatorOutputs } from './validators.ts';
 
-/** Everything that is generated. One line for each maker; it may use the tables or not. */
-const MAKERS: readonly ((tables: TableFiles) => Output[] | Promise<Output[]>)[] = [
+/** Everything that is generated. One line for each maker, which takes what it needs. */
+const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise<Output[]>)[] = [
   syscallModules,
   validatorOutputs,
   errorsPage,
+  (_, root) => optionTables(root),
 ];
 
 export interface GenerateOptions {
@@ -30,7 +32,7 @@ export async function generate({ root, headers }: GenerateOptions): Promise<Outp
     files.set(name, readFileSync(join(root, 'syscall-tables', name), 'utf8'));
   for (const { path, content } of tables) files.set(basename(path), content);
   const made: Output[] = [...tables];
-  for (const make of MAKERS) made.push(...(await make(files)));
+  for (const make of MAKERS) made.push(...(await make(files, root)));
   return made.toSorted((a, b) => byCodeUnit(a.path, b.path));
 }
 

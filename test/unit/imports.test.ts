@@ -27,17 +27,21 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
+  options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a meaning.
-  cache: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'fs', 'policy', 'profile', 'syscalls', 'target'],
+  cache: [
+    'action', 'arch', 'bpf', 'compile', 'errors', 'format', 'fs', 'options', 'policy', 'profile', 'syscalls',
+    'target',
+  ],
   workers: ['cache', 'compile', 'errors', 'format'],
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
-  serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
+  serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'fs', 'oci', 'policy',
+    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'format', 'fs', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
-  generate: ['arch', 'action', 'errors', 'profile', 'syscalls', 'target'],
+  generate: ['arch', 'action', 'errors', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
 /** Parts that need Node; everything else runs in a browser. */

@@ -136,6 +136,7 @@ describe('profiles whose compilation never ends', () => {
     await until(async () => (await metric(socket, 'seccompc_open_requests')) === 1);
     for (const number of [11, 12, 13]) await send(socket, QUERY, { body: profile(number) });
     await until(async () => (await metric(socket, 'seccompc_compilations')) <= 1);
+    expect(await metric(socket, 'seccompc_compile_seconds_count')).toBe(3);
   });
 });
 
@@ -203,6 +204,7 @@ describe('a client', () => {
     });
     slow.resume();
     await closed;
+    expect((await send(socket, '/healthz')).status).toBe(200);
   });
 
   it('that sends many requests at once is answered in order', async () => {

@@ -105,15 +105,20 @@ describe('the query of a request', () => {
         'arch=pdp11&arch=x86&colour=red&kernel=six&cap=FLY&force=maybe&no-prove&require-proof&optimize=x',
       ),
     ).toEqual([
-      '"arch" is given twice',
       'there is no parameter "colour"',
-      '"arch" is an architecture such as x86_64 or arm64, not "pdp11"',
-      'there is no capability "FLY"',
-      '"kernel" is two numbers such as 5.15, not "six"',
-      '"require-proof" and "no-prove" contradict each other',
-      '"force" is 1, 0, true or false, not "maybe"',
       '"optimize" is attach or frequency or size, not "x"',
+      '"arch" is given twice',
+      '"arch" is an architecture such as x86_64 or arm64, not "pdp11"',
+      '"kernel" is two numbers such as 5.15, not "six"',
+      '"force" is 1, 0, true or false, not "maybe"',
+      '"require-proof" and "no-prove" contradict each other',
+      'there is no capability "FLY"',
     ]);
+  });
+
+  it('names some of very many parameters that do not exist', () => {
+    const query = Array.from({ length: 1000 }, (_, index) => `x${index}`).join('&');
+    expect(reasons(`arch=x86&${query}`)).toHaveLength(10);
   });
 
   it('has flags that can be on and off', () => {

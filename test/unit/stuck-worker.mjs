@@ -3,6 +3,7 @@
  * is. A thread that only waits leaves the processors to the others.
  */
 import { parentPort } from 'node:worker_threads';
+// oxlint-disable-next-line import/no-unassigned-import -- it listens for messages too, before this file does
 import '../../dist/workers/worker.js';
 
 parentPort?.on('message', ({ kind, input }) => {

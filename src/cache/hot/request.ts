@@ -1,4 +1,6 @@
 import { release } from 'node:os';
+import { OPTIONS } from '../../options/table.ts';
+import type { OptionSpec } from '../../options/table.ts';
 
 /** A command line that can be answered by bytes kept from an earlier run, without knowing what they mean. */
 export interface HotRequest {
@@ -13,41 +15,50 @@ export interface HotRequest {
   identity: string;
 }
 
-/** Options of `compile` that are followed by a value, and those that are not. With the last one nothing is hot. */
-export const HOT_VALUES = [
-  '-o', '--output', '--format', '--optimize', '--cache', '--arch', '--architectures', '--cap-set', '--cap',
-  '--cap-drop', '--kernel', '--engine', '--semantics', '--enosys-after', '--overlap', '--trust', '--sign',
-]; // prettier-ignore
-export const HOT_FLAGS = [
-  '--no-prove', '--require-proof', '-q', '--quiet', '--json', '--enosys-stub', '--no-enosys-stub', '--fail-unknown',
-  '--force', '--no-cache',
-]; // prettier-ignore
+/** The words of all options, each with its option. */
+function wordsOf(table: readonly OptionSpec[]): Map<string, OptionSpec> {
+  return new Map(
+    table.flatMap((option) => {
+      const words = [`--${option.name}`, ...(option.short === undefined ? [] : [`-${option.short}`])];
+      return words.map((word) => [word, option] as const);
+    }),
+  );
+}
 
 /** Words that need no parser: the input, and the options in their order, each with its value if it takes one. */
 export interface HotWords {
   file: string;
-  options: (readonly [option: string, value?: string])[];
+  options: { word: string; option: OptionSpec; value?: string }[];
 }
 
 /**
  * Reads `compile FILE [OPTION...]` as the parser of the command would, but nothing else: undefined for any word that is
- * not exactly one of those above, and for a value that might be taken for something else.
+ * not exactly one of an option in the table, and for a value that might be taken for something else.
  */
-export function hotWords(args: readonly string[]): HotWords | undefined {
+export function hotWords(
+  args: readonly string[],
+  table: readonly OptionSpec[] = OPTIONS,
+): HotWords | undefined {
   if (args[0] !== 'compile') return undefined;
   let file: string | undefined;
-  const options: (readonly [string, string?])[] = [];
+  const known = wordsOf(table);
+  const options: HotWords['options'] = [];
   for (let index = 1; index < args.length; index += 1) {
     const word = args[index]!;
     if (!word.startsWith('-')) {
       if (file !== undefined || word === '') return undefined;
       file = word;
-    } else if (HOT_FLAGS.includes(word)) options.push([word]);
-    else if (HOT_VALUES.includes(word)) {
-      const value = args[(index += 1)];
-      if (value === undefined || value === '' || value.startsWith('-')) return undefined;
-      options.push([word, value]);
-    } else return undefined;
+      continue;
+    }
+    const option = known.get(word);
+    if (option === undefined) return undefined;
+    if (option.takes === 'switch') {
+      options.push({ word, option });
+      continue;
+    }
+    const value = args[(index += 1)];
+    if (value === undefined || value === '' || value.startsWith('-')) return undefined;
+    options.push({ word, option, value });
   }
   return file === undefined ? undefined : { file, options };
 }
@@ -62,23 +73,29 @@ export function hotRequest(args: readonly string[], build: string): HotRequest |
   if (words === undefined) return undefined;
   let output: string | undefined;
   let cache: string | undefined;
+  let json = false;
   const rest: string[] = [];
-  for (const [option, value] of words.options) {
-    if (option === '--no-cache') return undefined;
-    if (option === '-o' || option === '--output') output = value;
-    else if (option === '--cache') cache = value;
-    else rest.push(option, ...(value === undefined ? [] : [value]));
+  for (const { word, option, value } of words.options) {
+    if (option.name === 'no-cache') return undefined;
+    if (option.name === 'output') output = value;
+    else if (option.name === 'cache') cache = value;
+    else rest.push(word, ...(value === undefined ? [] : [value]));
+    if (option.name === 'json') json = true;
   }
-  const json = rest.includes('--json') || rest[rest.lastIndexOf('--format') + 1] === 'json';
-  const identity = [build, ...machine(rest), ...rest].join('\0');
+  json ||= words.options.findLast(({ option }) => option.name === 'format')?.value === 'json';
+  const identity = [build, ...machine(words), ...rest].join('\0');
   return { file: words.file, output, cache, json, identity };
 }
 
 /** What a run takes from the machine where the words do not say it. */
-function machine(words: readonly string[]): string[] {
+function machine({ options }: HotWords): string[] {
   const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-  return [
-    words.includes('--arch') ? '' : `${process.arch} ${littleEndian ? 'little' : 'big'}`,
-    words.includes('--kernel') ? '' : `${process.platform} ${release()}`,
-  ];
+  const facts = {
+    architecture: `${process.arch} ${littleEndian ? 'little' : 'big'}`,
+    kernel: `${process.platform} ${release()}`,
+  };
+  return OPTIONS.flatMap((spec: OptionSpec) => {
+    if (spec.machine === undefined) return [];
+    return options.some(({ option }) => option.name === spec.name) ? [''] : [facts[spec.machine]];
+  });
 }

@@ -1,4 +1,3 @@
-import { Option } from 'commander';
 import { HOT_TIER, keepAnswer } from '../../cache/hot/answer.ts';
 import { BUILD } from '../../cache/hot/build.ts';
 import { hotRequest } from '../../cache/hot/request.ts';
@@ -6,8 +5,9 @@ import type { CompileOptions } from '../../compile.ts';
 import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { FormatName } from '../../format/index.ts';
-import { FORMAT_NAMES } from '../../format/names.ts';
-import { addCacheOptions } from '../cache-options.ts';
+import { programOf } from '../../options/flags.ts';
+import { OPTIONS } from '../../options/table.ts';
+import type { FlagsOf } from '../../options/table.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
@@ -15,20 +15,14 @@ import { compileWith } from '../compile-with.ts';
 import { filterJson } from '../filter-json.ts';
 import type { Compiled } from '../filter-json.ts';
 import { readInput } from '../input.ts';
+import { addOptions } from '../options.ts';
 import { isTerminal, writeProduct } from '../output.ts';
-import { addVoiceOptions, formatDiagnostic, printWarnings, say } from '../report.ts';
+import { formatDiagnostic, printWarnings, say } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { summarise } from '../summary.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { targetOf } from '../target-options.ts';
 
-interface Options extends TargetFlags, CacheFlags, Voice {
-  output?: string;
-  format?: FormatName | 'json';
-  optimize: 'attach' | 'frequency' | 'size';
-  prove: boolean;
-  requireProof?: true;
-}
+interface Options extends FlagsOf<'product' | 'program' | 'target'>, CacheFlags, Voice {}
 
 const HELP = `
 Nothing is written when the profile has faults: all of them are listed, with line, column and a hint.
@@ -44,23 +38,9 @@ export function makeCommand({ args }: Invocation): CliCommand {
   const command = new CliCommand('compile')
     .description('Compiles a profile to the BPF program that seccomp(2) loads.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .option('-o, --output <FILE>', 'where to write the filter (default: standard output)')
-    .addOption(
-      new Option('--format <FORMAT>', 'raw: 8 bytes an instruction; asm: readable (default: raw)').choices([
-        ...FORMAT_NAMES,
-        'json',
-      ]),
-    )
-    .addOption(
-      new Option('--optimize <FOR>', 'attach: fast to load; frequency: fast common calls; size: short')
-        .choices(['attach', 'frequency', 'size'])
-        .default('attach'),
-    )
-    .option('--no-prove', 'do not prove that the filter answers every call as the profile says')
-    .option('--require-proof', 'fail rather than give a filter without that proof')
     .addHelpText('after', HELP)
     .runs((file: string, options: Options) => run(file, options, args));
-  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
+  return addOptions(command, OPTIONS);
 }
 
 async function run(file: string, options: Options, args: readonly string[]): Promise<void> {
@@ -70,8 +50,7 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   const input = await readInput(file);
   const settings: CompileOptions = {
     target: targetOf(options),
-    optimize: options.optimize,
-    prove: options.requireProof ? 'require' : options.prove ? 'auto' : 'never',
+    ...programOf(options),
     file,
   };
   const compiled = await compileWith(options, input, settings);
@@ -118,11 +97,9 @@ async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[
 }
 
 /** Contradictions are refused before anything is read. */
-function chooseFormat({ format, json, output, prove, requireProof }: Options): FormatName | 'json' {
+function chooseFormat({ format, json, output }: Options): FormatName | 'json' {
   if (json && format !== undefined && format !== 'json')
     fail('USAGE', { reason: `--json and --format ${format} ask for different products` });
-  if (requireProof && !prove)
-    fail('USAGE', { reason: '--require-proof and --no-prove contradict each other' });
   const chosen = json ? 'json' : (format ?? 'raw');
   if (chosen === 'raw' && output === undefined && isTerminal(1)) fail('OUTPUT_IS_TERMINAL');
   return chosen;

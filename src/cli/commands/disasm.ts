@@ -2,7 +2,7 @@ import type { ArchName } from '../../arch.ts';
 import { checkProgram, convertedLength } from '../../bpf/check.ts';
 import { disassemble, formatInstruction } from '../../bpf/disassemble.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../arch-option.ts';
+import { archArgument } from '../target-options.ts';
 import { readFilter, readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';

@@ -5,7 +5,7 @@ import { loadTables } from '../../syscalls/load.ts';
 import { auditArchHex, lookup } from '../../syscalls/lookup.ts';
 import type { ArchCall, LookupResult } from '../../syscalls/lookup.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../arch-option.ts';
+import { archArgument } from '../target-options.ts';
 import { hostArch } from '../host.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, say, toJson } from '../report.ts';

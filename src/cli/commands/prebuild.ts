@@ -1,12 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { allArches } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { Cache } from '../../cache/index.ts';
 import { packageVersion } from '../../cache/version.ts';
-import type { CompileOptions } from '../../compile.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic, ExitCode } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
@@ -14,26 +13,26 @@ import { compilerPool } from '../../workers/pool.ts';
 import { makeIndex, prebuild, programPath } from '../../prebuild/prebuild.ts';
 import type { Built, PrebuildInput } from '../../prebuild/prebuild.ts';
 import { findProfiles } from '../../prebuild/profile-files.ts';
+import { programOf } from '../../options/flags.ts';
+import { optionsIn } from '../../options/table.ts';
+import type { ProgramFlags } from '../../options/table.ts';
 import { parseKernelVersion } from '../../target.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../arch-option.ts';
 import { addCacheLocation, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { readInput } from '../input.ts';
+import { addOptions } from '../options.ts';
 import { writeProduct } from '../output.ts';
 import { makeProgress } from '../progress.ts';
 import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, say, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
+import { addTargetOptions, archArgument, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, CacheFlags, Voice {
+interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, ProgramFlags, CacheFlags, Voice {
   arch?: ArchName[];
   kernel?: KernelVersion[];
-  optimize: 'attach' | 'frequency' | 'size';
-  prove: boolean;
-  requireProof?: true;
   out?: string;
   jobs: number;
 }
@@ -58,15 +57,9 @@ export function makeCommand(): CliCommand {
       jobCount,
       availableParallelism(),
     )
-    .addOption(
-      new Option('--optimize <FOR>', 'attach: fast to load; frequency: fast common calls; size: short')
-        .choices(['attach', 'frequency', 'size'])
-        .default('attach'),
-    )
-    .option('--no-prove', 'do not prove that the filters answer every call as the profiles say')
-    .option('--require-proof', 'a filter without that proof is a failure')
     .addHelpText('after', HELP)
     .runs(run);
+  addOptions(command, optionsIn('program'));
   addTargetOptions(addCacheLocation(addVoiceOptions(command)));
   takeList(
     command,
@@ -81,8 +74,6 @@ export function makeCommand(): CliCommand {
 async function run(paths: string[], options: Options): Promise<number> {
   if (options.out !== undefined && options.cache !== undefined)
     fail('USAGE', { reason: '--out and --cache are two places for the same filters' });
-  if (options.requireProof && !options.prove)
-    fail('USAGE', { reason: '--require-proof and --no-prove contradict each other' });
   const targets = targetsOf(options);
   const { inputs, unreadable } = await readAll(await findProfiles(paths));
   const built = await buildAll(inputs, targets, options);
@@ -126,10 +117,9 @@ async function buildAll(
   const cache = options.out === undefined ? await openCache(options) : undefined;
   const pool = compilerPool({ size: Math.min(options.jobs, total), cache });
   const progress = makeProgress(total, options);
-  const prove: CompileOptions['prove'] = options.requireProof ? 'require' : options.prove ? 'auto' : 'never';
   let done = 0;
   try {
-    const matrix = { targets, options: { optimize: options.optimize, prove } };
+    const matrix = { targets, options: programOf(options) };
     return await prebuild(inputs, matrix, pool, () => progress.show((done += 1)));
   } finally {
     progress.clear();

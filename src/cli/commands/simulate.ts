@@ -6,7 +6,7 @@ import { diagnostic, SeccompcError } from '../../errors.ts';
 import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/bitmap.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../arch-option.ts';
+import { archArgument } from '../target-options.ts';
 import { parseCall } from '../call.ts';
 import type { Call } from '../call.ts';
 import { hostArch } from '../host.ts';

@@ -1,0 +1,60 @@
+import type { ArchName } from '../arch.ts';
+import type { CompileOptions } from '../compile.ts';
+import { capabilitySet, makeTarget } from '../target.ts';
+import type { Target } from '../target.ts';
+import { flagOf } from './table.ts';
+import type { OptionSpec, ProgramFlags, TargetFlags } from './table.ts';
+import { formatValue } from './values.ts';
+
+/** Flags by their names, whatever table they are of. */
+export type Flags = Readonly<Record<string, unknown>>;
+
+/** What a program depends on beside its profile. */
+export type ProgramOptions = Required<Pick<CompileOptions, 'target' | 'optimize' | 'prove'>>;
+
+/** The target that the flags ask for, with the architecture known. Nothing of the machine is in it. @throws SeccompcError */
+export function targetOf(flags: TargetFlags & { arch: ArchName }): Target {
+  const { capSet = 'default', cap, capDrop, architectures, ...members } = flags;
+  const { arch, engine = 'moby' } = members;
+  return makeTarget({
+    ...members,
+    ...(architectures === undefined
+      ? {}
+      : { architectures: architectures === 'native' ? [arch] : architectures }),
+    capabilities: capabilitySet(engine, capSet, cap, capDrop),
+  });
+}
+
+/** How the program is made. */
+export function programOf(flags: ProgramFlags): Omit<ProgramOptions, 'target'> {
+  const { optimize = 'attach', prove = true, requireProof = false } = flags;
+  return { optimize, prove: requireProof ? 'require' : prove ? 'auto' : 'never' };
+}
+
+/** The flags that give exactly these options on any machine: {@link targetOf} and {@link programOf} undone. */
+export function flagsFor({ target, optimize, prove }: ProgramOptions): TargetFlags & ProgramFlags {
+  const { capabilities, ...members } = target;
+  return {
+    ...members,
+    capSet: 'none',
+    cap: capabilities,
+    optimize,
+    prove: prove !== 'never',
+    requireProof: prove === 'require',
+  };
+}
+
+/** The options that set these flags, with their texts: undefined for a switch. Defaults are given like other values. */
+export function givenOptions<S extends OptionSpec>(
+  flags: Flags,
+  table: readonly S[],
+): { option: S; text: string | undefined }[] {
+  return table.flatMap((option): { option: S; text: string | undefined }[] => {
+    const { flag, negative } = flagOf(option);
+    const value = flags[flag];
+    // A flag with a value and a `no-` option is false by that one.
+    if (value === undefined || (value === false && option.takes !== 'switch')) return [];
+    if (option.takes === 'switch') return value === !negative ? [{ option, text: undefined }] : [];
+    return formatValue(option, value).map((text) => ({ option, text }));
+  });
+}

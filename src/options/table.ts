@@ -1,0 +1,317 @@
+import type { ArchName } from '../arch.ts';
+import { FORMAT_NAMES } from '../format/names.ts';
+import type { KernelVersion } from '../target.ts';
+
+/**
+ * The one table of the options of `compile`. Made from it: the options of the commands, the words that the hot tier knows,
+ * the query of a request to the server and its client, the words in a hook file, the tables in docs/cli.md and docs/serve.md.
+ *
+ * Only data is here, because the hot tier loads it before anything else.
+ */
+export interface OptionSpec {
+  /** Without dashes. The flag has this name in camel case; with `no-` in front the option sets that flag to false. */
+  readonly name: string;
+  readonly short?: string;
+  /** `switch` is an option without a value. An array lists the words that are allowed. */
+  readonly takes: 'switch' | keyof ValueTypes | readonly string[];
+  /** What stands for the value in help and documentation. */
+  readonly placeholder?: string;
+  readonly group: Group;
+  /** In the help of a command. */
+  readonly help: string;
+  /** In the documentation, as Markdown. */
+  readonly meaning: string;
+  /** One of the words, if that is the default. */
+  readonly default?: string;
+  /** The default in the documentation, as Markdown, where it is something else. */
+  readonly defaultMeaning?: string;
+  /** Set where the default is a fact of the machine, so that what is kept of a run is true for such a machine only. */
+  readonly machine?: 'architecture' | 'kernel';
+  /** Set where the option makes a difference for a linux.seccomp object, which no engine has to resolve any more. */
+  readonly oci?: true;
+  /** Name of an option that cannot be given together with this one. */
+  readonly excludes?: string;
+}
+
+/** `product`: what is written, and where. */
+export type Group = 'product' | 'program' | 'target' | 'cache' | 'messages';
+
+/** Types of the values of options that are not one of a few words. `src/options/values.ts` reads and writes them. */
+export interface ValueTypes {
+  arch: ArchName;
+  arches: ArchName[] | 'native';
+  kernel: KernelVersion;
+  /** Separated by commas, and the option may be repeated. */
+  names: string[];
+  text: string;
+  /** The option may be repeated. */
+  texts: string[];
+}
+
+export const OPTIONS = [
+  {
+    name: 'output',
+    short: 'o',
+    takes: 'text',
+    placeholder: 'FILE',
+    group: 'product',
+    help: 'where to write the filter (default: standard output)',
+    meaning: 'where to write; a raw program is not written to a terminal',
+    defaultMeaning: 'standard output',
+  },
+  {
+    name: 'format',
+    takes: [...FORMAT_NAMES, 'json'],
+    placeholder: 'FORMAT',
+    group: 'product',
+    help: 'raw: 8 bytes an instruction; asm: readable (default: raw)',
+    meaning: "`raw` is 8 bytes an instruction in the target's byte order, `asm` a readable listing",
+    defaultMeaning: '`raw`',
+  },
+  {
+    name: 'optimize',
+    takes: ['attach', 'frequency', 'size'],
+    placeholder: 'FOR',
+    group: 'program',
+    help: 'attach: fast to load; frequency: fast common calls; size: short',
+    meaning:
+      '`attach`: fast to load; `frequency`: fast for common calls; `size`: short ([codegen.md](codegen.md), section 4)',
+    default: 'attach',
+  },
+  {
+    name: 'no-prove',
+    takes: 'switch',
+    group: 'program',
+    help: 'do not prove that the filter answers every call as the profile says',
+    meaning: 'leave the proof out',
+    defaultMeaning: 'a program that cannot be proved gets a note',
+  },
+  {
+    name: 'require-proof',
+    takes: 'switch',
+    group: 'program',
+    help: 'fail rather than give a filter without that proof',
+    meaning: 'fail if the program cannot be proved',
+    defaultMeaning: 'off',
+    excludes: 'no-prove',
+  },
+  {
+    name: 'arch',
+    takes: 'arch',
+    placeholder: 'A',
+    group: 'target',
+    help: 'native architecture, such as x86_64 or arm64 (default: this machine)',
+    meaning:
+      'the native architecture: always in the filter, selects the archMap entry and the byte order. `SCMP_ARCH_X86_64`, `x86_64`, `amd64`, in any case',
+    defaultMeaning: "this machine's",
+    machine: 'architecture',
+    oci: true,
+  },
+  {
+    name: 'architectures',
+    takes: 'arches',
+    placeholder: 'A,B',
+    group: 'target',
+    help: 'use these instead of the architectures in the profile; "native": only --arch',
+    meaning: "replaces the profile's list; `native`: only `--arch`",
+    defaultMeaning: "the profile's",
+    oci: true,
+  },
+  {
+    name: 'cap-set',
+    takes: ['default', 'all', 'none'],
+    placeholder: 'SET',
+    group: 'target',
+    help: 'capabilities of the container, for includes and excludes',
+    meaning: "the container's bounding set, for includes and excludes; `default` is the engine's",
+    default: 'default',
+  },
+  {
+    name: 'cap',
+    takes: 'names',
+    placeholder: 'CAP',
+    group: 'target',
+    help: 'one more capability (repeatable)',
+    meaning: 'one more; repeatable, or with commas; `CAP_` may be left out',
+  },
+  {
+    name: 'cap-drop',
+    takes: 'names',
+    placeholder: 'CAP',
+    group: 'target',
+    help: 'one capability less (repeatable)',
+    meaning: 'one less; in the same form',
+  },
+  {
+    name: 'kernel',
+    takes: 'kernel',
+    placeholder: 'X.Y',
+    group: 'target',
+    help: 'kernel release, for minKernel (default: this machine)',
+    meaning: 'the kernel release, for minKernel',
+    defaultMeaning: "this machine's on Linux, else that of the newest table",
+    machine: 'kernel',
+  },
+  {
+    name: 'engine',
+    takes: ['moby', 'podman'],
+    placeholder: 'ENGINE',
+    group: 'target',
+    help: 'whose reading of the Docker dialect',
+    meaning: 'whose reading of the Docker dialect ([semantics.md](semantics.md), section 11)',
+    default: 'moby',
+  },
+  {
+    name: 'semantics',
+    takes: ['crun', 'runc'],
+    placeholder: 'RUNTIME',
+    group: 'target',
+    help: 'whose reading where runtimes disagree',
+    meaning: 'whose reading where the runtimes disagree (section 12)',
+    default: 'crun',
+    oci: true,
+  },
+  {
+    name: 'enosys-stub',
+    takes: 'switch',
+    group: 'target',
+    help: 'answer ENOSYS to calls newer than any in the profile (default: with runc semantics)',
+    meaning: "runc's answer to numbers above the largest one named (section 9)",
+    defaultMeaning: 'on with `--semantics runc`',
+    oci: true,
+  },
+  {
+    name: 'no-enosys-stub',
+    takes: 'switch',
+    group: 'target',
+    help: 'do not, also with runc semantics',
+    meaning: 'without it, also with `--semantics runc`',
+    oci: true,
+  },
+  {
+    name: 'enosys-after',
+    takes: 'kernel',
+    placeholder: 'X.Y',
+    group: 'target',
+    help: 'answer ENOSYS to unnamed calls that are newer than this kernel',
+    meaning:
+      "a call that the profile does not name and that is newer than Linux X.Y on its architecture, or whose number is beyond the table, gets the architecture's ENOSYS instead of the default action; needs a default other than ALLOW, LOG, TRACE",
+    defaultMeaning: 'off',
+    oci: true,
+  },
+  {
+    name: 'overlap',
+    takes: ['warn', 'error'],
+    placeholder: 'HOW',
+    group: 'target',
+    help: 'rules with different actions that match one call',
+    meaning: 'rules with different actions that match one call (section 7.4)',
+    default: 'warn',
+    oci: true,
+  },
+  {
+    name: 'fail-unknown',
+    takes: 'switch',
+    group: 'target',
+    help: 'refuse names that are no system call',
+    meaning: 'a name that is no system call is an error',
+    defaultMeaning: 'a warning',
+    oci: true,
+  },
+  {
+    name: 'force',
+    takes: 'switch',
+    group: 'target',
+    help: 'accept what is nearly always a mistake',
+    meaning: 'accept what is refused only because it is nearly always a mistake',
+    defaultMeaning: 'off',
+    oci: true,
+  },
+  {
+    name: 'cache',
+    takes: 'text',
+    placeholder: 'DIR|URL',
+    group: 'cache',
+    help: "another cache than the user's own: a folder, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE",
+    meaning:
+      'a directory, `sqlite:FILE`, `redis://HOST` or `postgres://HOST/DATABASE` ([cache.md](cache.md))',
+    defaultMeaning: 'your own',
+  },
+  {
+    name: 'trust',
+    takes: 'texts',
+    placeholder: 'FILE',
+    group: 'cache',
+    help: 'believe what this public key has signed in a shared cache (repeatable)',
+    meaning: 'believe what this public key has signed in a shared cache; repeatable',
+  },
+  {
+    name: 'sign',
+    takes: 'text',
+    placeholder: 'FILE',
+    group: 'cache',
+    help: 'sign with this private key what is put into a shared cache',
+    meaning: 'sign with this private key what is put into a shared cache',
+  },
+  {
+    name: 'no-cache',
+    takes: 'switch',
+    group: 'cache',
+    help: 'neither look into the cache nor keep filters',
+    meaning: 'neither look into the cache nor keep filters',
+  },
+  {
+    name: 'quiet',
+    short: 'q',
+    takes: 'switch',
+    group: 'messages',
+    help: 'print no warnings and no summary',
+    meaning: 'print no warnings and no summary',
+  },
+  {
+    name: 'json',
+    takes: 'switch',
+    group: 'messages',
+    help: 'print one JSON document, on failure one with the diagnostics',
+    meaning: 'print one JSON document, on failure one with the diagnostics',
+  },
+] as const satisfies readonly OptionSpec[];
+
+type Spec = (typeof OPTIONS)[number];
+type Camel<N extends string> = N extends `${infer First}-${infer Rest}`
+  ? `${First}${Capitalize<Camel<Rest>>}`
+  : N;
+type FlagName<N extends string> = N extends `no-${infer Rest}` ? Camel<Rest> : Camel<N>;
+type Value<T> = T extends readonly (infer Word)[]
+  ? Word
+  : T extends keyof ValueTypes
+    ? ValueTypes[T]
+    : boolean;
+
+/** The flags that the options of some groups set; those that were not given are missing or have their default. */
+export type FlagsOf<G extends Group> = {
+  [S in Extract<Spec, { group: G }> as FlagName<S['name']>]?: Value<S['takes']>;
+};
+
+export type TargetFlags = FlagsOf<'target'>;
+export type ProgramFlags = FlagsOf<'program'>;
+
+/** The options of some groups. */
+export function optionsIn(...groups: Group[]): readonly OptionSpec[] {
+  return OPTIONS.filter(({ group }) => groups.includes(group));
+}
+
+export function optionNamed(name: Spec['name']): OptionSpec {
+  return OPTIONS.find((option) => option.name === name)!;
+}
+
+/** What the server takes: all that the program depends on. */
+export const COMPILE_OPTIONS = optionsIn('target', 'program');
+
+/** The flag that an option sets, and whether it sets it to false. */
+export function flagOf({ name }: Pick<OptionSpec, 'name'>): { flag: string; negative: boolean } {
+  const negative = name.startsWith('no-');
+  const words = (negative ? name.slice(3) : name).split('-');
+  const flag = words.map((word, at) => (at === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('');
+  return { flag, negative };
+}

@@ -1,0 +1,90 @@
+import { allArches, parseArch } from '../arch.ts';
+import type { ArchName } from '../arch.ts';
+import { parseKernelVersion } from '../target.ts';
+import type { OptionSpec, ValueTypes } from './table.ts';
+
+/** How one type of value is read and written. */
+interface ValueType<T> {
+  /** For messages: a value is "...". */
+  wanted: string;
+  /** All values, where there are not too many. */
+  known?: () => readonly string[];
+  /** Undefined for a text that is none. `before` is what an earlier option of the same name has given. */
+  parse: (text: string, before: T | undefined) => T | undefined;
+  /** The texts of options that give this value together. */
+  format: (value: T) => string[];
+}
+
+const archNames = () => allArches().map(({ name }) => name.toLowerCase());
+
+const VALUE_TYPES: { [T in keyof ValueTypes]: ValueType<ValueTypes[T]> } = {
+  arch: {
+    wanted: 'an architecture such as x86_64 or arm64',
+    known: archNames,
+    parse: parseArch,
+    format: (arch) => [arch],
+  },
+  arches: {
+    wanted: 'native, or architectures such as x86_64,x86',
+    known: archNames,
+    parse: (text) => {
+      if (text === 'native') return text;
+      if (text === '') return [];
+      const arches = text.split(',').map((name) => parseArch(name.trim()));
+      return arches.includes(undefined)
+        ? undefined
+        : arches.filter((arch): arch is ArchName => Boolean(arch));
+    },
+    format: (arches) => [arches === 'native' ? arches : arches.join(',')],
+  },
+  kernel: {
+    wanted: 'two numbers such as 5.15',
+    parse: parseKernelVersion,
+    format: ({ major, minor }) => [`${major}.${minor}`],
+  },
+  names: {
+    wanted: 'names, with commas',
+    parse: (text, before = []) => [...before, ...text.split(',').map((name) => name.trim())],
+    format: (names) => (names.length === 0 ? [] : [names.join(',')]),
+  },
+  text: { wanted: 'a text', parse: (text) => text, format: (text) => [text] },
+  texts: { wanted: 'a text', parse: (text, before = []) => [...before, text], format: (texts) => texts },
+};
+
+/** Whether an option may be given more than once. */
+export function isRepeatable({ takes }: Pick<OptionSpec, 'takes'>): boolean {
+  return takes === 'names' || takes === 'texts';
+}
+
+/** What the value of an option can be, for messages. */
+export function wantedBy({ takes }: Pick<OptionSpec, 'takes'>): string {
+  if (isWords(takes)) return takes.join(' or ');
+  return takes === 'switch' ? '1, 0, true or false' : VALUE_TYPES[takes].wanted;
+}
+
+/** The values that an option can have, where there are not too many. */
+export function valuesOf({ takes }: Pick<OptionSpec, 'takes'>): readonly string[] | undefined {
+  if (isWords(takes)) return takes;
+  return takes === 'switch' ? undefined : VALUE_TYPES[takes].known?.();
+}
+
+/** The value that a text stands for, after that of an earlier option of the same name; undefined if it is none. */
+export function parseValue({ takes }: Pick<OptionSpec, 'takes'>, text: string, before?: unknown): unknown {
+  if (isWords(takes)) return takes.find((word) => word === text);
+  if (takes === 'switch') return SWITCH.get(text);
+  const { parse } = VALUE_TYPES[takes] as ValueType<unknown>;
+  return parse(text, before);
+}
+
+/** The texts of the options that give a value. */
+export function formatValue({ takes }: Pick<OptionSpec, 'takes'>, value: unknown): string[] {
+  if (isWords(takes) || takes === 'switch') return [String(value)];
+  const { format } = VALUE_TYPES[takes] as ValueType<unknown>;
+  return format(value);
+}
+
+const SWITCH = new Map([['', true], ['1', true], ['true', true], ['0', false], ['false', false]]); // prettier-ignore
+
+function isWords(takes: OptionSpec['takes']): takes is readonly string[] {
+  return typeof takes !== 'string';
+}
