@@ -432,9 +432,9 @@ describe('a config that looks different to awk than to a runtime', () => {
     const prepared = [plain, refusing].map((file) => start(file, configOf(weak)));
     expect((await Promise.all(prepared)).every(({ stdout }) => stdout.includes(KEY))).toBe(true);
     const { code, stdout } = await hook(['precreate'], config);
-    const expected = code === 0 ? { code, stdout: stdout.toString() } : { code: 1, stdout: '' };
-    expect(await start(plain, config)).toEqual(expected);
-    expect(await start(refusing, config)).toEqual(expected);
+    const same = code === 0 ? { code, stdout: stdout.toString() } : { code: 1, stdout: '' };
+    expect(await start(plain, config)).toEqual(same);
+    expect(await start(refusing, config)).toEqual(same);
     // Without Node nothing is put in, and nothing hidden is let through.
     const alone = await start(plain, config, { env: ['SECCOMPC_COMMAND=exit 5'] });
     expect([config, '']).toContain(alone.stdout);
