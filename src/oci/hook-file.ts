@@ -54,7 +54,7 @@ export function variableOf({ env }: HookFile, name: string): string | undefined 
 export function findAwk(): string | undefined {
   return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
     // The command reads: an awk that writes to one that does not can end by SIGPIPE.
-    const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) ? 42 : 0 }';
+    const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) % 255 == 3 ? 42 : 0 }';
     return path !== undefined && spawnSync(path, [probe]).status === 42;
   });
 }

@@ -14,7 +14,7 @@ export const PRECREATE_AWK = String.raw`# Podman "precreate" hook, written by "s
 # SECCOMPC_STORE    folder of files, each named by the length of the profiles in it; two lines for each profile:
 #                   the text of linux.seccomp, and the filter in base64
 # SECCOMPC_COMMAND  what to pipe a config to whose profile is not there; it writes the whole config, or fails and
-#                   has written nothing
+#                   has written nothing. Exit code 65: runtimes read the config differently, and no container may start
 # SECCOMPC_STRICT   1: a start without the annotation is refused
 
 # The text of the linux.seccomp object: up to where as many braces were closed as opened. A brace within a string
@@ -77,11 +77,13 @@ BEGIN {
   }
 
   # A command that cannot be started does not read; some awks would end by that.
-  command = "(" ENVIRON["SECCOMPC_COMMAND"] ") || { while read -r line; do :; done; exit 1; }"
+  command = "(" ENVIRON["SECCOMPC_COMMAND"] ") || { code=$?; while read -r line; do :; done; exit $code; }"
   print config | command
-  if (close(command) == 0) exit 0
+  # Some awks give the exit code, some 256 times that.
+  code = close(command) % 255
+  if (code == 0) exit 0
   # Without the annotation the runtime compiles the same profile itself. Not so where there is one of somebody else's.
-  if (foreign || ENVIRON["SECCOMPC_STRICT"] == "1") exit 1
+  if (code == 65 || foreign || ENVIRON["SECCOMPC_STRICT"] == "1") exit 1
   print config
 }
 `;

@@ -15,6 +15,8 @@ export interface PrecreateOptions {
 /** `output` is the whole config to hand on; without it the start is refused. */
 export interface Precreated {
   output?: Uint8Array;
+  /** Refused because runtimes read the config differently. */
+  ambiguous?: true;
   /** Why, for the log. */
   diagnostics: readonly Diagnostic[];
   /** The bytes of linux.seccomp, each as one character, and the filter that it came to, to be remembered. */
@@ -36,7 +38,7 @@ export async function precreate(
     config = readConfig(input, 'config');
   } catch (error) {
     // Some runtime may read it, and find another profile or an annotation in it than this reader would.
-    return { diagnostics: diagnosticsOf(error) };
+    return { diagnostics: diagnosticsOf(error), ambiguous: true };
   }
   const { seccomp, annotation } = config;
   const key = FILTER_ANNOTATION;
@@ -61,6 +63,7 @@ export async function precreate(
     return { output: annotated(config, compiled.annotation), diagnostics: found, pair };
   } catch (error) {
     const diagnostics = diagnosticsOf(error);
+    if (diagnostics.some(({ code }) => READ_DIFFERENTLY.has(code))) return { diagnostics, ambiguous: true };
     if (strict || (annotation !== undefined && foreign === 'refuse')) return { diagnostics };
     if (annotation === undefined) return { output: input, diagnostics };
     const output = Buffer.from(withoutAnnotation(config));
@@ -68,6 +71,12 @@ export async function precreate(
     return { output, diagnostics: [...diagnostics, found] };
   }
 }
+
+/**
+ * Faults of a profile that no two runtimes take alike, and some for no profile at all, which starts the container
+ * without a filter: docs/semantics.md 1.11. With any other fault the runtime enforces linux.seccomp or refuses it.
+ */
+const READ_DIFFERENTLY: ReadonlySet<string> = new Set(['WRONG_TYPE', 'NUMBER_FORM', 'NUMBER_RANGE']);
 
 const REACTIONS = {
   kept: 'kept, as there is no linux.seccomp for it to weaken',

@@ -89,13 +89,11 @@ describe('hook precreate', () => {
     }
     for (const input of ['no config', '', '{"ociVersion":"1","ociVersion":"2"}']) {
       const { code, stdout } = await hook(['precreate'], input);
-      expect({ code, stdout: stdout.toString() }).toEqual({ code: 1, stdout: '' });
+      expect({ code, stdout: stdout.toString() }).toEqual({ code: 65, stdout: '' });
     }
-    for (const input of [configOf(unknown), 'no config']) {
-      const { code, stdout, stderr } = await hook(['precreate', '--strict'], input);
-      expect({ code, stdout: stdout.toString() }).toEqual({ code: 1, stdout: '' });
-      expect(stderr).not.toBe('');
-    }
+    const { code, stdout, stderr } = await hook(['precreate', '--strict'], configOf(unknown));
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).not.toBe('');
   });
 
   it('lets no annotation of others stand in for linux.seccomp', async () => {
@@ -112,7 +110,7 @@ describe('hook precreate', () => {
     const removed = await hook(['precreate'], configOf(bad, `"${KEY}":"AAAA","a":"b"`));
     expect(removed.stdout.toString()).toBe(configOf(bad, '"a":"b"'));
     for (const unreadable of [`{"${KEY}"`, '{"run.oci.seccomp\\u005fbpf_data"'])
-      expect(await hook(['precreate'], unreadable)).toMatchObject({ code: 1, stdout: Buffer.alloc(0) });
+      expect(await hook(['precreate'], unreadable)).toMatchObject({ code: 65, stdout: Buffer.alloc(0) });
     const own = await expected(denyMkdir(28));
     expect((await hook(['precreate', '--foreign', 'refuse'], own)).stdout.toString()).toBe(own);
   });
@@ -398,6 +396,62 @@ describe('the fast path', () => {
     const foreign = configOf(denyMkdir(28), `"${KEY}":"AAAA"`);
     expect(await start(file, foreign, without)).toEqual({ code: 1, stdout: '' });
   });
+});
+
+describe('a config that looks different to awk than to a runtime', () => {
+  const weak = denyMkdir(28).replace('SCMP_ACT_ERRNO', 'SCMP_ACT_LOG').replace('"errnoRet":28,', '');
+  const strict = denyMkdir(28);
+  const linux = `"linux":{"seccomp":${strict}}`;
+  const confined = (head: string, rest = linux) =>
+    `{"ociVersion":"1.0.2",${head}"annotations":{"a":"b"},${rest}}`;
+
+  it.each([
+    ['another seccomp in front', confined(`"x":{"seccomp":${weak}},`)],
+    ['another seccomp within linux', confined('', `"linux":{"resources":{"rdma":{"seccomp":${weak}}},"seccomp":${strict}}`)],
+    ['another seccomp behind', confined('', `${linux},"x":{"seccomp":${weak}}`)],
+    ['another seccomp, and the real one escaped', confined(`"x":{"seccomp":${weak}},`, linux.replace('"seccomp', '"\\u0073eccomp'))],
+    ['another seccomp, and the real one with a NUL', confined(`"x":{"seccomp":${weak}},`, linux.replace('"seccomp', '"seccomp\\u0000'))],
+    ['another seccomp, and the real one in single quotes', confined(`"x":{"seccomp":${weak}},`, linux.replace('"seccomp"', "'seccomp'"))],
+    ['another seccomp, and the real one with a space', confined(`"x":{"seccomp":${weak}},`, linux.replace('"seccomp"', '"seccomp" '))],
+    ['another seccomp, and the real one with a comment', confined(`"x":{"seccomp":${weak}},`, linux.replace('"seccomp"', '"seccomp"/**/'))],
+    ['another seccomp in a comment', confined(`/*"seccomp":${weak},*/`)],
+    ['seccomp twice', confined('', `"linux":{"seccomp":${weak},"seccomp":${strict}}`)],
+    ['linux twice', confined(`"linux":{"seccomp":${weak}},`)],
+    ['linux twice, once with a NUL', confined(`"linux\\u0000":{"seccomp":${weak}},`)],
+    ['other annotations in front', confined('"x":{"annotations":{}},')],
+    ['other annotations alone', `{"ociVersion":"1.0.2","x":{"annotations":{}},${linux}}`],
+    ['annotations in single quotes', confined("'annotations':{},")],
+    ['annotations in a comment', `{"ociVersion":"1.0.2",/*"annotations":{},*/${linux}}`],
+    ['annotations behind a brace in a string', `{"ociVersion":"1.0.2","x":{"y":"}","annotations":{}},${linux}}`],
+    ['a foreign filter under an escaped key', confined('').replace('"a":"b"', '"run.oci.\\u0073eccomp_bpf_data":"AAAA"')],
+    ['a foreign filter under a key with a NUL', confined('').replace('"a":"b"', `"${KEY}\\u0000":"AAAA"`)],
+    ['linux.seccomp as an array', confined('', '"linux":{"seccomp":[]}')],
+  ])('is left to Node: %s', async (what, config) => {
+    const plain = await install('attacked');
+    const refusing = await install('attacked-strictly', '--strict');
+    const prepared = [plain, refusing].map((file) => start(file, configOf(weak)));
+    expect((await Promise.all(prepared)).every(({ stdout }) => stdout.includes(KEY))).toBe(true);
+    const { code, stdout } = await hook(['precreate'], config);
+    const same = code === 0 ? { code, stdout: stdout.toString() } : { code: 1, stdout: '' };
+    expect(await start(plain, config)).toEqual(same);
+    expect(await start(refusing, config)).toEqual(same);
+    // Without Node nothing is put in, and nothing hidden is let through.
+    const alone = await start(plain, config, { env: ['SECCOMPC_COMMAND=exit 5'] });
+    expect([config, '']).toContain(alone.stdout);
+    if (/escaped key|NUL/.test(what)) expect(alone).toEqual({ code: 1, stdout: '' });
+    expect((await start(refusing, config, { env: ['SECCOMPC_COMMAND=exit 5'] })).code).toBe(1);
+  }); // prettier-ignore
+
+  it.each([
+    ['the call named seccomp', configOf(strict.replace('"mkdir"', '"seccomp","mkdir"'))],
+    ['escapes that Go writes', configOf(strict).replace('"x"', '"\\u0026\\u003c\\u003e\\u2028\\n\\\\\\""')],
+    ['braces and quotes in strings', configOf(strict).replace('"x"', String.raw`"{[\"}\"seccomp\":{"`).replace('"rlimits":[', String.raw`"x":"}/'#\"","rlimits":[`)],
+  ])('is none with %s', async (_, config) => {
+    const file = await install('ordinary');
+    const first = await start(file, config);
+    expect(first.stdout).toContain(KEY);
+    expect(await start(file, config, { env: ['SECCOMPC_COMMAND=exit 5'] })).toEqual(first);
+  }); // prettier-ignore
 });
 
 describe('hook status and uninstall', () => {

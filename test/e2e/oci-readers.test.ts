@@ -2,11 +2,14 @@
  * Hostile configurations: what `hook check`, `bundle`, `hook precreate` and `compile` say of a document is what every
  * runtime does with it, or the document is refused. CONTRIBUTING.md tells how to ask about more documents.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readProbes } from '../golden/case.ts';
+import { readProgram, runProgram } from '../oracle/bpf.ts';
 import { available, skipWithout } from '../oracle/compare.ts';
 import { tableOf } from '../oracle/facts.ts';
-import { makeFolder, makeRoot } from './oci/containers.ts';
+import { configText, makeFolder, makeRoot } from './oci/containers.ts';
 import { makeDebianTree, needs as treeNeeds } from './oci/debian.ts';
 import type { DebianTree } from './oci/debian.ts';
 import { hostileDocument } from './oci/hostile.ts';
@@ -109,6 +112,24 @@ describe.skipIf(skipWithout(needs) || skipWithout(built))('hostile configuration
   it(`are read as runc reads them, or refused: ${FOR_RUNC} documents`, async () => {
     await expectAgreement(runcHere(), 'runc', FOR_RUNC, join(folder.path, 'runc'));
   });
+
+  it.each(['98-keys-in-another-case-runc', '99-keys-merged-runc'])(
+    'and the golden case %s are enforced by runc as its probes say',
+    async (name) => {
+      const golden = join(import.meta.dirname, '../golden', name);
+      const root = makeRoot(join(folder.path, name, 'root'));
+      const text = readFileSync(join(golden, 'profile.json'), 'utf8');
+      const members = text.slice(text.indexOf('"linux": {') + '"linux": {'.length);
+      const whole = configText({ root, noNewPrivileges: false }).replace(/\}\}$/, () => `,${members}`);
+      const place = join(folder.path, name, 'given');
+      const [loaded] = await loadAll(runcHere(), place, [Buffer.from(whole)], available(built).path);
+      expect(loaded).toHaveProperty('program');
+      if (loaded === undefined || loaded === 'none' || !('program' in loaded)) return;
+      const program = readProgram(loaded.program, false);
+      for (const { line, calls: probed, expected } of readProbes(golden))
+        for (const call of probed) expect([line, runProgram(program, call)]).toEqual([line, expected]);
+    },
+  );
 
   describe.skipIf(skipWithout(treeNeeds))('and a newer crun', () => {
     let tree: DebianTree | undefined;

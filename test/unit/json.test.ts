@@ -58,6 +58,12 @@ describe('JSON', () => {
     ['the same key, escaped', '{"a": 1, ‸"\\u0061": 2}', 'JSON_DUPLICATE_KEY'],
     ['a forgotten comma', '{"a": 1 ‸"b": 2}', 'JSON_SYNTAX'],
     ['a control character in a string', '[‸"a\tb"]', 'JSON_SYNTAX'],
+    ['a NUL in a key', '{‸"a\\u0000": 1}', 'JSON_NUL'],
+    ['a NUL in a string', '[1, ‸"a\\u0000b"]', 'JSON_NUL'],
+    ['a NUL that is not escaped', '[‸"a\0"]', 'JSON_NUL'],
+    ['half a surrogate pair in a key', '{‸"\\ud83d": 1}', 'JSON_SURROGATE'],
+    ['half a surrogate pair in a string', '[‸"\\ude00\\ud83d"]', 'JSON_SURROGATE'],
+    ['half a surrogate pair that is not escaped', '[‸"\ud83d"]', 'JSON_SURROGATE'],
     ['an unknown escape', '[‸"\\x41"]', 'JSON_SYNTAX'],
     ['a short unicode escape', '[‸"\\u12"]', 'JSON_SYNTAX'],
   ])('goes on after %s', (_, text, code) => {

@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/errors.ts';
+import { resolveProfile } from '../../src/profile/docker.ts';
+import { ociSeccompMembers } from '../../src/profile/generated/members.ts';
+import { parseJson } from '../../src/profile/json.ts';
+import { otherCaseKeys } from '../../src/profile/members.ts';
+import { foldKey } from '../../src/profile/pointer.ts';
 import { parseProfile } from '../../src/profile/read.ts';
+import type { Profile } from '../../src/profile/types.ts';
+import { makeTarget } from '../../src/target.ts';
 import { marked } from '../fixtures/profile/marked.ts';
 
 const HEAD = '"defaultAction": "SCMP_ACT_ERRNO"';
@@ -103,6 +110,103 @@ describe('a key in another case', () => {
       },
     );
     expect(profile).toMatchObject({ form: 'config', seccomp: { syscalls: [{ args: [] }] } });
+  });
+
+  it('is one that Go folds, and no other that looks like it', () => {
+    const known = (key: string) => otherCaseKeys(parseJson(`{"${key}": 1}`).root!, ociSeccompMembers).length;
+    expect(['FLAGS', 'defaultaction', '\u017fyscalls', 'flag\u017f', 'sySCALLs'].map(known)).toEqual([
+      1, 1, 1, 1, 1,
+    ]);
+    expect(
+      ['\ufb02ags', 'li\ufb06enerPath', 'defaultAct\u0131on', '\uff53yscalls', 'flags ', 'flag'].map(known),
+    ).toEqual([0, 0, 0, 0, 0, 0]);
+    // No name of a profile has a k.
+    expect([
+      foldKey('\u212aey'),
+      foldKey('K'),
+      foldKey('\u017f'),
+      foldKey('\u0130'),
+      foldKey('\u00df'),
+    ]).toEqual(['key', 'k', 's', 'i\u0307', '\u00df']);
+  });
+});
+
+describe('a config.json in runc mode', () => {
+  const read = (text: string, semantics: 'crun' | 'runc' = 'runc') =>
+    parseProfile(text, { file: 'p.json', semantics });
+  const ENTRY = { names: ['a'], action: 'SCMP_ACT_LOG' };
+
+  it('has keys in any case, at every level', () => {
+    const text = `{"OCIVersion": "1", "LINUX": {"\u017feccomp": {"DEFAULTACTION": "SCMP_ACT_ERRNO",
+      "Syscalls": [{"NAMES": ["a"], "Action": "SCMP_ACT_LOG", "ARGS": [{"Index": 1, "VALUE": 2, "Op": "SCMP_CMP_EQ"}]}]}}}`;
+    const { profile, diagnostics } = read(text);
+    expect(diagnostics.map(({ code, severity, pointer }) => `${code} ${severity} ${pointer}`)).toEqual([
+      'KEY_CASE_RUNC warning /LINUX',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/DEFAULTACTION',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/Syscalls',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/Syscalls/0/NAMES',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/Syscalls/0/Action',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/Syscalls/0/ARGS',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/Syscalls/0/ARGS/0/Index',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/Syscalls/0/ARGS/0/VALUE',
+      'KEY_CASE_RUNC warning /LINUX/\u017feccomp/Syscalls/0/ARGS/0/Op',
+    ]);
+    const args = [{ index: 1, value: 2n, valueTwo: 0n, op: 'SCMP_CMP_EQ' }];
+    expect(profile).toMatchObject({
+      form: 'config',
+      reader: 'runc',
+      seccomp: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ ...ENTRY, args }] },
+    });
+    expect(profile!.locate('/linux/seccomp/syscalls/0/args/0/value')).toMatchObject({ line: 2 });
+    expect(read(text, 'crun').profile).toBeUndefined();
+  });
+
+  it('has none after a null', () => {
+    const seccomp = `{${HEAD}}`;
+    const none = { form: 'config', seccomp: null };
+    expect(read(`{"linux": {"seccomp": ${seccomp}, "Seccomp": null}}`).profile).toMatchObject(none);
+    expect(
+      read(`{"linux": {"seccomp": ${seccomp}}, "Linux": null, "ociVersion": "1"}`).profile,
+    ).toMatchObject(none);
+    expect(read(`{"linux": {"Seccomp": null, "seccomp": ${seccomp}}}`).profile).toMatchObject({
+      seccomp: {},
+    });
+    expect(read(`{"Linux": null, "linux": {"seccomp": ${seccomp}}}`).profile).toMatchObject({ seccomp: {} });
+    expect(read(`{"linux": {"seccomp": ${seccomp}, "Seccomp": null}}`, 'crun').profile).toMatchObject({
+      seccomp: {},
+    });
+  });
+
+  it('is refused for a value of the wrong kind, also for one that is replaced', () => {
+    const codes = (members: string) =>
+      read(`{"linux": {"seccomp": {${HEAD}, ${members}}}}`)
+        .diagnostics.filter(({ severity }) => severity === 'error')
+        .map(({ code }) => code);
+    expect(codes('"syscalls": 5, "Syscalls": []')).toEqual(['WRONG_TYPE']);
+    expect(codes('"Syscalls": [], "syscalls": {}')).toEqual(['WRONG_TYPE']);
+    expect(codes(`"syscalls": [7], "Syscalls": [${JSON.stringify(ENTRY)}]`)).toEqual(['WRONG_TYPE']);
+    expect(codes('"syscalls": [null], "Syscalls": []')).toEqual([]);
+  });
+
+  it('has its own name for another reader, which the other target does not take', () => {
+    const text = `{"linux": {"seccomp": {${HEAD}, "Flags": []}}}`;
+    const target = makeTarget({ arch: 'X86_64', semantics: 'runc' });
+    const codes = (profile: Profile) => resolveProfile(profile, target).diagnostics.map(({ code }) => code);
+    expect(codes(read(text, 'crun').profile!)).toEqual(['READ_OTHERWISE']);
+    expect(codes(read(text, 'runc').profile!)).toEqual([]);
+    // Nothing in it that they read differently.
+    expect(codes(read(`{"linux": {"seccomp": {${HEAD}}}}`, 'crun').profile!)).toEqual([]);
+  });
+
+  it('changes nothing for a profile alone, which an engine reads', () => {
+    const text = `{${HEAD}, "Syscalls": [{${IN_ENTRY}}]}`;
+    const [crun, runc] = (['crun', 'runc'] as const).map((semantics) => {
+      const { profile } = read(text, semantics);
+      return { ...profile, locate: undefined };
+    });
+    expect(runc).toEqual(crun);
+    expect(crun).toMatchObject({ form: 'docker', docker: { syscalls: [{ names: ['a'] }] } });
   });
 });
 

@@ -136,7 +136,7 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   const makeCompiler = () =>
     makeConfigCompiler({ target: targetOf(flags), prove: 'auto' }, async () => undefined);
   const { foreign, strict = false } = flags;
-  const { output, diagnostics, pair } = await precreate(input, makeCompiler, { foreign, strict });
+  const { output, ambiguous, diagnostics, pair } = await precreate(input, makeCompiler, { foreign, strict });
   const found: Diagnostic[] = [...diagnostics];
   // First the container, then the store.
   if (output !== undefined) await writeProduct(output);
@@ -151,7 +151,9 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
     });
   }
   await logHook('precreate', found, flags.log);
-  return output === undefined ? EXIT.no : EXIT.ok;
+  if (output !== undefined) return EXIT.ok;
+  // The awk program (src/oci/precreate-awk.ts) knows this refusal from a failure by its code.
+  return ambiguous ? EXIT.dataError : EXIT.no;
 }
 
 async function check(flags: CheckFlags): Promise<number> {

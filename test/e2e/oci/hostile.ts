@@ -229,14 +229,14 @@ function other(key: string, now: Node, chance: Chance, options: HostileOptions):
     case 'index':
     case 'value':
     case 'valuetwo':
-      return number(typeof now === 'string' ? now : '7', chance);
+      return numberText(typeof now === 'string' ? now : '7', chance);
     default:
       return '"y"';
   }
 }
 
 /** Number texts of which some are no JSON, or no number of a profile. */
-function number(now: string, chance: Chance): string {
+function numberText(now: string, chance: Chance): string {
   return chance.one([
     `${chance.below(120)}`, `${now}.0`, `${now}e0`, `${now}E+0`, `0${now}`, `-${now}`, `+${now}`, '-0', `"${now}"`, '1e3',
     '4294967296', `429496729${6 + chance.below(4)}`, '18446744073709551615', '18446744073709551616', '-1', '0x5', '5.5',

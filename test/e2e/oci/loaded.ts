@@ -84,6 +84,7 @@ export async function loadAll(
 const LOOP = `
   cd "$1"; lane=$2 id=$3; shift 3; state=$PWD/$lane.state
   for bundle in "$PWD/$lane.bundles"/*; do
+    [ -d "$bundle" ] || continue
     if timeout 60 "$@" --root="$state" create --pid-file "$state.pid" -b "$bundle" "$id" </dev/null >"$bundle/log" 2>&1
     then
       read -r pid <"$state.pid"
