@@ -8,7 +8,7 @@ import { doBundle } from '../../src/oci/bundle.ts';
 import { makeConfigCompiler } from '../../src/oci/compiler.ts';
 import { doCrunCache } from '../../src/oci/crun-cache.ts';
 import { precreate } from '../../src/oci/precreate.ts';
-import { checkStart } from '../../src/oci/start-check.ts';
+import { checkStart, readState } from '../../src/oci/start-check.ts';
 import { compile } from '../../src/compile.ts';
 import { encodeBase64 } from '../../src/format/text.ts';
 import { makeTarget } from '../../src/target.ts';
@@ -50,7 +50,8 @@ async function askAll(document: string | Uint8Array) {
   const codes = (diagnostics: readonly { code: string; severity: string }[]) =>
     diagnostics.filter(({ severity }) => severity === 'error').map(({ code }) => code);
   const state = { ociVersion: '1.0.2', id: 'x', status: 'creating', pid: 2, bundle: folder, annotations: {} };
-  const check = await checkStart(Buffer.from(JSON.stringify(state)), {
+  const check = await checkStart(readState(Buffer.from(JSON.stringify(state))), {
+    listeners: [],
     target,
     requireAnnotation: false,
   }).then(codes, (error: unknown) =>
