@@ -13,13 +13,17 @@ export interface HostDefaults {
 }
 
 /** What the query of a request asks for. */
-export type QueryOptions = Omit<CompileOptions, 'file'>;
+export interface QueryOptions extends Omit<CompileOptions, 'file'> {
+  /** Take a profile that asks for no filter, instead of refusing it. */
+  allowUnconfined?: boolean;
+}
 
 /** Parameters are the command's flags without the dashes; these may come more than once. */
 const REPEATABLE = new Set(['cap', 'cap-drop']);
 const KNOWN = [
   'arch', 'architectures', 'cap-set', 'cap', 'cap-drop', 'kernel', 'engine', 'semantics', 'enosys-stub',
   'no-enosys-stub', 'enosys-after', 'overlap', 'fail-unknown', 'force', 'optimize', 'no-prove', 'require-proof',
+  'allow-unconfined',
 ]; // prettier-ignore
 
 /**
@@ -74,6 +78,7 @@ export function readQuery(query: URLSearchParams, host: HostDefaults): QueryOpti
   const noProof = flag('no-prove');
   const requireProof = flag('require-proof');
   if (noProof && requireProof) fault('"require-proof" and "no-prove" contradict each other');
+  const allowUnconfined = flag('allow-unconfined');
   const given: Partial<Target> = {
     ...(architectures === undefined ? {} : { architectures }),
     ...(capabilities === undefined ? {} : { capabilities }),
@@ -89,7 +94,12 @@ export function readQuery(query: URLSearchParams, host: HostDefaults): QueryOpti
   const optimize = choice('optimize', ['attach', 'frequency', 'size']) ?? 'attach';
   const target = arch === undefined ? undefined : attempt(() => makeTarget({ ...given, arch }));
   if (target === undefined || faults.length > 0) throw new SeccompcError(faults);
-  return { target, optimize, prove: requireProof ? 'require' : noProof ? 'never' : 'auto' };
+  return {
+    target,
+    optimize,
+    prove: requireProof ? 'require' : noProof ? 'never' : 'auto',
+    ...(allowUnconfined ? { allowUnconfined } : {}),
+  };
 }
 
 const SWITCH = new Map([['', true], ['1', true], ['true', true], ['0', false], ['false', false]]); // prettier-ignore
@@ -102,7 +112,12 @@ function archList(text: string, native: ArchName | undefined): ArchName[] | unde
 }
 
 /** The query that asks for exactly these options, whatever machine the server runs on: {@link readQuery} undone. */
-export function writeQuery({ target, optimize = 'attach', prove = 'auto' }: QueryOptions): URLSearchParams {
+export function writeQuery({
+  target,
+  optimize = 'attach',
+  prove = 'auto',
+  allowUnconfined = false,
+}: QueryOptions): URLSearchParams {
   const query = new URLSearchParams();
   const put = (name: string, value: string | undefined) => value === undefined || query.set(name, value);
   const flag = (name: string, set: boolean) => put(name, set ? '1' : undefined);
@@ -122,5 +137,6 @@ export function writeQuery({ target, optimize = 'attach', prove = 'auto' }: Quer
   put('optimize', optimize);
   flag('no-prove', prove === 'never');
   flag('require-proof', prove === 'require');
+  flag('allow-unconfined', allowUnconfined);
   return query;
 }

@@ -12,6 +12,8 @@ import type { CacheFlags } from '../cache-options.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { compileWith } from '../compile-with.ts';
+import { addUnconfinedOption, notConfined, refuseUnconfined } from '../confined.ts';
+import type { UnconfinedFlag } from '../confined.ts';
 import { filterJson } from '../filter-json.ts';
 import type { Compiled } from '../filter-json.ts';
 import { readInput } from '../input.ts';
@@ -22,7 +24,7 @@ import { summarise } from '../summary.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends TargetFlags, CacheFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, Voice {
   output?: string;
   format?: FormatName | 'json';
   optimize: 'attach' | 'frequency' | 'size';
@@ -60,7 +62,7 @@ export function makeCommand({ args }: Invocation): CliCommand {
     .option('--require-proof', 'fail rather than give a filter without that proof')
     .addHelpText('after', HELP)
     .runs((file: string, options: Options) => run(file, options, args));
-  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
+  return addTargetOptions(addCacheOptions(addVoiceOptions(addUnconfinedOption(command))));
 }
 
 async function run(file: string, options: Options, args: readonly string[]): Promise<void> {
@@ -76,13 +78,14 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   };
   const compiled = await compileWith(options, input, settings);
   const { filter, tier, warnings } = compiled;
+  refuseUnconfined(filter, file, options);
   const product = await render(compiled, format);
   const isQuiet = voice.quiet || voice.json;
   const summary = !isQuiet && filter.confined ? await summarise(filter) : '';
   if (options.cache !== false)
     warnings.push(...(await keepHot(args, { input, compiled, summary, product, isQuiet })));
   await printWarnings([...warnings, ...filter.diagnostics], voice);
-  if (!filter.confined) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], voice);
+  if (!filter.confined) await printWarnings([notConfined(file, options)], voice);
 
   await writeProduct(product, options.output);
   // A hot answer tells its origin in the same words: src/cli/hot.ts.

@@ -20,6 +20,8 @@ import { CliCommand } from '../command.ts';
 import { archArgument } from '../arch-option.ts';
 import { addCacheLocation, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
+import { addUnconfinedOption } from '../confined.ts';
+import type { UnconfinedFlag } from '../confined.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { makeProgress } from '../progress.ts';
@@ -28,7 +30,7 @@ import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, CacheFlags, Voice {
+interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, CacheFlags, UnconfinedFlag, Voice {
   arch?: ArchName[];
   kernel?: KernelVersion[];
   optimize: 'attach' | 'frequency' | 'size';
@@ -67,7 +69,7 @@ export function makeCommand(): CliCommand {
     .option('--require-proof', 'a filter without that proof is a failure')
     .addHelpText('after', HELP)
     .runs(run);
-  addTargetOptions(addCacheLocation(addVoiceOptions(command)));
+  addTargetOptions(addCacheLocation(addVoiceOptions(addUnconfinedOption(command))));
   takeList(
     command,
     '--arch',
@@ -129,7 +131,8 @@ async function buildAll(
   const prove: CompileOptions['prove'] = options.requireProof ? 'require' : options.prove ? 'auto' : 'never';
   let done = 0;
   try {
-    const matrix = { targets, options: { optimize: options.optimize, prove } };
+    const { optimize, allowUnconfined = false } = options;
+    const matrix = { targets, options: { optimize, prove }, allowUnconfined };
     return await prebuild(inputs, matrix, pool, () => progress.show((done += 1)));
   } finally {
     progress.clear();
