@@ -71,9 +71,9 @@ function confines(client: Client, start: () => Run) {
     expect(await start()('crun', words)).toMatchObject(FROM_ANNOTATION);
 
     const command = ['sleep', `${1_000_000 + process.pid}`];
-    let over = false;
-    const ended = start()('crun', words, command).finally(() => (over = true));
-    while (!over && processesOf(...command).length === 0) await new Promise(setImmediate);
+    const started = { over: false };
+    const ended = start()('crun', words, command).finally(() => (started.over = true));
+    while (!started.over && processesOf(...command).length === 0) await new Promise(setImmediate);
     const [pid] = processesOf(...command);
     const loaded = pid === undefined ? undefined : loadedFilter(pid);
     if (pid !== undefined) process.kill(pid, 'SIGKILL');

@@ -31,10 +31,10 @@ export const CAPABILITY_FACTS: readonly CapabilityFact[] = [
   both(['CHOWN'], [], { from: 'default' }),
   both([], ['chown'], { from: 'default', without: ['CAP_CHOWN'] }),
   both(['SYS_ADMIN'], ['CHOWN'], { from: 'default', without: ['CAP_CHOWN'], with: ['CAP_SYS_ADMIN'] }),
-  both(['sys_admin', 'CAP_BPF'], ['cap_chown', 'KILL'], {
+  both(['sys_admin', 'CAP_SYSLOG'], ['cap_chown', 'KILL'], {
     from: 'default',
     without: ['CAP_CHOWN', 'CAP_KILL'],
-    with: ['CAP_SYS_ADMIN', 'CAP_BPF'],
+    with: ['CAP_SYS_ADMIN', 'CAP_SYSLOG'],
   }),
 
   // ALL is where to start, and what the other list names is an exception.
