@@ -540,8 +540,14 @@ const TABLE = {
   },
   ONLY_CRUN_READS: {
     severity: 'note',
-    message: 'only crun reads {key}; with another runtime the annotation has no effect',
-    hint: '{client} starts crun when it is told so: {argument}',
+    message: 'only crun reads {key}; another runtime enforces the profile that {client} gives it',
+    hint: 'give {client} these beside it: {arguments}',
+  },
+  CLIENT_READS_OTHERWISE: {
+    severity: 'error',
+    message:
+      '{client} does not read {what} as a profile: under another runtime than crun the container would have the wrong filter, or none',
+    hint: 'make an OCI profile of it by "seccompc resolve", and give that to this command and to {client}',
   },
   LOADER_MISSING: {
     severity: 'error',
@@ -733,10 +739,9 @@ const TABLE = {
     hint: 'a filter is 8 bytes an instruction, as "seccompc compile" writes it, or base64 of that',
   },
   NOT_CONFINED: {
-    severity: 'warning',
-    message:
-      'the config.json has no linux.seccomp: the container runs WITHOUT a filter, and there is nothing to compile',
-    hint: 'add linux.seccomp if a filter was meant',
+    severity: 'error',
+    message: 'the input asks for no filter, so a container would run WITHOUT one',
+    hint: 'add linux.seccomp, with a defaultAction; if no filter is meant, pass --allow-unconfined',
   },
   FILTER_BYTE_ORDER: {
     severity: 'error',

@@ -63,10 +63,11 @@ const DEFAULT_CAPABILITIES: Record<Target['engine'], readonly string[]> = {
 const NEWEST_KERNEL: KernelVersion = { major: 7, minor: 2 };
 
 /**
- * A bounding set, sorted: the engine's default, all, or none, then more, then less. Names in any case, with or without
- * `CAP_`; `ALL` stands for all of them.
+ * The bounding set of a container, sorted: the base, without what is dropped, with what is added, as the engine combines
+ * its options --cap-add and --cap-drop (docs/semantics.md section 11). `ALL` in `drop` starts from no capability, `ALL` in
+ * `add` from every one. Names are in any case, with or without `CAP_`.
  *
- * @throws SeccompcError TARGET_INVALID for a name the kernel does not have
+ * @throws SeccompcError TARGET_INVALID for a name that the kernel does not have, and for what podman refuses
  */
 export function capabilitySet(
   engine: Target['engine'],
@@ -74,17 +75,32 @@ export function capabilitySet(
   add: readonly string[] = [],
   drop: readonly string[] = [],
 ): string[] {
+  const added = new Set(add.map(capabilityNamed));
+  const dropped = new Set(drop.map(capabilityNamed));
+  if (engine === 'podman') refuseContradiction(added, dropped);
   const bases = { default: DEFAULT_CAPABILITIES[engine], all: CAPABILITY_NAMES, none: [] };
-  const dropped = new Set(drop.flatMap(capabilitiesNamed));
-  const held = new Set([...bases[base], ...add.flatMap(capabilitiesNamed)]);
-  return [...held].filter((name) => !dropped.has(name)).toSorted();
+  const start = added.has(ALL) ? CAPABILITY_NAMES : dropped.has(ALL) ? [] : bases[base];
+  const kept = start.filter((name) => !dropped.has(name));
+  return (added.has(ALL) ? kept : [...new Set([...kept, ...added])]).toSorted();
 }
 
-function capabilitiesNamed(text: string): readonly string[] {
+/** Every capability, in a list of those to add or to drop. */
+const ALL = 'ALL';
+
+/** podman starts no container with these options; docker lets what is added win. */
+function refuseContradiction(added: ReadonlySet<string>, dropped: ReadonlySet<string>): void {
+  const both = [...added].filter((name) => dropped.has(name)).toSorted();
+  // With one of the two lists being ALL, podman does not compare the names.
+  const contradictory = added.has(ALL) || dropped.has(ALL) ? both.filter((name) => name === ALL) : both;
+  if (contradictory.length === 0) return;
+  fail('TARGET_INVALID', { reason: `podman refuses to both add and drop ${contradictory.join(', ')}` });
+}
+
+function capabilityNamed(text: string): string {
   const upper = text.toUpperCase();
-  if (upper === 'ALL' || upper === 'CAP_ALL') return CAPABILITY_NAMES;
+  if (upper === ALL) return ALL;
   const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
-  if (CAPABILITY_NAMES.includes(name)) return [name];
+  if (CAPABILITY_NAMES.includes(name)) return name;
   return fail('TARGET_INVALID', { reason: `there is no capability "${text}"` });
 }
 

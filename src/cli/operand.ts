@@ -1,12 +1,13 @@
 import { archOf } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { checkProgram } from '../bpf/check.ts';
-import { diagnostic, fail, SeccompcError } from '../errors.ts';
+import { fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { NamedCalls, Side } from '../prove/compare.ts';
 import type { Reference } from '../prove/reference.ts';
 import { loadTables } from '../syscalls/load.ts';
 import type { Target } from '../target.ts';
+import { notConfined } from './confined.ts';
 import type { FilterInput } from './input.ts';
 import { readFilter, readInput, recogniseFilter } from './input.ts';
 import { targetOf } from './target-options.ts';
@@ -39,11 +40,7 @@ export async function profileOperand(
   const { readMeaning } = await import('../compile.ts');
   const meaning = await readMeaning(bytes, { target, file });
   const { diagnostics } = meaning;
-  if (!meaning.confined)
-    throw new SeccompcError([
-      ...diagnostics,
-      { ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file },
-    ]);
+  if (!meaning.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
   const { arches, reference } = meaning;
   return {
     side: reference,

@@ -36,7 +36,7 @@ export interface DocumentDetails {
 
 export function filterDocument(filter: Filter, { sha256, cache, warnings }: DocumentDetails): FilterDocument {
   const { bytes, target } = filter;
-  const unconfined = filter.confined ? [] : [diagnostic('NOT_CONFINED')];
+  const unconfined = filter.confined ? [] : [diagnostic('NOT_CONFINED', {}, { severity: 'warning' })];
   return {
     bytes: encodeBase64(bytes),
     instructions: filter.instructions.length,

@@ -13,7 +13,7 @@ import type { ReadFile } from '../fs/replace-durably.ts';
 import { systemReason } from '../fs/system-reason.ts';
 
 /**
- * `unconfined`: there is no linux.seccomp, and nothing was touched. `equivalent`: other bytes than linux.seccomp compiles
+ * `unconfined`: no filter is asked for, and nothing was touched. `equivalent`: other bytes than linux.seccomp compiles
  * to, but proved to mean the same. `failed`: the diagnostics say why, and nothing was touched.
  */
 export type BundleStatus =
@@ -39,11 +39,18 @@ export interface BundleResult {
 
 export type BundleTask = 'write' | 'check' | 'remove';
 
+export interface BundleContext {
+  compiler: ConfigCompiler;
+  target: Target;
+  /** Whether a bundle that asks for no filter is none to refuse. */
+  allowUnconfined: boolean;
+}
+
 /** Does one bundle: a folder with a config.json, or that file itself. Never rejects for what is wrong with it. */
 export async function doBundle(
   bundle: string,
   task: BundleTask,
-  { compiler, target }: { compiler: ConfigCompiler; target: Target },
+  { compiler, target, allowUnconfined }: BundleContext,
 ): Promise<BundleResult> {
   let file = bundle;
   try {
@@ -51,9 +58,10 @@ export async function doBundle(
     const read = await readFileOf(file);
     const config = readConfig(read.bytes, file);
     if (task === 'remove') return { bundle, ...(await remove(read, config)) };
-    if (config.seccomp === undefined) return { bundle, ...unconfined(config, file, task) };
+    const none = () => ({ bundle, ...unconfined(config, file, task, allowUnconfined ? 'warning' : 'error') });
+    if (config.seccomp === undefined) return none();
     const compiled = await compiler.compile(config, config.seccomp, file);
-    if (!compiled.filter.confined) return { bundle, ...unconfined(config, file, task) };
+    if (!compiled.filter.confined) return none();
     const done =
       task === 'write'
         ? await write(read, config, compiled)
@@ -115,11 +123,16 @@ async function check(
   return { status: 'different', diagnostics: [...diagnostics, { ...fault, file }] };
 }
 
-function unconfined(config: RuntimeConfig, file: string, task: BundleTask): Outcome {
-  const warning = { ...diagnostic('NOT_CONFINED'), file };
-  if (config.annotation === undefined) return { status: 'unconfined', diagnostics: [warning] };
+function unconfined(
+  config: RuntimeConfig,
+  file: string,
+  task: BundleTask,
+  severity: 'error' | 'warning',
+): Outcome {
+  const found = { ...diagnostic('NOT_CONFINED', {}, { severity }), file };
+  if (config.annotation === undefined) return { status: 'unconfined', diagnostics: [found] };
   const baseless = { ...diagnostic('ANNOTATION_BASELESS', { key: FILTER_ANNOTATION }), file };
-  return { status: task === 'check' ? 'different' : 'unconfined', diagnostics: [warning, baseless] };
+  return { status: task === 'check' ? 'different' : 'unconfined', diagnostics: [found, baseless] };
 }
 
 async function put(read: ReadFile, text: string): Promise<void> {

@@ -22,7 +22,7 @@ const KNOWN_RELEASES = { first: 14, last: 29 };
 /**
  * `cached`: our filter is there. `equivalent`: another program, proved to mean the same. `conflict`: a program under this
  * name means something else, since crun leaves errnos out of the name. `annotated`: crun takes the annotation, and never
- * looks into its cache. `unconfined`: there is no linux.seccomp.
+ * looks into its cache. `unconfined`: no filter is asked for.
  */
 export type CrunCacheStatus =
   | 'written'
@@ -91,6 +91,8 @@ export interface CrunCacheContext {
   cache: CrunCache;
   compiler: ConfigCompiler;
   target: Target;
+  /** Whether a configuration that asks for no filter is none to refuse. */
+  allowUnconfined: boolean;
 }
 
 /** Does one configuration. Never rejects for what is wrong with it. */
@@ -111,7 +113,7 @@ export async function doCrunCache(
 async function find(
   given: string,
   task: 'warm' | 'status',
-  { cache, compiler, target }: CrunCacheContext,
+  { cache, compiler, target, allowUnconfined }: CrunCacheContext,
 ): Promise<Omit<CrunCacheResult, 'config'>> {
   const unreadable = (cause: unknown): never =>
     fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
@@ -119,13 +121,16 @@ async function find(
   const file = isFolder ? join(given, 'config.json') : given;
   const config = readConfig(await readFile(file).catch(unreadable), file);
   const { seccomp } = config;
-  if (seccomp === undefined)
-    return { status: 'unconfined', diagnostics: [{ ...diagnostic('NOT_CONFINED'), file }] };
+  const unconfined = () => {
+    const severity = allowUnconfined ? 'warning' : 'error';
+    return { ...diagnostic('NOT_CONFINED', {}, { severity }), file };
+  };
+  if (seccomp === undefined) return { status: 'unconfined', diagnostics: [unconfined()] };
   if (config.annotation !== undefined) return { status: 'annotated', diagnostics: [] };
 
   const { filter, annotation, diagnostics } = await compiler.compile(config, seccomp, file);
   const meaning = await meaningOf(config, seccomp, target, file);
-  if (meaning === undefined) return { status: 'unconfined', diagnostics };
+  if (meaning === undefined) return { status: 'unconfined', diagnostics: [...diagnostics, unconfined()] };
   const host = { release: release(), version: version(), machine: machine() };
   const key = crunCacheKey(seccomp, cache.build, host, config.failUnknown);
   const path = join(cache.folder, key);

@@ -16,7 +16,7 @@ import { PRECREATE_AWK } from './precreate-awk.ts';
 const PRECREATE_FILE = 'seccompc.json';
 const CHECK_FILE = 'seccompc-check.json';
 const LOADED_FILE = 'seccompc-loaded.json';
-/** Variables of the awk hook: where the pairs are, and what to start where there is none. */
+/** Variables of the hooks: where the pairs are, and what to start. */
 const PAIRS = 'SECCOMPC_STORE';
 const NODE = 'SECCOMPC_NODE';
 const SCRIPT = 'SECCOMPC_SCRIPT';
@@ -134,7 +134,14 @@ function checkHook(
     ...listeners,
     ...flags,
   ];
-  return { path: command[0], args: [...command, ...words], env: [], stage };
+  const [node, script] = command;
+  return {
+    // podman passes over a hook whose program is missing. The shell never is, and without Node it refuses the start.
+    path: '/bin/sh',
+    args: ['sh', '-c', `exec "$${NODE}" "$${SCRIPT}" "$@"`, 'sh', ...words],
+    env: [`${NODE}=${node}`, `${SCRIPT}=${script}`],
+    stage,
+  };
 }
 
 /** Removes the hook files first, then what they name. Gives the paths. @throws SeccompcError HOOK_FILE_FOREIGN */

@@ -42,17 +42,17 @@ export async function precreate(
   }
   const { seccomp, annotation } = config;
   const key = FILTER_ANNOTATION;
-  if (seccomp === undefined) {
-    if (annotation === undefined) return { output: input, diagnostics: [] };
-    const found = [
-      diagnostic('FOREIGN_ANNOTATION', { key, what: REACTIONS[foreign === 'refuse' ? 'refused' : 'kept'] }),
-    ];
-    return foreign === 'refuse' ? { diagnostics: found } : { output: input, diagnostics: found };
-  }
+  const unconfined = (before: readonly Diagnostic[]): Precreated => {
+    if (annotation === undefined) return { output: input, diagnostics: before };
+    const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'kept'];
+    const diagnostics = [...before, diagnostic('FOREIGN_ANNOTATION', { key, what })];
+    return foreign === 'refuse' ? { diagnostics } : { output: input, diagnostics };
+  };
+  if (seccomp === undefined) return unconfined([]);
   try {
     const compiled = await makeCompiler().compile(config, seccomp, 'config');
     const { diagnostics, filter } = compiled;
-    if (!filter.confined) return { output: input, diagnostics };
+    if (!filter.confined) return unconfined(diagnostics);
     if (annotation === compiled.annotation) return { output: input, diagnostics };
     const pair = { profile: Buffer.from(seccomp.text).toString('latin1'), filter: compiled.annotation };
     if (annotation === undefined)

@@ -142,8 +142,7 @@ async function exceeds(
   const { file } = ceiling;
   const read = await readMeaning(ceiling.input, { target, file });
   // A ceiling that asks for no filter would be no limit at all.
-  if (!read.confined)
-    throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
+  if (!read.confined) throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file }]);
   const { reference } = read;
   const trusted = [...listeners, reference.seccomp.listenerPath];
   const found = [...named, ...listenerOfRuntime()]

@@ -33,8 +33,8 @@ export interface OptionSpec {
   readonly excludes?: string;
 }
 
-/** `product`: what is written, and where. */
-export type Group = 'product' | 'program' | 'target' | 'cache' | 'messages';
+/** `product`: what is written, and where. `input`: which inputs are accepted. */
+export type Group = 'product' | 'input' | 'program' | 'target' | 'cache' | 'messages';
 
 /** Types of the values of options that are not one of a few words. `src/options/values.ts` reads and writes them. */
 export interface ValueTypes {
@@ -67,6 +67,14 @@ export const OPTIONS = [
     help: 'raw: 8 bytes an instruction; asm: readable (default: raw)',
     meaning: "`raw` is 8 bytes an instruction in the target's byte order, `asm` a readable listing",
     defaultMeaning: '`raw`',
+  },
+  {
+    name: 'allow-unconfined',
+    takes: 'switch',
+    group: 'input',
+    help: 'accept an input that asks for no filter at all',
+    meaning: 'accept an input that asks for no filter: the result is empty',
+    defaultMeaning: 'an error',
   },
   {
     name: 'optimize',
@@ -131,16 +139,17 @@ export const OPTIONS = [
     takes: 'names',
     placeholder: 'CAP',
     group: 'target',
-    help: 'one more capability (repeatable)',
-    meaning: 'one more; repeatable, or with commas; `CAP_` may be left out',
+    help: 'capability to add, after --cap-drop; ALL starts from all (repeatable)',
+    meaning:
+      'as `--cap-add` of the engine: added after `--cap-drop`; `ALL` starts from all. Repeatable, or with commas; `CAP_` may be left out. podman refuses a capability that is also dropped (exit code 64), docker keeps it',
   },
   {
     name: 'cap-drop',
     takes: 'names',
     placeholder: 'CAP',
     group: 'target',
-    help: 'one capability less (repeatable)',
-    meaning: 'one less; in the same form',
+    help: 'capability to drop, before --cap; ALL starts from none (repeatable)',
+    meaning: 'as `--cap-drop` of the engine: dropped first; `ALL` starts from none. In the same form',
   },
   {
     name: 'kernel',
@@ -295,6 +304,7 @@ export type FlagsOf<G extends Group> = {
 
 export type TargetFlags = FlagsOf<'target'>;
 export type ProgramFlags = FlagsOf<'program'>;
+export type InputFlags = FlagsOf<'input'>;
 
 /** The options of some groups. */
 export function optionsIn(...groups: Group[]): readonly OptionSpec[] {
@@ -306,7 +316,7 @@ export function optionNamed(name: Spec['name']): OptionSpec {
 }
 
 /** What the server takes: all that the program depends on. */
-export const COMPILE_OPTIONS = optionsIn('target', 'program');
+export const COMPILE_OPTIONS = optionsIn('input', 'target', 'program');
 
 /** The flag that an option sets, and whether it sets it to false. */
 export function flagOf({ name }: Pick<OptionSpec, 'name'>): { flag: string; negative: boolean } {

@@ -17,6 +17,8 @@ export interface PrebuildInput extends ProfileFile {
 export interface Matrix {
   targets: readonly Target[];
   options: Pick<CompileOptions, 'optimize' | 'prove'>;
+  /** Whether a profile that asks for no filter is none to refuse. */
+  allowUnconfined: boolean;
 }
 
 /** One profile for one target, done. */
@@ -37,31 +39,41 @@ export interface Built {
  */
 export async function prebuild(
   inputs: readonly PrebuildInput[],
-  { targets, options }: Matrix,
+  { targets, options, allowUnconfined }: Matrix,
   pool: CompilerPool,
   onDone: () => void,
 ): Promise<Built[]> {
   const pairs = inputs.flatMap((input) => targets.map((target) => ({ input, target })));
   return Promise.all(
     pairs.map(async ({ input, target }) => {
-      const built = await build(input, { ...options, target, file: input.path }, pool);
+      const built = await build(input, { ...options, target, file: input.path }, pool, allowUnconfined);
       onDone();
       return built;
     }),
   );
 }
 
-async function build(input: PrebuildInput, options: CompileOptions, pool: CompilerPool): Promise<Built> {
+async function build(
+  input: PrebuildInput,
+  options: CompileOptions,
+  pool: CompilerPool,
+  allowUnconfined: boolean,
+): Promise<Built> {
   const { target } = options;
   try {
     const { document, bytes, warnings } = await pool.compile({ input: input.bytes, options });
     const diagnostics = document.diagnostics.map(readDiagnostic).map((d) => ({ file: input.path, ...d }));
+    if (!document.confined && !allowUnconfined) throw new SeccompcError(diagnostics.map(asError));
     return { input, target, filter: { document, bytes }, diagnostics, cacheFaults: warnings };
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
     const diagnostics = error.diagnostics.map((d) => ({ file: input.path, ...d }));
     return { input, target, filter: undefined, diagnostics, cacheFaults: [] };
   }
+}
+
+function asError(found: Diagnostic): Diagnostic {
+  return found.code === 'NOT_CONFINED' ? { ...found, severity: 'error' } : found;
 }
 
 /** Version of the index below. */

@@ -1,4 +1,5 @@
 import type { JsonNode, JsonObject } from './json.ts';
+import type { Located } from './members.ts';
 
 /** Another kind of document that is handed over as a profile: its name, and what to do with it. */
 export interface Foreign {
@@ -107,7 +108,7 @@ export function foreignObject(root: JsonObject, isProfile: boolean): Foreign | u
       ? SECCOMP_PROFILE_RESOURCE
       : { what: 'a Kubernetes resource', hint: NEEDED };
   if (has('ociVersionMin') || has('ociVersionMax')) return FEATURES;
-  if (has('ociVersion') && has('bundle') && (has('status') || has('id')))
+  if (has('ociVersion') && ['id', 'status', 'pid', 'bundle'].filter(has).length >= 2)
     return {
       what: 'the state of a container',
       hint: 'the profile stands in the config.json of the bundle it names',
@@ -117,8 +118,7 @@ export function foreignObject(root: JsonObject, isProfile: boolean): Foreign | u
   if (has('rootfs') && has('history') && has('architecture'))
     return { what: 'an image configuration', hint: NEEDED };
   if (isProfile) return undefined;
-  if (has('properties') || has('definitions') || has('$defs') || has('allOf') || has('anyOf'))
-    return { what: 'a JSON Schema', hint: 'it describes profiles; hand over a profile itself' };
+  if (SCHEMA_MEMBERS.some(has)) return SCHEMA;
   const seccomp = get('seccomp');
   if (seccomp?.kind === 'object' && seccomp.members.some(({ key }) => key === 'default_action'))
     return { ...GO_SECCOMP_BPF, pointer: '/seccomp' };
@@ -132,16 +132,50 @@ export function foreignObject(root: JsonObject, isProfile: boolean): Foreign | u
   return undefined;
 }
 
-export const FEATURES: Foreign = {
+const FEATURES: Foreign = {
   what: 'an OCI features document, which lists what a runtime can do',
   hint: NEEDED,
 };
 
-/** `linux.seccomp` of a features document lists names; a profile has none of these. */
-export function isFeatures(seccomp: JsonObject): boolean {
-  const has = (...keys: string[]) => seccomp.members.some(({ key }) => keys.includes(key));
-  return (
-    has('enabled', 'knownFlags', 'supportedFlags', 'operators', 'archs') && !has('defaultAction', 'syscalls')
+const SCHEMA: Foreign = {
+  what: 'a JSON Schema',
+  hint: 'it describes profiles; hand over a profile itself',
+};
+
+/** Keywords by which an object tells what other documents may hold (JSON Schema draft 2020-12, and definitions). */
+const SCHEMA_MEMBERS = ['properties', 'definitions', '$defs', 'allOf', 'anyOf', 'oneOf'];
+
+/**
+ * What has a `linux` as a config.json has it, and no profile there: such a document would count as one that asks for no
+ * filter. `seccomp` is its linux.seccomp, if there is any.
+ */
+export function foreignLinux(linux: Located, seccomp: Located | undefined): Foreign | undefined {
+  const profile = seccomp?.node;
+  if (profile?.kind === 'object') {
+    const has = (...keys: string[]) => profile.members.some(({ key }) => keys.includes(key));
+    if (has('defaultAction', 'syscalls')) return undefined;
+    // A features document lists names here.
+    if (has('enabled', 'knownFlags', 'supportedFlags', 'operators', 'archs')) return FEATURES;
+    return isSchema(profile) ? { ...SCHEMA, pointer: seccomp!.pointer } : undefined;
+  }
+  const { node, pointer } = linux;
+  if (node.kind !== 'object' || (profile !== undefined && profile.kind !== 'null')) return undefined;
+  if (isSchema(node)) return { ...SCHEMA, pointer };
+  const get = (...keys: string[]) => node.members.find(({ key }) => keys.includes(key))?.value;
+  if (get('security_context') !== undefined)
+    return { what: 'a container or pod of the Kubernetes CRI', hint: NEEDED, pointer };
+  const namespaces = get('namespaces');
+  const listsNames = namespaces?.kind === 'array' && namespaces.items.some(({ kind }) => kind === 'string');
+  return listsNames || get('capabilities', 'cgroup', 'apparmor', 'selinux') ? FEATURES : undefined;
+}
+
+function isSchema(object: JsonObject): boolean {
+  return object.members.some(
+    ({ key, value }) =>
+      SCHEMA_MEMBERS.includes(key) ||
+      key === '$ref' ||
+      key === '$schema' ||
+      (key === 'type' && isString(value, 'object')),
   );
 }
 

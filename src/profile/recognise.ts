@@ -1,6 +1,6 @@
 import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
-import { FEATURES, foreignObject, isFeatures, unknownDocument } from './foreign.ts';
+import { foreignLinux, foreignObject, unknownDocument } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { ociSeccompMembers } from './generated/members.ts';
 import { quote } from './json-text.ts';
@@ -56,9 +56,10 @@ function isConfig(root: JsonObject, isProfile: boolean, reader: 'crun' | 'runc')
 function recogniseConfig(root: JsonObject, reader: 'crun' | 'runc'): Recognised {
   const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
   const seccomp = valuesOf(linux, 'seccomp', reader);
-  const last = seccomp.at(-1)?.node;
-  if (last === undefined || last.kind === 'null') return { form: 'config', seccomp: [] };
-  if (last.kind === 'object' && isFeatures(last)) return foreign(FEATURES);
+  const last = seccomp.at(-1);
+  const known = linux.length > 0 ? foreignLinux(linux.at(-1)!, last) : undefined;
+  if (known) return foreign(known);
+  if (last === undefined || last.node.kind === 'null') return { form: 'config', seccomp: [] };
   return { form: 'config', seccomp };
 }
 

@@ -14,7 +14,7 @@ import { defaultSocket } from './socket.ts';
 
 /** A filter that a server compiled: the members of `compile --json`, with the program as bytes. */
 export type ServerFilter = Omit<FilterDocument, 'bytes' | 'diagnostics'> & {
-  /** The raw program, whose digest was checked; empty when `confined` is false. */
+  /** The raw program, whose digest was checked; empty when `confined` is false, as only `allowUnconfined` allows. */
   bytes: Uint8Array;
   diagnostics: Diagnostic[];
 };
@@ -29,7 +29,8 @@ export interface ConnectOptions {
 /** A client of `seccompc serve`. Connections are opened when they are needed, kept, and shared by parallel calls. */
 export interface Connection {
   /**
-   * Compiles as {@link compile} of the library does, for the same options: nothing of the server's machine counts.
+   * Compiles as {@link compile} of the library does, for the same options: nothing of the server's machine counts. A
+   * profile that asks for no filter is refused unless `allowUnconfined` is set.
    * @throws SeccompcError with the diagnostics of the server; SERVER_UNAVAILABLE, SERVER_ANSWER_REFUSED
    */
   compile(input: string | Uint8Array, options: QueryOptions): Promise<ServerFilter>;
@@ -78,6 +79,7 @@ export function connect({ socket = defaultSocket(), timeout = TIMEOUT }: Connect
       const bytes = Buffer.from(document.bytes, 'base64');
       if (sha256(bytes) !== document.sha256) refuse('the program has another digest');
       if (document.confined === (bytes.length === 0)) refuse('its members contradict each other');
+      if (!document.confined && !options.allowUnconfined) refuse('it is no filter');
       return { ...document, bytes, diagnostics: document.diagnostics.map(readDiagnostic) };
     },
     async getByDigest(digest) {

@@ -68,7 +68,7 @@ export interface Filters {
 }
 
 /** Name of the input in diagnostics, as for standard input. */
-const UNNAMED = '-';
+export const UNNAMED = '-';
 /** What an entry in memory takes besides its bytes, about. */
 const OVERHEAD = 400;
 /** Diagnostics in one answer. */

@@ -6,6 +6,7 @@ import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { Connection, Connections } from './connections.ts';
+import { UNNAMED } from './filters.ts';
 import type { Filters, ServedFilter } from './filters.ts';
 import type { Metrics, Route } from './metrics.ts';
 import { readQuery } from './query.ts';
@@ -34,12 +35,18 @@ const ROUTES = new Map<string, [Route, string]>([
   ['/healthz', ['healthz', READING]],
   ['/metrics', ['metrics', READING]],
 ]);
+/** What a query asks for; the filter does not depend on whether there has to be one. */
+interface Query {
+  keyed: KeyedOptions<QueryOptions>;
+  allowUnconfined: boolean;
+}
+
 /** Bytes of queries whose options are remembered. */
 const QUERIES = 1024 ** 2;
 
 /** Answers every request of the server, and counts it. */
 export function makeHandler({ filters, metrics, connections, host }: HandlerSettings): Handler {
-  const queries = lruByBytes<KeyedOptions<QueryOptions>>(QUERIES);
+  const queries = lruByBytes<Query>(QUERIES);
   let stopping = false;
 
   function handle(request: IncomingMessage, response: ServerResponse, expects: boolean): void {
@@ -88,27 +95,30 @@ export function makeHandler({ filters, metrics, connections, host }: HandlerSett
     const { request, response, connection, expects } = exchange;
     const type = preferredType(request.headers.accept);
     refuseOtherTypes(request);
-    const options = await optionsOf(query);
+    const { keyed, allowUnconfined } = await optionsOf(query);
     refuseDeclared(request, connections.limits.body);
     if (expects) response.writeContinue();
     const body = await readBody(request, connection, connections);
     let filter: ServedFilter;
     try {
-      filter = await filters.compile(body, options, connection);
+      filter = await filters.compile(body, keyed, connection);
     } finally {
       connections.give(connection, body.length);
     }
     if (connection.closed) return;
     metrics.filter(filter.tier);
+    if (!filter.confined && !allowUnconfined)
+      throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file: UNNAMED }]);
     sendAnswer(response, filterAnswer(filter, type));
   }
 
-  async function optionsOf(query: string): Promise<KeyedOptions<QueryOptions>> {
+  async function optionsOf(query: string): Promise<Query> {
     const kept = queries.get(query);
     if (kept !== undefined) return kept;
-    const keyed = await keyedOptions(readQuery(new URLSearchParams(query), host));
-    queries.set(query, keyed, query.length + 3 * JSON.stringify(keyed.options).length);
-    return keyed;
+    const { allowUnconfined = false, ...options } = readQuery(new URLSearchParams(query), host);
+    const read = { keyed: await keyedOptions(options), allowUnconfined };
+    queries.set(query, read, query.length + 3 * JSON.stringify(options).length);
+    return read;
   }
 
   async function filterRoute({ request, response, connection }: Exchange, digest: string): Promise<void> {

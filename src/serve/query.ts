@@ -5,7 +5,7 @@ import type { Diagnostic } from '../errors.ts';
 import { flagsFor, givenOptions, programOf, targetOf } from '../options/flags.ts';
 import type { Flags } from '../options/flags.ts';
 import { COMPILE_OPTIONS, flagOf } from '../options/table.ts';
-import type { OptionSpec, ProgramFlags, TargetFlags } from '../options/table.ts';
+import type { InputFlags, OptionSpec, ProgramFlags, TargetFlags } from '../options/table.ts';
 import { isRepeatable, parseValue, wantedBy } from '../options/values.ts';
 import type { KernelVersion } from '../target.ts';
 
@@ -16,7 +16,10 @@ export interface HostDefaults {
 }
 
 /** What the query of a request asks for. */
-export type QueryOptions = Omit<CompileOptions, 'file'>;
+export interface QueryOptions extends Omit<CompileOptions, 'file'> {
+  /** Take a profile that asks for no filter, instead of refusing it. */
+  allowUnconfined?: boolean;
+}
 
 /** To find what else is wrong with a query that names no architecture. */
 const ANY_ARCH = 'X86_64';
@@ -30,14 +33,15 @@ const MOST_UNKNOWN = 10;
  */
 export function readQuery(query: URLSearchParams, host: HostDefaults): QueryOptions {
   const faults: Diagnostic[] = [];
-  const given = readFlags(query, COMPILE_OPTIONS, faults) as TargetFlags & ProgramFlags;
+  const given = readFlags(query, COMPILE_OPTIONS, faults) as TargetFlags & ProgramFlags & InputFlags;
   const flags = { ...host, ...given };
   const { arch } = flags;
   if (arch === undefined && !query.has('arch'))
     faults.push(diagnostic('REQUEST_INVALID', { reason: 'there is no parameter "arch"' }));
   try {
     const target = targetOf({ ...flags, arch: arch ?? ANY_ARCH });
-    if (faults.length === 0) return { target, ...programOf(flags) };
+    if (faults.length === 0)
+      return { target, ...programOf(flags), ...(flags.allowUnconfined ? { allowUnconfined: true } : {}) };
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
     faults.push(...error.diagnostics);
@@ -79,8 +83,14 @@ export function readFlags(query: URLSearchParams, table: readonly OptionSpec[], 
 }
 
 /** The query that asks for exactly these options, whatever machine the server runs on: {@link readQuery} undone. */
-export function writeQuery({ target, optimize = 'attach', prove = 'auto' }: QueryOptions): URLSearchParams {
-  return writeFlags(flagsFor({ target, optimize, prove }), COMPILE_OPTIONS);
+export function writeQuery({
+  target,
+  optimize = 'attach',
+  prove = 'auto',
+  allowUnconfined = false,
+}: QueryOptions): URLSearchParams {
+  const flags = { ...flagsFor({ target, optimize, prove }), allowUnconfined };
+  return writeFlags(flags, COMPILE_OPTIONS);
 }
 
 /** {@link readFlags} undone. */

@@ -140,17 +140,6 @@ describe('a profile with faults', () => {
   });
 });
 
-describe('a config.json without a filter', () => {
-  it('gives nothing, and says so even where one does not look', async () => {
-    const { code, stdout, stderr } = await compile('config.json');
-    expect({ code, size: stdout.length }).toEqual({ code: 0, size: 0 });
-    expect(stderr).toMatch(/^config\.json: warning: .*WITHOUT a filter.*\[NOT_CONFINED\]$/m);
-    const document = documentOf(await compile('config.json', '--json'));
-    expect(document).toMatchObject({ bytes: '', instructions: 0, confined: false });
-    expect(document['diagnostics']).toEqual([expect.objectContaining({ code: 'NOT_CONFINED' })]);
-  });
-});
-
 const resolve = async (...args: string[]) => {
   const { code, stdout } = await run(['resolve', 'docker.json', '--kernel', '6.1', ...args]);
   expect(code).toBe(0);
@@ -222,10 +211,7 @@ describe('simulate with a profile', () => {
 });
 
 describe('resolve', () => {
-  it('prints null for no filter, and the faults of a profile', async () => {
-    const { code, stdout, stderr } = await run(['resolve', 'config.json']);
-    expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: 'null\n' });
-    expect(stderr).toContain('NOT_CONFINED');
+  it('prints the faults of a profile', async () => {
     expect(await run(['resolve', 'faulty.json'])).toMatchObject({ code: 65 });
   });
 });

@@ -531,6 +531,32 @@ describe('hook status and uninstall', () => {
   });
 });
 
+describe('an installed check', () => {
+  it('refuses the start when Node or its script is gone, and is then reported', async () => {
+    await install('checked', '--with-check');
+    const file = at('checked/seccompc-check.json');
+    mkdirSync(at('ready'));
+    writeFileSync(at('ready/config.json'), await expected(denyMkdir(28)));
+    const state = JSON.stringify({
+      ociVersion: '1.0',
+      id: 'x',
+      status: 'created',
+      pid: 7,
+      bundle: at('ready'),
+    });
+    expect(await start(file, state)).toEqual({ code: 0, stdout: '' });
+    const text = readFileSync(file, 'utf8');
+    for (const part of [process.execPath, MAIN]) {
+      writeFileSync(file, text.replace(part, '/nonexistent/part'));
+      // podman passes over a hook whose path is missing, so that must not be what is missing.
+      expect(existsSync(JSON.parse(readFileSync(file, 'utf8')).hook.path)).toBe(true);
+      const { code } = await start(file, state);
+      expect(code).toBeGreaterThan(0);
+      expect(codesOf(await hook(['status', at('checked'), '--json']))).toEqual(['HOOK_PROGRAM_MISSING']);
+    }
+  });
+});
+
 describe('hook check', () => {
   /** `read` is what the runtime has read of the annotations: those of the config unless given. */
   const check = async (

@@ -114,14 +114,6 @@ describe('seccompc prebuild', () => {
     expect(again.stderr).toContain('0 compiled, 12 from the cache');
   });
 
-  it('knows profiles that ask for no filter', async () => {
-    const result = await run('config.json', '--arch', 'x86_64', '--kernel', '6.1', '--out', 'none', '--json');
-    expect(result.code).toBe(0);
-    expect(rows(documentOf(result))).toEqual([expect.objectContaining({ filter: null, proved: false })]);
-    expect(codesOf(result)).toEqual(['NOT_CONFINED']);
-    expect(readdirSync(join(folder, 'none', 'filters'))).toEqual([]);
-  });
-
   it('takes all architectures at once', async () => {
     const profile =
       '{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}';

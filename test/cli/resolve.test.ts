@@ -29,15 +29,4 @@ describe('resolve', () => {
     expect(refused.stdout).toHaveLength(0);
     expect(refused.stderr).toContain('[MISSING_DEFAULT_ACTION]');
   });
-
-  it('says null where no filter is asked for', async () => {
-    for (const [profile, ...args] of [
-      ['{"ociVersion": "1.2.0", "linux": {}}'],
-      ['{"syscalls": []}', '--semantics', 'runc'],
-    ] as const) {
-      const { code, stdout, stderr } = await resolve(profile, ...args);
-      expect({ code, text: stdout.toString() }).toEqual({ code: 0, text: 'null\n' });
-      expect(stderr).toContain('[NOT_CONFINED]');
-    }
-  });
 });

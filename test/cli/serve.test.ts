@@ -64,6 +64,7 @@ describe('seccompc serve', () => {
     ['arch=x86_64&kernel=6.1&require-proof&enosys-after=5.4', PLAIN],
     ['architectures=native', PLAIN],
     ['arch=s390x', UNCONFINED_CONFIG],
+    ['arch=s390x&allow-unconfined', UNCONFINED_CONFIG],
     ['arch=x86_64', FAULTY],
   ])('gives what compile gives for %s', async (query, profile) => {
     const { socket } = await serve('same.sock', '--no-cache');

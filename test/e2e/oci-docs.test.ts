@@ -1,18 +1,19 @@
-/** The commands of docs/oci.md that need runtimes (`e2e` behind the language), run as they stand there. */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+/** The commands of docs/oci.md; those of docker are run by oci-engines.test.ts. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { blocksOf, fileOf, matches, stepsOf } from '../cli/documents.ts';
-import { MAIN } from '../cli/run.ts';
 import { skipWithout } from '../oracle/compare.ts';
 import { makeBundle, makeFolder, makeRoot } from './oci/containers.ts';
+import { dockerNeeds, startDocker } from './oci/docker.ts';
+import type { Docker } from './oci/docker.ts';
+import { needsDocker, openPage } from './oci/page.ts';
+import type { Page } from './oci/page.ts';
 import { pathOf, requirements } from './oci/require.ts';
 
-const needs = requirements(['crun', 'podman', 'conmon', 'bwrap', 'busybox', 'unshare', 'awk'], {
+const programs = requirements(['crun', 'podman', 'conmon', 'bwrap', 'busybox', 'unshare', 'awk'], {
   root: true,
 });
-const page = readFileSync(join(import.meta.dirname, '../../docs/oci.md'), 'utf8');
+const needs = [programs, dockerNeeds].find((part) => 'missing' in part) ?? {};
 
 /** Only what a machine without Debian's cgroup layout needs; the commands of the page know nothing of it. */
 const IN_CGROUP2 =
@@ -30,83 +31,43 @@ events_logger = "none"
 
 describe.skipIf(skipWithout(needs))('docs/oci.md', () => {
   let folder: ReturnType<typeof makeFolder>;
-  let place: string;
-  let env: NodeJS.ProcessEnv;
+  let page: Page;
+  let engine: Docker;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     folder = makeFolder();
-    place = join(folder.path, 'place');
-    const bin = join(folder.path, 'bin');
-    for (const path of [place, bin]) mkdirSync(path);
-    const program = (name: string, ...words: string[]) => {
-      const text = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
-      writeFileSync(join(bin, name), `#!/bin/sh\nexec ${text} "$@"\n`);
-      chmodSync(join(bin, name), 0o755);
-    };
+    const at = (...names: string[]) => join(folder.path, ...names);
+    writeFileSync(at('containers.conf'), CONTAINERS_CONF);
+    page = openPage(folder.path, { CONTAINERS_CONF: at('containers.conf') });
     const inNamespace = ['unshare', '-m', 'sh', '-ec', IN_CGROUP2, 'sh'];
-    program('seccompc', process.execPath, MAIN);
-    program(
+    page.program(
       'crun',
       ...inNamespace,
       pathOf('crun')!,
-      `--root=${folder.path}/crun`,
+      `--root=${at('crun')}`,
       '--cgroup-manager=disabled',
     );
-    const state = ['--root', 'store', '--runroot', 'run', '--tmpdir', 'tmp'].map((word) =>
-      word.startsWith('--') ? word : join(folder.path, 'podman', word),
-    );
-    program('podman', ...inNamespace, pathOf('podman')!, ...state, '--storage-driver', 'vfs');
-    writeFileSync(join(folder.path, 'containers.conf'), CONTAINERS_CONF);
-    env = {
-      PATH: `${bin}:${dirname(process.execPath)}:${process.env['PATH']}`,
-      HOME: folder.path,
-      CONTAINERS_CONF: join(folder.path, 'containers.conf'),
-      LC_ALL: 'C',
-      NO_COLOR: '1',
-    };
+    const state = ['--root', at('podman/store'), '--runroot', at('podman/run'), '--tmpdir', at('podman/tmp')];
+    page.program('podman', ...inNamespace, pathOf('podman')!, ...state, '--storage-driver', 'vfs');
 
-    const root = makeRoot(join(folder.path, 'root'));
-    const profile = blocksOf(page)
-      .find((block) => fileOf(block) === 'profile.json')!
-      .lines.join('\n');
-    makeBundle(join(place, 'bundle'), { root, seccomp: profile });
-    mkdirSync(join(folder.path, 'crun'));
-    const imported = shell(
-      `tar -C ${root} -cf ${folder.path}/root.tar . && podman import ${folder.path}/root.tar busybox`,
+    const root = makeRoot(at('root'));
+    makeBundle(join(page.place, 'bundle'), { root, seccomp: page.fileOf('profile.json') });
+    mkdirSync(at('crun'));
+    const imported = page.shell(
+      `tar -C ${root} -cf ${at('root.tar')} . && podman import ${at('root.tar')} busybox`,
     );
     if (imported.exitCode !== 0) throw new Error(imported.text);
+    engine = await startDocker({ folder: at('docker'), shared: page.place, root });
+    page.program('ctr', engine.ctr);
   });
-  afterAll(() => folder.remove());
-
-  function shell(command: string): { text: string; exitCode: number | null } {
-    const { stdout, status } = spawnSync('/bin/sh', ['-c', `exec 2>&1\n${command}`], {
-      cwd: place,
-      env,
-      encoding: 'utf8',
-      timeout: 60_000,
-    });
-    return { text: stdout, exitCode: status };
-  }
+  afterAll(async () => {
+    await engine?.stop();
+    folder.remove();
+  });
 
   it('shows what the commands do', () => {
-    const faults: string[] = [];
-    let count = 0;
-    for (const block of blocksOf(page)) {
-      const file = fileOf(block);
-      if (file !== undefined) writeFileSync(join(place, file), `${block.lines.join('\n')}\n`);
-      if (!block.words.includes('e2e')) continue;
-      for (const [index, step] of stepsOf(block).entries()) {
-        const { text, exitCode } = shell(step.command);
-        count += 1;
-        // Of several commands the exit code is that of the last one.
-        const last = index === stepsOf(block).length - 1;
-        const right =
-          exitCode === (last ? step.exitCode : 0) &&
-          (step.output === undefined || matches(step.output, text));
-        if (!right) faults.push(`docs/oci.md:${step.line}: ${step.command}\n${text}exit code ${exitCode}`);
-      }
-    }
+    const { count, faults } = page.run((block) => !needsDocker(block));
     expect(faults).toEqual([]);
-    expect(count).toBeGreaterThan(15);
+    expect(count).toBeGreaterThan(20);
   });
 });

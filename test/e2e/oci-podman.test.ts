@@ -105,6 +105,11 @@ describe.skipIf(skipWithout(needs))('podman', () => {
     const { code, text } = await podman.run({ global: poison('checked'), args: custom('28.json') });
     expect({ code, started: text.includes('Seccomp:') }).toEqual({ code: REFUSED, started: false });
     expect(logOf('checked')).toContain('ANNOTATION_DIFFERS');
+    // Neither without Node, although podman passes over a hook whose program is missing.
+    const check = readFileSync(at('checked/seccompc-check.json'), 'utf8');
+    writeFileSync(at('checked/seccompc-check.json'), check.replace(process.execPath, '/nonexistent/node'));
+    expect(await podman.run({ global, args: ['--privileged'] })).toMatchObject({ code: REFUSED });
+    writeFileSync(at('checked/seccompc-check.json'), check);
     // No program: podman passes over the hook, the check does not.
     edit('checked', (file) => file.replace(/"path": "[^"]*"/, '"path": "/nonexistent/awk"'));
     expect(await podman.run({ global })).toMatchObject({ code: REFUSED });

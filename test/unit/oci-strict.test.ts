@@ -57,17 +57,18 @@ async function askAll(document: string | Uint8Array) {
   }).then(codes, (error: unknown) =>
     error instanceof SeccompcError ? codes(error.diagnostics) : [String(error)],
   );
-  const bundle = await doBundle(folder, 'write', { compiler, target });
+  const bundle = await doBundle(folder, 'write', { compiler, target, allowUnconfined: false });
   const untouched = Buffer.from(document).equals(readFileSync(file));
   write();
-  const checked = await doBundle(folder, 'check', { compiler, target });
-  const removed = await doBundle(folder, 'remove', { compiler, target });
+  const checked = await doBundle(folder, 'check', { compiler, target, allowUnconfined: false });
+  const removed = await doBundle(folder, 'remove', { compiler, target, allowUnconfined: false });
   write();
   const hook = await precreate(Buffer.from(document), () => compiler, { foreign: 'replace', strict: false });
   const cache = await doCrunCache(folder, 'warm', {
     cache: { folder: join(folder, 'cache'), build: { version: '1.28', libseccomp: [2, 6, 0] } },
     compiler,
     target,
+    allowUnconfined: false,
   });
   return {
     check,

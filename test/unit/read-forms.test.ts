@@ -135,8 +135,11 @@ describe('what is no profile is refused by name', () => {
   const NAMES: Record<string, string> = {
     'array.json': 'a JSON array',
     'blank.txt': 'an empty file',
+    'cri-container.json': 'a container or pod of the Kubernetes CRI',
     'empty-object.json': 'an empty object',
     'features-linux-only.json': 'an OCI features document, which lists what a runtime can do',
+    'features-without-seccomp.json': 'an OCI features document, which lists what a runtime can do',
+    'features-without-versions.json': 'an OCI features document, which lists what a runtime can do',
     'features.json': 'an OCI features document, which lists what a runtime can do',
     'filter-be.b64': 'a compiled filter in base64',
     'filter-le.b64': 'a compiled filter in base64',
@@ -148,6 +151,9 @@ describe('what is no profile is refused by name', () => {
     'image-config.json': 'an image configuration',
     'image-manifest.json': 'an image manifest',
     'json-schema-definitions.json': 'a JSON Schema',
+    'json-schema-linux.json': 'a JSON Schema',
+    'json-schema-reference.json': 'a JSON Schema',
+    'json-schema-seccomp.json': 'a JSON Schema',
     'json-schema.json': 'a JSON Schema',
     'kafel.policy': 'a Kafel policy',
     'lfs.txt': 'a Git LFS pointer',
@@ -163,6 +169,7 @@ describe('what is no profile is refused by name', () => {
     'seccompiler.json': 'a filter of seccompiler (Firecracker)',
     'seccompprofile.json': 'a Kubernetes SeccompProfile resource',
     'seccompprofile.yaml': 'a Kubernetes SeccompProfile resource',
+    'state-without-bundle.json': 'the state of a container',
     'state.json': 'the state of a container',
     'string.json': 'a JSON string',
   };
@@ -195,6 +202,19 @@ describe('what is no profile is refused by name', () => {
     expect(profile).toBeUndefined();
     expect(diagnostics).toMatchObject([{ code: 'NOT_A_PROFILE', line: 1, column: 1 }]);
     expect(diagnostics[0]!.message).toContain(`this is ${what},`);
+  });
+
+  it('takes a profile for one whatever stands beside it', () => {
+    const profile = '{"defaultAction": "SCMP_ACT_LOG", "type": "object", "properties": {}}';
+    for (const input of [
+      `{"linux": {"seccomp": ${profile}}}`,
+      '{"linux": {"properties": {}, "namespaces": ["a"], "seccomp": {"defaultAction": "SCMP_ACT_LOG"}}}',
+      '{"ociVersion": "1", "id": "x", "linux": {"type": "x", "seccomp": {"defaultAction": "SCMP_ACT_LOG"}}}',
+    ])
+      expect(readProfile(input, FILE)).toMatchObject({
+        form: 'config',
+        seccomp: { defaultAction: 'SCMP_ACT_LOG' },
+      });
   });
 
   it('points at what gave it away', () => {

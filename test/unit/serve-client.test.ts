@@ -99,6 +99,20 @@ describe('the client', () => {
     expect(await codes(connection.getByDigest('no digest'))).toEqual(['USAGE']);
   });
 
+  it('gets no answer without a filter that it has not allowed', async () => {
+    const connection = client(await start());
+    const none = '{"ociVersion":"1.2.0","linux":{}}';
+    expect(await codes(connection.compile(none, { target }))).toEqual(['NOT_CONFINED']);
+    const allowed = await connection.compile(none, { target, allowUnconfined: true });
+    expect(allowed).toMatchObject({ confined: false, bytes: Buffer.alloc(0) });
+    const { bytes: _, ...document } = allowed;
+    const careless = await impostor((request, response) => {
+      request.resume();
+      response.end(JSON.stringify({ ...document, bytes: '' }));
+    });
+    expect(await codes(client(careless).compile(none, { target }))).toEqual(['SERVER_ANSWER_REFUSED']);
+  });
+
   it('says when there is no server, or one that is silent', async () => {
     expect(await codes(client(join(folder, 'none')).compile(profile(1), { target }))).toEqual([
       'SERVER_UNAVAILABLE',

@@ -65,6 +65,14 @@ describe('the query of a request', () => {
     );
   });
 
+  it('allows a profile without a filter only where that is said', () => {
+    const allowed = { target: makeTarget({ arch: 'X86' }), allowUnconfined: true };
+    expect(read(writeQuery(allowed).toString())).toMatchObject({ allowUnconfined: true });
+    expect(read(writeQuery({ ...allowed, allowUnconfined: false }).toString())).not.toHaveProperty(
+      'allowUnconfined',
+    );
+  });
+
   it.each([
     'arch=arm64&kernel=6.1',
     'arch=SCMP_ARCH_X86_64&kernel=5.4.0-13-generic&architectures=x86_64,i386',
@@ -72,6 +80,8 @@ describe('the query of a request', () => {
     'arch=amd64&kernel=6.1&cap=NET_ADMIN,SYS_ADMIN&cap=CAP_BPF&cap-drop=chown',
     'arch=amd64&kernel=6.1&cap-set=all&cap-drop=SYS_ADMIN',
     'arch=amd64&kernel=6.1&cap-set=none&cap=ALL',
+    'arch=amd64&kernel=6.1&cap-drop=ALL&cap=SYS_CHROOT',
+    'arch=amd64&kernel=6.1&cap=all&cap-drop=sys_admin,kill&engine=podman',
     'arch=amd64&kernel=6.1&semantics=runc',
     'arch=amd64&kernel=6.1&semantics=runc&no-enosys-stub',
     'arch=amd64&kernel=6.1&enosys-stub&enosys-after=5.10&overlap=error',

@@ -90,14 +90,22 @@ describe('a request to compile', () => {
     expect(codesOf(await send(socket, QUERY, { body: '{' }))).toContain('JSON_SYNTAX');
   });
 
-  it('says that there is no program where the profile asks for none', async () => {
+  it('is refused where the profile asks for no filter, unless that is allowed', async () => {
     const socket = await start();
     const body = '{"ociVersion":"1.2.0","linux":{}}';
-    expect(await send(socket, QUERY, { body, headers: RAW })).toMatchObject({
-      status: 204,
-      body: Buffer.alloc(0),
-    });
-    expect(documentOf(await send(socket, QUERY, { body }))).toMatchObject({ confined: false, bytes: '' });
+    const allowed = `${QUERY}&allow-unconfined`;
+    // What was compiled for one who allows it is in memory for one who does not.
+    for (let time = 0; time < 2; time++) {
+      for (const headers of [{}, RAW]) {
+        const refused = await send(socket, QUERY, { body, headers });
+        expect([refused.status, codesOf(refused)]).toEqual([422, ['NOT_CONFINED']]);
+      }
+      expect(await send(socket, allowed, { body, headers: RAW })).toMatchObject({
+        status: 204,
+        body: Buffer.alloc(0),
+      });
+      expect(documentOf(await send(socket, allowed, { body }))).toMatchObject({ confined: false, bytes: '' });
+    }
     const empty = sha256(new Uint8Array());
     expect(await send(socket, `/v1/filters/${empty}`)).toMatchObject({ status: 404 });
   });

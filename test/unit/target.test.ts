@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
+import { CAPABILITY_FACTS } from '../oracle/capabilities.ts';
+import type { Expected } from '../oracle/capabilities.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
 import {
   CAPABILITY_NAMES,
@@ -30,13 +32,48 @@ describe('a capability set', () => {
     ]);
   });
 
-  it('takes more and less, in any spelling, and less wins', () => {
-    expect(capabilitySet('moby', 'none', ['sys_admin', 'CAP_BPF', 'cap_kill'], ['BPF'])).toEqual([
-      'CAP_KILL',
+  /** The sets of the facts, built without the code under test. */
+  const expectedSet = ({ from, ...rest }: Expected, engine: Target['engine']): string[] => {
+    const start = { none: [], all: CAPABILITY_NAMES, default: capabilitySet(engine, 'default') }[from];
+    const kept = start.filter((name) => !rest.without?.includes(name));
+    return [...new Set([...kept, ...(rest.with ?? [])])].toSorted();
+  };
+
+  it.each(
+    CAPABILITY_FACTS.flatMap(({ add, drop, docker, podman }) => [
+      ['moby', add, drop, docker] as const,
+      ['podman', add, drop, podman] as const,
+    ]),
+  )('is what %s makes of adding %j and dropping %j', (engine, add, drop, fact) => {
+    const set = () => capabilitySet(engine, 'default', add, drop);
+    if (fact === 'refused') expect(set).toThrow(SeccompcError);
+    else expect(set()).toEqual(expectedSet(fact, engine));
+  });
+
+  it('combines every base with what is added and dropped', () => {
+    expect(capabilitySet('moby', 'none', ['sys_admin', 'CAP_BPF'], ['BPF', 'KILL'])).toEqual([
+      'CAP_BPF',
       'CAP_SYS_ADMIN',
     ]);
-    expect(capabilitySet('podman', 'default', ['ALL'], ['all'])).toEqual([]);
-    expect(capabilitySet('podman', 'default', ['CHOWN'])).toHaveLength(11);
+    expect(capabilitySet('podman', 'none', ['KILL'], ['CHOWN'])).toEqual(['CAP_KILL']);
+    expect(capabilitySet('podman', 'all', [], ['ALL'])).toEqual([]);
+    expect(capabilitySet('moby', 'all', ['CHOWN'], ['KILL'])).toHaveLength(40);
+  });
+
+  it('names what podman would refuse, as wrong usage', () => {
+    const refused = (add: string[], drop: string[]): SeccompcError | undefined => {
+      try {
+        capabilitySet('podman', 'default', add, drop);
+        return undefined;
+      } catch (error) {
+        return error instanceof SeccompcError ? error : undefined;
+      }
+    };
+    expect(refused(['KILL', 'cap_bpf'], ['kill', 'BPF', 'CHOWN'])).toMatchObject({
+      exitCode: 64,
+      message: expect.stringContaining('both add and drop CAP_BPF, CAP_KILL'),
+    });
+    expect(refused(['ALL'], ['ALL'])?.message).toContain('both add and drop ALL');
   });
 
   it('refuses what the kernel does not have', () => {

@@ -3,9 +3,14 @@ import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import { FILTER_ANNOTATION } from '../../oci/config.ts';
+import { shellWord } from '../../oci/hook-file.ts';
+import { parseProfile } from '../../profile/read.ts';
+import type { Profile } from '../../profile/types.ts';
+import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
 import { addCacheOptions } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
+import { refuseUnconfined } from '../confined.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
@@ -14,35 +19,46 @@ import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 import { compileWith } from '../compile-with.ts';
 
-const CLIENTS = ['podman', 'docker', 'ctr'] as const;
-type Client = (typeof CLIENTS)[number];
-
 interface Options extends TargetFlags, CacheFlags, Voice {
-  for: Client;
+  for: keyof typeof CLIENTS;
   requireProof?: true;
 }
 
-/** What makes the client use crun, where that is not its own choice. */
-const RUNTIME: Record<Client, string | undefined> = {
-  podman: undefined,
-  docker: '--runtime=crun',
-  ctr: '--runc-binary=crun',
-};
+/** How a client is told what it needs beside the annotation. */
+interface Client {
+  /** Makes it start crun; nothing where that is its own choice. */
+  runtime: string;
+  /** Hands over the profile, which stands behind the last of these words. */
+  profile: string;
+  /** The forms of a profile that it reads as we do. */
+  reads: readonly Profile['form'][];
+}
+
+const CLIENTS = {
+  podman: { runtime: '', profile: '--security-opt seccomp=', reads: ['seccomp', 'docker'] },
+  docker: { runtime: '--runtime=crun ', profile: '--security-opt seccomp=', reads: ['seccomp', 'docker'] },
+  ctr: { runtime: '--runc-binary=crun ', profile: '--seccomp --seccomp-profile ', reads: ['seccomp'] },
+} as const satisfies Record<string, Client>;
 
 const HELP = `
-The argument has nothing in it that a shell would change. Only crun reads it: other runtimes run the container with the
-profile that the client gives them, so give them the same one.
+The argument has nothing in it that a shell would change. Only crun reads it. Give the client the profile too, as below:
+other runtimes enforce that one, and without it ctr starts the container without any filter under them.
+No client reads a config.json as a profile, and ctr no Docker dialect: "seccompc resolve" makes an OCI profile of both.
 
 Examples:
   seccompc annotate profile.json
   podman run $(seccompc annotate profile.json) --security-opt seccomp=profile.json IMAGE
-  docker run --runtime=crun $(seccompc annotate profile.json --for docker) IMAGE`;
+  docker run --runtime=crun $(seccompc annotate profile.json --for docker) --security-opt seccomp=profile.json IMAGE
+  seccompc resolve profile.json -o oci.json &&
+  ctr run --runc-binary=crun $(seccompc annotate oci.json --for ctr) --seccomp --seccomp-profile oci.json IMAGE NAME`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('annotate')
     .description('Prints the argument by which podman, docker or ctr hand a compiled filter to crun.')
-    .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .addOption(new Option('--for <CLIENT>', 'who gets the argument').choices(CLIENTS).default('podman'))
+    .argument('PROFILE', 'an OCI or Docker profile, which the client gets too; - for standard input')
+    .addOption(
+      new Option('--for <CLIENT>', 'who gets the argument').choices(Object.keys(CLIENTS)).default('podman'),
+    )
     .option('--require-proof', 'fail rather than print a filter that is not proved')
     .addHelpText('after', HELP)
     .runs(run);
@@ -54,8 +70,8 @@ async function run(file: string, options: Options): Promise<void> {
   const target = targetOf(options);
   const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
   const { filter, warnings } = await compileWith(options, input, settings);
-  if (!filter.confined)
-    throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
+  refuseUnconfined(filter, file);
+  refuseUnreadable(input, settings, options.for);
   const found: Diagnostic[] = [...warnings, ...filter.diagnostics];
   const beside = [
     ...(filter.flags === undefined ? [] : ['flags']),
@@ -63,11 +79,11 @@ async function run(file: string, options: Options): Promise<void> {
   ];
   if (beside.length > 0)
     found.push({ ...diagnostic('NOT_IN_ANNOTATION', { members: beside.join(' and ') }), file });
-  const runtime = RUNTIME[options.for];
-  if (runtime !== undefined)
-    found.push(
-      diagnostic('ONLY_CRUN_READS', { key: FILTER_ANNOTATION, client: options.for, argument: runtime }),
-    );
+  const { runtime, profile } = CLIENTS[options.for];
+  const words = `${runtime}${profile}${file === '-' ? 'PROFILE' : shellWord(file)}`;
+  found.push(
+    diagnostic('ONLY_CRUN_READS', { key: FILTER_ANNOTATION, client: options.for, arguments: words }),
+  );
 
   const argument = `--annotation=${FILTER_ANNOTATION}=${encodeBase64(filter.bytes)}`;
   if (options.json) {
@@ -78,4 +94,17 @@ async function run(file: string, options: Options): Promise<void> {
   }
   await printWarnings(found, options);
   await writeProduct(`${argument}\n`);
+}
+
+/** The profile is for runtimes that do not read the annotation, so it must be one that the client reads as we do. */
+function refuseUnreadable(
+  input: Uint8Array,
+  { file, target }: { file: string; target: Target },
+  client: Options['for'],
+): void {
+  const form = parseProfile(input, { file, semantics: target.semantics }).profile?.form;
+  const read: readonly (string | undefined)[] = CLIENTS[client].reads;
+  if (read.includes(form)) return;
+  const what = form === 'config' ? 'a config.json' : 'the Docker dialect';
+  throw new SeccompcError([{ ...diagnostic('CLIENT_READS_OTHERWISE', { client, what }), file }]);
 }

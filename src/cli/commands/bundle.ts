@@ -6,6 +6,8 @@ import { inParallel } from '../../oci/parallel.ts';
 import { CliCommand } from '../command.ts';
 import { addCacheOptions, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
+import { addUnconfinedOption } from '../confined.ts';
+import type { UnconfinedFlag } from '../confined.ts';
 import { writeProduct } from '../output.ts';
 import { makeProgress } from '../progress.ts';
 import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
@@ -13,7 +15,7 @@ import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends TargetFlags, CacheFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, Voice {
   check?: true;
   remove?: true;
   requireProof?: true;
@@ -46,7 +48,7 @@ export function makeCommand(): CliCommand {
     .option('--require-proof', 'fail rather than write a filter that is not proved')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
+  return addTargetOptions(addCacheOptions(addVoiceOptions(addUnconfinedOption(command))));
 }
 
 async function run(bundles: string[], options: Options): Promise<number> {
@@ -54,6 +56,7 @@ async function run(bundles: string[], options: Options): Promise<number> {
     throw new SeccompcError([diagnostic('USAGE', { reason: '--check and --remove contradict each other' })]);
   const task: BundleTask = options.check ? 'check' : options.remove ? 'remove' : 'write';
   const target = targetOf(options);
+  const { allowUnconfined = false } = options;
   const prove = options.requireProof ? 'require' : 'auto';
   const compiler = makeConfigCompiler({ target, prove }, () => cacheOf(options));
   const progress = makeProgress(bundles.length, options);
@@ -63,7 +66,7 @@ async function run(bundles: string[], options: Options): Promise<number> {
     await inParallel(
       bundles,
       AT_ONCE,
-      (bundle) => doBundle(bundle, task, { compiler, target }),
+      (bundle) => doBundle(bundle, task, { compiler, target, allowUnconfined }),
       async (result) => {
         results.push(result);
         progress.clear();
@@ -80,7 +83,7 @@ async function run(bundles: string[], options: Options): Promise<number> {
 }
 
 async function tell({ bundle, status, diagnostics }: BundleResult, voice: Voice): Promise<void> {
-  if (isRefusal(status)) await printFailure(diagnostics, false);
+  if (isRefusal(status) || isFailure({ status, diagnostics })) await printFailure(diagnostics, false);
   else await printWarnings(diagnostics, voice);
   await writeProduct(`${status}\t${bundle}\n`);
 }
@@ -89,13 +92,19 @@ function isRefusal(status: BundleResult['status']): boolean {
   return status === 'failed' || status === 'different' || status === 'missing';
 }
 
+/** A bundle that could not be done, or that asks for no filter although that was not allowed. */
+function isFailure({ status, diagnostics }: Pick<BundleResult, 'status' | 'diagnostics'>): boolean {
+  const faulty = diagnostics.some(({ severity }) => severity === 'error');
+  return status === 'failed' || (status === 'unconfined' && faulty);
+}
+
 function resultJson({ bundle, status, instructions, diagnostics }: BundleResult) {
   return { bundle, status, instructions: instructions ?? null, diagnostics: diagnostics.map(diagnosticJson) };
 }
 
 /** A bundle that could not be done outweighs one that answers no. */
 function exitCodeOf(results: readonly BundleResult[]): number {
-  const failed = results.find(({ status }) => status === 'failed');
+  const failed = results.find(isFailure);
   if (failed !== undefined) return new SeccompcError(failed.diagnostics).exitCode;
   return results.some(({ status }) => isRefusal(status)) ? EXIT.no : EXIT.ok;
 }

@@ -12,6 +12,7 @@ import type { CacheFlags } from '../cache-options.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { compileWith } from '../compile-with.ts';
+import { notConfined, refuseUnconfined } from '../confined.ts';
 import { filterJson } from '../filter-json.ts';
 import type { Compiled } from '../filter-json.ts';
 import { readInput } from '../input.ts';
@@ -22,7 +23,7 @@ import type { Voice } from '../report.ts';
 import { summarise } from '../summary.ts';
 import { targetOf } from '../target-options.ts';
 
-interface Options extends FlagsOf<'product' | 'program' | 'target'>, CacheFlags, Voice {}
+interface Options extends FlagsOf<'product' | 'program' | 'target' | 'input'>, CacheFlags, Voice {}
 
 const HELP = `
 Nothing is written when the profile has faults: all of them are listed, with line, column and a hint.
@@ -55,13 +56,14 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   };
   const compiled = await compileWith(options, input, settings);
   const { filter, tier, warnings } = compiled;
+  refuseUnconfined(filter, file, options);
   const product = await render(compiled, format);
   const isQuiet = voice.quiet || voice.json;
   const summary = !isQuiet && filter.confined ? await summarise(filter) : '';
   if (options.cache !== false)
     warnings.push(...(await keepHot(args, { input, compiled, summary, product, isQuiet })));
   await printWarnings([...warnings, ...filter.diagnostics], voice);
-  if (!filter.confined) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], voice);
+  if (!filter.confined) await printWarnings([notConfined(file, options)], voice);
 
   await writeProduct(product, options.output);
   // A hot answer tells its origin in the same words: src/cli/hot.ts.

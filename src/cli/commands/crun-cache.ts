@@ -5,13 +5,15 @@ import type { CrunCacheResult } from '../../oci/crun-cache.ts';
 import { CliCommand } from '../command.ts';
 import { addCacheOptions, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
+import { addUnconfinedOption } from '../confined.ts';
+import type { UnconfinedFlag } from '../confined.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends TargetFlags, CacheFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, Voice {
   crun: string;
   root?: string;
 }
@@ -32,23 +34,16 @@ export function makeCommand(): CliCommand {
     .usage('warm|status CONFIG... [OPTION...]')
     .description("Puts filters into crun's own cache of compiled profiles (experimental).")
     .addHelpText('after', HELP);
-  const add = (task: 'warm' | 'status', description: string) =>
-    addTargetOptions(
-      addCacheOptions(
-        addVoiceOptions(
-          command
-            .command(task)
-            .description(description)
-            .argument('<CONFIG...>', 'config.json files or folders of bundles, as crun will see them')
-            .option('--crun <PROGRAM>', 'which crun', 'crun')
-            .option(
-              '--root <DIR>',
-              "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)",
-            )
-            .runs((configs: string[], options: Options) => run(configs, task, options)),
-        ),
-      ),
-    );
+  const add = (task: 'warm' | 'status', description: string) => {
+    const added = command
+      .command(task)
+      .description(description)
+      .argument('<CONFIG...>', 'config.json files or folders of bundles, as crun will see them')
+      .option('--crun <PROGRAM>', 'which crun', 'crun')
+      .option('--root <DIR>', "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)")
+      .runs((configs: string[], options: Options) => run(configs, task, options));
+    addTargetOptions(addCacheOptions(addVoiceOptions(addUnconfinedOption(added))));
+  };
   add('warm', 'put the filters of these configurations into the cache');
   add('status', 'say what the cache has for them');
   return command;
@@ -56,13 +51,14 @@ export function makeCommand(): CliCommand {
 
 async function run(configs: string[], task: 'warm' | 'status', options: Options): Promise<number> {
   const target = targetOf(options);
+  const { allowUnconfined = false } = options;
   const cache = openCrunCache(options.crun, options.root, options.force ?? false);
   const compiler = makeConfigCompiler({ target, prove: 'auto' }, () => cacheOf(options));
   const results: CrunCacheResult[] = [];
   try {
     // One after the other: what one writes is what the next may be in conflict with.
     for (const config of configs) {
-      const result = await doCrunCache(config, task, { cache, compiler, target });
+      const result = await doCrunCache(config, task, { cache, compiler, target, allowUnconfined });
       results.push(result);
       if (!options.json) await tell(result, options);
     }
@@ -82,13 +78,19 @@ async function run(configs: string[], task: 'warm' | 'status', options: Options)
         })),
       }),
     );
-  const failed = results.find(({ status }) => status === 'failed');
+  const failed = results.find(isFailure);
   if (failed !== undefined) return new SeccompcError(failed.diagnostics).exitCode;
   return results.some(({ status }) => status === 'conflict') ? EXIT.no : EXIT.ok;
 }
 
 async function tell({ config, status, diagnostics }: CrunCacheResult, voice: Voice): Promise<void> {
-  if (status === 'failed' || status === 'conflict') await printFailure(diagnostics, false);
+  if (status === 'conflict' || isFailure({ status, diagnostics })) await printFailure(diagnostics, false);
   else await printWarnings(diagnostics, voice);
   await writeProduct(`${status}\t${config}\n`);
+}
+
+/** One that could not be done, or that asks for no filter although that was not allowed. */
+function isFailure({ status, diagnostics }: Pick<CrunCacheResult, 'status' | 'diagnostics'>): boolean {
+  const faulty = diagnostics.some(({ severity }) => severity === 'error');
+  return status === 'failed' || (status === 'unconfined' && faulty);
 }

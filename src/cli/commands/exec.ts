@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Filter } from '../../compile.ts';
-import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
 import {
   bytesOfWords,
   callersEnvironment,
@@ -14,6 +14,7 @@ import { hostArch } from '../host.ts';
 import { hostCalls } from '../host-calls.ts';
 import { addCacheOptions } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
+import { refuseUnconfined } from '../confined.ts';
 import { readInput } from '../input.ts';
 import { addVoiceOptions, printFailure, printWarnings } from '../report.ts';
 import type { Voice } from '../report.ts';
@@ -62,8 +63,7 @@ async function run(file: string, command: string[], options: Options): Promise<n
   }
   const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
   const { filter, warnings } = await compileWith(options, await readInput(file), settings);
-  if (!filter.confined)
-    throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
+  refuseUnconfined(filter, file);
   await printWarnings([...warnings, ...filter.diagnostics], options);
   const words = bytesOfWords(command);
   if (words === undefined)

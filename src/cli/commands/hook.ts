@@ -10,6 +10,7 @@ import type { ContainerState } from '../../oci/start-check.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
+import { refuseUnconfined } from '../confined.ts';
 import { hostArch } from '../host.ts';
 import { hostCalls } from '../host-calls.ts';
 import { logHook } from '../hook-log.ts';
@@ -212,7 +213,7 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
   const target = targetOf(flags);
   if (ceiling !== undefined) {
     const { readMeaning } = await import('../../compile.ts');
-    await readMeaning(await readInput(ceiling), { target, file: ceiling });
+    refuseUnconfined(await readMeaning(await readInput(ceiling), { target, file: ceiling }), ceiling);
   }
   const store = resolve(flags.store!);
   const { files, awk } = await installHook({

@@ -21,6 +21,7 @@ import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
 import { addCacheLocation, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
+import type { UnconfinedFlag } from '../confined.ts';
 import { readInput } from '../input.ts';
 import { addOptions } from '../options.ts';
 import { writeProduct } from '../output.ts';
@@ -30,7 +31,8 @@ import type { Voice } from '../report.ts';
 import { addTargetOptions, archArgument, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends Omit<TargetFlags, 'arch' | 'kernel'>, ProgramFlags, CacheFlags, Voice {
+interface Options
+  extends Omit<TargetFlags, 'arch' | 'kernel'>, ProgramFlags, CacheFlags, UnconfinedFlag, Voice {
   arch?: ArchName[];
   kernel?: KernelVersion[];
   out?: string;
@@ -59,7 +61,7 @@ export function makeCommand(): CliCommand {
     )
     .addHelpText('after', HELP)
     .runs(run);
-  addOptions(command, optionsIn('program'));
+  addOptions(command, optionsIn('program', 'input'));
   addTargetOptions(addCacheLocation(addVoiceOptions(command)));
   takeList(
     command,
@@ -119,7 +121,8 @@ async function buildAll(
   const progress = makeProgress(total, options);
   let done = 0;
   try {
-    const matrix = { targets, options: programOf(options) };
+    const { allowUnconfined = false } = options;
+    const matrix = { targets, options: programOf(options), allowUnconfined };
     return await prebuild(inputs, matrix, pool, () => progress.show((done += 1)));
   } finally {
     progress.clear();

@@ -6,6 +6,8 @@ import type { Profile, Seccomp } from '../../profile/types.ts';
 import type { Target } from '../../target.ts';
 import { asksForNoFilter } from '../../policy/lower.ts';
 import { CliCommand } from '../command.ts';
+import { addUnconfinedOption, notConfined, refuseUnconfined } from '../confined.ts';
+import type { UnconfinedFlag } from '../confined.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, printWarnings } from '../report.ts';
@@ -13,13 +15,13 @@ import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
-interface Options extends TargetFlags, Voice {
+interface Options extends TargetFlags, UnconfinedFlag, Voice {
   output?: string;
 }
 
 const HELP = `
 The Docker dialect depends on machine, kernel and capabilities; the object that is printed does not any more.
-A config.json without linux.seccomp gives "null".
+A config.json without linux.seccomp is refused; with --allow-unconfined it gives "null".
 
 Examples:
   seccompc resolve default.json
@@ -33,7 +35,7 @@ export function makeCommand(): CliCommand {
     .option('-o, --output <FILE>', 'where to write it (default: standard output)')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addVoiceOptions(command));
+  return addTargetOptions(addVoiceOptions(addUnconfinedOption(command)));
 }
 
 async function run(file: string, options: Options): Promise<void> {
@@ -47,10 +49,10 @@ async function run(file: string, options: Options): Promise<void> {
     ...[...resolved.diagnostics, ...defaultFault(resolved.seccomp, target)].map((d) => placed(d, profile)),
   ];
   if (found.some(({ severity }) => severity === 'error')) throw new SeccompcError(found);
-  await printWarnings(found, options);
   const { seccomp } = resolved;
   const confined = seccomp !== null && !asksForNoFilter(seccomp, target);
-  if (!confined) await printWarnings([{ ...diagnostic('NOT_CONFINED'), file }], options);
+  refuseUnconfined({ confined, diagnostics: found }, file, options);
+  await printWarnings(confined ? found : [...found, notConfined(file, options)], options);
   await writeProduct(confined ? formatOci(seccomp) : 'null\n', options.output);
 }
 

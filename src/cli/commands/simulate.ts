@@ -2,13 +2,13 @@ import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
-import { diagnostic, SeccompcError } from '../../errors.ts';
 import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/bitmap.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
 import { archArgument } from '../target-options.ts';
 import { parseCall } from '../call.ts';
 import type { Call } from '../call.ts';
+import { refuseUnconfined } from '../confined.ts';
 import { hostArch } from '../host.ts';
 import { readInput, recogniseFilter } from '../input.ts';
 import type { FilterInput } from '../input.ts';
@@ -78,9 +78,8 @@ async function run(file: string, call: string, args: string[], options: Options)
 async function compileProfile(bytes: Uint8Array, file: string, options: Options): Promise<FilterInput> {
   const { compile } = await import('../../compile.ts');
   const filter = await compile(bytes, { target: targetOf(options), prove: 'never', file });
+  refuseUnconfined(filter, file);
   await printWarnings(filter.diagnostics, options);
-  if (!filter.confined)
-    throw new SeccompcError([{ ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file }]);
   return { program: filter.instructions, endian: filter.endian };
 }
 

@@ -118,13 +118,17 @@ export function inCgroup2(
   command: readonly string[],
   { env = process.env, prepare = '' }: { env?: NodeJS.ProcessEnv; prepare?: string } = {},
 ): Promise<Outcome> {
-  const type = spawnSync('stat', ['-f', '-c', '%T', '/sys/fs/cgroup'], { encoding: 'utf8' }).stdout.trim();
-  const mount =
-    type === 'cgroup2fs'
-      ? ''
-      : 'umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup;';
+  const mount = mountCgroup2();
   if (mount + prepare === '') return run(command, env);
   return run(['unshare', '-m', 'sh', '-ec', `${mount} ${prepare || ':'}; exec "$@"`, 'sh', ...command], env);
+}
+
+/** What a script in a mount namespace of its own has to do for a pure cgroup2 tree: nothing where the system has one. */
+export function mountCgroup2(): string {
+  const type = spawnSync('stat', ['-f', '-c', '%T', '/sys/fs/cgroup'], { encoding: 'utf8' }).stdout.trim();
+  return type === 'cgroup2fs'
+    ? ''
+    : 'umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup;';
 }
 
 export function run(
@@ -148,6 +152,8 @@ export interface Podman {
 }
 
 export interface PodmanRun {
+  /** crun unless given; runc gets a cgroup, since it does not start without. */
+  runtime?: 'crun' | 'runc';
   /** What stands before `run`. */
   global?: readonly string[];
   args?: readonly string[];
@@ -161,17 +167,18 @@ function podmanWords(folder: string): string[] {
   const at = (name: string) => join(folder, name);
   return [
     'podman', '--root', at('store'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs',
-    '--cgroup-manager', 'cgroupfs', '--events-backend', 'none', '--runtime', 'crun',
+    '--cgroup-manager', 'cgroupfs', '--events-backend', 'none',
   ]; // prettier-ignore
 }
 
 /** The command line of a `podman run`. */
 export function podmanCommand(
   folder: string,
-  { global = [], args = [], command = PROBE }: PodmanRun,
+  { runtime = 'crun', global = [], args = [], command = PROBE }: PodmanRun,
 ): string[] {
+  const cgroups = runtime === 'crun' ? ['--cgroups', 'disabled'] : [];
   return [
-    ...podmanWords(folder), ...global, 'run', '--rm', '--network', 'none', '--cgroups', 'disabled',
+    ...podmanWords(folder), '--runtime', runtime, ...global, 'run', '--rm', '--network', 'none', ...cgroups,
     // podman asks for more open files than a process without CAP_SYS_RESOURCE may have.
     '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024', ...args, IMAGE, ...command,
   ]; // prettier-ignore
@@ -197,6 +204,9 @@ export async function makePodman(folder: string, root: string): Promise<Podman> 
   const imported = await inCgroup2(importCommand(folder, root), { env });
   if (imported.code !== 0) throw new Error(`podman import: ${imported.text}`);
   return {
-    run: ({ prepare = '', ...rest }) => inCgroup2(podmanCommand(folder, rest), { env, prepare }),
+    run: ({ prepare = '', ...rest }) => {
+      const command = podmanCommand(folder, rest);
+      return rest.runtime === 'runc' ? run(command, env) : inCgroup2(command, { env, prepare });
+    },
   };
 }

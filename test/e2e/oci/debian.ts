@@ -1,10 +1,10 @@
-/** A Debian tree with a crun that keeps a cache, which the crun of older releases of Debian does not. */
+/** A tree of a newer Debian, for what older releases lack: a crun that keeps a cache, a Docker that takes annotations. */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder, run } from './containers.ts';
 import { pathOf, requirements } from './require.ts';
 
-/** Debian 13: crun 1.21, libseccomp 2.6. Any suite of which Debian's mirrors have a crun will do. */
+/** Debian 13: crun 1.21, libseccomp 2.6, Docker 26.1. Any suite of which Debian's mirrors have a crun will do. */
 const SUITE = process.env['SECCOMPC_SUITE'] ?? 'trixie';
 /** Takes 15 to 25 on a machine with a mirror near. */
 const SECONDS = '240';
@@ -22,10 +22,11 @@ export interface DebianTree {
 }
 
 /**
- * A tree below the folder for temporary files, of 220 MB: packages are unpacked, and none is set up, since crun needs none
- * of that. Takes the mirror that apt of this machine takes. `missing` tells what went wrong, such as no network.
+ * A tree below the folder for temporary files, of 220 MB (530 MB with Docker): packages are unpacked, and none is set up,
+ * since nothing here needs that. Takes the mirror that apt of this machine takes. `missing` tells what went wrong, such
+ * as no network.
  */
-export async function makeDebianTree(): Promise<DebianTree | { missing: string }> {
+export async function makeDebianTree(packages = ['crun']): Promise<DebianTree | { missing: string }> {
   const folder = makeFolder();
   const path = join(folder.path, 'tree');
   const made = await run([
@@ -37,6 +38,7 @@ export async function makeDebianTree(): Promise<DebianTree | { missing: string }
     '-ec',
     UNPACK,
     pathOf('debootstrap')!,
+    packages.join(','),
     SUITE,
     path,
     ...mirrorOfApt(),
@@ -53,14 +55,14 @@ export async function makeDebianTree(): Promise<DebianTree | { missing: string }
 }
 
 const UNPACK = `
-  suite=$1 tree=$2; shift 2
-  "$0" --foreign --variant=minbase --include=crun "$suite" "$tree" "$@"
+  packages=$1 suite=$2 tree=$3; shift 3
+  "$0" --foreign --variant=minbase --include="$packages" "$suite" "$tree" "$@"
   for package in "$tree"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$tree"; done`;
 
-/** All mounts are in a namespace that goes with the command. */
-const ENTER = `
+/** For `sh -ec` in a mount namespace: becomes a command in the tree, which is the first argument. */
+export const ENTER = `
   cd "$1"; shift
-  mount --bind . .; cd "$PWD"
+  mount --rbind . .; cd "$PWD"
   mount -t proc proc proc; mount --rbind /dev dev; mount -t sysfs sysfs sys
   mount -t cgroup2 none sys/fs/cgroup; mount -t tmpfs tmpfs run
   exec chroot . "$@"`;

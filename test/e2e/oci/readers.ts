@@ -55,7 +55,11 @@ export async function answersTo(
   const reasons = await unlessRefused(() =>
     checkStart(readState(state), { target, requireAnnotation: false, listeners: [] }),
   );
-  const { status } = await doBundle(folder, 'write', { compiler: compilerFor(target), target });
+  const { status } = await doBundle(folder, 'write', {
+    compiler: compilerFor(target),
+    target,
+    allowUnconfined: false,
+  });
   const bundled = status === 'written' || status === 'unchanged' ? [readFileSync(file)] : [];
   const options = { foreign: 'replace', strict: true } as const;
   const { output } = await precreate(document, () => compilerFor(target), options);
