@@ -52,7 +52,9 @@ export async function answersTo(
       annotations: annotation?.is === undefined ? {} : { 'run.oci.seccomp_bpf_data': annotation.is },
     }),
   );
-  const reasons = await unlessRefused(() => checkStart(readState(state), { target, requireAnnotation: false, listeners: [] }));
+  const reasons = await unlessRefused(() =>
+    checkStart(readState(state), { target, requireAnnotation: false, listeners: [] }),
+  );
   const { status } = await doBundle(folder, 'write', { compiler: compilerFor(target), target });
   const bundled = status === 'written' || status === 'unchanged' ? [readFileSync(file)] : [];
   const options = { foreign: 'replace', strict: true } as const;
