@@ -515,11 +515,6 @@ const TABLE = {
     exit: EXIT.unavailable,
     message: 'the compilation was given up: it needed more than {limit} of memory',
   },
-  DIAGNOSTICS_LEFT_OUT: {
-    severity: 'note',
-    message: '{count} more diagnostics are left out',
-    hint: '"seccompc compile" prints all of them',
-  },
   SOCKET_REFUSED: { severity: 'error', exit: EXIT.cannotCreate, message: 'no socket at {path}: {reason}' },
   SERVER_UNAVAILABLE: {
     severity: 'error',

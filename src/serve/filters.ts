@@ -71,8 +71,6 @@ export interface Filters {
 export const UNNAMED = '-';
 /** What an entry in memory takes besides its bytes, about. */
 const OVERHEAD = 400;
-/** Diagnostics in one answer. */
-const DIAGNOSTICS = 1000;
 /** Milliseconds for which waiting work lets other work go on; most profiles take less. */
 const QUANTUM = 100;
 /** Faults after which the same work may end well later, because they depend on the machine. */
@@ -86,7 +84,6 @@ export function makeFilters(settings: FilterSettings): Filters {
     cache,
     deadline: settings.compileTime,
     quantum: QUANTUM,
-    diagnostics: DIAGNOSTICS,
     worker: settings.worker,
   });
   const byRequest = lruByBytes<ServedFilter>(memory / 2);

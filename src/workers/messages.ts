@@ -44,6 +44,4 @@ export type FromWorker =
 export interface WorkerSettings {
   /** Undefined: there is no cache. */
   cache: { stores: Pick<CacheStore, 'tier' | 'location' | 'shared'>[]; keys: KeyTexts } | undefined;
-  /** Diagnostics of one job; the others are only counted. Undefined: all. */
-  diagnostics: number | undefined;
 }

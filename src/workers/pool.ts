@@ -75,10 +75,15 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
   let closed = false;
 
   function schedule(): void {
-    while (queue.size > 0) {
-      const thread = idleThread() ?? (mayStart() ? startThread(settings) : undefined);
+    while (queue.size > 0 && runs.size < size) {
+      const thread = idleThread() ?? start();
       if (thread === undefined) break;
       void run(queue.take()!, thread);
+    }
+    // What waits may soon take the place of what runs: its thread is loaded meanwhile.
+    if (quantum !== undefined && queue.size > 0 && idle.length === 0) {
+      const spare = start();
+      if (spare !== undefined) idle.push(spare);
     }
     planInterruption();
   }
@@ -89,9 +94,9 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
     return undefined;
   }
 
-  /** A thread that ends can take a while, and has its memory until then. */
-  function mayStart(): boolean {
-    return idle.length + runs.size < size && ending.size < size;
+  /** Undefined while too many threads are about to end, which have their memory until then. */
+  function start(): CompilerThread | undefined {
+    return ending.size < size ? startThread(settings) : undefined;
   }
 
   async function run(task: Task, thread: CompilerThread): Promise<void> {

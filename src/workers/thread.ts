@@ -10,8 +10,6 @@ import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, Wor
 export interface ThreadSettings {
   /** Where filters are looked up and kept; used by this thread only, and not closed here. */
   cache?: Cache | undefined;
-  /** Most diagnostics of one job: the others are left out and counted. All unless given. */
-  diagnostics?: number | undefined;
   /** File of the thread's program; that of the package unless given. For tests. */
   worker?: string | undefined;
 }
@@ -32,12 +30,9 @@ export interface CompilerThread {
 /** Old generation of a thread's heap; a profile that needs more is refused. */
 const HEAP_MEGABYTES = 512;
 
-export function startThread({ cache, diagnostics, worker: file }: ThreadSettings): CompilerThread {
+export function startThread({ cache, worker: file }: ThreadSettings): CompilerThread {
   const stores = cache?.stores.map(({ tier, location, shared }) => ({ tier, location, shared }));
-  const settings: WorkerSettings = {
-    cache: stores && { stores, keys: cache?.keys?.texts ?? {} },
-    diagnostics,
-  };
+  const settings: WorkerSettings = { cache: stores && { stores, keys: cache?.keys?.texts ?? {} } };
   const worker = new Worker(file ?? workerFile(), {
     workerData: settings,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },

@@ -10,12 +10,11 @@ import { sha256 } from '../cache/sha256.ts';
 import { compile } from '../compile.ts';
 import type { Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
-import { boundDiagnostics } from './bound-diagnostics.ts';
 import { filterDocument } from '../format/filter-document.ts';
 import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
 
 const port = parentPort!;
-const { cache: settings, diagnostics: mostDiagnostics } = workerData as WorkerSettings;
+const { cache: settings } = workerData as WorkerSettings;
 const cache: Cache | undefined = settings && {
   stores: settings.stores.map(distantStore),
   keys: readKeys(settings.keys),
@@ -45,7 +44,7 @@ async function work({ input, options }: Job): Promise<FromWorker> {
   } catch (error) {
     // Anything else is a fault of ours: it ends the worker, and the main thread hears of it.
     if (!(error instanceof SeccompcError)) throw error;
-    return { kind: 'refused', diagnostics: boundDiagnostics(error.diagnostics, mostDiagnostics) };
+    return { kind: 'refused', diagnostics: error.diagnostics };
   }
 }
 
@@ -60,9 +59,8 @@ async function compileJob(input: Uint8Array, options: Job['options']): Promise<P
 
 function productOf(filter: Filter, tier: string, key: string | null): Omit<Product, 'warnings'> {
   const { bytes } = filter;
-  const diagnostics = [...boundDiagnostics(filter.diagnostics, mostDiagnostics)];
   const details = { sha256: sha256(bytes), cache: { tier, key }, warnings: [] };
-  return { document: filterDocument({ ...filter, diagnostics }, details), bytes };
+  return { document: filterDocument(filter, details), bytes };
 }
 
 /** A store of the main thread, by messages. */

@@ -55,6 +55,7 @@ async function main(args: string[]): Promise<void> {
     const tables: Table[] = [];
     for (const subject of await makeSubjects(server.socket))
       tables.push(await measure(server, subject, requests, rounds));
+    tables.push(await measureBesideHostile(server.socket));
     process.stdout.write(`# seccompc serve, Node ${process.version}, load ${before} to ${load()}\n\n`);
     process.stdout.write(tables.map(markdown).join('\n'));
   } finally {
@@ -159,13 +160,87 @@ async function measureRound(
   };
 }
 
+/** Connections that send profiles which take as long as any to compile, each a new one after every answer. */
+const HOSTILE = [0, 1, 4, 16];
+const SMALL_REQUESTS = 40;
+
+/** How long somebody waits for a small new profile meanwhile. */
+async function measureBesideHostile(socket: string): Promise<Table> {
+  const rows: Record<string, number>[] = [];
+  let number = 0;
+  for (const count of HOSTILE) {
+    const connections = await Promise.all(Array.from({ length: count }, () => openConnection(socket, true)));
+    let over = false;
+    const attack = Promise.all(
+      connections.map(async ({ ask }) => {
+        while (!over) await ask(post(hostileProfile((number += 1))));
+      }),
+    );
+    const victim = await openConnection(socket);
+    const times: number[] = [];
+    for (let request = 0; request < SMALL_REQUESTS; request += 1) {
+      const begin = performance.now();
+      await victim.ask(post(smallProfile((number += 1))));
+      times.push(performance.now() - begin);
+    }
+    over = true;
+    victim.close();
+    rows.push({ hostile: count, median: median(times), worst: Math.max(...times) });
+    await attack;
+    connections.forEach(({ close }) => close());
+  }
+  return {
+    title: 'A small new profile while others send the worst',
+    method: `${SMALL_REQUESTS} requests one after the other; the first ones are sent together with the attack.`,
+    columns: [
+      { key: 'hostile', title: 'hostile connections' },
+      { key: 'median', title: 'median, ms', digits: 1 },
+      { key: 'worst', title: 'longest, ms', digits: 1 },
+    ],
+    rows,
+  };
+}
+
+function post(profile: string): Buffer {
+  const head = [
+    'POST /v1/compile?arch=x86_64&kernel=6.1 HTTP/1.1',
+    'Host: localhost',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(profile)}`,
+  ];
+  return Buffer.from(`${head.join('\r\n')}\r\n\r\n${profile}`);
+}
+
+function smallProfile(number: number): string {
+  const rule = {
+    names: ['read'],
+    action: 'SCMP_ACT_ALLOW',
+    args: [{ index: 0, value: number, op: 'SCMP_CMP_EQ' }],
+  };
+  return JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [rule] });
+}
+
+/** Comparisons of four arguments with values that have nothing in common. */
+function hostileProfile(number: number): string {
+  let state = number;
+  const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 16;
+  const syscalls = Array.from({ length: 36 }, () => ({
+    names: ['read'],
+    action: 'SCMP_ACT_ALLOW',
+    args: [0, 1, 2, 3].map((index) => ({ index, value: random(), op: 'SCMP_CMP_GT' })),
+  }));
+  const architectures = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'];
+  return JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', architectures, syscalls });
+}
+
 interface Connection {
   /** Sends a whole request and gives the body of its answer. */
   ask: (request: Buffer) => Promise<Buffer>;
   close: () => void;
 }
 
-async function openConnection(path: string): Promise<Connection> {
+/** @param mayFail whether the answers may be failures */
+async function openConnection(path: string, mayFail = false): Promise<Connection> {
   const socket: Socket = connect(path);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
@@ -184,7 +259,7 @@ async function openConnection(path: string): Promise<Connection> {
         return;
       }
       const head = received.toString('latin1', 0, bodyAt);
-      if (!head.startsWith('HTTP/1.1 200 ')) throw new Error(head);
+      if (!mayFail && !head.startsWith('HTTP/1.1 200 ')) throw new Error(head);
       end = bodyAt + Number(/\ncontent-length: (\d+)/i.exec(head)?.[1]);
     }
     if (received.length < end) return;

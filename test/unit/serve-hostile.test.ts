@@ -165,15 +165,6 @@ describe('a profile that is refused', () => {
       tier: 'memory',
     });
   });
-
-  it('gets a limited number of diagnostics', async () => {
-    const socket = await start();
-    const names = Array.from({ length: 5000 }, (_, index) => `"unknown${index}"`).join(',');
-    const body = profile(1).replace('"read"', names);
-    const { diagnostics } = documentOf(await send(socket, QUERY, { body }));
-    const codes = (diagnostics as { code: string }[]).map(({ code }) => code);
-    expect([codes.length, codes.at(-1)]).toEqual([1001, 'DIAGNOSTICS_LEFT_OUT']);
-  });
 });
 
 describe('a client', () => {
@@ -191,12 +182,13 @@ describe('a client', () => {
     expect((await send(socket, '/healthz')).status).toBe(200);
   });
 
-  it('that takes one answer a little at a time is disconnected', async () => {
+  it('that takes its answers a little at a time is disconnected', async () => {
     const socket = await start({ writeTime: 100 });
-    const names = Array.from({ length: 900 }, (_, index) => `"${'long'.repeat(20)}${index}"`).join(',');
+    // More than the system holds for a connection.
+    const names = Array.from({ length: 100 }, (_, index) => `"${'long'.repeat(20)}${index}"`).join(',');
     const slow = await connection(socket);
     slow.pause();
-    slow.write(post(profile(1).replace('"read"', names)));
+    slow.write(post(profile(1).replace('"read"', names)).repeat(40));
     const closed = new Promise((resolve) => slow.once('close', resolve));
     await until(async () => {
       slow.read(1);

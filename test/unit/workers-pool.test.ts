@@ -232,30 +232,3 @@ describe('a pool with endless work', () => {
     await Promise.all([first, second]);
   });
 });
-
-describe('the diagnostics of a pool', () => {
-  const names = Array.from({ length: 40 }, (_, index) => `"unknown${index}"`).join(',');
-  const many = text(1).replace('"read"', `"read",${names}`);
-
-  it('are all there unless it has a limit', async () => {
-    const { document } = await open({ size: 1 }).compile({ input: Buffer.from(many), options: { target } });
-    expect(document.diagnostics).toHaveLength(40);
-  });
-
-  it('are cut to the limit, and the rest is counted', async () => {
-    const pool = open({ size: 1, diagnostics: 10 });
-    const { document } = await pool.compile({ input: Buffer.from(many), options: { target } });
-    expect(document.diagnostics.map(({ code }) => code)).toEqual([
-      ...Array.from({ length: 10 }, () => 'UNKNOWN_SYSCALL'),
-      'DIAGNOSTICS_LEFT_OUT',
-    ]);
-    expect(document.diagnostics.at(-1)!['message']).toContain('30 more');
-  });
-
-  it('keep the errors when warnings have to go', async () => {
-    const pool = open({ size: 1, diagnostics: 2 });
-    const wrong = many.replace('"SCMP_ACT_ALLOW"', '"SCMP_ACT_ALOW"').replace('[{', '["",{');
-    const found = await codes(pool.compile({ input: Buffer.from(wrong), options: { target } }));
-    expect(found).toContain('UNKNOWN_ACTION');
-  });
-});
