@@ -1,9 +1,11 @@
-import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { checkProgram, isSeccompOpcode } from '../bpf/check.ts';
 import { decode } from '../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import { systemReason } from '../fs/system-reason.ts';
+import { openTemporaryFile } from '../fs/temporary.ts';
+import type { TemporaryFile } from '../fs/temporary.ts';
 import { decodeBase64 } from '../format/text.ts';
 
 /** A million rules would be smaller; what is larger is the wrong file, or one without end. */
@@ -28,6 +30,37 @@ export async function readInput(file: string, largest = LARGEST_INPUT): Promise<
     throw new SeccompcError([found], { cause });
   }
   return Buffer.concat(chunks);
+}
+
+/**
+ * Opens a file of at most `largest` bytes that can be read at any position; standard input for `-`, and whatever else can
+ * only be read once, is copied to a temporary one.
+ * @throws SeccompcError INPUT_UNREADABLE
+ */
+export async function openInput(file: string, largest: number): Promise<{ fd: number; close(): void }> {
+  const found = file === '-' ? undefined : statSync(file, { throwIfNoEntry: false });
+  const tooLarge = () => new RangeError(`it has more than ${largest / 1024 ** 2} MiB`);
+  let temporary: TemporaryFile | undefined;
+  try {
+    if (found?.isFile()) {
+      if (found.size > largest) throw tooLarge();
+      const fd = openSync(file, 'r');
+      return { fd, close: () => closeSync(fd) };
+    }
+    temporary = openTemporaryFile();
+    const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
+    let size = 0;
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > largest) throw tooLarge();
+      writeFileSync(temporary.fd, chunk);
+    }
+    return temporary;
+  } catch (cause) {
+    temporary?.close();
+    const diagnosed = { ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file };
+    throw new SeccompcError([diagnosed], { cause });
+  }
 }
 
 /** A program that was read from a file. */

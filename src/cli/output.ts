@@ -11,13 +11,20 @@ export class OutputClosed extends Error {
 
 /** Writes a command's product: to a file, or to standard output without one. */
 export async function writeProduct(product: string | Uint8Array, file?: string): Promise<void> {
-  if (file === undefined || file === '-') return writeStandard(1, product);
-  const found = statOf(file);
+  return writeParts([product], file);
+}
+
+/** The same for a product that is made in parts while it is written. */
+export async function writeParts(parts: Iterable<string | Uint8Array>, file?: string): Promise<void> {
+  const found = file === undefined || file === '-' ? undefined : statOf(file);
   // `-o /dev/stdout`, wherever the shell has sent that.
-  if (found !== undefined && isStandardOutput(found)) return writeStandard(1, product);
+  if (file === undefined || file === '-' || (found !== undefined && isStandardOutput(found))) {
+    for (const part of parts) await writeStandard(1, part);
+    return undefined;
+  }
   // A device, a pipe: nothing could be renamed into its place.
-  if (found !== undefined && !found.isFile() && !found.isDirectory()) return writeInto(file, product);
-  return replaceFile(file, found, product);
+  if (found !== undefined && !found.isFile() && !found.isDirectory()) return writeInto(file, parts);
+  return replaceFile(file, found, parts);
 }
 
 /**
@@ -79,11 +86,11 @@ function isStandardOutput(found: Stats): boolean {
   }
 }
 
-async function writeInto(file: string, product: string | Uint8Array): Promise<void> {
+async function writeInto(file: string, parts: Iterable<string | Uint8Array>): Promise<void> {
   try {
     // For writing only, so that a named pipe waits for its reader.
     const { writeFile } = await import('node:fs/promises');
-    await writeFile(file, product, { flag: constants.O_WRONLY });
+    await writeFile(file, parts, { flag: constants.O_WRONLY });
   } catch (cause) {
     if (errorCode(cause) === 'EPIPE') throw new OutputClosed(`${file} is closed`, { cause });
     fail('OUTPUT_NOT_WRITTEN', { file, reason: systemReason(cause) }, { cause });
@@ -94,7 +101,7 @@ async function writeInto(file: string, product: string | Uint8Array): Promise<vo
  * The whole product under a temporary name beside the file, then one rename: whoever reads the file sees the
  * old one or the new one, and a fault leaves the old one and nothing else.
  */
-function replaceFile(file: string, old: Stats | undefined, product: string | Uint8Array): void {
+function replaceFile(file: string, old: Stats | undefined, parts: Iterable<string | Uint8Array>): void {
   if (old?.isDirectory()) fail('OUTPUT_NOT_CREATED', { file, reason: 'it is a folder' });
   // Through a symbolic link to what it points at: the link stays.
   const target = old === undefined ? file : realpathSync(file);
@@ -109,7 +116,7 @@ function replaceFile(file: string, old: Stats | undefined, product: string | Uin
   }
   try {
     try {
-      writeFileSync(fd, product);
+      for (const part of parts) writeFileSync(fd, part);
       if (old !== undefined) fchmodSync(fd, mode);
     } finally {
       closeSync(fd);

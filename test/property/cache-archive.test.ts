@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { collector, readArchive, sourceOf, writeArchive } from '../../src/cache/archive.ts';
 import { writeMeaningAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import type { NewRecord } from '../../src/cache/tiers.ts';
 import { transfer } from '../../src/cache/transfer.ts';
+import { exportOf, read } from '../unit/archive-files.ts';
 import { mapStore, program } from '../unit/cache-records.ts';
 
 const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
@@ -30,23 +30,16 @@ const records = fc
   .array(pair, { maxLength: 6 })
   .map((pairs) => [...new Map(pairs.flat().map((record) => [record.key, record])).values()]);
 
-async function fileOf(source: Parameters<typeof transfer>[0]): Promise<Uint8Array> {
-  const collected = collector();
-  await transfer(source, collected, { signedOnly: false });
-  return writeArchive(collected.records());
-}
-
 it('export, import, export: the same file', async () => {
   await fc.assert(
     fc.asyncProperty(records, async (some) => {
-      const file = await fileOf(sourceOf(some));
-      const read = readArchive(file);
-      if ('refused' in read) throw new Error(read.refused);
-      expect(read).toHaveLength(some.length);
+      const file = await exportOf(mapStore(some));
+      const source = read(file);
+      if ('refused' in source) throw new Error(source.refused);
       const store = mapStore();
-      const imported = await transfer(sourceOf(read), store, { signedOnly: false });
+      const imported = await transfer(source, store, { signedOnly: false });
       expect(imported).toEqual({ sent: some.length, present: 0, unsigned: 0, refused: [] });
-      expect(await fileOf(store)).toEqual(file);
+      expect(await exportOf(store)).toEqual(file);
     }),
   );
 });

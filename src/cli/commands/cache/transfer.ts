@@ -1,5 +1,5 @@
 /** Records on their way between a cache and another one, or a file. */
-import { collector, readArchive, sourceOf, writeArchive } from '../../../cache/archive.ts';
+import { readArchive, spool, writeArchive } from '../../../cache/archive.ts';
 import { faultOf } from '../../../cache/index.ts';
 import type { CacheStore, Keys } from '../../../cache/index.ts';
 import type { Source } from '../../../cache/store.ts';
@@ -8,8 +8,9 @@ import type { Destination, Terms, Transferred } from '../../../cache/transfer.ts
 import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
 import { keysOf } from '../../cache-options.ts';
-import { readInput } from '../../input.ts';
-import { writeProduct } from '../../output.ts';
+import { openTemporaryFile } from '../../../fs/temporary.ts';
+import { openInput } from '../../input.ts';
+import { writeParts, writeProduct } from '../../output.ts';
 import { printWarnings, say, toJson } from '../../report.ts';
 import { open, use, watch } from './store.ts';
 import type { CacheOptions } from './store.ts';
@@ -51,27 +52,38 @@ export async function exportTo(file: string, options: TransferOptions): Promise<
     fail('USAGE', { reason: 'the export goes to standard output, so there can be no --json' });
   const keys = await keysOf(options);
   const store = open(options.cache);
-  const records = collector();
   const signedOnly = mustBeSigned(store, 'file', keys?.signer !== undefined);
   const terms = termsOf(signedOnly, keys, options);
-  const result = await use(store, () => watched(store, records, terms, options));
-  if (result.fault !== undefined) throw broken({ ...result, sent: 0 }, store);
-  await writeProduct(writeArchive(records.records()), file);
-  await report(result, 'exported', options);
+  // Records come objects first, and go by their keys.
+  const temporary = openTemporaryFile();
+  try {
+    const records = spool(temporary.fd);
+    const result = await use(store, () => watched(store, records, terms, options));
+    if (result.fault !== undefined) throw broken({ ...result, sent: 0 }, store);
+    await writeParts(writeArchive(records.records()), file);
+    await report(result, 'exported', options);
+  } finally {
+    temporary.close();
+  }
 }
 
 export async function importFrom(file: string, options: TransferOptions): Promise<void> {
   const keys = await keysOf(options);
-  const records = readArchive(await readInput(file, LARGEST_ARCHIVE), keys?.trusted);
-  if ('refused' in records) {
-    const found = diagnostic('CACHE_ARCHIVE_INVALID', { reason: records.refused });
-    throw new SeccompcError([{ ...found, file }]);
+  const opened = await openInput(file, LARGEST_ARCHIVE);
+  try {
+    const archive = readArchive(opened.fd, keys?.trusted);
+    if ('refused' in archive) {
+      const found = diagnostic('CACHE_ARCHIVE_INVALID', { reason: archive.refused });
+      throw new SeccompcError([{ ...found, file }]);
+    }
+    const store = open(options.cache);
+    const terms = termsOf(true, keys, options);
+    const result = await use(store, () => watched(archive, store, terms, options));
+    if (result.fault !== undefined) throw broken(result, store);
+    await report(result, 'imported', options);
+  } finally {
+    opened.close();
   }
-  const store = open(options.cache);
-  const terms = termsOf(true, keys, options);
-  const result = await use(store, () => watched(sourceOf(records), store, terms, options));
-  if (result.fault !== undefined) throw broken(result, store);
-  await report(result, 'imported', options);
 }
 
 function termsOf(signedOnly: boolean, keys: Keys | undefined, { unsigned }: TransferOptions): Terms {
