@@ -643,6 +643,20 @@ describe('hook check', () => {
     expect(found.code).toBe(codes.length === 0 ? 0 : 1);
   });
 
+  it('refuses base64 with a NUL, where crun ends, in the file and in the state', async () => {
+    const text = await base64(denyMkdir(28));
+    const config = configOf(denyMkdir(28), `"${KEY}":"${text}\\u0000AAAA"`);
+    expect(await check(config, [], { annotations: { [KEY]: text } })).toEqual({
+      code: 65,
+      codes: ['JSON_NUL'],
+    });
+    const state = { annotations: { [KEY]: `${text}\u0000AAAA` } };
+    expect(await check(await expected(denyMkdir(28)), [], state)).toEqual({
+      code: 65,
+      codes: ['NOT_A_STATE'],
+    });
+  });
+
   it('holds every container to a ceiling, by what its filter does', async () => {
     const ceiling = at('ceiling.json');
     const all = denyMkdir(28).replace(/,"args".*\]\}\]\}$/, '}]}');
@@ -698,6 +712,10 @@ describe('hook check', () => {
       const named = ['--listener', '/run/b.sock', '--listener', '/run/a.sock'];
       expect(await judge(...named)).toEqual(['PROFILE_UNSEEN']);
     }
+    // Its low byte is that of a.
+    const similar = configOf(notifying, receiver.replace('/a', '/\u0161'));
+    const words = ['--ceiling', ceiling, '--listener', '/run/a.sock'];
+    expect((await check(similar, words, { annotations: {} })).codes).toContain('CEILING_LISTENER');
     // The ceiling's own listener needs no flag.
     writeFileSync(ceiling, withPath);
     expect((await check(configOf(withPath), ['--ceiling', ceiling])).codes).toEqual(['PROFILE_UNSEEN']);

@@ -52,7 +52,7 @@ export async function answersTo(
       annotations: annotation?.is === undefined ? {} : { 'run.oci.seccomp_bpf_data': annotation.is },
     }),
   );
-  const reasons = await unlessRefused(() =>
+  const found = await unlessRefused(() =>
     checkStart(readState(state), { target, requireAnnotation: false, listeners: [] }),
   );
   const { status } = await doBundle(folder, 'write', {
@@ -65,7 +65,7 @@ export async function answersTo(
   const { output } = await precreate(document, () => compilerFor(target), options);
   return {
     meaning: await meaningOf(document, target),
-    checked: reasons?.length === 0,
+    checked: found !== undefined && found.every(({ severity }) => severity !== 'error'),
     annotated: annotation === undefined ? undefined : annotation.is !== undefined,
     written: [...bundled, ...(output === undefined ? [] : [Buffer.from(output)])],
   };
