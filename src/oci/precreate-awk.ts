@@ -21,7 +21,7 @@ export const PRECREATE_AWK = String.raw`# Podman "precreate" hook, written by "s
 # spoils the count, and then nothing is found.
 function profile(    start, i, n, part, depth, size) {
   start = index(config, "\"seccomp\":{")
-  if (!start || count("[^\\\\][\"']seccomp") != count("[^\\\\]\"seccomp\"[],]") + 1) return ""
+  if (!start || strings("seccomp") != 1) return ""
   start += 10
   n = split(substr(config, start), part, "}")
   for (i = 1; i < n; i++) {
@@ -32,12 +32,20 @@ function profile(    start, i, n, part, depth, size) {
   return ""
 }
 
-function count(pattern,    part) { return split(config, part, pattern) - 1 }
+# How many strings begin with a word, apart from elements of lists that are this word.
+function strings(word,    i, n, part, before, count) {
+  n = split(config, part, word)
+  for (i = 1; i < n; i++) {
+    before = substr(part[i], length(part[i]) - 1)
+    if (before ~ /["']$/ && before !~ /^\\/ && !(before ~ /"$/ && part[i + 1] ~ /^"[],]/)) count++
+  }
+  return count + 0
+}
 
 # Where the entries of the only "annotations" begin, and that is a member of the whole document; else 0.
 function annotations(    at, before) {
   at = index(config, "\"annotations\":{")
-  if (!at || count("[^\\\\][\"']annotations") != 1) return 0
+  if (!at || strings("annotations") != 1) return 0
   before = substr(config, 1, at - 1)
   gsub(/\\./, "", before)
   gsub(/"[^"]*"/, "", before)
@@ -60,7 +68,7 @@ BEGIN {
   RS = "\n"
 
   # An escaped NUL, letter or sign can hide a key. Go escapes only & < > and control characters.
-  hidden = config ~ /\\u00(00|2[0-57-9A-Fa-f]|3[0-9ABDFabdf]|[4-6]|7[0-9A-Ea-e])/
+  hidden = index(config, "\\u") && config ~ /\\u00(00|2[0-57-9A-Fa-f]|3[0-9ABDFabdf]|[4-6]|7[0-9A-Ea-e])/
   foreign = hidden || index(config, "run.oci.seccomp")
   confined = config ~ /[^\\]["']seccomp["']/
   if (!confined && !foreign) { print config; exit 0 }
