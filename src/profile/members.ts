@@ -161,11 +161,12 @@ class Walk {
     offset: number,
     { known, dialect, level }: { known: Fields; dialect: Fields; level: string },
   ): JsonNode {
+    const [names, dialectNames] = [Object.keys(known), Object.keys(dialect)];
     const fields = new Map<string, { first: JsonMember; values: Located[] }>();
     for (const { node, pointer } of values)
       for (const member of membersIn(node)) {
         const where = { pointer: `${pointer}/${escapeToken(member.key)}`, offset: member.keyOffset, level };
-        const key = this.properKey(member, Object.keys(known), Object.keys(dialect), where);
+        const key = this.properKey(member, names, dialectNames, where);
         if (key === undefined) continue;
         const field = fields.get(key);
         const value = { node: member.value, pointer: where.pointer };
