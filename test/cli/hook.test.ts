@@ -671,6 +671,21 @@ describe('hook check', () => {
     });
   });
 
+  it('is not misled by names in upper case, or by a list of architectures without x32', async () => {
+    const ceiling = at('ceiling.json');
+    const all = denyMkdir(28).replace(/,"args".*\]\}\]\}$/, '}]}');
+    const withX32 = all.replace('"SCMP_ARCH_X86_64"', '"SCMP_ARCH_X86_64","SCMP_ARCH_X32"');
+    const codes = async (limit: string, profile: string) => {
+      writeFileSync(ceiling, limit);
+      return (await check(await expected(profile), ['--ceiling', ceiling])).codes;
+    };
+    // No runtime knows the call MKDIR, so nothing is refused.
+    expect(await codes(all, all.replace('"mkdir"', '"MKDIR"'))).toEqual(['CEILING_EXCEEDED']);
+    // Calls of x32 are killed where it is not listed, and allowed where it is.
+    expect(await codes(withX32, all)).toEqual([]);
+    expect(await codes(all, withX32)).toEqual(['CEILING_EXCEEDED']);
+  });
+
   it('takes success without running for looser than a refusal, and stricter than a call that runs', async () => {
     const ceiling = at('ceiling.json');
     const within = async (limit: string, profile: string) => {
