@@ -27,7 +27,11 @@ export interface Collected {
 
 /** Removes what exceeds the bounds, then what leads nowhere and what nothing leads to. */
 export async function collect(store: CacheStore, { bytes, age }: Bounds): Promise<Collected> {
-  const most = { bytes: bytes ?? DEFAULT_LIMITS.bytes, age: age ?? DEFAULT_LIMITS.age };
+  const most = {
+    ...DEFAULT_LIMITS,
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(age === undefined ? {} : { age }),
+  };
   const exceeding =
     (await store.shrink?.(most)) ??
     (await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity }));

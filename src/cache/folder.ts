@@ -1,7 +1,8 @@
-import { closeSync, constants, lstatSync } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { diagnostic } from '../errors.ts';
+import { errorCode } from '../fs/system-reason.ts';
 import { openTrusted, trustedDirectory, UntrustedPath } from '../fs/trust.ts';
 import { userCacheFolder } from './location.ts';
 import { CacheFault } from './store.ts';
@@ -29,13 +30,20 @@ export function privateDatabaseFile(file: string): string {
     const path = join(directory, basename(file));
     // SQLite would make it with the umask's mode; its companions take over the mode that it finds.
     closeSync(openTrusted(path, constants.O_RDWR | constants.O_CREAT));
-    for (const suffix of COMPANIONS)
-      if (lstatSync(path + suffix, { throwIfNoEntry: false }) !== undefined)
-        closeSync(openTrusted(path + suffix, constants.O_RDWR));
+    for (const suffix of COMPANIONS) judgeCompanion(path + suffix);
     return path;
   } catch (error) {
     if (!(error instanceof UntrustedPath)) throw error;
     const { path: location, reason } = error;
     throw new CacheFault(diagnostic('CACHE_FOLDER_UNSAFE', { location, reason }), error);
+  }
+}
+
+/** One of them can be missing, or be removed at any time by a process that has finished with it. */
+function judgeCompanion(path: string): void {
+  try {
+    closeSync(openTrusted(path, constants.O_RDWR));
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }

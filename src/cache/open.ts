@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { diagnostic, fail } from '../errors.ts';
 import type { Cache } from './compile-cached.ts';
 import { defaultCacheFolder } from './folder.ts';
@@ -8,6 +8,8 @@ import { postgresStore } from './postgres.ts';
 import { redisStore } from './redis.ts';
 import type { Keys } from './signature.ts';
 import { sqliteStoreApart } from './sqlite-apart.ts';
+import { isOpenHere } from './sqlite-database.ts';
+import { isMadeHere } from './sqlite-origin.ts';
 import { sqliteStore } from './sqlite.ts';
 import { hasSqlite } from './sqlite3/binding.js';
 import { CacheFault } from './store.ts';
@@ -58,7 +60,9 @@ export async function closeCache({ stores }: Cache): Promise<void> {
  *   `sqlite:FILE` where there is no SQLite
  */
 export function openStore(location?: string): CacheStore {
-  return openWith(location, (file) => (isOwn(file) ? sqliteStore(file) : sqliteStoreApart(file)));
+  return openWith(location, (file) =>
+    isOpenHere(file) || isMadeHere(file) ? sqliteStore(file) : sqliteStoreApart(file),
+  );
 }
 
 /** The same for work whose time does not matter: every SQLite file is asked by a process of its own. */
@@ -79,15 +83,6 @@ function openWith(location: string | undefined, openFile: (file: string) => Cach
   if (scheme !== 'sqlite' || file === '' || file.startsWith('//')) fail('CACHE_SCHEME_UNKNOWN', { location });
   if (!hasSqlite()) throw new CacheFault(diagnostic('CACHE_MODULE_MISSING', { location }));
   return openFile(resolve(file));
-}
-
-/** Whether a file is in the user's own cache folder, where nothing comes from anybody else. */
-function isOwn(file: string): boolean {
-  try {
-    return dirname(file) === defaultCacheFolder();
-  } catch {
-    return false;
-  }
 }
 
 function ownFolder(): string {

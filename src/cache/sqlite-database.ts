@@ -3,6 +3,8 @@ import { diagnostic } from '../errors.ts';
 import { errorCode } from '../fs/system-reason.ts';
 import { openTrusted } from '../fs/trust.ts';
 import { privateDatabaseFile } from './folder.ts';
+import { noteOrigin } from './sqlite-origin.ts';
+import type { Nonce } from './sqlite-origin.ts';
 import { CacheFault } from './store.ts';
 
 /** Processes that create one database at the same moment can be told "locked" at once, without waiting. */
@@ -37,22 +39,70 @@ export async function tune(db: Database): Promise<void> {
   await db.query('PRAGMA journal_mode = WAL').catch(() => {});
 }
 
+/** The databases that this process has open, and how often. */
+const open = new Map<string, { database: Promise<Database>; users: number }>();
+
+export function isOpenHere(file: string): boolean {
+  return open.has(file);
+}
+
+/** For a file that is removed: the next one to open it gets a new one. */
+export function forgetOpen(file: string): void {
+  open.delete(file);
+}
+
 /**
- * Opens a database, and creates it if it is missing.
+ * Opens a database, and creates it if it is missing. A process opens each file once: closing any descriptor of it would
+ * take away the locks of all others (sqlite.org/howtocorrupt.html, 2.2).
  * @throws CacheFault for a file that others could have changed, or that is not a database of seccompc
  */
 export async function openDatabase(file: string): Promise<Database> {
+  const shared = open.get(file) ?? { database: openAlone(file), users: 0 };
+  open.set(file, shared);
+  shared.users += 1;
+  const leave = () => {
+    shared.users -= 1;
+    if (shared.users === 0 && open.get(file) === shared) open.delete(file);
+  };
+  try {
+    const database = await shared.database;
+    let closed = false;
+    return {
+      ...database,
+      async close() {
+        if (closed) return;
+        closed = true;
+        leave();
+        if (shared.users === 0) await database.close();
+      },
+    };
+  } catch (cause) {
+    leave();
+    throw cause;
+  }
+}
+
+async function openAlone(file: string): Promise<Database> {
   const path = privateDatabaseFile(file);
   refuseStrangeFiles(path);
+  const isNew = statSync(path).size === 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await connect(path);
+      const database = await connect(path);
+      if (isNew) noteOrigin(path, await readNonce(database));
+      return database;
     } catch (cause) {
       if (isRefusedSchema(cause)) refuseSchema(file, cause);
       if (attempt === OPEN_ATTEMPTS || !/SQLITE_BUSY|is locked/.test(String(cause))) throw cause;
       await new Promise((resolve) => setTimeout(resolve, OPEN_PAUSE * attempt));
     }
   }
+}
+
+async function readNonce(db: Database): Promise<Nonce> {
+  const [version] = await db.query('PRAGMA user_version');
+  const [id] = await db.query('PRAGMA application_id');
+  return { userVersion: Number(version?.['user_version']), applicationId: Number(id?.['application_id']) };
 }
 
 /** SQLite deletes the file that a journal of several databases names. seccompc never leaves one behind. */

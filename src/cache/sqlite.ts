@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
-import { NAMESPACE, openDatabase, RECORDS, TEXTS, tune } from './sqlite-database.ts';
+import { forgetOpen, NAMESPACE, openDatabase, RECORDS, TEXTS, tune } from './sqlite-database.ts';
 import type { Database } from './sqlite-database.ts';
 import { membersOf } from './members.ts';
 import { readRow } from './rows.ts';
+import { ORIGIN_SUFFIX } from './sqlite-origin.ts';
 import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, Limits, RecordKind, StoredRecord } from './store.ts';
 
@@ -19,7 +20,7 @@ export type SqliteStore = CacheStore & Required<Pick<CacheStore, 'peek' | 'shrin
 
 /**
  * Records in one SQLite file, by Keyv and @keyv/sqlite. It is opened when it is first asked. SQLite works in the calling
- * thread, where nothing can stop it: a file that others could have made is for {@link sqliteStoreApart}.
+ * thread, where nothing can stop it: a file that seccompc has not made here is for {@link sqliteStoreApart}.
  */
 export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): SqliteStore {
   let opened: Promise<Database> | undefined;
@@ -107,7 +108,9 @@ export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): Sqli
   /** For a file that is no database any more. */
   async function startAnew(): Promise<void> {
     await close().catch(() => {});
-    for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true });
+    forgetOpen(file);
+    for (const suffix of ['', '-wal', '-shm', '-journal', ORIGIN_SUFFIX])
+      rmSync(`${file}${suffix}`, { force: true });
     await database();
   }
 }
@@ -161,19 +164,22 @@ async function markUsed(db: Database, key: string): Promise<void> {
     await db.query(`UPDATE ${RECORDS} SET used = ? WHERE key = ?`, now, key).catch(() => {});
 }
 
-/** Removes what exceeds the limits; gives how many. */
+/** Removes what exceeds the limits; gives how many. Looks at no more rows than a store keeps, and one. */
 async function evict(db: Database, limits: Limits): Promise<number> {
-  const some = `SELECT key, bytes, made, used FROM ${RECORDS} LIMIT ${MOST_RECORDS}`;
-  const [sum] = await db.query(`SELECT sum(bytes) AS bytes, min(used) AS used FROM (${some})`);
-  const oldest = Date.now() - limits.age;
-  if (!(Number(sum?.['bytes']) > limits.bytes) && !(Number(sum?.['used']) < oldest)) return 0;
-  const records = (await db.query(some)).map(({ key, bytes, made, used }) => ({
-    key: String(key),
-    bytes: Number(bytes),
-    made: Number(made),
-    used: Number(used),
+  const most = limits.records ?? DEFAULT_LIMITS.records;
+  const some = `SELECT key, bytes, made, used FROM ${RECORDS} LIMIT ${most + 1}`;
+  const [sums] = await db.query(
+    `SELECT sum(bytes) AS bytes, min(used) AS used, count(*) AS count FROM (${some})`,
+  );
+  const [bytes, used, count] = ['bytes', 'used', 'count'].map((name) => Number(sums?.[name]));
+  if (bytes! <= limits.bytes && used! >= Date.now() - limits.age && count! <= most) return 0;
+  const records = (await db.query(some)).map((row) => ({
+    key: String(row['key']),
+    bytes: Number(row['bytes']),
+    made: Number(row['made']),
+    used: Number(row['used']),
   }));
-  const keys = excessOf(records, limits);
+  const keys = excessOf(records, { ...limits, records: most });
   await removeAll(db, keys);
   return keys.length;
 }

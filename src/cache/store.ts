@@ -62,9 +62,15 @@ export interface Limits {
   bytes: number;
   /** Milliseconds; what was not used for longer goes. */
   age: number;
+  /** Of more records, those go that were not used for longest, until three quarters are left. Any number unless given. */
+  records?: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { bytes: 256 * 1024 * 1024, age: 90 * 24 * 60 * 60 * 1000 };
+export const DEFAULT_LIMITS: Required<Limits> = {
+  bytes: 256 * 1024 * 1024,
+  age: 90 * 24 * 60 * 60 * 1000,
+  records: 100_000,
+};
 
 /** Bytes of a text that a store of one's own keeps. Only a profile with tens of thousands of warnings comes to more. */
 export const LARGEST_TEXT = 8 * 1024 * 1024;
@@ -72,18 +78,21 @@ export const LARGEST_TEXT = 8 * 1024 * 1024;
 /** The keys of the records that exceed the limits, those not used for longest first. */
 export function excessOf(
   records: readonly Pick<StoredRecord, 'key' | 'bytes' | 'made' | 'used'>[],
-  { bytes, age }: Limits,
+  { bytes, age, records: most = Infinity }: Limits,
 ): string[] {
   const total = records.reduce((sum, record) => sum + record.bytes, 0);
   const oldest = Date.now() - age;
+  const leastUsedFirst = records.toSorted(
+    (a, b) => a.used - b.used || a.made - b.made || (a.key < b.key ? -1 : 1),
+  );
+  let tooMany = records.length > most ? records.length - (most * 3) / 4 : 0;
   let excess = total > bytes ? total - (bytes * 3) / 4 : 0;
   const keys: string[] = [];
-  for (const record of records.toSorted(
-    (a, b) => a.used - b.used || a.made - b.made || (a.key < b.key ? -1 : 1),
-  )) {
-    if (excess <= 0 && record.used >= oldest) break;
+  for (const record of leastUsedFirst) {
+    if (excess <= 0 && tooMany <= 0 && record.used >= oldest) break;
     keys.push(record.key);
     excess -= record.bytes;
+    tooMany -= 1;
   }
   return keys;
 }

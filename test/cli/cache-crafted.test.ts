@@ -72,8 +72,6 @@ describe('a cache whose pages lead in a circle', () => {
     expect(await run('cache', 'ls', '--cache', evil)).toMatchObject({ code: 69 });
     const pulled = await run('cache', 'pull', `sqlite:${evil}/cache.sqlite`, '--cache', 'circled', '--json');
     expect(codesOf(pulled)).toEqual(['CACHE_TRANSFER_BROKEN']);
-    const stats = await run('cache', 'stats', '--cache', evil);
-    expect(stats.code).toBe(69);
-    expect(stats.stderr).toContain('no answer within');
+    expect(await run('cache', 'stats', '--cache', evil)).toMatchObject({ code: 69 });
   });
 });

@@ -1,13 +1,14 @@
 /** Databases that somebody else has made. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closeStore, compileCached, CacheFault, openStore } from '../../src/cache/index.ts';
+import { closeStore, compileCached, CacheFault } from '../../src/cache/index.ts';
 import type { CacheStore } from '../../src/cache/index.ts';
 import { collect } from '../../src/cache/collect.ts';
 import { sqliteStoreApart } from '../../src/cache/sqlite-apart.ts';
+import { isMadeHere } from '../../src/cache/sqlite-origin.ts';
 import { sqliteStore } from '../../src/cache/sqlite.ts';
 import { transfer } from '../../src/cache/transfer.ts';
 import { verifyStore } from '../../src/cache/verify.ts';
@@ -37,14 +38,17 @@ function use<T extends CacheStore>(store: T): T {
   return store;
 }
 
+/** Milliseconds, for a machine that does much else. What hangs would hang for ever. */
+const PATIENT = { answerTime: 60_000, sweepTime: 60_000 };
+
 const STORES: [string, () => CacheStore][] = [
   ['in this process', () => use(sqliteStore(file))],
-  ['in a process of its own', () => use(sqliteStoreApart(file))],
+  ['in a process of its own', () => use(sqliteStoreApart(file, PATIENT))],
 ];
 
 async function fill(pairs: number): Promise<void> {
   // In a process of its own, because a binding may not close a file at once.
-  const store = sqliteStoreApart(file);
+  const store = sqliteStoreApart(file, PATIENT);
   for (const { key, text, kind, label } of makeRecords(pairs)) await store.set(key, text, { kind, label });
   await store.close();
   // Into the one file that the tests change.
@@ -167,21 +171,81 @@ describe('a process that reads a database', () => {
     await fill(5);
     copyFileSync(file, join(folder, 'good'));
     makeEndless(file, 'records');
-    const store = use(sqliteStoreApart(file, { sweepTime: 500 }));
-    await expect(store.stats()).rejects.toThrow('no answer within 500 ms');
+    const store = use(sqliteStoreApart(file, { ...PATIENT, sweepTime: 2000 }));
+    await expect(store.stats()).rejects.toThrow('no answer within 2000 ms');
     // Its lock is gone with it.
     rmSync(file);
     copyFileSync(join(folder, 'good'), file);
-    expect(await use(sqliteStoreApart(file)).stats()).toMatchObject({ aliases: 5, objects: 5 });
+    expect(await use(sqliteStoreApart(file, PATIENT)).stats()).toMatchObject({ aliases: 5, objects: 5 });
     expect(await store.list()).toHaveLength(10);
   });
 
   it('gives each question its own answer', async () => {
     await fill(20);
-    const store = use(sqliteStoreApart(file));
+    const store = use(sqliteStoreApart(file, PATIENT));
     const records = makeRecords(20);
     const texts = await Promise.all(records.map(({ key }) => store.get(key)));
     expect(texts).toEqual(records.map(({ text }) => text));
+  });
+});
+
+describe.runIf(onPosix)('a database that seccompc has made', () => {
+  const places = () => {
+    const [made, other] = [join(folder, 'made'), join(folder, 'other')];
+    for (const place of [made, other]) mkdirSync(place, { mode: 0o700 });
+    return { made: join(made, 'cache.sqlite'), other: join(other, 'cache.sqlite') };
+  };
+  /** Closed at once, which the process of a binding may not do. */
+  async function make(path: string): Promise<void> {
+    const store = sqliteStoreApart(path, PATIENT);
+    await store.set(KEY, 'text', INFO);
+    await closeStore(store);
+  }
+
+  it('is known as such where it was made, also after changes', async () => {
+    const { made } = places();
+    expect(isMadeHere(made)).toBe(true);
+    await make(made);
+    expect(isMadeHere(made)).toBe(true);
+    edit(made, 'VACUUM', 'PRAGMA journal_mode = WAL');
+    expect(isMadeHere(made)).toBe(true);
+  });
+
+  it('is not known as such when it was copied with all that is beside it', async () => {
+    const { made, other } = places();
+    await make(made);
+    for (const suffix of ['', '-origin']) copyFileSync(made + suffix, other + suffix);
+    expect(isMadeHere(other)).toBe(false);
+  });
+
+  it('is not known as such when another one was copied over it', async () => {
+    const { made, other } = places();
+    await make(made);
+    await make(other);
+    const { ino } = statSync(made);
+    writeFileSync(made, readFileSync(other));
+    expect(statSync(made).ino).toBe(ino);
+    expect(isMadeHere(made)).toBe(false);
+    writeFileSync(`${made}-origin`, readFileSync(`${other}-origin`));
+    expect(isMadeHere(made)).toBe(false);
+  });
+
+  it('is not known as such when what says so could be written by others', async () => {
+    const { made } = places();
+    await make(made);
+    chmodSync(`${made}-origin`, 0o666);
+    expect(isMadeHere(made)).toBe(false);
+  });
+
+  it('is known as such when clear has made it anew', async () => {
+    const { made, other } = places();
+    await make(other);
+    copyFileSync(other, made);
+    edit(made, 'CREATE VIEW v AS SELECT 1');
+    expect(isMadeHere(made)).toBe(false);
+    const store = use(sqliteStoreApart(made, PATIENT));
+    await store.clear();
+    expect(isMadeHere(made)).toBe(true);
   });
 });
 
@@ -207,28 +271,34 @@ describe('a database that was changed at random', () => {
       );
       const good = join(folder, 'good');
       mkdirSync(good, { mode: 0o700 });
-      const source = openStore(good);
-      for (const text of PROFILES) await compileCached(text, { target }, { stores: [source] });
+      const source = sqliteStoreApart(join(good, 'cache.sqlite'), PATIENT);
+      const patient = { stores: [source], deadline: PATIENT.answerTime };
+      for (const text of PROFILES) await compileCached(text, { target }, patient);
       await closeStore(source);
       edit(source.location);
       for (let seed = 1; seed <= RUNS; seed += 1) {
-        for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true });
-        copyFileSync(source.location, file);
-        const how = mutate(file, seed);
+        const place = join(folder, `${seed}`);
+        mkdirSync(place, { mode: 0o700 });
+        const damaged = join(place, 'cache.sqlite');
+        copyFileSync(source.location, damaged);
+        const how = mutate(damaged, seed);
         const faults: unknown[] = [];
-        const store = sqliteStoreApart(file, { sweepTime: 3000 });
-        for (const [at, text] of PROFILES.entries()) {
-          const { filter, warnings } = await compileCached(text, { target }, { stores: [store] });
-          expect(Buffer.compare(filter.bytes, expected[at]!), `seed ${seed}: ${how}`).toBe(0);
-          faults.push(...warnings.map(({ message }) => message));
-        }
         const note = (cause: unknown) => void faults.push(cause);
-        await store.list().catch(note);
-        await store.stats().catch(note);
-        await verifyStore(store).catch(note);
-        const { fault } = await transfer(store, mapStore(), { signedOnly: false });
-        await collect(store, {}).catch(note);
-        await closeStore(store);
+        const apart = sqliteStoreApart(damaged, { ...PATIENT, sweepTime: 5000 });
+        // The second one finds what the first one has left.
+        for (const store of [apart, sqliteStore(damaged)])
+          for (const [at, text] of PROFILES.entries()) {
+            const cache = { stores: [store], deadline: PATIENT.answerTime };
+            const { filter, warnings } = await compileCached(text, { target }, cache);
+            expect(Buffer.compare(filter.bytes, expected[at]!), `seed ${seed}: ${how}`).toBe(0);
+            faults.push(...warnings.map(({ message }) => message));
+          }
+        await apart.list().catch(note);
+        await apart.stats().catch(note);
+        await verifyStore(apart).catch(note);
+        const { fault } = await transfer(apart, mapStore(), { signedOnly: false });
+        await collect(apart, {}).catch(note);
+        await closeStore(apart);
         for (const said of [...faults, fault?.cause].map(String))
           expect(said, `seed ${seed}: ${how}`).not.toMatch(/SIG(?!KILL)/);
       }

@@ -106,13 +106,19 @@ function readSchema(database) {
 }
 
 /**
- * In one step, so that no other process sees one table without the other.
+ * In one step, so that no other process sees one table without the other. A new database gets two numbers by which it is
+ * told from every other one (sqlite-origin.ts).
  *
  * @param {import('@photostructure/sqlite').DatabaseSyncInstance} database
  */
 function createTables(database) {
-  const statements = TABLES.map((table) => table.replace('TABLE', 'TABLE IF NOT EXISTS'));
-  database.exec(`BEGIN IMMEDIATE; ${statements.join('; ')}; COMMIT`);
+  database.exec('BEGIN IMMEDIATE');
+  if (readSchema(database).length === 0) {
+    const [version, id] = crypto.getRandomValues(new Int32Array(2));
+    database.exec(`PRAGMA user_version = ${version}; PRAGMA application_id = ${id}`);
+  }
+  for (const table of TABLES) database.exec(table.replace('TABLE', 'TABLE IF NOT EXISTS'));
+  database.exec('COMMIT');
 }
 
 /**
