@@ -536,13 +536,15 @@ describe('an installed check', () => {
     await install('checked', '--with-check');
     const file = at('checked/seccompc-check.json');
     mkdirSync(at('ready'));
-    writeFileSync(at('ready/config.json'), await expected(denyMkdir(28)));
+    const config = await expected(denyMkdir(28));
+    writeFileSync(at('ready/config.json'), config);
     const state = JSON.stringify({
       ociVersion: '1.0',
       id: 'x',
       status: 'created',
       pid: 7,
       bundle: at('ready'),
+      annotations: JSON.parse(config).annotations,
     });
     expect(await start(file, state)).toEqual({ code: 0, stdout: '' });
     const text = readFileSync(file, 'utf8');
