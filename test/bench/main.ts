@@ -4,7 +4,7 @@
  * `npm run bench -- --help`. Nothing here is a test: no figure is held to a limit. What is compared takes turns in
  * one run, because the machine is never quiet; ratios of one run say more than times of two.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { attachTable } from './attach.ts';
 import { callTable } from './calls.ts';
 import { coldTable } from './cold.ts';
@@ -16,6 +16,7 @@ import type { Libseccomp } from './libseccomp.ts';
 import { describeMachine, load } from './machine.ts';
 import { HELP, readOptions } from './options.ts';
 import type { Options, Part } from './options.ts';
+import { picture } from './picture.ts';
 import { build, temporaryFolder } from './programs.ts';
 import type { Folder } from './programs.ts';
 import { staticTable } from './static.ts';
@@ -118,6 +119,14 @@ function print({ machine, profiles, skipped, tables }: Report): string {
   ].join('\n');
 }
 
+/** @throws RangeError without the parts `static` and `attach`, or without libseccomp */
+function drawFirst({ tables }: Report): string {
+  const [programs, attach] = ['Programs', 'Attach'].map((name) => tables.find(({ title }) => title === name));
+  if (programs === undefined || attach === undefined)
+    throw new RangeError('the picture needs the parts static and attach');
+  return picture(String(attach.rows[0]?.['profile']), programs, attach);
+}
+
 async function main(args: string[]): Promise<void> {
   const options = readOptions(args);
   if (options === undefined) {
@@ -127,6 +136,7 @@ async function main(args: string[]): Promise<void> {
   const folder = temporaryFolder();
   try {
     const report = await measure(options, folder);
+    if (options.picture !== undefined) writeFileSync(options.picture, drawFirst(report));
     for (const skipped of report.skipped) process.stderr.write(`SKIPPED ${skipped}\n`);
     process.stdout.write(options.json ? `${JSON.stringify(report, null, 1)}\n` : print(report));
   } finally {

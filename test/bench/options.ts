@@ -12,6 +12,8 @@ export interface Options {
   /** Files of other people's profiles, instead of those that are installed. */
   docker: string | undefined;
   podman: string | undefined;
+  /** File to draw the picture of the README into. */
+  picture: string | undefined;
 }
 
 export const HELP = `npm run bench -- [OPTION...]
@@ -21,6 +23,7 @@ export const HELP = `npm run bench -- [OPTION...]
   --json                  one JSON document instead of Markdown
   --libseccomp WHICH      newest (default) or system
   --docker FILE           Docker's default profile; also SECCOMPC_BENCH_DOCKER, or as Debian installs it
+  --picture FILE          also draw the first profile's figures as SVG (docs/bench.svg)
   --podman FILE           Podman's default profile; also SECCOMPC_BENCH_PODMAN, or as Debian installs it
 `;
 
@@ -36,6 +39,7 @@ export function readOptions(args: string[]): Options | undefined {
       libseccomp: text,
       docker: text,
       podman: text,
+      picture: text,
       json: flag,
       help: flag,
     },
@@ -54,6 +58,7 @@ export function readOptions(args: string[]): Options | undefined {
     library,
     docker: values.docker ?? process.env['SECCOMPC_BENCH_DOCKER'],
     podman: values.podman ?? process.env['SECCOMPC_BENCH_PODMAN'],
+    picture: values.picture,
   };
 }
 
