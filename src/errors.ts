@@ -350,7 +350,8 @@ const TABLE = {
   },
   CACHE_ENTRY_REFUSED: {
     severity: 'warning',
-    message: 'a cache entry was refused and the profile compiled afresh: {reason}',
+    message: 'a cache entry was not used: {reason}',
+    hint: 'the filter is right all the same; "seccompc cache verify --remove" removes such entries',
   },
   CACHE_FAILED: { severity: 'error', exit: EXIT.unavailable, message: '{reason}' },
   CACHE_SCHEME_UNKNOWN: {

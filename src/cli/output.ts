@@ -1,7 +1,9 @@
-import { closeSync, constants, fchmodSync, fstatSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
+import { constants, fstatSync, statSync, writeSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { fail } from '../errors.ts';
+import { outputPlace } from '../fs/output-place.ts';
+import type { OutputPlace } from '../fs/output-place.ts';
+import { replaceByParts } from '../fs/replace.ts';
 import { errorCode, systemReason } from '../fs/system-reason.ts';
 
 /** The reader of our standard output has gone. */
@@ -16,15 +18,30 @@ export async function writeProduct(product: string | Uint8Array, file?: string):
 
 /** The same for a product that is made in parts while it is written. */
 export async function writeParts(parts: Iterable<string | Uint8Array>, file?: string): Promise<void> {
-  const found = file === undefined || file === '-' ? undefined : statOf(file);
+  const standard = file === undefined || file === '-' ? undefined : statOf(file);
   // `-o /dev/stdout`, wherever the shell has sent that.
-  if (file === undefined || file === '-' || (found !== undefined && isStandardOutput(found))) {
+  if (file === undefined || file === '-' || (standard !== undefined && isStandardOutput(standard))) {
     for (const part of parts) await writeStandard(1, part);
-    return undefined;
+    return;
   }
-  // A device, a pipe: nothing could be renamed into its place.
-  if (found !== undefined && !found.isFile() && !found.isDirectory()) return writeInto(file, parts);
-  return replaceFile(file, found, parts);
+  const place = placeOf(file);
+  try {
+    const { path, found } = place;
+    if (found === undefined || found.isFile()) replace(file, path, found, parts);
+    else if (found.isDirectory()) fail('OUTPUT_NOT_CREATED', { file, reason: 'it is a folder' });
+    // A device, a pipe: nothing could be renamed into its place.
+    else await writeInto(file, path, parts);
+  } finally {
+    place.close();
+  }
+}
+
+function placeOf(file: string): OutputPlace {
+  try {
+    return outputPlace(file);
+  } catch (cause) {
+    return fail('OUTPUT_NOT_CREATED', { file, reason: systemReason(cause) }, { cause });
+  }
 }
 
 /**
@@ -86,44 +103,33 @@ function isStandardOutput(found: Stats): boolean {
   }
 }
 
-async function writeInto(file: string, parts: Iterable<string | Uint8Array>): Promise<void> {
+async function writeInto(file: string, path: string, parts: Iterable<string | Uint8Array>): Promise<void> {
   try {
     // For writing only, so that a named pipe waits for its reader.
     const { writeFile } = await import('node:fs/promises');
-    await writeFile(file, parts, { flag: constants.O_WRONLY });
+    await writeFile(path, parts, { flag: constants.O_WRONLY });
   } catch (cause) {
     if (errorCode(cause) === 'EPIPE') throw new OutputClosed(`${file} is closed`, { cause });
     fail('OUTPUT_NOT_WRITTEN', { file, reason: systemReason(cause) }, { cause });
   }
 }
 
-/**
- * The whole product under a temporary name beside the file, then one rename: whoever reads the file sees the
- * old one or the new one, and a fault leaves the old one and nothing else.
- */
-function replaceFile(file: string, old: Stats | undefined, parts: Iterable<string | Uint8Array>): void {
-  if (old?.isDirectory()) fail('OUTPUT_NOT_CREATED', { file, reason: 'it is a folder' });
-  // Through a symbolic link to what it points at: the link stays.
-  const target = old === undefined ? file : realpathSync(file);
-  const random = Math.random().toString(36).slice(2);
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}-${random}`);
-  const mode = old === undefined ? 0o666 : old.mode & 0o777;
-  let fd: number;
+/** A new file gets the mode that the umask leaves; another one keeps its mode, and its owner where that is possible. */
+function replace(
+  file: string,
+  path: string,
+  old: Stats | undefined,
+  parts: Iterable<string | Uint8Array>,
+): void {
   try {
-    fd = openSync(temporary, 'wx', mode);
-  } catch (cause) {
-    return fail('OUTPUT_NOT_CREATED', { file, reason: systemReason(cause) }, { cause });
-  }
-  try {
-    try {
-      for (const part of parts) writeFileSync(fd, part);
-      if (old !== undefined) fchmodSync(fd, mode);
-    } finally {
-      closeSync(fd);
+    if (old === undefined) replaceByParts(path, parts, { mode: 0o666, masked: true });
+    else {
+      const { uid, gid, mode } = old;
+      replaceByParts(path, parts, { mode: mode & 0o777, owner: { uid, gid, optional: true } });
     }
-    renameSync(temporary, target);
   } catch (cause) {
-    unlinkSync(temporary);
-    fail('OUTPUT_NOT_WRITTEN', { file, reason: systemReason(cause) }, { cause });
+    const isCreation = cause instanceof Error && 'syscall' in cause && cause.syscall === 'open';
+    const code = isCreation ? 'OUTPUT_NOT_CREATED' : 'OUTPUT_NOT_WRITTEN';
+    fail(code, { file, reason: systemReason(cause) }, { cause });
   }
 }

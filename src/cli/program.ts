@@ -163,7 +163,9 @@ function diagnosticsOf(error: unknown, args: readonly string[]): readonly Diagno
     if (error.exitCode === 0 || error.code === 'commander.help') return [];
     const command = args.find((arg) => Object.hasOwn(COMMANDS, arg));
     const help = `see "seccompc ${command === undefined ? '' : `${command} `}--help"`;
-    const [reason = '', guess] = error.message.replace(/^error: /, '').split('\n');
+    // A word that it repeats may have line breaks too.
+    const [, reason = '', guess] =
+      /^(?:error: )?(.*?)(?:\n(\(Did you mean .*\)))?$/s.exec(error.message) ?? [];
     const hint = guess === undefined ? help : `${guess.replaceAll(/[()]/g, '')} Or ${help}`;
     return [diagnostic('USAGE', { reason }, { hint })];
   }

@@ -4,8 +4,9 @@ import type { Diagnostic, Severity } from '../errors.ts';
 import { optionsIn } from '../options/table.ts';
 import { addOptions } from './options.ts';
 import { isTerminal, writeStandard } from './output.ts';
+import { printable, table, toJson } from './text.ts';
 
-export { diagnosticJson };
+export { diagnosticJson, printable, table, toJson };
 
 /** How a command speaks besides its product. */
 export interface Voice {
@@ -47,23 +48,10 @@ export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
   return hint === undefined ? text : `${text}    ${printable(hint)}\n`;
 }
 
-/** Names in a profile are anybody's: no line break of theirs starts a line, no escape sequence gets to a terminal. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
-}
-
 /** Red, yellow, cyan: SGR numbers (ECMA-48 8.3.117); node:util, which knows them too, would have to be loaded. */
 const COLOURS = { error: 31, warning: 33, note: 36 } as const satisfies Record<Severity, number>;
 
 function usesColour(): boolean {
   // no-color.org: any value that is not empty.
   return isTerminal(2) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
-}
-
-/** One document, indented for people; ends with a newline. */
-export function toJson(document: unknown): string {
-  return `${JSON.stringify(document, null, 2)}\n`;
 }

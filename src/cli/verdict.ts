@@ -8,7 +8,7 @@ import { answerParts, describeAnswer, describeCall, nameOfCall } from '../prove/
 import { DEFAULT_NODE_BUDGET, LARGEST_NODE_BUDGET } from '../prove/diagram.ts';
 import type { Operand } from './operand.ts';
 import { writeProduct } from './output.ts';
-import { diagnosticJson, printFailure, printWarnings, toJson } from './report.ts';
+import { diagnosticJson, printFailure, printWarnings, table, toJson } from './report.ts';
 import type { Voice } from './report.ts';
 
 /** `--node-budget`, of every command that proves something. */
@@ -93,7 +93,7 @@ export async function printVerdict(
   }
   const lines = await Promise.all(witnesses.map((witness) => witnessText(witness, wording.says)));
   const rest = more ? [`... and more; --limit N prints up to N`] : [];
-  await writeProduct(`${[`${verdict}: ${text}`, ...lines, ...rest].join('\n')}\n`);
+  await writeProduct(table([`${verdict}: ${text}`, ...lines, ...rest].map((line) => [line])));
   return exitCode;
 }
 

@@ -2,8 +2,18 @@
  * Putting a file in the place of another in one step: written under a temporary name beside it, then renamed. A reader sees
  * the old content or the new one, and a failure leaves the old file and nothing else.
  */
-import { closeSync, fchmodSync, fchownSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { errorCode } from './system-reason.ts';
 
 /** What the new file gets. */
 export interface Attributes {
@@ -11,20 +21,29 @@ export interface Attributes {
   mode: number;
   /** Whether the umask takes bits away from the mode, as it does for new files. */
   masked?: boolean;
-  /** User and group; the caller's unless given. */
-  owner?: { uid: number; gid: number };
+  /** User and group; the caller's unless given. `optional`: as far as the caller may give the file away. */
+  owner?: { uid: number; gid: number; optional?: boolean };
 }
 
 /** @throws the system's error */
 export function replaceFile(path: string, content: string | Uint8Array, attributes: Attributes): void {
+  replaceByParts(path, [content], attributes);
+}
+
+/** The same for a content that is made in parts while it is written. */
+export function replaceByParts(
+  path: string,
+  parts: Iterable<string | Uint8Array>,
+  attributes: Attributes,
+): void {
   const temporary = temporaryBeside(path);
   const { mode, masked = false, owner } = attributes;
   const fd = openSync(temporary, 'wx', masked ? mode : 0o600);
   try {
     try {
-      writeFileSync(fd, content);
+      for (const part of parts) writeFileSync(fd, part);
       // A change of owner takes the set-ID bits away, so the mode comes last.
-      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+      if (owner !== undefined) giveTo(fd, owner);
       if (!masked) fchmodSync(fd, mode);
     } finally {
       closeSync(fd);
@@ -33,6 +52,19 @@ export function replaceFile(path: string, content: string | Uint8Array, attribut
   } catch (cause) {
     unlinkSync(temporary);
     throw cause;
+  }
+}
+
+/** The group is kept where the user cannot be: an owner may give a file to any group that he is in (chown(2)). */
+function giveTo(fd: number, { uid, gid, optional = false }: NonNullable<Attributes['owner']>): void {
+  const own = fstatSync(fd);
+  if (own.uid === uid && own.gid === gid) return;
+  for (const user of optional ? [uid, own.uid] : [uid]) {
+    try {
+      return fchownSync(fd, user, gid);
+    } catch (error) {
+      if (!optional || !['EPERM', 'EINVAL'].includes(errorCode(error) ?? '')) throw error;
+    }
   }
 }
 

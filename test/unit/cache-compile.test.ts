@@ -226,6 +226,9 @@ describe('a fault of the cache is a warning and a fresh compile', () => {
       store.texts.set(key, bad);
       const found = await compileCached(PROFILE, options(), only(store));
       expect(found.warnings.map(({ code }) => code)).toEqual(['CACHE_ENTRY_REFUSED']);
+      // The store has answered by the meaning of the profile, so nothing was compiled.
+      expect(found.tier).toBe('test');
+      expect(found.warnings[0]!.message).not.toMatch(/compile/);
       expect(found.filter).toEqual(filter);
       expect((await compileCached(PROFILE, options(), only(store))).warnings).toEqual([]);
     }

@@ -10,7 +10,7 @@ import { addUnconfinedOption } from '../confined.ts';
 import type { UnconfinedFlag } from '../confined.ts';
 import { writeProduct } from '../output.ts';
 import { makeProgress } from '../progress.ts';
-import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
+import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, table, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
@@ -85,7 +85,7 @@ async function run(bundles: string[], options: Options): Promise<number> {
 async function tell({ bundle, status, diagnostics }: BundleResult, voice: Voice): Promise<void> {
   if (isRefusal(status) || isFailure({ status, diagnostics })) await printFailure(diagnostics, false);
   else await printWarnings(diagnostics, voice);
-  await writeProduct(`${status}\t${bundle}\n`);
+  await writeProduct(table([[status, bundle]]));
 }
 
 function isRefusal(status: BundleResult['status']): boolean {

@@ -8,7 +8,7 @@ import type { CacheFlags } from '../cache-options.ts';
 import { addUnconfinedOption } from '../confined.ts';
 import type { UnconfinedFlag } from '../confined.ts';
 import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
+import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, table, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
@@ -86,7 +86,7 @@ async function run(configs: string[], task: 'warm' | 'status', options: Options)
 async function tell({ config, status, diagnostics }: CrunCacheResult, voice: Voice): Promise<void> {
   if (status === 'conflict' || isFailure({ status, diagnostics })) await printFailure(diagnostics, false);
   else await printWarnings(diagnostics, voice);
-  await writeProduct(`${status}\t${config}\n`);
+  await writeProduct(table([[status, config]]));
 }
 
 /** One that could not be done, or that asks for no filter although that was not allowed. */

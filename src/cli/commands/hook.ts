@@ -16,7 +16,7 @@ import { hostCalls } from '../host-calls.ts';
 import { logHook } from '../hook-log.ts';
 import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, toJson } from '../report.ts';
+import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, table, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 import { targetArguments } from '../target-arguments.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
@@ -231,14 +231,16 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
   if (!withCheck) found.push(diagnostic('HOOK_FAILS_OPEN', { path: awk ?? process.execPath }));
   await printWarnings(found, flags);
   await writeProduct(
-    flags.json ? toJson({ files, store, diagnostics: found.map(diagnosticJson) }) : `${files.join('\n')}\n`,
+    flags.json
+      ? toJson({ files, store, diagnostics: found.map(diagnosticJson) })
+      : table(files.map((path) => [path])),
   );
 }
 
 async function uninstall(folder: string, flags: Voice): Promise<void> {
   const removed = await uninstallHook(resolve(folder));
   if (flags.json) return writeProduct(toJson({ removed }));
-  await writeProduct(removed.map((path) => `${path}\n`).join(''));
+  await writeProduct(table(removed.map((path) => [path])));
 }
 
 async function status(folder: string, flags: Voice): Promise<number> {
@@ -248,7 +250,7 @@ async function status(folder: string, flags: Voice): Promise<number> {
   else {
     await (broken ? printFailure(diagnostics, false) : printWarnings(diagnostics, flags));
     const lines = Object.entries(state).filter(([, value]) => value !== null);
-    await writeProduct(lines.map(([name, value]) => `${name}\t${value}\n`).join(''));
+    await writeProduct(table(lines.map(([name, value]) => [name, String(value)])));
   }
   return broken ? EXIT.no : EXIT.ok;
 }

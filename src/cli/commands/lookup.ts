@@ -8,7 +8,7 @@ import { CliCommand } from '../command.ts';
 import { archArgument } from '../target-options.ts';
 import { hostArch } from '../host.ts';
 import { writeProduct } from '../output.ts';
-import { addVoiceOptions, say, toJson } from '../report.ts';
+import { addVoiceOptions, printable, say, table, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 
 interface Options extends Voice {
@@ -50,23 +50,20 @@ async function run(call: string | undefined, options: Options): Promise<number> 
   if (call === undefined) fail('USAGE', { reason: 'name a call, or give --all' });
   const result = await lookup(call, arch === 'all' ? arch : [arch]);
   if (options.json) await writeProduct(toJson(resultJson(result)));
-  else if (result.kind === 'found') await writeProduct(result.calls.map(row).join(''));
-  else if (!options.quiet) await say(explainAbsence(call, arch, result));
+  else if (result.kind === 'found') await writeProduct(table(result.calls.map(row)));
+  else if (!options.quiet) await say(`${printable(explainAbsence(call, arch, result))}\n`);
   return result.kind === 'found' ? EXIT.ok : EXIT.no;
 }
 
 async function printTable(arch: ArchName, options: Options): Promise<void> {
-  const table = (await loadTables([archOf(arch).table])).of(arch);
-  const entries = table.entries();
+  const entries = (await loadTables([archOf(arch).table])).of(arch).entries();
   await writeProduct(
-    options.json
-      ? toJson({ arch, calls: entries.map(([nr, name]) => ({ nr, name })) })
-      : entries.map(([nr, name]) => `${nr}\t${name}\n`).join(''),
+    options.json ? toJson({ arch, calls: entries.map(([nr, name]) => ({ nr, name })) }) : table(entries),
   );
 }
 
-function row({ nr, name, arch, auditArch, since }: ArchCall): string {
-  return `${nr}\t${name}\t${arch}\t${auditArchHex(auditArch)}\t${since}\n`;
+function row({ nr, name, arch, auditArch, since }: ArchCall): (string | number)[] {
+  return [nr, name, arch, auditArchHex(auditArch), since];
 }
 
 function resultJson(result: LookupResult): object {
@@ -87,8 +84,8 @@ function explainAbsence(
 ): string {
   if (result.kind === 'elsewhere') {
     const places = result.calls.map((found) => `${found.arch} (${found.nr} ${found.name})`);
-    return `no call "${call}" on ${arch}, but on ${places.join(', ')}\n`;
+    return `no call "${call}" on ${arch}, but on ${places.join(', ')}`;
   }
   const hint = result.nearest.length > 0 ? `; did you mean ${result.nearest.join(' or ')}?` : '';
-  return `no call "${call}" on any architecture${hint}\n`;
+  return `no call "${call}" on any architecture${hint}`;
 }

@@ -12,6 +12,7 @@ import { readInput } from '../input.ts';
 import { writeProduct } from '../output.ts';
 import { addVoiceOptions, printWarnings } from '../report.ts';
 import type { Voice } from '../report.ts';
+import { printableJson } from '../text.ts';
 import { addTargetOptions, targetOf } from '../target-options.ts';
 import type { TargetFlags } from '../target-options.ts';
 
@@ -53,7 +54,7 @@ async function run(file: string, options: Options): Promise<void> {
   const confined = seccomp !== null && !asksForNoFilter(seccomp, target);
   refuseUnconfined({ confined, diagnostics: found }, file, options);
   await printWarnings(confined ? found : [...found, notConfined(file, options)], options);
-  await writeProduct(confined ? formatOci(seccomp) : 'null\n', options.output);
+  await writeProduct(confined ? printableJson(formatOci(seccomp)) : 'null\n', options.output);
 }
 
 /** What the policy stage says of a missing default action: without one there is nothing to print either. */

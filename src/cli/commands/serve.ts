@@ -10,7 +10,7 @@ import { addCacheOptions, cacheOf } from '../cache-options.ts';
 import type { CacheFlags } from '../cache-options.ts';
 import { hostArch, hostKernel } from '../host.ts';
 import { writeProduct } from '../output.ts';
-import { addVoiceOptions, printWarnings, say, toJson } from '../report.ts';
+import { addVoiceOptions, printable, printWarnings, say, toJson } from '../report.ts';
 import type { Voice } from '../report.ts';
 
 interface Options extends CacheFlags, Voice {
@@ -72,7 +72,7 @@ async function run(options: Options): Promise<void> {
     onWarning: warnOnce(options),
   });
   if (options.json) await writeProduct(toJson({ listening: socket }));
-  else if (!options.quiet) await say(`listening at ${socket}\n`);
+  else if (!options.quiet) await say(`listening at ${printable(socket)}\n`);
   await stopped;
   await server.stop();
   if (cache !== undefined) {

@@ -1,8 +1,8 @@
 import { UPKEEP_DEADLINE } from '../../../cache/deadline.ts';
 import type { RecordKind } from '../../../cache/index.ts';
 import { writeProduct } from '../../output.ts';
-import { printable, toJson } from '../../report.ts';
-import { ask, open, table } from './store.ts';
+import { table, toJson } from '../../report.ts';
+import { ask, open } from './store.ts';
 import type { CacheOptions } from './store.ts';
 
 export interface LsOptions extends CacheOptions {
@@ -22,7 +22,7 @@ export async function list({ cache, json, kind }: LsOptions): Promise<void> {
     record.bytes,
     duration(now - record.made),
     duration(now - record.used),
-    printable(record.label),
+    record.label,
   ]);
   return writeProduct(table(rows));
 }

@@ -10,8 +10,8 @@ import { readAll } from '../../../cache/verify.ts';
 import { fail } from '../../../errors.ts';
 import { keysOf } from '../../cache-options.ts';
 import { writeProduct } from '../../output.ts';
-import { printable, toJson } from '../../report.ts';
-import { dateOf, open, table, use } from './store.ts';
+import { table, toJson } from '../../report.ts';
+import { dateOf, open, use } from './store.ts';
 import type { CacheOptions } from './store.ts';
 
 /** Of a key, so much has to be said. */
@@ -119,5 +119,5 @@ function cellOf(name: string, value: unknown): string {
   if (value === null) return '-';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number') return name === 'made' || name === 'used' ? dateOf(value) : String(value);
-  return printable(typeof value === 'string' ? value : JSON.stringify(value));
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,13 +1,13 @@
 import { cacheFolderOf } from '../../../cache/hot/answer.ts';
 import { clearHot, hotStats } from '../../../cache/hot/directory.ts';
 import { writeProduct } from '../../output.ts';
-import { say, toJson } from '../../report.ts';
-import { ask, dateOf, open, table } from './store.ts';
+import { printable, say, table, toJson } from '../../report.ts';
+import { ask, dateOf, open } from './store.ts';
 import type { CacheOptions } from './store.ts';
 
 export async function path({ cache, json }: CacheOptions): Promise<void> {
   const { location } = open(cache);
-  await writeProduct(json ? toJson({ path: location }) : `${location}\n`);
+  await writeProduct(json ? toJson({ path: location }) : table([[location]]));
 }
 
 /** Counts what is in both tiers; no record is read. */
@@ -38,5 +38,5 @@ export async function clear({ cache, json, quiet }: CacheOptions): Promise<void>
   if (folder !== undefined) clearHot(folder);
   await ask(store, () => store.clear());
   if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
-  else if (!quiet) await say(`cleared ${store.location}\n`);
+  else if (!quiet) await say(`cleared ${printable(store.location)}\n`);
 }

@@ -50,11 +50,6 @@ function failure({ message, hint }: Diagnostic, cause: unknown): SeccompcError {
   return new SeccompcError([found], { cause });
 }
 
-/** Lines of cells, with a tab between two. */
-export function table(rows: readonly (readonly (string | number)[])[]): string {
-  return rows.map((cells) => `${cells.join('\t')}\n`).join('');
-}
-
 /** ISO 8601 in UTC, to the second; `-` for none, and for what the clock of somebody else holds for a time. */
 export function dateOf(milliseconds: number | null): string {
   const date = new Date(milliseconds ?? Number.NaN);

@@ -6,8 +6,8 @@ import type { Finding } from '../../../cache/verify.ts';
 import { EXIT } from '../../../errors.ts';
 import { keysOf } from '../../cache-options.ts';
 import { writeProduct } from '../../output.ts';
-import { printable, say, toJson } from '../../report.ts';
-import { open, table, use, watch } from './store.ts';
+import { say, table, toJson } from '../../report.ts';
+import { open, use, watch } from './store.ts';
 import type { CacheOptions } from './store.ts';
 
 export interface VerifyOptions extends CacheOptions {
@@ -47,7 +47,7 @@ export async function verify(options: VerifyOptions): Promise<number> {
     );
     return exitCode;
   }
-  await writeProduct(table(all.map(({ key, kind, reason }) => [printable(key), printable(kind), reason])));
+  await writeProduct(table(all.map(({ key, kind, reason }) => [key, kind, reason])));
   if (quiet) return exitCode;
   const what = `checked ${checked} records and ${hot.checked} hot answers`;
   const bySigner = trusted === undefined ? '' : ` (${signed} signed by a trusted key)`;

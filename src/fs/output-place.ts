@@ -1,0 +1,91 @@
+/**
+ * Where the name of an output leads. Whoever may write to a directory on the way could otherwise decide which file of ours
+ * is replaced, also one that he cannot write himself.
+ */
+import { closeSync, constants, existsSync, lstatSync, openSync, readlinkSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+
+export interface OutputPlace {
+  /** By which the file is reached. On Linux it begins at an open descriptor, so that nothing above it can be exchanged. */
+  path: string;
+  /** What is there; undefined for nothing. Never a link that leads to a file. */
+  found: Stats | undefined;
+  close(): void;
+}
+
+/** asm-generic/fcntl.h: a descriptor that only names a directory, for which no right to read it is needed. */
+const O_PATH = 0o10000000;
+/** As many as Linux follows in one path (path_resolution(7)). */
+const MOST_LINKS = 40;
+const STICKY = 0o1000;
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * Follows a name, through links of the caller and of root alone. In a sticky directory that others can write to, such as
+ * /tmp, it ends at no file of anybody else, as with fs.protected_symlinks, protected_regular and protected_fifos.
+ * @throws Error; the system's error where a directory is missing
+ */
+export function outputPlace(file: string): OutputPlace {
+  const pending = namesIn(file);
+  let directory = hold(file.startsWith('/') ? '/' : '.');
+  let links = 0;
+  try {
+    for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
+      const path = `${directory.path}/${name}`;
+      const found = name === '..' ? undefined : lstatSync(path, { throwIfNoEntry: false });
+      if (found?.isSymbolicLink() && !isMagic(path)) {
+        if (!isOwn(found))
+          throw new Error(`it leads through "${name}", a symbolic link of user ${found.uid}`);
+        if (++links > MOST_LINKS) throw new Error('it leads through too many symbolic links');
+        const target = readlinkSync(path);
+        if (target.startsWith('/')) directory = moved(directory, '/');
+        pending.unshift(...namesIn(target));
+      } else if (name === '..' || pending.length > 0 || file.endsWith('/'))
+        directory = moved(directory, path);
+      else {
+        refuseForeign(found, statSync(directory.path));
+        return { path, found, close: directory.close };
+      }
+    }
+    throw new Error('it is a directory');
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}
+
+interface Held {
+  path: string;
+  close(): void;
+}
+
+function hold(path: string): Held {
+  if (!existsSync('/proc/self/fd')) return { path, close: () => {} };
+  const fd = openSync(path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
+}
+
+function moved(from: Held, path: string): Held {
+  const to = hold(path);
+  from.close();
+  return to;
+}
+
+function namesIn(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+/** proc_pid_fd(5): `pipe:[1]` is no path, but opening the link opens the pipe. */
+function isMagic(path: string): boolean {
+  return /^[a-z_]+:\[?\w+\]?$/.test(readlinkSync(path));
+}
+
+function isOwn({ uid }: Stats): boolean {
+  return process.geteuid === undefined || uid === 0 || uid === process.geteuid();
+}
+
+function refuseForeign(found: Stats | undefined, directory: Stats): void {
+  const isShared = (directory.mode & STICKY) !== 0 && (directory.mode & WRITABLE_BY_OTHERS) !== 0;
+  if (found !== undefined && isShared && !isOwn(found) && found.uid !== directory.uid)
+    throw new Error(`it belongs to user ${found.uid}, in a directory where others can put files`);
+}
