@@ -91,8 +91,8 @@ function tableOf(node: string, rounds: number, spawner: string, place: string, f
 function rowsOf(node: string, place: string, folder: Folder): Row[] {
   const compile = [node, MAIN, 'compile', PROFILE, '--arch', 'x86_64', '--kernel', '6.1'];
   const hot = ['--cache', join(place, 'cache')];
-  // A file has no hot tier, so the store has to answer. In the user's own folder no other process reads it.
-  const store = ['--cache', `sqlite:${join(place, '.cache', 'seccompc', 'only.sqlite')}`];
+  // A file of its own has no hot tier, so the store has to answer.
+  const store = ['--cache', `sqlite:${join(place, 'store', 'only.sqlite')}`];
   const cold = [...compile, '-q', '--no-cache'];
   const miss = join(place, 'miss');
   return [
