@@ -1,10 +1,10 @@
-import type { CompileOptions, Filter } from '../compile.ts';
+import type { CompileSettings, Filter } from '../compile.ts';
 import { lruByBytes } from './lru.ts';
 
 /** Filters that this process has had already, found by the very input and options that they were compiled from. */
 export interface RecentFilters {
-  find(input: Input, options: CompileOptions): Made | undefined;
-  keep(input: Input, options: CompileOptions, made: Made): void;
+  find(input: Input, options: CompileSettings): Made | undefined;
+  keep(input: Input, options: CompileSettings, made: Made): void;
   clear(): void;
   /** How much it holds, about. */
   readonly bytes: number;
@@ -56,7 +56,7 @@ export function recentFilters(limit: number = 64 * 1024 * 1024): RecentFilters {
 const SAMPLES = 61;
 
 /** Where to look; of two inputs that meet in a slot, the later one has it. Hashing all of an input takes 10 us more. */
-function slotOf(input: Input, options: CompileOptions): string {
+function slotOf(input: Input, options: CompileSettings): string {
   const { length } = input;
   const step = Math.max(1, Math.floor(length / SAMPLES));
   let hash = length;

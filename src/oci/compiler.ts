@@ -1,7 +1,7 @@
 /** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
 import { CacheFault, closeCache, compileCached } from '../cache/index.ts';
 import type { Cache } from '../cache/index.ts';
-import type { CompileOptions, Filter } from '../compile.ts';
+import type { CompileSettings, Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { encodeBase64 } from '../format/text.ts';
@@ -25,7 +25,7 @@ export interface ConfigCompiler {
 
 /** @param openCache Gives the cache, or undefined for none; asked when something has to be compiled. */
 export function makeConfigCompiler(
-  options: Pick<CompileOptions, 'target' | 'prove'>,
+  options: Pick<CompileSettings, 'target' | 'prove'>,
   openCache: () => Promise<Cache | undefined>,
 ): ConfigCompiler {
   const known = new Map<string, Promise<CompiledConfig>>();
@@ -72,7 +72,7 @@ export function makeConfigCompiler(
 
 async function compileText(
   input: Uint8Array,
-  options: CompileOptions,
+  options: CompileSettings,
   opened: () => Promise<Cache | undefined>,
   warnings: Diagnostic[],
 ): Promise<{ filter: Filter }> {

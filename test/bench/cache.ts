@@ -16,7 +16,7 @@ import type { Cache, CacheStore } from '../../src/cache/index.ts';
 import { writeMeaningAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { compile } from '../../src/compile.ts';
-import type { CompileOptions } from '../../src/compile.ts';
+import type { CompileSettings } from '../../src/compile.ts';
 import { makeTarget } from '../../src/target.ts';
 import { findPostgres, findRedis, startPostgres, startRedis } from '../stores/servers.ts';
 import type { Server } from '../stores/servers.ts';
@@ -28,7 +28,7 @@ import type { Table } from './table.ts';
 
 const PROFILE = 'profiles/container-default.json';
 const MAIN = join(process.cwd(), 'dist/cli/main.cjs');
-const OPTIONS: CompileOptions = { target: makeTarget({ arch: 'X86_64' }) };
+const OPTIONS: CompileSettings = { target: makeTarget({ arch: 'X86_64' }) };
 /** Calls of each kind in a round; the first round is not counted. */
 const CALLS = 200;
 const RECORDS = 10_000;
