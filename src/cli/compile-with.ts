@@ -1,4 +1,4 @@
-import type { Cache } from '../cache/index.ts';
+import type { Cache } from '../cache/compile-cached.ts';
 import type { CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { cacheOf } from './cache-options.ts';
@@ -12,7 +12,9 @@ export async function compileWith(
   options: CompileSettings,
 ): Promise<Compiled> {
   if (flags.cache === false) return compileFresh(input, options, []);
-  const { CacheFault, closeCache, compileCached } = await import('../cache/index.ts');
+  const { compileCached } = await import('../cache/compile-cached.ts');
+  const { closeCache } = await import('../cache/open.ts');
+  const { CacheFault } = await import('../cache/store.ts');
   let cache: Cache;
   try {
     cache = (await cacheOf(flags))!;

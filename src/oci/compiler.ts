@@ -1,6 +1,8 @@
 /** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
-import { CacheFault, closeCache, compileCached } from '../cache/index.ts';
-import type { Cache } from '../cache/index.ts';
+import { compileCached } from '../cache/compile-cached.ts';
+import { closeCache } from '../cache/open.ts';
+import { CacheFault } from '../cache/store.ts';
+import type { Cache } from '../cache/compile-cached.ts';
 import type { CompileSettings, Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import type { Cache } from '../cache/index.ts';
+import type { Cache } from '../cache/compile-cached.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import { faultAnswer, rawAnswer } from './answer.ts';

@@ -1,4 +1,5 @@
-import type { CacheStore, KeyTexts, RecordInfo } from '../cache/index.ts';
+import type { KeyTexts } from '../cache/signature.ts';
+import type { CacheStore, RecordInfo } from '../cache/store.ts';
 import type { CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { FilterDocument } from '../format/filter-document.ts';

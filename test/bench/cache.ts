@@ -11,8 +11,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
-import { closeCache, compileCached, memoryStore, openCache, openStore, readKeys, recentFilters } from '../../src/cache/index.ts'; // prettier-ignore
-import type { Cache, CacheStore } from '../../src/cache/index.ts';
+import { compileCached } from '../../src/cache/compile-cached.ts';
+import { memoryStore } from '../../src/cache/memory.ts';
+import { closeCache, openCache, openStore } from '../../src/cache/open.ts';
+import { recentFilters } from '../../src/cache/recent.ts';
+import { readKeys } from '../../src/cache/signature.ts';
+import type { Cache } from '../../src/cache/compile-cached.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
 import { writeMeaningAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { compile } from '../../src/compile.ts';
