@@ -138,7 +138,7 @@ async function lowered({
   file = '-',
   ...choice
 }: ProfileSide): Promise<LoweredProfile & { confined: true }> {
-  const found = await lowerProfile(profile, { target: targetOf(choice as TargetChoice), file });
+  const found = await lowerProfile(profile, { target: targetOf(choice), file });
   if (found.confined) return found;
   const unconfined = { ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file };
   throw new SeccompcError([...found.diagnostics, unconfined]);
