@@ -5,7 +5,13 @@
 export { compile } from './compile.ts';
 export type { Filter } from './compile/filter.ts';
 export type { ProfileInput } from './compile/findings.ts';
-export type { CompileMode, CompileOptions, CompileSettings, TargetChoice } from './compile/options.ts';
+export type {
+  CompileMode,
+  CompileOptions,
+  CompileSettings,
+  ProofMode,
+  TargetChoice,
+} from './compile/options.ts';
 export { OPTIMIZE_GOALS } from './codegen/weights.ts';
 export type { Optimize } from './codegen/weights.ts';
 export { parseProfile, readProfile } from './profile/read.ts';

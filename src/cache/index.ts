@@ -11,4 +11,4 @@ export type { MemoryStoreOptions } from './memory.ts';
 export { readKeys } from './signature.ts';
 export type { Keys, KeyTexts, Signer, TrustedKeys } from './signature.ts';
 export { CacheFault } from './store.ts';
-export type { CacheStore, RecordInfo, RecordKind, StoredRecord, StoreStats } from './store.ts';
+export type { CacheStore, RecordInfo, RecordKind, StoredRecord, StoreLimits, StoreStats } from './store.ts';

@@ -2,6 +2,6 @@
 export { connect } from './client.ts';
 export type { Connection, ConnectOptions, ServerCompileOptions, ServerFilter } from './client.ts';
 export { startServer } from './server.ts';
-export type { Limits, RunningServer, ServerSettings } from './server.ts';
+export type { ServerLimits, RunningServer, ServerSettings } from './server.ts';
 export type { FilterDocument } from '../format/filter-document.ts';
 export type { HostDefaults } from './query.ts';

@@ -21,12 +21,12 @@ export interface ServerSettings {
   cache?: Cache | undefined;
   /** What a query need not say. */
   host?: HostDefaults;
-  limits?: Partial<Limits>;
+  limits?: Partial<ServerLimits>;
   /** Told of faults of the cache, which no answer speaks of. */
   onWarning?: (found: Diagnostic) => void;
 }
 
-export interface Limits {
+export interface ServerLimits {
   /** Threads that compile. */
   workers: number;
   /** Bytes of filters and refusals that are held in memory. */
@@ -54,7 +54,7 @@ export interface Limits {
 }
 
 const MIB = 1024 ** 2;
-export const DEFAULT_LIMITS: Limits = {
+export const DEFAULT_LIMITS: ServerLimits = {
   // With two, a compilation without end leaves one to the others.
   workers: Math.max(2, availableParallelism()),
   memory: 64 * MIB,
@@ -88,7 +88,7 @@ export async function startServer(
   settings: ServerSettings,
   { worker }: { worker?: string } = {},
 ): Promise<RunningServer> {
-  const limits: Limits = { ...DEFAULT_LIMITS, ...settings.limits };
+  const limits: ServerLimits = { ...DEFAULT_LIMITS, ...settings.limits };
   const filters = makeFilters({
     ...limits,
     cache: settings.cache,

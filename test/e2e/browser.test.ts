@@ -48,8 +48,13 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the library in Chromiu
     const page = join(project, 'page.html');
     writeFileSync(page, '<!doctype html><meta charset="utf-8"><body><script src="page.js"></script>');
     const { stdout } = await promisify(execFile)('chromium', [
-      ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-      ...['--disable-component-update', '--disable-sync', '--no-first-run'],
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
       `--user-data-dir=${join(project, 'chromium')}`,
       '--dump-dom',
       pathToFileURL(page).href,
