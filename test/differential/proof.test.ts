@@ -9,13 +9,13 @@ import type { ArchName } from '../../src/arch.ts';
 import { compile, lowerProfile } from '../../src/compile.ts';
 import type { Filter } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
-import { bitmapLosses } from '../../src/prove/bitmap.ts';
 import { makeTarget } from '../../src/target.ts';
 import type { Target } from '../../src/target.ts';
 import { anySample } from '../oracle/arbitrary.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
 import { toJson } from '../oracle/oci.ts';
 import { targetOf } from '../oracle/subject.ts';
+import { bitmapLosses } from './bitmap-losses.ts';
 import { isRefusedByOracle, ownProfiles, realProfiles } from './profiles.ts';
 
 const GOALS = ['attach', 'frequency', 'size'] as const;
