@@ -113,10 +113,11 @@ function surface(entries: readonly string[]): { reached: Set<string>; exported: 
   return { reached, exported };
 }
 
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  exports: Record<string, { types: string; default: string } | string>;
+};
+
 test('every type that a public signature names is exported', () => {
-  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-    exports: Record<string, string | { types: string }>;
-  };
   const entries = Object.values(manifest.exports).flatMap((entry) =>
     typeof entry === 'string' ? [] : [join(ROOT, entry.types)],
   );
@@ -124,4 +125,17 @@ test('every type that a public signature names is exported', () => {
   const { reached, exported } = surface(entries);
   expect(exported.size).toBeGreaterThan(50);
   expect([...reached].filter((id) => !exported.has(id))).toEqual([]);
+});
+
+test.each([
+  ['.', 'docs/library.md'],
+  ['./cache', 'docs/library.md'],
+  ['./serve', 'docs/serve.md'],
+])('%s exports only what %s describes', async (name, page) => {
+  const entry = manifest.exports[name] as { default: string };
+  const exported = Object.keys((await import(join(ROOT, entry.default))) as object);
+  expect(exported.length).toBeGreaterThan(1);
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  const described = new Set([...text.matchAll(/`(\w+)(?:\([^`]*\))?`/g)].map((match) => match[1]));
+  expect(exported.filter((one) => !described.has(one))).toEqual([]);
 });
