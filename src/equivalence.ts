@@ -140,7 +140,10 @@ async function lowered({
 }: ProfileSide): Promise<LoweredProfile & { confined: true }> {
   const found = await lowerProfile(profile, { target: targetOf(choice), file });
   if (found.confined) return found;
-  const unconfined = { ...diagnostic('NOT_CONFINED', {}, { severity: 'error' }), file };
+  const unconfined = {
+    ...diagnostic('NOT_CONFINED', {}, { hint: 'add linux.seccomp, with a defaultAction' }),
+    file,
+  };
   throw new SeccompcError([...found.diagnostics, unconfined]);
 }
 
