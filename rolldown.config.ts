@@ -121,4 +121,10 @@ export default defineConfig([
     },
     plugins: [licences],
   },
+  {
+    ...common,
+    input: { scanner: 'src/profile/scanner.ts' },
+    output: { dir: 'dist/profile', format: 'esm' },
+    plugins: [licences],
+  },
 ]);

@@ -295,7 +295,7 @@ const TABLE = {
   // -- any stage
   MORE_OF_A_KIND: { severity: 'note', message: '{count} more reports of {code} are left out' },
 
-  // -- proof (src/compile.ts)
+  // -- proof (src/compile/proof.ts)
   NOT_PROVED: {
     severity: 'note',
     exit: EXIT.undecided,
@@ -460,75 +460,6 @@ const TABLE = {
       'there is an annotation {key}, but no linux.seccomp: crun loads that filter, any other runtime none at all',
     hint: 'give the container the profile as linux.seccomp too',
   },
-
-  // -- server: requests over a socket, and who sends them (src/serve)
-  REQUEST_INVALID: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
-  REQUEST_TOO_LARGE: { severity: 'error', exit: EXIT.usage, message: 'the request has more than {limit}' },
-  REQUEST_TOO_SLOW: {
-    severity: 'error',
-    exit: EXIT.usage,
-    message: 'the request was not complete within its time',
-  },
-  REQUEST_TYPE: {
-    severity: 'error',
-    exit: EXIT.usage,
-    message: 'a profile is sent as application/json without a content coding, not as {type}',
-    hint: 'with curl: -H "Content-Type: application/json" --data-binary @profile.json',
-  },
-  ANSWER_TYPE: {
-    severity: 'error',
-    exit: EXIT.usage,
-    message: 'there is none of the types that the request accepts',
-    hint: 'there are application/json and application/octet-stream',
-  },
-  ROUTE_UNKNOWN: {
-    severity: 'error',
-    exit: EXIT.usage,
-    message: 'there is nothing at this address',
-    hint: 'there are /v1/compile, /v1/filters/SHA256, /healthz and /metrics',
-  },
-  METHOD_UNKNOWN: { severity: 'error', exit: EXIT.usage, message: 'this address takes {allowed} only' },
-  FILTER_UNKNOWN: {
-    severity: 'error',
-    exit: EXIT.no,
-    message: 'no filter with this digest is kept',
-    hint: 'compile its profile again',
-  },
-  SERVER_BUSY: {
-    severity: 'error',
-    exit: EXIT.unavailable,
-    message: 'the server has too much to do',
-    hint: 'try again later',
-  },
-  SERVER_STOPPING: {
-    severity: 'error',
-    exit: EXIT.unavailable,
-    message: 'the server is stopping',
-    hint: 'try again later',
-  },
-  COMPILE_TOO_SLOW: {
-    severity: 'error',
-    exit: EXIT.unavailable,
-    message: 'the compilation was given up: it took longer than {limit}',
-  },
-  COMPILE_TOO_LARGE: {
-    severity: 'error',
-    exit: EXIT.unavailable,
-    message: 'the compilation was given up: it needed more than {limit} of memory',
-  },
-  SOCKET_REFUSED: { severity: 'error', exit: EXIT.cannotCreate, message: 'no socket at {path}: {reason}' },
-  SERVER_UNAVAILABLE: {
-    severity: 'error',
-    exit: EXIT.unavailable,
-    message: 'no answer from a server at {path}: {reason}',
-    hint: 'start one by "seccompc serve"',
-  },
-  SERVER_ANSWER_REFUSED: {
-    severity: 'error',
-    exit: EXIT.unavailable,
-    message: 'the answer of the server at {path} was refused: {reason}',
-  },
-
   NOT_IN_ANNOTATION: {
     severity: 'warning',
     message: 'the annotation holds the program only, not the {members} of the profile',
@@ -706,6 +637,74 @@ const TABLE = {
     exit: EXIT.no,
     message: 'crun finds {path} for this profile, but that program means something else',
     hint: 'crun leaves errnos out of the name: use the annotation ("seccompc bundle"), or remove the file if no other profile needs it',
+  },
+
+  // -- server: requests over a socket, and who sends them (src/serve)
+  REQUEST_INVALID: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
+  REQUEST_TOO_LARGE: { severity: 'error', exit: EXIT.usage, message: 'the request has more than {limit}' },
+  REQUEST_TOO_SLOW: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'the request was not complete within its time',
+  },
+  REQUEST_TYPE: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'a profile is sent as application/json without a content coding, not as {type}',
+    hint: 'with curl: -H "Content-Type: application/json" --data-binary @profile.json',
+  },
+  ANSWER_TYPE: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'there is none of the types that the request accepts',
+    hint: 'there are application/json and application/octet-stream',
+  },
+  ROUTE_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.usage,
+    message: 'there is nothing at this address',
+    hint: 'there are /v1/compile, /v1/filters/SHA256, /healthz and /metrics',
+  },
+  METHOD_UNKNOWN: { severity: 'error', exit: EXIT.usage, message: 'this address takes {allowed} only' },
+  FILTER_UNKNOWN: {
+    severity: 'error',
+    exit: EXIT.no,
+    message: 'no filter with this digest is kept',
+    hint: 'compile its profile again',
+  },
+  SERVER_BUSY: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the server has too much to do',
+    hint: 'try again later',
+  },
+  SERVER_STOPPING: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the server is stopping',
+    hint: 'try again later',
+  },
+  COMPILE_TOO_SLOW: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the compilation was given up: it took longer than {limit}',
+  },
+  COMPILE_TOO_LARGE: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the compilation was given up: it needed more than {limit} of memory',
+  },
+  SOCKET_REFUSED: { severity: 'error', exit: EXIT.cannotCreate, message: 'no socket at {path}: {reason}' },
+  SERVER_UNAVAILABLE: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'no answer from a server at {path}: {reason}',
+    hint: 'start one by "seccompc serve"',
+  },
+  SERVER_ANSWER_REFUSED: {
+    severity: 'error',
+    exit: EXIT.unavailable,
+    message: 'the answer of the server at {path} was refused: {reason}',
   },
 
   // -- command line (src/cli)

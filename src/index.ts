@@ -1,12 +1,26 @@
 /**
- * seccompc: OCI seccomp profiles to classic BPF. The same pipeline as the command's, as pure functions; nothing in
- * here reads the host or needs Node. The cache, which does, is `seccompc/cache`.
+ * seccompc: OCI seccomp profiles to classic BPF, with the pipeline of the command as functions. Nothing here reads the
+ * host or needs Node. The cache (`seccompc/cache`) and the resident compiler (`seccompc/serve`) do.
  */
 export { compile } from './compile.ts';
-export type { CompileOptions, Filter } from './compile.ts';
-export { parseProfile, readProfile } from './profile/read.ts';
-export { formatOci, resolveProfile } from './profile/docker.ts';
+export type { Filter } from './compile/filter.ts';
+export type { ProfileInput } from './compile/findings.ts';
 export type {
+  CompileMode,
+  CompileOptions,
+  CompileSettings,
+  ProofMode,
+  TargetChoice,
+} from './compile/options.ts';
+export { OPTIMIZE_GOALS } from './codegen/weights.ts';
+export type { Optimize } from './codegen/weights.ts';
+export { parseProfile, readProfile } from './profile/read.ts';
+export type { ReadOptions } from './profile/read.ts';
+export { formatOci, resolveProfile } from './profile/docker.ts';
+export { FLAG_NAMES, OPERATOR_NAMES } from './profile/types.ts';
+export type {
+  DockerCondition,
+  DockerEntry,
   DockerProfile,
   FlagName,
   OperatorName,
@@ -17,32 +31,41 @@ export type {
   SyscallEntry,
 } from './profile/types.ts';
 export { capabilitySet, makeTarget, parseKernelVersion } from './target.ts';
-export type { KernelVersion, Target } from './target.ts';
+export type { KernelVersion, Target, TargetOptions } from './target.ts';
 
 export { lookup, nearestNames } from './syscalls/lookup.ts';
-export type { ArchCall, LookupResult } from './syscalls/lookup.ts';
+export type { ArchCall, LookupQuery, LookupResult } from './syscalls/lookup.ts';
 export { loadTables } from './syscalls/load.ts';
 export type { SyscallTable, SyscallTables } from './syscalls/tables.ts';
 export { errnoName, errnoNumber } from './errno.ts';
 export { allArches, archOf, ociArchName, parseArch } from './arch.ts';
-export type { Arch, ArchName } from './arch.ts';
+export type { Arch, ArchName, ErrnoSet, TableName } from './arch.ts';
 export { actionLabel, actionValue } from './action.ts';
 export type { ActionName } from './action.ts';
 
 export { decode, encode } from './bpf/instruction.ts';
-export type { SeccompData, SockFilter } from './bpf/instruction.ts';
+export type { Endian, SeccompData, SockFilter } from './bpf/instruction.ts';
 export { checkProgram, convertedLength } from './bpf/check.ts';
 export { run } from './bpf/interpreter.ts';
 export type { Run } from './bpf/interpreter.ts';
 export { disassemble } from './bpf/disassemble.ts';
+export type { DisassembleOptions } from './bpf/disassemble.ts';
 export { FORMAT_NAMES, formatProgram } from './format/index.ts';
-export type { FormatName } from './format/index.ts';
+export type { FormatName, ProgramImage } from './format/index.ts';
 
-export { prove } from './prove/prove.ts';
-export type { ProofOptions, ProofResult, Witness } from './prove/prove.ts';
-export { compare, fingerprint } from './prove/compare.ts';
-export type { ComparisonResult, Difference } from './prove/compare.ts';
-export type { Reference } from './prove/reference.ts';
+export { compare, fingerprint, proveProfile } from './equivalence.ts';
+export type {
+  CompareOptions,
+  FilterSide,
+  FingerprintResult,
+  ProfileSide,
+  ProgramInput,
+  ProofLimits,
+  ProveOptions,
+} from './equivalence.ts';
+export type { ComparisonResult, Difference, Failure, Relation } from './prove/compare.ts';
+export type { ProofResult, Witness } from './prove/prove.ts';
+export { describeAnswer, describeCall } from './prove/describe.ts';
 
-export { SeccompcError } from './errors.ts';
-export type { Code, Diagnostic, Severity } from './errors.ts';
+export { EXIT, SeccompcError } from './errors.ts';
+export type { Code, Diagnostic, ExitCode, Severity } from './errors.ts';

@@ -1,4 +1,4 @@
-import { allArches } from './arch.ts';
+import { parseArch } from './arch.ts';
 import type { ArchName } from './arch.ts';
 import { diagnostic, fail, SeccompcError } from './errors.ts';
 import type { Diagnostic } from './errors.ts';
@@ -110,47 +110,128 @@ export function parseKernelVersion(text: string): KernelVersion | undefined {
   return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
 }
 
-/** A target with everything that is not said at its default: the table in docs/cli.md. @throws SeccompcError */
-export function makeTarget(given: Partial<Target> & Pick<Target, 'arch'>): Target {
-  const { engine = 'moby', semantics = 'crun', architectures, enosysAfter } = given;
+/**
+ * A {@link Target} as a caller writes it. Only `arch` is required; names and releases are spelled as on the command line.
+ * Nothing is read from the host.
+ */
+export interface TargetOptions {
+  /** The native architecture: `x86_64`, `amd64`, `arm64`, `SCMP_ARCH_AARCH64`, in any case. */
+  arch: string;
+  /** Replaces the profile's own list; `native`: only `arch`. */
+  architectures?: readonly string[] | 'native' | undefined;
+  /** The container's bounding set: `NET_ADMIN`, `CAP_NET_ADMIN`, `ALL`. The engine's default unless given. */
+  capabilities?: readonly string[] | undefined;
+  /** Kernel release for minKernel: `6.1` or `{ major: 6, minor: 1 }`. The newest known release unless given. */
+  kernel?: string | KernelVersion | undefined;
+  /** Whose reading of the Docker dialect; `moby` unless given. */
+  engine?: Target['engine'] | undefined;
+  /** Whose reading where runtimes disagree; `crun` unless given. */
+  semantics?: Target['semantics'] | undefined;
+  /** Answer ENOSYS to calls newer than any in the profile; true with `runc`, else false, unless given. */
+  enosysStub?: boolean | undefined;
+  /** Answer ENOSYS to unnamed calls that are newer than this release. */
+  enosysAfter?: string | KernelVersion | undefined;
+  /** Rules with different actions that match one call; `warn` unless given. */
+  overlap?: Target['overlap'] | undefined;
+  /** Refuse names that are no system call; false unless given. */
+  failUnknown?: boolean | undefined;
+  /** Accept what is nearly always a mistake; false unless given. */
+  force?: boolean | undefined;
+}
+
+/**
+ * The target that the options describe, every option that is not given at its default (docs/cli.md).
+ *
+ * @throws SeccompcError TARGET_INVALID with everything that is wrong, an unknown option included: a misspelled option
+ *   that is ignored could give a weaker filter
+ */
+export function makeTarget(options: TargetOptions): Target {
+  const reader = new OptionReader();
+  const arch = reader.arch(options.arch);
+  const { architectures } = options;
+  const engine = reader.choice('engine', options.engine, ['moby', 'podman']);
+  const semantics = reader.choice('semantics', options.semantics, ['crun', 'runc']);
+  const enosysAfter = reader.kernel(options.enosysAfter);
   const target: Target = {
-    arch: given.arch,
-    ...(architectures === undefined ? {} : { architectures: [...architectures] }),
-    capabilities:
-      given.capabilities === undefined
-        ? capabilitySet(engine, 'default')
-        : [...new Set(given.capabilities)].toSorted(),
-    kernel: given.kernel ?? NEWEST_KERNEL,
+    arch,
+    ...(architectures === undefined ? {} : { architectures: reader.arches(architectures, arch) }),
+    capabilities: reader.capabilities(options.capabilities, engine),
+    kernel: reader.kernel(options.kernel) ?? { ...NEWEST_KERNEL },
     engine,
     semantics,
-    enosysStub: given.enosysStub ?? semantics === 'runc',
+    enosysStub: reader.flag('enosysStub', options.enosysStub) ?? semantics === 'runc',
     ...(enosysAfter === undefined ? {} : { enosysAfter }),
-    overlap: given.overlap ?? 'warn',
-    failUnknown: given.failUnknown ?? false,
-    force: given.force ?? false,
+    overlap: reader.choice('overlap', options.overlap, ['warn', 'error']),
+    failUnknown: reader.flag('failUnknown', options.failUnknown) ?? false,
+    force: reader.flag('force', options.force) ?? false,
   };
-  const faults = validateTarget(target);
-  if (faults.length > 0) throw new SeccompcError(faults);
+  if (reader.faults.length === 0)
+    for (const [name, value] of Object.entries(options))
+      if (value !== undefined && !(name in target)) reader.fault(`there is no option "${name}"`);
+  if (reader.faults.length > 0) throw new SeccompcError(reader.faults);
   return target;
 }
 
-/** Everything in a target that types do not rule out, or that a caller without types got wrong. */
-export function validateTarget(target: Target): Diagnostic[] {
-  const reasons: string[] = [];
-  const arches = allArches().map(({ name }) => name);
-  for (const arch of [target.arch, ...(target.architectures ?? [])])
-    if (!arches.includes(arch)) reasons.push(`"${arch}" is none of ${arches.join(', ')}`);
-  for (const name of target.capabilities)
-    if (!CAPABILITY_NAMES.includes(name)) reasons.push(`there is no capability "${name}"`);
-  for (const kernel of [target.kernel, ...(target.enosysAfter === undefined ? [] : [target.enosysAfter])])
-    if (![kernel.major, kernel.minor].every((n) => Number.isSafeInteger(n) && n >= 0))
-      reasons.push(`a kernel release is two whole numbers, not ${kernel.major}.${kernel.minor}`);
-  const choices: [string, string, readonly string[]][] = [
-    ['engine', target.engine, ['moby', 'podman']],
-    ['semantics', target.semantics, ['crun', 'runc']],
-    ['overlap', target.overlap, ['warn', 'error']],
-  ];
-  for (const [option, value, known] of choices)
-    if (!known.includes(value)) reasons.push(`${option} is ${known.join(' or ')}, not "${value}"`);
-  return reasons.map((reason) => diagnostic('TARGET_INVALID', { reason }));
+/** Reads options and collects what is wrong with them; callers without types can give anything. */
+class OptionReader {
+  readonly faults: Diagnostic[] = [];
+
+  fault(reason: string): void {
+    this.faults.push(diagnostic('TARGET_INVALID', { reason }));
+  }
+
+  arch(text: unknown): ArchName {
+    const name = typeof text === 'string' ? parseArch(text) : undefined;
+    if (name === undefined) this.fault(`there is no architecture ${shown(text)}`);
+    return name ?? 'X86_64';
+  }
+
+  arches(list: unknown, native: ArchName): ArchName[] {
+    if (list === 'native') return [native];
+    if (Array.isArray(list)) return list.map((text) => this.arch(text));
+    this.fault(`architectures is "native" or a list of architectures, not ${shown(list)}`);
+    return [];
+  }
+
+  capabilities(list: unknown, engine: Target['engine']): string[] {
+    if (list === undefined) return capabilitySet(engine, 'default');
+    if (!Array.isArray(list)) this.fault(`capabilities is a list of names, not ${shown(list)}`);
+    else
+      try {
+        return capabilitySet(engine, 'none', list.map(String));
+      } catch (error) {
+        if (!(error instanceof SeccompcError)) throw error;
+        this.faults.push(...error.diagnostics);
+      }
+    return [];
+  }
+
+  kernel(release: unknown): KernelVersion | undefined {
+    if (release === undefined) return undefined;
+    const version = typeof release === 'string' ? parseKernelVersion(release) : release;
+    const { major, minor } = (version ?? {}) as Partial<KernelVersion>;
+    if (isCount(major) && isCount(minor)) return { major, minor };
+    this.fault(`a kernel release is two numbers such as "6.1", not ${shown(release)}`);
+    return undefined;
+  }
+
+  choice<T extends string>(name: string, value: unknown, known: readonly [T, ...T[]]): T {
+    const found = value === undefined ? known[0] : known.find((word) => word === value);
+    if (found === undefined) this.fault(`${name} is ${known.join(' or ')}, not ${shown(value)}`);
+    return found ?? known[0];
+  }
+
+  flag(name: string, value: unknown): boolean | undefined {
+    if (value === undefined || typeof value === 'boolean') return value;
+    this.fault(`${name} is true or false, not ${shown(value)}`);
+    return undefined;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
 }

@@ -1,7 +1,7 @@
 /** Taking out of a store what is of no use any more. */
 import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
 import { DEFAULT_LIMITS, excessOf, peek } from './store.ts';
-import type { CacheStore, Limits } from './store.ts';
+import type { CacheStore, StoreLimits } from './store.ts';
 import { readAll } from './verify.ts';
 
 /** Who writes an object has not yet written its aliases: such a young one may still get them. Milliseconds. */
@@ -43,7 +43,7 @@ export async function collect(store: CacheStore, { bytes, age }: Bounds): Promis
 }
 
 /** By when they were written: when they were read, not every server notes. */
-async function removeOldest(store: CacheStore, limits: Limits): Promise<number> {
+async function removeOldest(store: CacheStore, limits: StoreLimits): Promise<number> {
   const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
   const keys = excessOf(
     list.map((record) => ({ ...record, used: record.made })),

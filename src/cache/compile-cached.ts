@@ -1,4 +1,6 @@
-import type { CompileOptions, Filter, Meaning } from '../compile.ts';
+import type { CompileOptions, CompileSettings, Filter } from '../compile.ts';
+import type { LoweredProfile } from '../compile/lowered.ts';
+import { compileSettings } from '../compile/options.ts';
 import type { Diagnostic } from '../errors.ts';
 import { filterOf, readInputAlias, readMeaningAlias, readProgram, writeInputAlias, writeMeaningAlias } from './alias.ts'; // prettier-ignore
 import type { Refused } from './envelope.ts';
@@ -55,11 +57,12 @@ export async function compileCached(
   options: CompileOptions,
   cache: Cache,
 ): Promise<CachedFilter> {
+  const settings = compileSettings(options);
   const { recent } = cache;
-  const known = recent?.find(input, options);
+  const known = recent?.find(input, settings);
   if (known !== undefined) return { ...known, tier: RECENT_TIER, warnings: [] };
-  const found = await compileByStores(input, options, cache);
-  recent?.keep(input, options, found);
+  const found = await compileByStores(input, settings, cache);
+  recent?.keep(input, settings, found);
   return found;
 }
 
@@ -68,7 +71,7 @@ const RECENT_TIER = 'memory';
 
 async function compileByStores(
   input: string | Uint8Array,
-  options: CompileOptions,
+  options: CompileSettings,
   { stores, keys, deadline = STORE_DEADLINE }: Cache,
 ): Promise<CachedFilter> {
   const tiers = new Tiers(stores, deadline);
@@ -83,23 +86,26 @@ async function compileByStores(
   }
 
   // Only a miss pays for loading the compiler.
-  const { compileMeaning, readMeaning } = await import('../compile.ts');
-  const meaning = await readMeaning(input, options);
-  const ofMeaning = meaning.confined ? await meaningKey(meaning, options) : undefined;
-  const known =
-    meaning.confined && ofMeaning !== undefined
-      ? await findByMeaning(tiers, ofMeaning, meaning, options, keys?.trusted)
-      : undefined;
-  const filter = known?.filter ?? (await compileMeaning(meaning, options));
+  const { runPipeline } = await import('../compile.ts');
+  let tier = 'none';
+  let ofMeaning: string | undefined;
+  const filter = await runPipeline(input, options, {
+    async find(lowered) {
+      ofMeaning = await meaningKey(lowered, options);
+      const known = await findByMeaning(tiers, ofMeaning, lowered, options, keys?.trusted);
+      if (known !== undefined) tier = known.store.tier;
+      return known?.found;
+    },
+  });
   await keepFilter(tiers, filter, { ofInput: key, ofMeaning }, options, keys?.signer);
-  return { filter, tier: known?.tier ?? 'none', key, warnings };
+  return { filter, tier, key, warnings };
 }
 
 /** The filter for an input that was compiled before, with the texts that it was read from. */
 async function findFilter(
   store: CacheStore,
   key: string,
-  { file = UNNAMED, target, prove }: CompileOptions,
+  { file = UNNAMED, target, prove }: CompileSettings,
   trusted: TrustedKeys | undefined,
 ): Promise<{ filter: Filter; records: NewRecord[] } | Refused | undefined> {
   if (store.shared && trusted === undefined) return undefined;
@@ -131,17 +137,16 @@ async function findObject(
 
 const NO_PROGRAM = { bytes: new Uint8Array(), records: [] };
 
-/** The filter of a profile whose rules come to what another one's did: its program is there already. */
+/** The program of a profile whose rules come to what another one's did. */
 async function findByMeaning(
   tiers: Tiers,
   key: string,
-  meaning: Meaning & { confined: true },
-  options: CompileOptions,
+  { policy, reference }: LoweredProfile & { confined: true },
+  { prove = 'auto' }: CompileSettings,
   trusted: TrustedKeys | undefined,
-): Promise<{ filter: Filter; tier: string } | undefined> {
-  const { filterWith, isProved } = await import('../compile.ts');
-  const { target, prove = 'auto' } = options;
-  const hit = await tiers.find(async (store) => {
+): Promise<{ found: Pick<Filter, 'instructions' | 'proved'>; store: CacheStore } | undefined> {
+  const { isProved } = await import('../compile/proof.ts');
+  return tiers.find(async (store) => {
     // What must be proved to be believed is of no use to those who want no proof.
     if (store.shared && trusted === undefined && prove === 'never') return undefined;
     const text = await store.get(key);
@@ -153,16 +158,14 @@ async function findByMeaning(
     if (!alias.proved && prove !== 'never') return undefined;
     const object = await findObject(store, alias.object);
     if (object === undefined || 'refused' in object) return object;
-    const instructions = readProgram(object.bytes, meaning.policy.endian);
+    const instructions = readProgram(object.bytes, policy.endian);
     if ('refused' in instructions) return instructions;
     if (store.shared && !signed) {
       if (prove === 'never') return undefined;
-      if (!isProved(instructions, meaning.reference))
-        return { refused: 'it is the program of another profile' };
+      if (!isProved(instructions, reference)) return { refused: 'it is the program of another profile' };
     }
-    return { filter: filterWith(meaning, target, { instructions, proved: alias.proved }) };
+    return { instructions, proved: alias.proved };
   });
-  return hit && { filter: hit.found.filter, tier: hit.store.tier };
 }
 
 /** Keeps a program, and both ways to it. */
@@ -170,7 +173,7 @@ async function keepFilter(
   tiers: Tiers,
   filter: Filter,
   { ofInput, ofMeaning }: { ofInput: string; ofMeaning: string | undefined },
-  { file = UNNAMED }: CompileOptions,
+  { file = UNNAMED }: CompileSettings,
   signer: Signer | undefined,
 ): Promise<void> {
   const { digest, text } = writeObject(filter.bytes);

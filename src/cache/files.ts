@@ -9,7 +9,7 @@ import { openTrusted, trustedDirectory, UntrustedPath } from '../fs/trust.ts';
 import { listOf, readRow, rowOf, statsOf, writeRow } from './rows.ts';
 import type { Row } from './rows.ts';
 import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
-import type { CacheStore, Limits } from './store.ts';
+import type { CacheStore, StoreLimits } from './store.ts';
 
 /** Bytes of a file: a text with its quotes escaped, and its row. */
 const LARGEST_FILE = 4 * LARGEST_TEXT;
@@ -25,7 +25,7 @@ const CHECKED = 'limits-checked';
  * Records in a directory, a file for each: its row, a newline, and its text as JSON. When it was last used is the time of the
  * file. For a Node without SQLite: a list opens every file, which takes longer than a query.
  */
-export function filesStore(directory: string, limits: Limits = DEFAULT_LIMITS): CacheStore {
+export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMITS): CacheStore {
   let notice: Diagnostic | undefined;
 
   /** Makes the directory where it is missing. */
@@ -53,7 +53,7 @@ export function filesStore(directory: string, limits: Limits = DEFAULT_LIMITS): 
     for (const key of keys) rmSync(join(found, nameOf(key)), { force: true });
   }
 
-  async function shrink(most: Limits) {
+  async function shrink(most: StoreLimits) {
     const found = opened();
     const now = Date.now();
     for await (const { name } of await opendir(found))

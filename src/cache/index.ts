@@ -1,17 +1,14 @@
-/** Compiling with a cache: the part of the library that needs Node. */
-export { compileCached, STORE_DEADLINE } from './compile-cached.ts';
+/** Compiling with a cache: the part of the library that needs Node. docs/library.md describes every function. */
+export { compileCached } from './compile-cached.ts';
 export type { Cache, CachedFilter } from './compile-cached.ts';
-export { defaultCacheFolder } from './folder.ts';
+export { closeCache, openCache, openStore } from './open.ts';
+export { recentFilters } from './recent.ts';
+export type { RecentFilter, RecentFilters } from './recent.ts';
 export { keyvStore } from './keyv-store.ts';
 export type { KeyvLike, KeyvStoreOptions } from './keyv-store.ts';
 export { memoryStore } from './memory.ts';
 export type { MemoryStoreOptions } from './memory.ts';
-export { readObject } from './object.ts';
-export { closeCache, openCache, openStore } from './open.ts';
-export { recentFilters } from './recent.ts';
-export type { RecentFilters } from './recent.ts';
 export { readKeys } from './signature.ts';
-export type { Keys, KeyTexts } from './signature.ts';
+export type { Keys, KeyTexts, Signer, TrustedKeys } from './signature.ts';
 export { CacheFault } from './store.ts';
-export type { CacheStore, RecordInfo, RecordKind, StoredRecord, StoreStats } from './store.ts';
-export { closeStore, faultOf } from './tiers.ts';
+export type { CacheStore, RecordInfo, RecordKind, StoredRecord, StoreLimits, StoreStats } from './store.ts';

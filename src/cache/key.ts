@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CompileOptions, Meaning } from '../compile.ts';
+import type { CompileSettings, LoweredProfile } from '../compile.ts';
 import type { Decision } from '../policy/types.ts';
 import { loadTables } from '../syscalls/load.ts';
 import { packageVersion } from './version.ts';
@@ -18,7 +18,7 @@ export interface KeyFields {
   /** The document as it was given, byte for byte: the positions in the diagnostics depend on its layout. */
   input: Uint8Array | string;
   /** All of them except the name of the file, which the diagnostics get back on a hit. */
-  options: Omit<CompileOptions, 'file'>;
+  options: Omit<CompileSettings, 'file'>;
   /** SHA-256 of the syscall tables. */
   tables: string;
   version: string;
@@ -28,7 +28,7 @@ export interface KeyFields {
 }
 
 /** What this build of the compiler makes of an input and its options. */
-export async function keyFields(input: Uint8Array | string, options: CompileOptions): Promise<KeyFields> {
+export async function keyFields(input: Uint8Array | string, options: CompileSettings): Promise<KeyFields> {
   const { file: _, ...rest } = options;
   const { digest } = await loadTables([]);
   return {
@@ -47,14 +47,14 @@ export function cacheKey(fields: KeyFields): string {
 }
 
 /** The options of many inputs, with the key of each. */
-export interface KeyedOptions<T extends CompileOptions = CompileOptions> {
+export interface KeyedOptions<T extends CompileSettings = CompileSettings> {
   options: T;
   /** {@link cacheKey} of the {@link keyFields} of an input and these options. */
   keyOf: (input: Uint8Array) => string;
 }
 
 /** For a process that computes many keys: all that does not depend on the input is encoded once. */
-export async function keyedOptions<T extends CompileOptions>(options: T): Promise<KeyedOptions<T>> {
+export async function keyedOptions<T extends CompileSettings>(options: T): Promise<KeyedOptions<T>> {
   const encoded = Buffer.from(canonicalBytes(await keyFields(new Uint8Array(), options)));
   // `format` alone is encoded before it, and holds no such bytes.
   const [member, empty] = ['s5:input', 'b0:'];
@@ -77,8 +77,8 @@ export async function keyedOptions<T extends CompileOptions>(options: T): Promis
  * one would be right for the other, but not the one that compiling the other gives.
  */
 export async function meaningKey(
-  { policy }: Pick<Meaning & { confined: true }, 'policy'>,
-  { optimize = 'attach', prove = 'auto' }: Pick<CompileOptions, 'optimize' | 'prove'>,
+  { policy }: Pick<LoweredProfile & { confined: true }, 'policy'>,
+  { optimize = 'attach', prove = 'auto' }: Pick<CompileSettings, 'optimize' | 'prove'>,
 ): Promise<string> {
   const { digest } = await loadTables([]);
   const decisions = new Map<Decision, number>();

@@ -1,10 +1,10 @@
-import type { CompileOptions, Filter } from '../compile.ts';
+import type { CompileSettings, Filter } from '../compile.ts';
 import { lruByBytes } from './lru.ts';
 
 /** Filters that this process has had already, found by the very input and options that they were compiled from. */
 export interface RecentFilters {
-  find(input: Input, options: CompileOptions): Made | undefined;
-  keep(input: Input, options: CompileOptions, made: Made): void;
+  find(input: string | Uint8Array, options: CompileSettings): RecentFilter | undefined;
+  keep(input: string | Uint8Array, options: CompileSettings, made: RecentFilter): void;
   clear(): void;
   /** How much it holds, about. */
   readonly bytes: number;
@@ -13,11 +13,9 @@ export interface RecentFilters {
   readonly evicted: number;
 }
 
-type Input = string | Uint8Array;
-
-interface Made {
+/** A filter with its key in the cache. */
+export interface RecentFilter {
   filter: Filter;
-  /** That of the cache. */
   key: string;
 }
 
@@ -26,7 +24,7 @@ const OVERHEAD = 2000;
 
 /** @param limit bytes that inputs and filters may have together; those not asked for longest are forgotten */
 export function recentFilters(limit: number = 64 * 1024 * 1024): RecentFilters {
-  const kept = lruByBytes<Made & { input: Input }>(limit);
+  const kept = lruByBytes<RecentFilter & { input: string | Uint8Array }>(limit);
   return {
     find(input, options) {
       const found = kept.get(slotOf(input, options));
@@ -56,7 +54,7 @@ export function recentFilters(limit: number = 64 * 1024 * 1024): RecentFilters {
 const SAMPLES = 61;
 
 /** Where to look; of two inputs that meet in a slot, the later one has it. Hashing all of an input takes 10 us more. */
-function slotOf(input: Input, options: CompileOptions): string {
+function slotOf(input: string | Uint8Array, options: CompileSettings): string {
   const { length } = input;
   const step = Math.max(1, Math.floor(length / SAMPLES));
   let hash = length;
@@ -66,7 +64,7 @@ function slotOf(input: Input, options: CompileOptions): string {
   return `${typeof input} ${hash >>> 0} ${JSON.stringify(options)}`;
 }
 
-function isSame(one: Input, other: Input): boolean {
+function isSame(one: string | Uint8Array, other: string | Uint8Array): boolean {
   if (typeof one === 'string' || typeof other === 'string') return one === other;
   return Buffer.compare(one, other) === 0;
 }

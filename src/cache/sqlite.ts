@@ -5,7 +5,7 @@ import { membersOf } from './members.ts';
 import { readRow } from './rows.ts';
 import { ORIGIN_SUFFIX } from './sqlite-origin.ts';
 import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
-import type { CacheStore, Limits, RecordKind, StoredRecord } from './store.ts';
+import type { CacheStore, StoreLimits, RecordKind, StoredRecord } from './store.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -22,7 +22,7 @@ export type SqliteStore = CacheStore & Required<Pick<CacheStore, 'peek' | 'shrin
  * Records in one SQLite file, by Keyv and @keyv/sqlite. It is opened when it is first asked. SQLite works in the calling
  * thread, where nothing can stop it: a file that seccompc has not made here is for {@link sqliteStoreApart}.
  */
-export function sqliteStore(file: string, limits: Limits = DEFAULT_LIMITS): SqliteStore {
+export function sqliteStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): SqliteStore {
   let opened: Promise<Database> | undefined;
   let tuned = false;
   const database = () => (opened ??= openDatabase(file));
@@ -165,7 +165,7 @@ async function markUsed(db: Database, key: string): Promise<void> {
 }
 
 /** Removes what exceeds the limits; gives how many. Looks at no more rows than a store keeps, and one. */
-async function evict(db: Database, limits: Limits): Promise<number> {
+async function evict(db: Database, limits: StoreLimits): Promise<number> {
   const most = limits.records ?? DEFAULT_LIMITS.records;
   const some = `SELECT key, bytes, made, used FROM ${RECORDS} LIMIT ${most + 1}`;
   const [sums] = await db.query(

@@ -49,7 +49,7 @@ export interface CacheStore {
   clear(): Promise<void>;
   stats(): Promise<StoreStats>;
   /** Removes what exceeds the limits, and gives the disk back what is free; counts what was removed. */
-  shrink?(limits: Limits): Promise<number>;
+  shrink?(limits: StoreLimits): Promise<number>;
   /** What the user should hear about this store, once. */
   takeNotice?(): Diagnostic | undefined;
   /** Frees what the store holds open; harmless when it was never used. */
@@ -57,7 +57,7 @@ export interface CacheStore {
 }
 
 /** What a store may hold. */
-export interface Limits {
+export interface StoreLimits {
   /** Bytes of all texts; of more, those go that were not used for longest, until three quarters are left. */
   bytes: number;
   /** Milliseconds; what was not used for longer goes. */
@@ -66,7 +66,7 @@ export interface Limits {
   records?: number;
 }
 
-export const DEFAULT_LIMITS: Required<Limits> = {
+export const DEFAULT_LIMITS: Required<StoreLimits> = {
   bytes: 256 * 1024 * 1024,
   age: 90 * 24 * 60 * 60 * 1000,
   records: 100_000,
@@ -78,7 +78,7 @@ export const LARGEST_TEXT = 8 * 1024 * 1024;
 /** The keys of the records that exceed the limits, those not used for longest first. */
 export function excessOf(
   records: readonly Pick<StoredRecord, 'key' | 'bytes' | 'made' | 'used'>[],
-  { bytes, age, records: most = Infinity }: Limits,
+  { bytes, age, records: most = Infinity }: StoreLimits,
 ): string[] {
   const total = records.reduce((sum, record) => sum + record.bytes, 0);
   const oldest = Date.now() - age;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Cache } from '../cache/index.ts';
+import type { Cache } from '../cache/compile-cached.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import { optionNamed, optionsIn } from '../options/table.ts';
 import { readInput } from './input.ts';
@@ -21,14 +21,14 @@ export interface CacheFlags {
  */
 export async function cacheOf(flags: CacheFlags): Promise<Cache | undefined> {
   if (flags.cache === false) return undefined;
-  const { openCache } = await import('../cache/index.ts');
+  const { openCache } = await import('../cache/open.ts');
   return openCache(flags.cache, await keysOf(flags));
 }
 
 /** The keys in the files that the flags name. @throws SeccompcError */
 export async function keysOf({ trust = [], sign }: CacheFlags): Promise<Cache['keys']> {
   if (trust.length === 0 && sign === undefined) return undefined;
-  const { readKeys } = await import('../cache/index.ts');
+  const { readKeys } = await import('../cache/signature.ts');
   const read = async (file: string, member: 'trust' | 'sign') => {
     const text = Buffer.from(await readInput(file)).toString('latin1');
     try {

@@ -1,5 +1,5 @@
-import type { Cache } from '../cache/index.ts';
-import type { CompileOptions } from '../compile.ts';
+import type { Cache } from '../cache/compile-cached.ts';
+import type { CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { cacheOf } from './cache-options.ts';
 import type { CacheFlags } from './cache-options.ts';
@@ -9,10 +9,12 @@ import type { Compiled } from './filter-json.ts';
 export async function compileWith(
   flags: CacheFlags,
   input: Uint8Array,
-  options: CompileOptions,
+  options: CompileSettings,
 ): Promise<Compiled> {
   if (flags.cache === false) return compileFresh(input, options, []);
-  const { CacheFault, closeCache, compileCached } = await import('../cache/index.ts');
+  const { compileCached } = await import('../cache/compile-cached.ts');
+  const { closeCache } = await import('../cache/open.ts');
+  const { CacheFault } = await import('../cache/store.ts');
   let cache: Cache;
   try {
     cache = (await cacheOf(flags))!;
@@ -29,7 +31,7 @@ export async function compileWith(
 
 async function compileFresh(
   input: Uint8Array,
-  options: CompileOptions,
+  options: CompileSettings,
   warnings: Diagnostic[],
 ): Promise<Compiled> {
   const { compile } = await import('../compile.ts');

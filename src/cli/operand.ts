@@ -37,8 +37,8 @@ export async function profileOperand(
   file: string,
   target: Target,
 ): Promise<Operand & { side: Reference }> {
-  const { readMeaning } = await import('../compile.ts');
-  const meaning = await readMeaning(bytes, { target, file });
+  const { lowerProfile } = await import('../compile.ts');
+  const meaning = await lowerProfile(bytes, { target, file });
   const { diagnostics } = meaning;
   if (!meaning.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
   const { arches, reference } = meaning;

@@ -1,7 +1,10 @@
 /** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
-import { CacheFault, closeCache, compileCached } from '../cache/index.ts';
-import type { Cache } from '../cache/index.ts';
-import type { CompileOptions, Filter } from '../compile.ts';
+import { compileCached } from '../cache/compile-cached.ts';
+import type { Cache } from '../cache/compile-cached.ts';
+import { lruByBytes } from '../cache/lru.ts';
+import { closeCache } from '../cache/open.ts';
+import { CacheFault } from '../cache/store.ts';
+import type { CompileSettings, Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { encodeBase64 } from '../format/text.ts';
@@ -23,12 +26,20 @@ export interface ConfigCompiler {
   close(): Promise<void>;
 }
 
-/** @param openCache Gives the cache, or undefined for none; asked when something has to be compiled. */
+/** What a filter counts for besides its profile, about; and what all profiles and filters may have together. */
+const FILTER_BYTES = 64 * 1024;
+const MOST_BYTES = 64 * 1024 * 1024;
+
+/**
+ * @param openCache Gives the cache, or undefined for none; asked when something has to be compiled.
+ * @param limit bytes of the profiles and filters that are remembered
+ */
 export function makeConfigCompiler(
-  options: Pick<CompileOptions, 'target' | 'prove'>,
+  options: Pick<CompileSettings, 'target' | 'prove'>,
   openCache: () => Promise<Cache | undefined>,
+  limit: number = MOST_BYTES,
 ): ConfigCompiler {
-  const known = new Map<string, Promise<CompiledConfig>>();
+  const known = lruByBytes<Promise<CompiledConfig>>(limit);
   let cache: Promise<Cache | undefined> | undefined;
   const opened = () => (cache ??= openCache());
 
@@ -60,7 +71,7 @@ export function makeConfigCompiler(
         return compileNew(config, seccomp, file);
       }
       const made = compileNew(config, seccomp, file);
-      known.set(key, made);
+      known.set(key, made, 2 * key.length + FILTER_BYTES);
       return made;
     },
     async close() {
@@ -72,7 +83,7 @@ export function makeConfigCompiler(
 
 async function compileText(
   input: Uint8Array,
-  options: CompileOptions,
+  options: CompileSettings,
   opened: () => Promise<Cache | undefined>,
   warnings: Diagnostic[],
 ): Promise<{ filter: Filter }> {

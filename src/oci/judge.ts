@@ -3,7 +3,7 @@ import { archOf } from '../arch.ts';
 import { checkProgram } from '../bpf/check.ts';
 import { decode, INSTRUCTION_BYTES } from '../bpf/instruction.ts';
 import type { SockFilter } from '../bpf/instruction.ts';
-import { readMeaning } from '../compile.ts';
+import { lowerProfile } from '../compile.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { decodeBase64 } from '../format/text.ts';
@@ -54,7 +54,7 @@ export async function meaningOf(
 ): Promise<Reference | undefined> {
   try {
     const options = { target: targetFor(config, target), file };
-    const meaning = await readMeaning(seccompDocument(seccomp), options);
+    const meaning = await lowerProfile(seccompDocument(seccomp), options);
     return meaning.confined ? meaning.reference : undefined;
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;

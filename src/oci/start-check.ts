@@ -1,7 +1,7 @@
 /** Whether a container may start, or go on: asked by a hook, when the runtime has read its config.json. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readMeaning } from '../compile.ts';
+import { lowerProfile } from '../compile.ts';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { parseJson } from '../profile/json.ts';
@@ -140,7 +140,7 @@ async function exceeds(
   { target, listeners }: StartCheckOptions,
 ): Promise<Diagnostic[]> {
   const { file } = ceiling;
-  const read = await readMeaning(ceiling.input, { target, file });
+  const read = await lowerProfile(ceiling.input, { target, file });
   // A ceiling that asks for no filter would be no limit at all.
   if (!read.confined) throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file }]);
   const { reference } = read;

@@ -1,8 +1,8 @@
 import type { ArchName } from '../arch.ts';
-import type { CompileOptions } from '../compile.ts';
+import type { CompileSettings } from '../compile.ts';
 import { capabilitySet, makeTarget } from '../target.ts';
 import type { Target } from '../target.ts';
-import { flagOf } from './table.ts';
+import { flagOf, optionsIn } from './table.ts';
 import type { OptionSpec, ProgramFlags, TargetFlags } from './table.ts';
 import { formatValue } from './values.ts';
 
@@ -10,20 +10,17 @@ import { formatValue } from './values.ts';
 export type Flags = Readonly<Record<string, unknown>>;
 
 /** What a program depends on beside its profile. */
-export type ProgramOptions = Required<Pick<CompileOptions, 'target' | 'optimize' | 'prove'>>;
+export type ProgramOptions = Required<Pick<CompileSettings, 'target' | 'optimize' | 'prove'>>;
 
 /** The target that the flags ask for, with the architecture known. Nothing of the machine is in it. @throws SeccompcError */
 export function targetOf(flags: TargetFlags & { arch: ArchName }): Target {
-  const { capSet = 'default', cap, capDrop, architectures, ...members } = flags;
-  const { arch, engine = 'moby' } = members;
-  return makeTarget({
-    ...members,
-    ...(architectures === undefined
-      ? {}
-      : { architectures: architectures === 'native' ? [arch] : architectures }),
-    capabilities: capabilitySet(engine, capSet, cap, capDrop),
-  });
+  const given = Object.entries(flags).filter(([flag]) => TARGET_FLAGS.has(flag));
+  const { capSet = 'default', cap, capDrop, ...members } = Object.fromEntries(given) as typeof flags;
+  const capabilities = capabilitySet(members.engine ?? 'moby', capSet, cap, capDrop);
+  return makeTarget({ ...members, capabilities });
 }
+
+const TARGET_FLAGS = new Set(optionsIn('target').map((option) => flagOf(option).flag));
 
 /** How the program is made. */
 export function programOf(flags: ProgramFlags): Omit<ProgramOptions, 'target'> {

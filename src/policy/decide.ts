@@ -32,7 +32,7 @@ export function decideCalls(
       if (position >= 0) {
         conditional.see(position);
         if (decision === undefined) conditional.add(position, rules, effective, names[index]!);
-        // The first rule without conditions decides alone. docs/semantics.md section 7.2.
+        // The first rule without conditions decides alone. docs/semantics.md section 7.1.
         else decisions[position] ??= decision;
       }
       if (!multiplexes) continue;

@@ -47,7 +47,7 @@ export interface DecisionRule {
   action: number;
 }
 
-/** `and` is the plain comparators' mask form: (argument & mask) == value. */
+/** How an argument is compared with a constant; `masked_eq` compares only the bits of a mask. */
 export type Comparator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'masked_eq';
 
 /**

@@ -1,4 +1,4 @@
-import type { CompileOptions } from '../compile.ts';
+import type { CompileSettings } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { Target } from '../target.ts';
@@ -16,7 +16,7 @@ export interface PrebuildInput extends ProfileFile {
 /** What every profile is compiled for, and how. */
 export interface Matrix {
   targets: readonly Target[];
-  options: Pick<CompileOptions, 'optimize' | 'prove'>;
+  options: Pick<CompileSettings, 'optimize' | 'prove'>;
   /** Whether a profile that asks for no filter is none to refuse. */
   allowUnconfined: boolean;
 }
@@ -55,7 +55,7 @@ export async function prebuild(
 
 async function build(
   input: PrebuildInput,
-  options: CompileOptions,
+  options: CompileSettings,
   pool: CompilerPool,
   allowUnconfined: boolean,
 ): Promise<Built> {

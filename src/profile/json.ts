@@ -1,4 +1,4 @@
-import { createScanner } from 'jsonc-parser';
+import { createScanner } from './scanner.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import { byPlace, JsonText, quote } from './json-text.ts';

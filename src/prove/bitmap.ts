@@ -5,18 +5,11 @@
  * Source: seccomp_is_const_allow in kernel/seccomp.c (Linux 5.11 and newer); docs/semantics.md 13.4.
  */
 import { SECCOMP_RET_ALLOW } from '../action.ts';
-import type { ArchName } from '../arch.ts';
 import {
   BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET,
   BPF_W, OFFSET_ARCH, OFFSET_NR,
 } from '../bpf/instruction.ts'; // prettier-ignore
 import type { SockFilter } from '../bpf/instruction.ts';
-import { abiOfCall } from './abi.ts';
-import { spanDiagram } from './conditions.ts';
-import { Undecided } from './diagram.ts';
-import type { Reference } from './reference.ts';
-import { resolveReference } from './reference.ts';
-import { canonicalSpace } from './space.ts';
 
 /** Numbers looked at: all that the tables of the architectures with a bitmap reach. */
 export const BITMAP_NUMBERS = 512;
@@ -57,53 +50,4 @@ export function isConstantAllow(program: readonly SockFilter[], auditArch: numbe
     }
   }
   return false;
-}
-
-/** A call that the profile always allows and that the kernel would still run the filter for. */
-export interface BitmapLoss {
-  abi: ArchName | undefined;
-  auditArch: number;
-  nr: number;
-}
-
-/**
- * The numbers below `numbers` that the profile always allows, for each audit arch of the filter, ascending.
- * @throws Undecided
- */
-export function constantAllowed(
-  reference: Reference,
-  options: { nodeBudget?: number; numbers?: number } = {},
-): { auditArch: number; constant: number[] }[] {
-  const numbers = options.numbers ?? BITMAP_NUMBERS;
-  const space = canonicalSpace(options.nodeBudget);
-  const allow = space.diagram.terminal(SECCOMP_RET_ALLOW);
-  return resolveReference(reference).map(({ auditArch, spans }) => {
-    const constant: number[] = [];
-    for (const span of spans) {
-      if (span.from >= numbers || spanDiagram(space, span) !== allow) continue;
-      for (let nr = span.from; nr <= span.to && nr < numbers; nr++) constant.push(nr);
-    }
-    return { auditArch, constant };
-  });
-}
-
-/**
- * The calls that are constant in the profile and not in the program: none in a program this compiler makes.
- * Undefined when the profile is too large to be decided.
- */
-export function bitmapLosses(
-  program: readonly SockFilter[],
-  reference: Reference,
-  options: { nodeBudget?: number; numbers?: number } = {},
-): BitmapLoss[] | undefined {
-  try {
-    return constantAllowed(reference, options).flatMap(({ auditArch, constant }) =>
-      constant
-        .filter((nr) => !isConstantAllow(program, auditArch, nr))
-        .map((nr) => ({ abi: abiOfCall(auditArch, nr), auditArch, nr })),
-    );
-  } catch (error) {
-    if (error instanceof Undecided) return undefined;
-    throw error;
-  }
 }

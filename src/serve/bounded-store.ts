@@ -1,6 +1,7 @@
 import { withDeadline } from '../cache/deadline.ts';
-import { CacheFault, STORE_DEADLINE } from '../cache/index.ts';
-import type { CacheStore } from '../cache/index.ts';
+import { STORE_DEADLINE } from '../cache/compile-cached.ts';
+import { CacheFault } from '../cache/store.ts';
+import type { CacheStore } from '../cache/store.ts';
 import { diagnostic } from '../errors.ts';
 
 /** Questions that a store may have before it. A store that hangs must not collect one for every request. */

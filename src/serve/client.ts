@@ -1,6 +1,8 @@
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { membersOf } from '../cache/members.ts';
+import type { CompileOptions } from '../compile.ts';
+import { compileSettings } from '../compile/options.ts';
 import { fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { JSON_TYPE, RAW_TYPE } from './answer.ts';
@@ -8,7 +10,6 @@ import { sha256 } from '../cache/sha256.ts';
 import { readDiagnostic } from '../format/filter-document.ts';
 import type { FilterDocument } from '../format/filter-document.ts';
 import { writeQuery } from './query.ts';
-import type { QueryOptions } from './query.ts';
 import { systemReason } from '../fs/system-reason.ts';
 import { defaultSocket } from './socket.ts';
 
@@ -26,6 +27,9 @@ export interface ConnectOptions {
   timeout?: number;
 }
 
+/** What the library's `compile` takes, and whether to accept a profile that asks for no filter. */
+export type ServerCompileOptions = CompileOptions & { allowUnconfined?: boolean | undefined };
+
 /** A client of `seccompc serve`. Connections are opened when they are needed, kept, and shared by parallel calls. */
 export interface Connection {
   /**
@@ -33,7 +37,7 @@ export interface Connection {
    * profile that asks for no filter is refused unless `allowUnconfined` is set.
    * @throws SeccompcError with the diagnostics of the server; SERVER_UNAVAILABLE, SERVER_ANSWER_REFUSED
    */
-  compile(input: string | Uint8Array, options: QueryOptions): Promise<ServerFilter>;
+  compile(input: string | Uint8Array, options: ServerCompileOptions): Promise<ServerFilter>;
   /**
    * The program with this SHA-256 (64 hex digits), if the server has it.
    * @throws SeccompcError SERVER_UNAVAILABLE, SERVER_ANSWER_REFUSED
@@ -58,29 +62,32 @@ export function connect({ socket = defaultSocket(), timeout = TIMEOUT }: Connect
     );
   const refuse = (reason: string) => fail('SERVER_ANSWER_REFUSED', { path: socket, reason });
 
-  function refuseFailure({ status, body }: Reply): void {
+  function refuseFailure({ status, body }: Reply, file?: string): void {
     if (status === 200) return;
     const found = membersOf(parseJson(body))?.get('diagnostics');
     if (!Array.isArray(found) || found.length === 0) refuse(`its status is ${status}`);
-    else throw new SeccompcError(found.map(readDiagnostic));
+    else throw new SeccompcError(found.map((one) => readNamed(one, file)));
   }
 
   return {
-    async compile(input, options) {
+    async compile(input, { allowUnconfined, ...options }) {
+      const settings = compileSettings(options);
+      const isAllowed = allowUnconfined === true;
       const reply = await ask({
         method: 'POST',
-        path: `/v1/compile?${writeQuery(options).toString()}`,
+        path: `/v1/compile?${writeQuery({ ...settings, allowUnconfined: isAllowed }).toString()}`,
         accept: JSON_TYPE,
         body: Buffer.from(input),
       });
-      refuseFailure(reply);
+      const { file } = settings;
+      refuseFailure(reply, file);
       const document = parseJson(reply.body);
       if (!isFilterDocument(document)) return refuse('it is no filter');
       const bytes = Buffer.from(document.bytes, 'base64');
       if (sha256(bytes) !== document.sha256) refuse('the program has another digest');
       if (document.confined === (bytes.length === 0)) refuse('its members contradict each other');
-      if (!document.confined && !options.allowUnconfined) refuse('it is no filter');
-      return { ...document, bytes, diagnostics: document.diagnostics.map(readDiagnostic) };
+      if (!document.confined && !isAllowed) refuse('it is no filter');
+      return { ...document, bytes, diagnostics: document.diagnostics.map((one) => readNamed(one, file)) };
     },
     async getByDigest(digest) {
       if (!/^[0-9a-f]{64}$/.test(digest)) fail('USAGE', { reason: 'a digest is 64 lower-case hex digits' });
@@ -92,6 +99,12 @@ export function connect({ socket = defaultSocket(), timeout = TIMEOUT }: Connect
     },
     close: () => agent.destroy(),
   };
+}
+
+/** A diagnostic of the server, which does not know the name of the file. */
+function readNamed(value: unknown, file: string | undefined): Diagnostic {
+  const found = readDiagnostic(value);
+  return found.file === undefined || file === undefined ? found : { ...found, file };
 }
 
 interface Question {

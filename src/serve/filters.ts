@@ -1,6 +1,7 @@
 import type { KeyedOptions } from '../cache/key.ts';
-import { faultOf, readObject } from '../cache/index.ts';
-import type { Cache } from '../cache/index.ts';
+import { readObject } from '../cache/object.ts';
+import { faultOf } from '../cache/tiers.ts';
+import type { Cache } from '../cache/compile-cached.ts';
 import { lruByBytes } from '../cache/lru.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';

@@ -1,5 +1,5 @@
 import type { ArchName } from '../arch.ts';
-import type { CompileOptions } from '../compile.ts';
+import type { CompileSettings } from '../compile.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { flagsFor, givenOptions, programOf, targetOf } from '../options/flags.ts';
@@ -16,7 +16,7 @@ export interface HostDefaults {
 }
 
 /** What the query of a request asks for. */
-export interface QueryOptions extends Omit<CompileOptions, 'file'> {
+export interface QueryOptions extends Omit<CompileSettings, 'file'> {
   /** Take a profile that asks for no filter, instead of refusing it. */
   allowUnconfined?: boolean;
 }

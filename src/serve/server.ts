@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import type { Cache } from '../cache/index.ts';
+import type { Cache } from '../cache/compile-cached.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import { faultAnswer, rawAnswer } from './answer.ts';
@@ -21,12 +21,12 @@ export interface ServerSettings {
   cache?: Cache | undefined;
   /** What a query need not say. */
   host?: HostDefaults;
-  limits?: Partial<Limits>;
+  limits?: Partial<ServerLimits>;
   /** Told of faults of the cache, which no answer speaks of. */
   onWarning?: (found: Diagnostic) => void;
 }
 
-export interface Limits {
+export interface ServerLimits {
   /** Threads that compile. */
   workers: number;
   /** Bytes of filters and refusals that are held in memory. */
@@ -54,7 +54,7 @@ export interface Limits {
 }
 
 const MIB = 1024 ** 2;
-export const DEFAULT_LIMITS: Limits = {
+export const DEFAULT_LIMITS: ServerLimits = {
   // With two, a compilation without end leaves one to the others.
   workers: Math.max(2, availableParallelism()),
   memory: 64 * MIB,
@@ -88,7 +88,7 @@ export async function startServer(
   settings: ServerSettings,
   { worker }: { worker?: string } = {},
 ): Promise<RunningServer> {
-  const limits: Limits = { ...DEFAULT_LIMITS, ...settings.limits };
+  const limits: ServerLimits = { ...DEFAULT_LIMITS, ...settings.limits };
   const filters = makeFilters({
     ...limits,
     cache: settings.cache,

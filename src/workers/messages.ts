@@ -1,12 +1,13 @@
-import type { CacheStore, KeyTexts, RecordInfo } from '../cache/index.ts';
-import type { CompileOptions } from '../compile.ts';
+import type { KeyTexts } from '../cache/signature.ts';
+import type { CacheStore, RecordInfo } from '../cache/store.ts';
+import type { CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { FilterDocument } from '../format/filter-document.ts';
 
 /** One compilation. The bytes are copied to the worker. */
 export interface Job {
   input: Uint8Array;
-  options: CompileOptions;
+  options: CompileSettings;
 }
 
 /** The result of a job whose profile is acceptable. */

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { faultOf } from '../cache/index.ts';
-import type { Cache } from '../cache/index.ts';
+import { faultOf } from '../cache/tiers.ts';
+import type { Cache } from '../cache/compile-cached.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
 

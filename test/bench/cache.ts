@@ -11,12 +11,17 @@ import { generateKeyPairSync } from 'node:crypto';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
-import { closeCache, compileCached, memoryStore, openCache, openStore, readKeys, recentFilters } from '../../src/cache/index.ts'; // prettier-ignore
-import type { Cache, CacheStore } from '../../src/cache/index.ts';
+import { compileCached } from '../../src/cache/compile-cached.ts';
+import { memoryStore } from '../../src/cache/memory.ts';
+import { closeCache, openCache, openStore } from '../../src/cache/open.ts';
+import { recentFilters } from '../../src/cache/recent.ts';
+import { readKeys } from '../../src/cache/signature.ts';
+import type { Cache } from '../../src/cache/compile-cached.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
 import { writeMeaningAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { compile } from '../../src/compile.ts';
-import type { CompileOptions } from '../../src/compile.ts';
+import type { CompileSettings } from '../../src/compile.ts';
 import { makeTarget } from '../../src/target.ts';
 import { findPostgres, findRedis, startPostgres, startRedis } from '../stores/servers.ts';
 import type { Server } from '../stores/servers.ts';
@@ -28,7 +33,7 @@ import type { Table } from './table.ts';
 
 const PROFILE = 'profiles/container-default.json';
 const MAIN = join(process.cwd(), 'dist/cli/main.cjs');
-const OPTIONS: CompileOptions = { target: makeTarget({ arch: 'X86_64' }) };
+const OPTIONS: CompileSettings = { target: makeTarget({ arch: 'X86_64' }) };
 /** Calls of each kind in a round; the first round is not counted. */
 const CALLS = 200;
 const RECORDS = 10_000;

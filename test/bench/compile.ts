@@ -1,6 +1,6 @@
 /** How long compilers take in a process that is warm. */
 import { compile } from '../../src/compile.ts';
-import type { CompileOptions } from '../../src/compile.ts';
+import type { CompileSettings } from '../../src/compile.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { libraryMaker, OURS } from './filters.ts';
 import type { Measured } from './filters.ts';
@@ -50,7 +50,7 @@ async function timesOf(
   const { source, profile, seccomp, target, tables, arches } = subject;
   const reference = { seccomp, target, tables };
   const rules = rulesText(seccomp, arches);
-  const unproved: CompileOptions = { target, prove: 'never' };
+  const unproved: CompileSettings = { target, prove: 'never' };
   const programOf = (maker: string) => filters.find((filter) => filter.maker === maker)?.instructions;
   const proofOf = (maker: string) => {
     const program = programOf(maker);

@@ -7,7 +7,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
-import { readMeaning } from '../../src/compile.ts';
+import { lowerProfile } from '../../src/compile.ts';
 import { compare } from '../../src/prove/compare.ts';
 import { plainSample } from '../oracle/arbitrary.ts';
 import type { RawProgram } from '../oracle/bpf.ts';
@@ -66,7 +66,7 @@ async function judge(whole: OciProfile, native: string, optimize: 1 | 2): Promis
   // Longer than the kernel takes (section 14.6): nobody could load it.
   if (program.length > MAX_INSTRUCTIONS) return 'too long for the kernel';
 
-  const read = await readMeaning(toJson(profile), { target: targetOf({ native }) });
+  const read = await lowerProfile(toJson(profile), { target: targetOf({ native }) });
   if (!read.confined) return `no filter\n${about}`;
   const theirs = { program: instructionsOf(program), endian: program.big ? 'big' : 'little' } as const;
   const result = compare(read.reference, theirs);

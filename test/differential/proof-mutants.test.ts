@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { checkProgram } from '../../src/bpf/check.ts';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
-import { compile, readMeaning } from '../../src/compile.ts';
+import { compile, lowerProfile } from '../../src/compile.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { readProgram, runProgram } from '../oracle/bpf.ts';
 import type { Call } from '../oracle/bpf.ts';
@@ -60,7 +60,7 @@ describe('the program of container-default.json with one instruction changed', (
     const native = 'X86_64';
     const target = targetOf({ native });
     const { instructions } = await compile(text, { target });
-    const read = await readMeaning(text, { target });
+    const read = await lowerProfile(text, { target });
     const profile = plainObject(text, native);
     const meaning = profile && evaluateProfile(profile, { native });
     if (!read.confined || !meaning || !('evaluate' in meaning)) throw new Error('the profile is refused');

@@ -6,16 +6,16 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
 import type { ArchName } from '../../src/arch.ts';
-import { compile, readMeaning } from '../../src/compile.ts';
+import { compile, lowerProfile } from '../../src/compile.ts';
 import type { Filter } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
-import { bitmapLosses } from '../../src/prove/bitmap.ts';
 import { makeTarget } from '../../src/target.ts';
 import type { Target } from '../../src/target.ts';
 import { anySample } from '../oracle/arbitrary.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
 import { toJson } from '../oracle/oci.ts';
 import { targetOf } from '../oracle/subject.ts';
+import { bitmapLosses } from './bitmap-losses.ts';
 import { isRefusedByOracle, ownProfiles, realProfiles } from './profiles.ts';
 
 const GOALS = ['attach', 'frequency', 'size'] as const;
@@ -60,7 +60,7 @@ const OURS = new Set(['NOT_PROVED', 'PROOF_CONTRADICTS']);
 
 /** Calls that the profile always allows, and for which the kernel would still run the filter. */
 async function lossesOf(filter: Filter, text: string, target: Target): Promise<string[]> {
-  const meaning = await readMeaning(text, { target });
+  const meaning = await lowerProfile(text, { target });
   if (!meaning.confined) throw new Error('a filter for a profile that asks for none');
   const losses = bitmapLosses(filter.instructions, meaning.reference);
   if (losses === undefined) throw new Error('the bitmap is undecided');

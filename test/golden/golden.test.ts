@@ -29,6 +29,11 @@ const update = process.env['SECCOMPC_UPDATE_GOLDEN'] === '1';
 
 const refused = cases.filter((name) => existsSync(join(here, name, 'expected-errors.tsv')));
 
+it('has a number of its own for each case', () => {
+  const numbers = cases.map((name) => parseInt(name, 10));
+  expect(new Set(numbers).size).toBe(cases.length);
+});
+
 describe.each(refused)('%s', (name) => {
   const folder = join(here, name);
 

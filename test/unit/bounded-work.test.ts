@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Effort } from '../../src/codegen/effort.ts';
 import { generate } from '../../src/codegen/generate.ts';
 import { weightsFor } from '../../src/codegen/weights.ts';
-import { compile, readMeaning } from '../../src/compile.ts';
+import { compile, lowerProfile } from '../../src/compile.ts';
 import { MAX_OF_A_KIND, SeccompcError } from '../../src/errors.ts';
 import type { Diagnostic } from '../../src/errors.ts';
 import * as lookup from '../../src/syscalls/lookup.ts';
@@ -63,7 +63,7 @@ describe('36 entries with a comparison of four arguments each', () => {
   });
 
   test('are searched for no longer than the budget allows, and then are no longer than without a search', async () => {
-    const meaning = await readMeaning(profileOf(entries), { target: makeTarget({ arch: 'X86_64' }) });
+    const meaning = await lowerProfile(profileOf(entries), { target: makeTarget({ arch: 'X86_64' }) });
     if (!meaning.confined) throw new Error('no rules');
     const weights = weightsFor('attach', meaning.reference.tables);
     const lengthWith = (units: number) => generate(meaning.policy, weights, new Effort(units)).length;
@@ -144,7 +144,7 @@ describe('rules with different actions on one call', () => {
     const values = Array.from({ length: 3000 }, (_, at) =>
       rule([condition(1, 'EQ', 3 * at)], { action: 'SCMP_ACT_ERRNO', errnoRet: 2 + (at % 4000) }),
     );
-    const meaning = await readMeaning(profileOf(values, []), {
+    const meaning = await lowerProfile(profileOf(values, []), {
       target: makeTarget({ arch: 'X86_64', overlap: 'error' }),
     });
     expect(meaning.diagnostics).toEqual([]);

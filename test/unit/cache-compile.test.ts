@@ -3,11 +3,14 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeMeaningAlias } from '../../src/cache/alias.ts';
-import { compileCached, readKeys, recentFilters } from '../../src/cache/index.ts';
-import type { Cache, CacheStore } from '../../src/cache/index.ts';
+import { compileCached } from '../../src/cache/compile-cached.ts';
+import { recentFilters } from '../../src/cache/recent.ts';
+import { readKeys } from '../../src/cache/signature.ts';
+import type { Cache } from '../../src/cache/compile-cached.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { compile } from '../../src/compile.ts';
-import type { CompileOptions } from '../../src/compile.ts';
+import type { CompileSettings } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { makeTarget } from '../../src/target.ts';
 import { TestStore } from './test-store.ts';
@@ -24,7 +27,7 @@ const PROFILE = `{
 }`;
 const FAULTY = PROFILE.replace('SCMP_ACT_ERRNO', 'SCMP_ACT_DENY');
 
-function options(changes: Partial<CompileOptions> = {}): CompileOptions {
+function options(changes: Partial<CompileSettings> = {}): CompileSettings {
   return { target: makeTarget({ arch: 'X86_64' }), file: 'p.json', ...changes };
 }
 
@@ -64,7 +67,7 @@ describe('compiling with a cache', () => {
 
   it('finds nothing under the key of another target or option, and gives each its own', async () => {
     const store = new TestStore();
-    const variants: [string | Uint8Array, CompileOptions][] = [
+    const variants: [string | Uint8Array, CompileSettings][] = [
       [PROFILE, options()],
       [PROFILE, options({ target: makeTarget({ arch: 'AARCH64' }) })],
       [PROFILE, options({ target: makeTarget({ arch: 'X86_64', enosysStub: true }) })],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { filesStore } from '../../src/cache/files.ts';
-import { CacheFault } from '../../src/cache/index.ts';
+import { CacheFault } from '../../src/cache/store.ts';
 import { describeStore } from '../stores/conformance.ts';
 
 const KEY = '0f'.repeat(32);

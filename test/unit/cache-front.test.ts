@@ -9,7 +9,7 @@ import { clearHot, hotStats } from '../../src/cache/hot/directory.ts';
 import { hotRequest } from '../../src/cache/hot/request.ts';
 import { recentFilters } from '../../src/cache/recent.ts';
 import { compile } from '../../src/compile.ts';
-import type { CompileOptions } from '../../src/compile.ts';
+import type { CompileSettings } from '../../src/compile.ts';
 import { makeTarget } from '../../src/target.ts';
 
 /** A question is an input and what it is compiled for; an answer is told by a word. */
@@ -54,7 +54,7 @@ const filter = await compile('{"defaultAction":"SCMP_ACT_LOG"}', {
 
 function recentFront(): Front {
   const recent = recentFilters(1_000_000);
-  const optionsFor = (arch: 'X86_64' | 'AARCH64'): CompileOptions => ({ target: makeTarget({ arch }) });
+  const optionsFor = (arch: 'X86_64' | 'AARCH64'): CompileSettings => ({ target: makeTarget({ arch }) });
   return {
     keep: (input, arch, answer) => recent.keep(input, optionsFor(arch), { filter, key: answer }),
     find: (input, arch) => recent.find(input, optionsFor(arch))?.key,

@@ -6,7 +6,7 @@ import { writeMeaningAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { readSigner } from '../../src/cache/signature.ts';
 import type { Signer } from '../../src/cache/signature.ts';
-import type { CacheStore, StoredRecord } from '../../src/cache/index.ts';
+import type { CacheStore, StoredRecord } from '../../src/cache/store.ts';
 import type { NewRecord } from '../../src/cache/tiers.ts';
 
 /** A program of three instructions that no other number gives. */

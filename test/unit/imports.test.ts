@@ -23,9 +23,10 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
   ],
   format: ['action', 'arch', 'bpf', 'compile', 'errors', 'syscalls'],
+  equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
   index: [
-    'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'format', 'policy', 'profile', 'prove', 'syscalls',
-    'target',
+    'action', 'arch', 'bpf', 'codegen', 'compile', 'equivalence', 'errno', 'errors', 'format', 'profile', 'prove',
+    'syscalls', 'target',
   ],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a meaning.

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
-import { bitmapLosses, constantAllowed, isConstantAllow } from '../../src/prove/bitmap.ts';
+import { isConstantAllow } from '../../src/prove/bitmap.ts';
 import { compare, fingerprint } from '../../src/prove/compare.ts';
 import { prove } from '../../src/prove/prove.ts';
 import type { Seccomp, SyscallArg, SyscallEntry } from '../../src/profile/types.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
 import type { OciEntry, OciProfile } from '../oracle/oci.ts';
+import { bitmapLosses, constantAllowed } from '../differential/bitmap-losses.ts';
 import { insn, linearProgram, seccompFrom, targetFor } from './prove-programs.ts';
 
 const tables = await loadTables(allArches().map((arch) => arch.table));

@@ -4,8 +4,8 @@ import type { RequestListener, Server } from 'node:http';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openStore } from '../../src/cache/index.ts';
-import type { CacheStore } from '../../src/cache/index.ts';
+import { openStore } from '../../src/cache/open.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
 import { compile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { connect, startServer } from '../../src/serve/index.ts';
@@ -90,6 +90,11 @@ describe('the client', () => {
     expect(filter.diagnostics).toEqual(own.diagnostics);
     expect(filter.diagnostics.map(({ code }) => code)).toEqual(['UNKNOWN_SYSCALL']);
     expect(await connection.getByDigest(filter.sha256)).toEqual(Buffer.from(own.bytes));
+    const plain = await connection.compile(profile(1), { arch: 'amd64', kernel: '6.1', file: 'p.json' });
+    expect(plain).toMatchObject({ bytes: filter.bytes, target, diagnostics: [{ file: 'p.json' }] });
+    const refused = connection.compile('{"defaultAction":1}', { arch: 'amd64', file: 'p.json' });
+    await expect(refused).rejects.toMatchObject({ diagnostics: [{ code: 'WRONG_TYPE', file: 'p.json' }] });
+    expect(await codes(connection.compile(profile(1), { arch: 'vax' }))).toEqual(['TARGET_INVALID']);
     expect(await connection.getByDigest('0'.repeat(64))).toBeUndefined();
   });
 

@@ -1,16 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
+import type { Diagnostic } from '../../src/errors.ts';
 import { CAPABILITY_FACTS } from '../oracle/capabilities.ts';
 import type { Expected } from '../oracle/capabilities.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
-import {
-  CAPABILITY_NAMES,
-  capabilitySet,
-  makeTarget,
-  parseKernelVersion,
-  validateTarget,
-} from '../../src/target.ts';
-import type { Target } from '../../src/target.ts';
+import { CAPABILITY_NAMES, capabilitySet, makeTarget, parseKernelVersion } from '../../src/target.ts';
+import type { Target, TargetOptions } from '../../src/target.ts';
 
 describe('a capability set', () => {
   it('is the default of its engine', () => {
@@ -143,20 +138,84 @@ describe('a target', () => {
       force: true,
     };
     expect(makeTarget(given)).toEqual(given);
-    expect(validateTarget(given)).toEqual([]);
   });
 
-  it('reports all that is wrong with it, as wrong usage', () => {
-    const wrong = JSON.parse(
-      '{"arch": "amd64", "architectures": ["X86", "x32"], "capabilities": ["BPF"], "kernel": {"major": 5.5, "minor": -1}, "engine": "docker", "semantics": "youki", "overlap": "ignore", "enosysAfter": {"major": 5}}',
+  it('takes the spellings of the command', () => {
+    const spelled = makeTarget({
+      arch: 'amd64',
+      architectures: ['x86_64', 'SCMP_ARCH_X86', 'X32'],
+      capabilities: ['net_admin', 'CAP_BPF', 'NET_ADMIN'],
+      kernel: '6.1.0-13-amd64',
+      enosysAfter: '5.10',
+    });
+    expect(spelled).toEqual(
+      makeTarget({
+        arch: 'X86_64',
+        architectures: ['X86_64', 'X86', 'X32'],
+        capabilities: ['CAP_BPF', 'CAP_NET_ADMIN'],
+        kernel: { major: 6, minor: 1 },
+        enosysAfter: { major: 5, minor: 10 },
+      }),
     );
-    expect(validateTarget(wrong).map(({ code }) => code)).toEqual(Array(8).fill('TARGET_INVALID'));
-    expect(() => makeTarget(wrong)).toThrow(/"amd64" is none of/);
-    try {
-      makeTarget(wrong);
-    } catch (error) {
-      expect(error).toMatchObject({ exitCode: 64 });
-    }
-    expect.assertions(3);
+    expect(makeTarget({ arch: 'arm64', architectures: 'native' }).architectures).toEqual(['AARCH64']);
+    expect(makeTarget({ arch: 'arm64', capabilities: ['all'] }).capabilities).toEqual(
+      capabilitySet('moby', 'all'),
+    );
+  });
+
+  it('shares nothing with the options it is made of', () => {
+    const given = makeTarget({ arch: 'X86_64', architectures: ['X86'], kernel: '6.1', enosysAfter: '6.1' });
+    const made = makeTarget(given);
+    expect(made).toEqual(given);
+    made.architectures!.push('X32');
+    made.capabilities.length = 0;
+    made.kernel.major = made.enosysAfter!.major = 0;
+    expect(given).toEqual(
+      makeTarget({ arch: 'X86_64', architectures: ['X86'], kernel: '6.1', enosysAfter: '6.1' }),
+    );
+    expect(makeTarget({ arch: 'X86_64' }).kernel.major).toBe(7);
+  });
+
+  it.each<[string, string]>([
+    ['{}', 'there is no architecture undefined'],
+    ['{"arch": "vax"}', 'there is no architecture "vax"'],
+    ['{"arch": 64}', 'there is no architecture 64'],
+    ['{"arch": "x86_64", "architectures": "x86_64"}', 'architectures is "native" or a list of architectures'],
+    ['{"arch": "x86_64", "architectures": ["vax"]}', 'there is no architecture "vax"'],
+    ['{"arch": "x86_64", "capabilities": "NET_ADMIN"}', 'capabilities is a list of names, not "NET_ADMIN"'],
+    ['{"arch": "x86_64", "capabilities": ["CAP_FLY"]}', 'there is no capability "CAP_FLY"'],
+    ['{"arch": "x86_64", "kernel": "six"}', 'a kernel release is two numbers such as "6.1", not "six"'],
+    ['{"arch": "x86_64", "kernel": 6.1}', 'a kernel release is two numbers such as "6.1", not 6.1'],
+    ['{"arch": "x86_64", "kernel": null}', 'a kernel release is two numbers such as "6.1", not null'],
+    ['{"arch": "x86_64", "kernel": {"major": 5.5, "minor": -1}}', 'a kernel release is two numbers'],
+    ['{"arch": "x86_64", "enosysAfter": {"major": 5}}', 'a kernel release is two numbers'],
+    ['{"arch": "x86_64", "engine": "docker"}', 'engine is moby or podman, not "docker"'],
+    ['{"arch": "x86_64", "semantics": "youki"}', 'semantics is crun or runc, not "youki"'],
+    ['{"arch": "x86_64", "overlap": "ignore"}', 'overlap is warn or error, not "ignore"'],
+    ['{"arch": "x86_64", "enosysStub": 1}', 'enosysStub is true or false, not 1'],
+    ['{"arch": "x86_64", "failUnknown": "false"}', 'failUnknown is true or false, not "false"'],
+    ['{"arch": "x86_64", "force": "no"}', 'force is true or false, not "no"'],
+    ['{"arch": "x86_64", "failUnkown": true}', 'there is no option "failUnkown"'],
+  ])('refuses %s', (json, message) => {
+    const outcome = faultsOf(json);
+    expect(outcome.map(({ code }) => code)).toEqual(['TARGET_INVALID']);
+    expect(outcome[0]!.message).toContain(message);
+  });
+
+  it('reports all that is wrong with the options, as wrong usage', () => {
+    const wrong =
+      '{"arch": "vax", "architectures": ["X86", "pdp"], "capabilities": ["FLY"], "kernel": "x", "engine": "docker", "semantics": "youki", "overlap": "ignore", "enosysAfter": {"major": 5}}';
+    expect(faultsOf(wrong)).toHaveLength(8);
   });
 });
+
+function faultsOf(json: string): readonly Diagnostic[] {
+  try {
+    makeTarget(JSON.parse(json) as TargetOptions);
+  } catch (error) {
+    if (!(error instanceof SeccompcError)) throw error;
+    expect(error.exitCode).toBe(64);
+    return error.diagnostics;
+  }
+  return [];
+}

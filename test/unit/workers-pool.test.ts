@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { CacheFault } from '../../src/cache/index.ts';
-import type { Cache, CacheStore } from '../../src/cache/index.ts';
+import { CacheFault } from '../../src/cache/store.ts';
+import type { Cache } from '../../src/cache/compile-cached.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
 import { compile } from '../../src/compile.ts';
 import { diagnostic, SeccompcError } from '../../src/errors.ts';
 import type { Job } from '../../src/workers/messages.ts';
@@ -33,7 +34,7 @@ function job(errno: number): Job {
 }
 
 /** At which the compiler stumbles, as at a fault of its own. */
-const BROKEN = { input: Buffer.from(text(1)), options: {} } as unknown as Job;
+const BROKEN = { input: Buffer.from(text(1)), options: null } as unknown as Job;
 
 async function codes(work: Promise<unknown>): Promise<string[]> {
   const error: unknown = await work.then(

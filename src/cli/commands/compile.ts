@@ -1,7 +1,7 @@
 import { HOT_TIER, keepAnswer } from '../../cache/hot/answer.ts';
 import { BUILD } from '../../cache/hot/build.ts';
 import { hotRequest } from '../../cache/hot/request.ts';
-import type { CompileOptions } from '../../compile.ts';
+import type { CompileSettings } from '../../compile.ts';
 import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { FormatName } from '../../format/index.ts';
@@ -49,7 +49,7 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   const format = chooseFormat(options);
   const voice = { ...options, json: format === 'json' };
   const input = await readInput(file);
-  const settings: CompileOptions = {
+  const settings: CompileSettings = {
     target: targetOf(options),
     ...programOf(options),
     file,

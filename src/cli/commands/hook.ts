@@ -212,8 +212,8 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
   if (loaded && process.geteuid?.() !== 0) refuseUsage('only root can use --loaded');
   const target = targetOf(flags);
   if (ceiling !== undefined) {
-    const { readMeaning } = await import('../../compile.ts');
-    refuseUnconfined(await readMeaning(await readInput(ceiling), { target, file: ceiling }), ceiling);
+    const { lowerProfile } = await import('../../compile.ts');
+    refuseUnconfined(await lowerProfile(await readInput(ceiling), { target, file: ceiling }), ceiling);
   }
   const store = resolve(flags.store!);
   const { files, awk } = await installHook({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { allArches } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
-import type { Cache } from '../../cache/index.ts';
+import type { Cache } from '../../cache/compile-cached.ts';
 import { packageVersion } from '../../cache/version.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic, ExitCode } from '../../errors.ts';
@@ -127,13 +127,13 @@ async function buildAll(
   } finally {
     progress.clear();
     await pool.close();
-    if (cache !== undefined) await (await import('../../cache/index.ts')).closeCache(cache);
+    if (cache !== undefined) await (await import('../../cache/open.ts')).closeCache(cache);
   }
 }
 
 /** Here the cache is where the product goes, so its faults end the command. */
 async function openCache(flags: CacheFlags): Promise<Cache | undefined> {
-  const { CacheFault } = await import('../../cache/index.ts');
+  const { CacheFault } = await import('../../cache/store.ts');
   try {
     return await cacheOf(flags);
   } catch (cause) {

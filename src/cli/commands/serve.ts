@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { Cache } from '../../cache/index.ts';
+import type { Cache } from '../../cache/compile-cached.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { fail } from '../../errors.ts';
 import type { HostDefaults } from '../../serve/query.ts';
@@ -76,7 +76,7 @@ async function run(options: Options): Promise<void> {
   await stopped;
   await server.stop();
   if (cache !== undefined) {
-    const { closeCache } = await import('../../cache/index.ts');
+    const { closeCache } = await import('../../cache/open.ts');
     await closeCache(cache);
   }
 }
@@ -93,7 +93,7 @@ function hostDefaults(): HostDefaults {
 }
 
 async function openCache(options: Options): Promise<Cache | undefined> {
-  const { CacheFault } = await import('../../cache/index.ts');
+  const { CacheFault } = await import('../../cache/store.ts');
   try {
     return await cacheOf(options);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { UPKEEP_DEADLINE } from '../../../cache/deadline.ts';
-import type { RecordKind } from '../../../cache/index.ts';
+import type { RecordKind } from '../../../cache/store.ts';
 import { writeProduct } from '../../output.ts';
 import { table, toJson } from '../../report.ts';
 import { ask, open } from './store.ts';

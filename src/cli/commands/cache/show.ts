@@ -2,7 +2,7 @@ import { convertedLength } from '../../../bpf/check.ts';
 import { decode } from '../../../bpf/instruction.ts';
 import type { Alias } from '../../../cache/alias.ts';
 import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/deadline.ts';
-import type { CacheStore, StoredRecord } from '../../../cache/index.ts';
+import type { CacheStore, StoredRecord } from '../../../cache/store.ts';
 import { readRecord } from '../../../cache/record.ts';
 import type { ReadRecord } from '../../../cache/record.ts';
 import { peek } from '../../../cache/store.ts';

@@ -1,7 +1,8 @@
 /** Records on their way between a cache and another one, or a file. */
 import { readArchive, spool, writeArchive } from '../../../cache/archive.ts';
-import { faultOf } from '../../../cache/index.ts';
-import type { CacheStore, Keys } from '../../../cache/index.ts';
+import { faultOf } from '../../../cache/tiers.ts';
+import type { Keys } from '../../../cache/signature.ts';
+import type { CacheStore } from '../../../cache/store.ts';
 import type { Source } from '../../../cache/store.ts';
 import { mustBeSigned, transfer } from '../../../cache/transfer.ts';
 import type { Destination, Terms, Transferred } from '../../../cache/transfer.ts';

@@ -1,0 +1,49 @@
+import type { ArchName } from '../arch.ts';
+import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import type { Diagnostic } from '../errors.ts';
+import type { FlagName, Seccomp } from '../profile/types.ts';
+import type { Target } from '../target.ts';
+
+/** A compiled profile: the program, and what a runtime must know to load it. */
+export interface Filter {
+  instructions: SockFilter[];
+  /** The raw program: 8 bytes for each instruction, in the byte order of the target. */
+  bytes: Uint8Array;
+  /** Instructions after the kernel's conversion to eBPF. */
+  convertedLength: number;
+  endian: Endian;
+  /** Architectures in the filter, native first. */
+  arches: ArchName[];
+  /** False if the input asks for no filter at all; the program is then empty. */
+  confined: boolean;
+  /** Filter flags of the profile; undefined if it has no such member (runtimes then use SPEC_ALLOW). */
+  flags: FlagName[] | undefined;
+  listenerPath?: string;
+  target: Target;
+  /** Whether the program is proved to answer every possible call as the profile says. */
+  proved: boolean;
+  /** Warnings and notes with their place, in the order of the file. */
+  diagnostics: Diagnostic[];
+}
+
+/** What the profile tells the runtime besides the program. */
+export function runtimeMembers(seccomp: Seccomp | null): Pick<Filter, 'flags' | 'listenerPath'> {
+  const { flags, listenerPath } = seccomp ?? { flags: undefined };
+  return { flags, ...(listenerPath === undefined ? {} : { listenerPath }) };
+}
+
+/** The result for an input that asks for no filter. */
+export function unconfinedFilter(seccomp: Seccomp | null, target: Target, diagnostics: Diagnostic[]): Filter {
+  return {
+    instructions: [],
+    bytes: new Uint8Array(),
+    convertedLength: 0,
+    endian: 'little',
+    arches: [],
+    confined: false,
+    ...runtimeMembers(seccomp),
+    target,
+    proved: false,
+    diagnostics,
+  };
+}

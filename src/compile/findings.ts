@@ -1,0 +1,56 @@
+import { collector, SeccompcError } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { parseProfile } from '../profile/read.ts';
+import type { ReadOptions } from '../profile/read.ts';
+import type { Profile } from '../profile/types.ts';
+
+/** A profile as text, as bytes, or as {@link parseProfile} returned it. */
+export type ProfileInput = Profile | string | Uint8Array;
+
+/** The diagnostics of one compilation, collected over all stages. */
+export class Findings {
+  /** Gives a diagnostic the line and column of its pointer, and keeps it. */
+  readonly report: (found: Diagnostic) => void;
+  readonly #found: Diagnostic[];
+
+  constructor(profile: Profile, found: readonly Diagnostic[]) {
+    this.#found = [...found];
+    const keep = collector(this.#found);
+    this.report = (d) => {
+      const position = d.pointer === undefined ? undefined : profile.locate(d.pointer);
+      // A copy would make the hint, which nobody may read.
+      keep(Object.assign(d, { file: profile.file, ...position }));
+    };
+  }
+
+  /** @throws SeccompcError with everything found so far, if there is an error among it */
+  refuseErrors(): void {
+    if (this.#found.some(({ severity }) => severity === 'error')) throw new SeccompcError(this.inFileOrder());
+  }
+
+  inFileOrder(): Diagnostic[] {
+    return inFileOrder(this.#found);
+  }
+}
+
+/** The first stage. @throws SeccompcError if nothing can be made of the input, not even to look for more errors */
+export function readInput(
+  input: ProfileInput,
+  options: ReadOptions,
+): { profile: Profile; findings: Findings } {
+  const { profile, diagnostics } =
+    typeof input === 'string' || input instanceof Uint8Array
+      ? parseProfile(input, options)
+      : { profile: input, diagnostics: input.diagnostics };
+  if (profile === undefined) throw new SeccompcError(inFileOrder(diagnostics));
+  return { profile, findings: new Findings(profile, diagnostics) };
+}
+
+/** Diagnostics without a place come last. */
+function inFileOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const place = ({ line = Infinity, column = 0 }: Diagnostic) => [line, column] as const;
+  return diagnostics.toSorted((a, b) => {
+    const [[lineA, columnA], [lineB, columnB]] = [place(a), place(b)];
+    return lineA === lineB ? columnA - columnB : lineA - lineB;
+  });
+}
