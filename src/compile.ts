@@ -35,13 +35,22 @@ export function lowerProfile(input: ProfileInput, settings: CompileSettings): Pr
   return runPipeline(input, settings, { until: 'lower' });
 }
 
-/** Every stage is a pure function: the settings hold all that the result depends on. @throws as {@link compile} */
+/**
+ * The stages in order. Each is a pure function: the settings hold all that the result depends on. `until` ends with
+ * the lowered profile; `find` may have its program already.
+ *
+ * @throws as {@link compile}
+ */
 export function runPipeline(
-  i: ProfileInput,
-  s: CompileSettings,
-  stop: { until: 'lower' },
+  input: ProfileInput,
+  settings: CompileSettings,
+  course: { until: 'lower' },
 ): Promise<LoweredProfile>;
-export function runPipeline(i: ProfileInput, s: CompileSettings, by?: { find: FindProgram }): Promise<Filter>;
+export function runPipeline(
+  input: ProfileInput,
+  settings: CompileSettings,
+  course?: { find: FindProgram },
+): Promise<Filter>;
 export async function runPipeline(
   input: ProfileInput,
   { target, optimize = 'attach', prove = 'auto', file = '-' }: CompileSettings,

@@ -29,7 +29,7 @@ interface InputAlias {
 }
 
 /** What the rules of a profile were compiled to. */
-export interface MeaningAlias {
+export interface LoweredAlias {
   /** Digest of the program. */
   object: string;
   proved: boolean;
@@ -91,26 +91,26 @@ export function readInputAlias(
   return { alias, signed };
 }
 
-export function writeMeaningAlias(key: string, alias: MeaningAlias, signer?: Signer): string {
+export function writeLoweredAlias(key: string, alias: LoweredAlias, signer?: Signer): string {
   return writeEnvelope(key, alias, signer);
 }
 
 /** The alias that was kept under a key, or, in a word, why this text is not it. */
-export function readMeaningAlias(
+export function readLoweredAlias(
   text: string,
   key: string,
   trusted?: TrustedKeys,
-): Read<MeaningAlias> | Refused {
+): Read<LoweredAlias> | Refused {
   const opened = openEnvelope(text, key, trusted);
   if ('refused' in opened) return opened;
-  const alias = meaningAliasOf(opened.body);
+  const alias = loweredAliasOf(opened.body);
   return alias === undefined
-    ? { refused: 'its content is not that of a meaning' }
+    ? { refused: 'its content is not that of a lowered profile' }
     : { alias, signed: opened.signed };
 }
 
 /** An alias of either kind. */
-export type Alias = ({ of: 'input' } & InputAlias) | ({ of: 'meaning' } & MeaningAlias);
+export type Alias = ({ of: 'input' } & InputAlias) | ({ of: 'lowered profile' } & LoweredAlias);
 
 /**
  * The alias of either kind that was kept under a key, for whoever looks after a store and asks for no filter; or, in a
@@ -125,13 +125,13 @@ export function readAlias(
   if ('refused' in opened) return opened;
   const { body, ...signature } = opened;
   if (isInputAlias(body)) return { alias: { of: 'input', ...body }, ...signature };
-  const meaning = meaningAliasOf(body);
-  return meaning === undefined
+  const lowered = loweredAliasOf(body);
+  return lowered === undefined
     ? { refused: 'its content is not that of an alias' }
-    : { alias: { of: 'meaning', ...meaning }, ...signature };
+    : { alias: { of: 'lowered profile', ...lowered }, ...signature };
 }
 
-function meaningAliasOf(value: unknown): MeaningAlias | undefined {
+function loweredAliasOf(value: unknown): LoweredAlias | undefined {
   const body = membersOf(value);
   const [object, proved] = [body?.get('object'), body?.get('proved')];
   return isDigest(object) && typeof proved === 'boolean' ? { object, proved } : undefined;

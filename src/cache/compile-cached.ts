@@ -2,9 +2,9 @@ import type { CompileOptions, CompileSettings, Filter } from '../compile.ts';
 import type { LoweredProfile } from '../compile/lowered.ts';
 import { compileSettings } from '../compile/options.ts';
 import type { Diagnostic } from '../errors.ts';
-import { filterOf, readInputAlias, readMeaningAlias, readProgram, writeInputAlias, writeMeaningAlias } from './alias.ts'; // prettier-ignore
+import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './alias.ts'; // prettier-ignore
 import type { Refused } from './envelope.ts';
-import { cacheKey, keyFields, meaningKey } from './key.ts';
+import { cacheKey, keyFields, loweredKey } from './key.ts';
 import { readObject, writeObject } from './object.ts';
 import type { RecentFilters } from './recent.ts';
 import type { Keys, Signer, TrustedKeys } from './signature.ts';
@@ -88,16 +88,16 @@ async function compileByStores(
   // Only a miss pays for loading the compiler.
   const { runPipeline } = await import('../compile.ts');
   let tier = 'none';
-  let ofMeaning: string | undefined;
+  let ofLowered: string | undefined;
   const filter = await runPipeline(input, options, {
     async find(lowered) {
-      ofMeaning = await meaningKey(lowered, options);
-      const known = await findByMeaning(tiers, ofMeaning, lowered, options, keys?.trusted);
+      ofLowered = await loweredKey(lowered, options);
+      const known = await findByLowered(tiers, ofLowered, lowered, options, keys?.trusted);
       if (known !== undefined) tier = known.store.tier;
       return known?.found;
     },
   });
-  await keepFilter(tiers, filter, { ofInput: key, ofMeaning }, options, keys?.signer);
+  await keepFilter(tiers, filter, { ofInput: key, ofLowered }, options, keys?.signer);
   return { filter, tier, key, warnings };
 }
 
@@ -138,7 +138,7 @@ async function findObject(
 const NO_PROGRAM = { bytes: new Uint8Array(), records: [] };
 
 /** The program of a profile whose rules come to what another one's did. */
-async function findByMeaning(
+async function findByLowered(
   tiers: Tiers,
   key: string,
   { policy, reference }: LoweredProfile & { confined: true },
@@ -151,7 +151,7 @@ async function findByMeaning(
     if (store.shared && trusted === undefined && prove === 'never') return undefined;
     const text = await store.get(key);
     if (text === undefined) return undefined;
-    const read = readMeaningAlias(text, key, trusted);
+    const read = readLoweredAlias(text, key, trusted);
     if ('refused' in read) return read;
     const { alias, signed } = read;
     // Compiling it anew gives the reason why it could not be proved.
@@ -172,7 +172,7 @@ async function findByMeaning(
 async function keepFilter(
   tiers: Tiers,
   filter: Filter,
-  { ofInput, ofMeaning }: { ofInput: string; ofMeaning: string | undefined },
+  { ofInput, ofLowered }: { ofInput: string; ofLowered: string | undefined },
   { file = UNNAMED }: CompileSettings,
   signer: Signer | undefined,
 ): Promise<void> {
@@ -181,7 +181,7 @@ async function keepFilter(
   const records = (by?: Signer): NewRecord[] => {
     const { proved } = filter;
     const aliases: [string | undefined, string | undefined][] = [
-      [ofMeaning, ofMeaning && writeMeaningAlias(ofMeaning, { object: digest, proved }, by)],
+      [ofLowered, ofLowered && writeLoweredAlias(ofLowered, { object: digest, proved }, by)],
       [ofInput, writeInputAlias(ofInput, { filter, file, object: digest }, by)],
     ];
     return aliases.reduce<NewRecord[]>(

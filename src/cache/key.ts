@@ -76,7 +76,7 @@ export async function keyedOptions<T extends CompileSettings>(options: T): Promi
  * Profiles can mean the same and differ here, by another choice of conditions. They do not share it: the program of
  * one would be right for the other, but not the one that compiling the other gives.
  */
-export async function meaningKey(
+export async function loweredKey(
   { policy }: Pick<LoweredProfile & { confined: true }, 'policy'>,
   { optimize = 'attach', prove = 'auto' }: Pick<CompileSettings, 'optimize' | 'prove'>,
 ): Promise<string> {

@@ -38,10 +38,10 @@ export async function profileOperand(
   target: Target,
 ): Promise<Operand & { side: Reference }> {
   const { lowerProfile } = await import('../compile.ts');
-  const meaning = await lowerProfile(bytes, { target, file });
-  const { diagnostics } = meaning;
-  if (!meaning.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
-  const { arches, reference } = meaning;
+  const lowered = await lowerProfile(bytes, { target, file });
+  const { diagnostics } = lowered;
+  if (!lowered.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
+  const { arches, reference } = lowered;
   return {
     side: reference,
     calls: arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) })),

@@ -7,7 +7,7 @@ import type { Target } from '../target.ts';
 import type { CompiledConfig, ConfigCompiler } from './compiler.ts';
 import { FILTER_ANNOTATION, readConfig, withAnnotation, withoutAnnotation } from './config.ts';
 import type { RuntimeConfig } from './config.ts';
-import { judgeAnnotation, meaningOf } from './judge.ts';
+import { judgeAnnotation, referenceOf } from './judge.ts';
 import { readForReplacing, replaceDurably } from '../fs/replace-durably.ts';
 import type { ReadFile } from '../fs/replace-durably.ts';
 import { systemReason } from '../fs/system-reason.ts';
@@ -117,8 +117,8 @@ async function check(
     const missing = diagnostic('ANNOTATION_MISSING', { key: FILTER_ANNOTATION });
     return { status: 'missing', diagnostics: [...diagnostics, { ...missing, file }] };
   }
-  const meaning = (await meaningOf(config, seccomp, target, file))!;
-  const fault = await judgeAnnotation(config.annotation, meaning, target);
+  const reference = (await referenceOf(config, seccomp, target, file))!;
+  const fault = await judgeAnnotation(config.annotation, reference, target);
   if (fault === undefined) return { status: 'equivalent', diagnostics };
   return { status: 'different', diagnostics: [...diagnostics, { ...fault, file }] };
 }

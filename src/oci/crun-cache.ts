@@ -11,7 +11,7 @@ import type { ConfigCompiler } from './compiler.ts';
 import { readConfig } from './config.ts';
 import { crunCacheKey } from './crun-key.ts';
 import type { CrunBuild } from './crun-key.ts';
-import { judgeAnnotation, meaningOf } from './judge.ts';
+import { judgeAnnotation, referenceOf } from './judge.ts';
 import { replaceFile } from '../fs/replace.ts';
 import { errorCode, systemReason } from '../fs/system-reason.ts';
 import { readTrusted, trustedDirectory, UntrustedPath } from '../fs/trust.ts';
@@ -129,8 +129,8 @@ async function find(
   if (config.annotation !== undefined) return { status: 'annotated', diagnostics: [] };
 
   const { filter, annotation, diagnostics } = await compiler.compile(config, seccomp, file);
-  const meaning = await meaningOf(config, seccomp, target, file);
-  if (meaning === undefined) return { status: 'unconfined', diagnostics: [...diagnostics, unconfined()] };
+  const reference = await referenceOf(config, seccomp, target, file);
+  if (reference === undefined) return { status: 'unconfined', diagnostics: [...diagnostics, unconfined()] };
   const host = { release: release(), version: version(), machine: machine() };
   const key = crunCacheKey(seccomp, cache.build, host, config.failUnknown);
   const path = join(cache.folder, key);
@@ -138,7 +138,7 @@ async function find(
   if (present !== undefined) {
     const program = encodeBase64(present);
     if (program === annotation) return { status: 'cached', key, diagnostics };
-    const fault = await judgeAnnotation(program, meaning, target);
+    const fault = await judgeAnnotation(program, reference, target);
     if (fault !== undefined) {
       const conflict = diagnostic('CRUN_CACHE_CONFLICT', { path });
       return { status: 'conflict', key, diagnostics: [...diagnostics, { ...conflict, file }] };

@@ -46,7 +46,7 @@ export function programOf(
 }
 
 /** What linux.seccomp means, as a side of a comparison; undefined when it asks for no filter at all. */
-export async function meaningOf(
+export async function referenceOf(
   config: RuntimeConfig,
   seccomp: Span,
   target: Target,
@@ -54,8 +54,8 @@ export async function meaningOf(
 ): Promise<Reference | undefined> {
   try {
     const options = { target: targetFor(config, target), file };
-    const meaning = await lowerProfile(seccompDocument(seccomp), options);
-    return meaning.confined ? meaning.reference : undefined;
+    const lowered = await lowerProfile(seccompDocument(seccomp), options);
+    return lowered.confined ? lowered.reference : undefined;
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
     throw new SeccompcError(error.diagnostics.map((found) => inConfig(found, config, seccomp)));
@@ -65,13 +65,13 @@ export async function meaningOf(
 /** Undefined when the annotation is proved to mean the same; else the reason to refuse it. */
 export async function judgeAnnotation(
   annotation: string,
-  meaning: Side,
+  reference: Side,
   target: Target,
 ): Promise<Diagnostic | undefined> {
   const found = programOf(annotation, target);
   if ('fault' in found) return found.fault;
   const side: Side = { program: found.program, endian: archOf(target.arch).endian };
-  const result = compare(meaning, side, { limit: 1 });
+  const result = compare(reference, side, { limit: 1 });
   const key = FILTER_ANNOTATION;
   switch (result.verdict) {
     case 'holds':
@@ -98,13 +98,13 @@ export async function judgeAnnotation(
  */
 export async function judgeLoaded(
   programs: readonly Uint8Array[],
-  meaning: Side,
+  reference: Side,
   target: Target,
 ): Promise<Diagnostic | undefined> {
   const { endian } = archOf(target.arch);
   let oldest: Exclude<ComparisonResult, { verdict: 'holds' }> | undefined;
   for (const bytes of programs) {
-    const result = compare(meaning, { program: decode(bytes, endian), endian }, { limit: 1 });
+    const result = compare(reference, { program: decode(bytes, endian), endian }, { limit: 1 });
     if (result.verdict === 'holds') return undefined;
     oldest ??= result;
   }

@@ -13,7 +13,7 @@ import type { Reference } from '../prove/reference.ts';
 import type { Target } from '../target.ts';
 import { FILTER_ANNOTATION, readConfig, valueOf } from './config.ts';
 import { systemReason } from '../fs/system-reason.ts';
-import { judgeAnnotation, judgeLoaded, meaningOf } from './judge.ts';
+import { judgeAnnotation, judgeLoaded, referenceOf } from './judge.ts';
 import { LISTENER_ANNOTATIONS, listenerOfRuntime } from './listeners.ts';
 import type { Listener } from './listeners.ts';
 import { readLoadedFilters, waitForFilter } from './loaded-filter.ts';
@@ -70,8 +70,8 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
   const read = state.annotations.get(key);
   if (read !== now) found.push(diagnostic('ANNOTATION_CHANGED', { key, change: changeOf(read, now) }));
 
-  const meaning = seccomp && (await meaningOf(config, seccomp, target, file));
-  if (meaning === undefined) {
+  const reference = seccomp && (await referenceOf(config, seccomp, target, file));
+  if (reference === undefined) {
     const none = now === undefined && read === undefined;
     found.push(
       none
@@ -81,16 +81,16 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
     return found;
   }
   for (const value of new Set([now, read])) {
-    const fault = value === undefined ? undefined : await judgeAnnotation(value, meaning, target);
+    const fault = value === undefined ? undefined : await judgeAnnotation(value, reference, target);
     if (fault !== undefined) found.push(fault);
   }
   if (read === undefined && requireAnnotation) found.push(diagnostic('ANNOTATION_MISSING', { key }));
   else if (read === undefined && loaded === undefined) found.push(diagnostic('PROFILE_UNSEEN'));
   if (options.ceiling !== undefined) {
-    const named = namedListeners(meaning, [state.annotations, annotationsOf(config.root)]);
-    found.push(...(await exceeds(meaning, options.ceiling, named, options)));
+    const named = namedListeners(reference, [state.annotations, annotationsOf(config.root)]);
+    found.push(...(await exceeds(reference, options.ceiling, named, options)));
   }
-  if (loaded !== undefined) found.push(...(await checkLoaded(state, loaded, meaning, target)));
+  if (loaded !== undefined) found.push(...(await checkLoaded(state, loaded, reference, target)));
   return found;
 }
 
@@ -102,13 +102,13 @@ function changeOf(read: string | undefined, now: string | undefined): string {
 async function checkLoaded(
   { pid }: ContainerState,
   calls: TraceCalls,
-  meaning: Reference,
+  reference: Reference,
   target: Target,
 ): Promise<Diagnostic[]> {
   if (pid === undefined)
     return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
   await waitForFilter(pid);
-  const fault = await judgeLoaded(await readLoadedFilters(pid, calls), meaning, target);
+  const fault = await judgeLoaded(await readLoadedFilters(pid, calls), reference, target);
   return fault === undefined ? [] : [fault];
 }
 
@@ -134,7 +134,7 @@ function namedListeners(
 
 /** Empty when the filter nowhere allows more than the ceiling, by the order of `diff --tightens`, and no listener can. */
 async function exceeds(
-  meaning: Reference,
+  reference: Reference,
   ceiling: { input: Uint8Array; file: string },
   named: readonly Listener[],
   { target, listeners }: StartCheckOptions,
@@ -143,12 +143,12 @@ async function exceeds(
   const read = await lowerProfile(ceiling.input, { target, file });
   // A ceiling that asks for no filter would be no limit at all.
   if (!read.confined) throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file }]);
-  const { reference } = read;
-  const trusted = [...listeners, reference.seccomp.listenerPath];
+  const { reference: limit } = read;
+  const trusted = [...listeners, limit.seccomp.listenerPath];
   const found = [...named, ...listenerOfRuntime()]
     .filter(({ listener }) => !trusted.includes(listener))
     .map(({ source, listener }) => diagnostic('CEILING_LISTENER', { source, listener, file }));
-  const result = compare(reference, meaning, { relation: 'tightens', limit: 1 });
+  const result = compare(limit, reference, { relation: 'tightens', limit: 1 });
   if (result.verdict === 'holds') return found;
   if (result.verdict !== 'broken')
     return [...found, diagnostic('CEILING_NOT_PROVED', { file, reason: result.reason })];

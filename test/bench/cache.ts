@@ -18,7 +18,7 @@ import { recentFilters } from '../../src/cache/recent.ts';
 import { readKeys } from '../../src/cache/signature.ts';
 import type { Cache } from '../../src/cache/compile-cached.ts';
 import type { CacheStore } from '../../src/cache/store.ts';
-import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { writeLoweredAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { compile } from '../../src/compile.ts';
 import type { CompileSettings } from '../../src/compile.ts';
@@ -131,7 +131,7 @@ async function fill(store: CacheStore, count: number): Promise<void> {
     const { digest, text } = writeObject(program);
     await store.set(digest, text, { kind: 'object', label: '176 instructions' });
     const key = digest.replaceAll(/[0-9a-f]/g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16));
-    const alias = writeMeaningAlias(key, { object: digest, proved: true });
+    const alias = writeLoweredAlias(key, { object: digest, proved: true });
     await store.set(key, alias, { kind: 'alias', label: 'X86_64 X86 X32, proved' });
   }
 }

@@ -134,7 +134,7 @@ describe('cache show', () => {
         arches: ['X86_64'], flags: null, listenerPath: null, proved: true, signedBy: null, trusted: false,
         target: { arch: 'X86_64' },
       }); // prettier-ignore
-    expect(all.map(documentOf).filter(({ of }) => of === 'meaning')).toHaveLength(2);
+    expect(all.map(documentOf).filter(({ of }) => of === 'lowered profile')).toHaveLength(2);
   });
 
   it('says so where there is none, more than one, or a damaged one', async () => {

@@ -60,9 +60,9 @@ const OURS = new Set(['NOT_PROVED', 'PROOF_CONTRADICTS']);
 
 /** Calls that the profile always allows, and for which the kernel would still run the filter. */
 async function lossesOf(filter: Filter, text: string, target: Target): Promise<string[]> {
-  const meaning = await lowerProfile(text, { target });
-  if (!meaning.confined) throw new Error('a filter for a profile that asks for none');
-  const losses = bitmapLosses(filter.instructions, meaning.reference);
+  const lowered = await lowerProfile(text, { target });
+  if (!lowered.confined) throw new Error('a filter for a profile that asks for none');
+  const losses = bitmapLosses(filter.instructions, lowered.reference);
   if (losses === undefined) throw new Error('the bitmap is undecided');
   return losses.map(({ abi, nr }) => `${abi} ${nr}`);
 }

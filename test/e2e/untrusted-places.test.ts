@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { writeLoweredAlias } from '../../src/cache/alias.ts';
 import { openEnvelope, writeEnvelope } from '../../src/cache/envelope.ts';
 import { openStore } from '../../src/cache/open.ts';
 import { closeStore } from '../../src/cache/tiers.ts';
@@ -112,7 +112,7 @@ async function plantedCache(path: string): Promise<void> {
     const forged =
       'target' in body
         ? writeEnvelope(key, { ...body, object: digest })
-        : writeMeaningAlias(key, { object: digest, proved: true });
+        : writeLoweredAlias(key, { object: digest, proved: true });
     await store.set(key, forged, { kind, label: '' });
   }
   await closeStore(store);

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { writeLoweredAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import type { NewRecord } from '../../src/cache/tiers.ts';
 import { transfer } from '../../src/cache/transfer.ts';
@@ -23,7 +23,7 @@ const pair = fc
     const { digest, text } = writeObject(program(k, endian));
     return [
       { key: digest, text, kind: 'object', label: said },
-      { key, text: writeMeaningAlias(key, { object: digest, proved }), kind: 'alias', label: said },
+      { key, text: writeLoweredAlias(key, { object: digest, proved }), kind: 'alias', label: said },
     ];
   });
 const records = fc

@@ -63,10 +63,10 @@ describe('36 entries with a comparison of four arguments each', () => {
   });
 
   test('are searched for no longer than the budget allows, and then are no longer than without a search', async () => {
-    const meaning = await lowerProfile(profileOf(entries), { target: makeTarget({ arch: 'X86_64' }) });
-    if (!meaning.confined) throw new Error('no rules');
-    const weights = weightsFor('attach', meaning.reference.tables);
-    const lengthWith = (units: number) => generate(meaning.policy, weights, new Effort(units)).length;
+    const lowered = await lowerProfile(profileOf(entries), { target: makeTarget({ arch: 'X86_64' }) });
+    if (!lowered.confined) throw new Error('no rules');
+    const weights = weightsFor('attach', lowered.reference.tables);
+    const lengthWith = (units: number) => generate(lowered.policy, weights, new Effort(units)).length;
     const unsearched = lengthWith(0);
     for (const units of [1000, 100_000, 2_000_000]) expect(lengthWith(units)).toBeLessThanOrEqual(unsearched);
   });
@@ -144,9 +144,9 @@ describe('rules with different actions on one call', () => {
     const values = Array.from({ length: 3000 }, (_, at) =>
       rule([condition(1, 'EQ', 3 * at)], { action: 'SCMP_ACT_ERRNO', errnoRet: 2 + (at % 4000) }),
     );
-    const meaning = await lowerProfile(profileOf(values, []), {
+    const lowered = await lowerProfile(profileOf(values, []), {
       target: makeTarget({ arch: 'X86_64', overlap: 'error' }),
     });
-    expect(meaning.diagnostics).toEqual([]);
+    expect(lowered.diagnostics).toEqual([]);
   });
 });

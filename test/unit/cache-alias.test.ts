@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { filterOf, readInputAlias, readMeaningAlias, readProgram, writeInputAlias, writeMeaningAlias } from '../../src/cache/alias.ts'; // prettier-ignore
+import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from '../../src/cache/alias.ts'; // prettier-ignore
 import type { Expectation } from '../../src/cache/alias.ts';
 import { readObject, writeObject } from '../../src/cache/object.ts';
 import { readKeys } from '../../src/cache/signature.ts';
@@ -175,15 +175,15 @@ describe('an alias is refused', () => {
 
   it('of a meaning, where it is that of an input, and the other way round', () => {
     const { digest } = writeObject(FILTER.bytes);
-    const meaning = writeMeaningAlias(KEY, { object: digest, proved: true });
-    expect(readMeaningAlias(meaning, KEY)).toEqual({
+    const meaning = writeLoweredAlias(KEY, { object: digest, proved: true });
+    expect(readLoweredAlias(meaning, KEY)).toEqual({
       alias: { object: digest, proved: true },
       signed: false,
     });
     expect(refusal(meaning)).toBe('its content is not that of a filter');
-    expect(readMeaningAlias(meaning, OTHER_KEY)).toEqual({ refused: 'it belongs to another key' });
-    const wrong = writeMeaningAlias(KEY, { object: 'nothing', proved: true });
-    expect(readMeaningAlias(wrong, KEY)).toEqual({ refused: 'its content is not that of a meaning' });
+    expect(readLoweredAlias(meaning, OTHER_KEY)).toEqual({ refused: 'it belongs to another key' });
+    const wrong = writeLoweredAlias(KEY, { object: 'nothing', proved: true });
+    expect(readLoweredAlias(wrong, KEY)).toEqual({ refused: 'its content is not that of a lowered profile' });
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { generateKeyPairSync } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { writeLoweredAlias } from '../../src/cache/alias.ts';
 import { compileCached } from '../../src/cache/compile-cached.ts';
 import { recentFilters } from '../../src/cache/recent.ts';
 import { readKeys } from '../../src/cache/signature.ts';
@@ -376,7 +376,7 @@ describe('a shared store', () => {
     const { digest, text } = writeObject(lax.bytes);
     await shared.set(digest, text, { kind: 'object', label: '' });
     for (const key of shared.keysOf('alias'))
-      await shared.set(key, writeMeaningAlias(key, { object: digest, proved: true }), shared.infos.get(key)!);
+      await shared.set(key, writeLoweredAlias(key, { object: digest, proved: true }), shared.infos.get(key)!);
     const found = await compileCached(PROFILE, options(), only(shared));
     expect(found.tier).toBe('none');
     expect(found.filter.bytes).toEqual(strict.bytes);

@@ -2,7 +2,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { Endian } from '../../src/bpf/instruction.ts';
-import { writeMeaningAlias } from '../../src/cache/alias.ts';
+import { writeLoweredAlias } from '../../src/cache/alias.ts';
 import { writeObject } from '../../src/cache/object.ts';
 import { readSigner } from '../../src/cache/signature.ts';
 import type { Signer } from '../../src/cache/signature.ts';
@@ -25,7 +25,7 @@ export function keyOf(name: string): string {
 export function makePair(number: number, signer?: Signer): [object: NewRecord, alias: NewRecord] {
   const { digest, text } = writeObject(program(number));
   const key = keyOf(`alias ${number}`);
-  const alias = writeMeaningAlias(key, { object: digest, proved: true }, signer);
+  const alias = writeLoweredAlias(key, { object: digest, proved: true }, signer);
   return [
     { key: digest, text, kind: 'object', label: '3 instructions' },
     { key, text: alias, kind: 'alias', label: 'X86_64, proved' },

@@ -29,7 +29,7 @@ const ALLOWED: Record<string, string[]> = {
     'syscalls', 'target',
   ],
   options: ['arch', 'compile', 'format', 'target'],
-  // Of the policy, the cache has the key of a meaning.
+  // Of the policy, the cache has the key of a lowered profile.
   cache: [
     'action', 'arch', 'bpf', 'compile', 'errors', 'format', 'fs', 'options', 'policy', 'profile', 'syscalls',
     'target',
