@@ -49,7 +49,7 @@ const TABLE = {
   NOT_A_PROFILE: { severity: 'error', message: 'this is {what}, not an OCI or Docker seccomp profile' },
   BYTE_ORDER_MARK: {
     severity: 'warning',
-    message: 'the file starts with a byte order mark, at which Docker and Podman refuse it',
+    message: 'the file starts with a byte order mark; Docker and Podman refuse it',
     hint: 'save it as UTF-8 without a byte order mark',
   },
   JSON_TOO_LARGE: { severity: 'error', message: 'the text has more than {limit} characters' },
@@ -57,54 +57,54 @@ const TABLE = {
   JSON_SYNTAX: { severity: 'error', message: 'not JSON: {reason}' },
   JSON_COMMENT: {
     severity: 'error',
-    message: 'JSON has no comments: crun skips them, and every other runtime refuses the file',
+    message: 'JSON has no comments: crun skips them, every other runtime refuses the file',
     hint: 'put it into a member named "comment"',
   },
   JSON_TRAILING_COMMA: {
     severity: 'error',
-    message: 'a comma after the last element, which JSON does not have',
+    message: 'trailing comma after the last element',
     hint: 'remove the comma',
   },
   JSON_DUPLICATE_KEY: {
     severity: 'error',
-    message: 'the key {key} stands twice in one object, and readers disagree on which one counts',
+    message: 'duplicate key {key}: readers disagree on which one counts',
   },
-  JSON_AFTER_END: { severity: 'error', message: 'the document is complete, but {found} follows' },
+  JSON_AFTER_END: { severity: 'error', message: 'unexpected {found} after the end of the document' },
   JSON_NUL: {
     severity: 'error',
-    message: 'the string {value} has a NUL character, and crun reads only the part in front of it',
+    message: 'the string {value} contains a NUL character; crun reads only the part before it',
     hint: 'remove the NUL character',
   },
   JSON_SURROGATE: {
     severity: 'error',
-    message: 'the string {value} has half a surrogate pair, and runtimes replace it by different characters',
+    message:
+      'the string {value} contains half a surrogate pair; runtimes replace it with different characters',
     hint: 'write the character itself, or both halves of the pair',
   },
   WRONG_TYPE: { severity: 'error', message: '{member} must be {expected}, not {found}' },
   MISSING_MEMBER: { severity: 'error', message: '{owner} has no {member}' },
-  UNKNOWN_ACTION: { severity: 'error', message: 'there is no action {value}' },
-  UNKNOWN_OPERATOR: { severity: 'error', message: 'there is no operator {value}' },
-  UNKNOWN_FLAG: { severity: 'error', message: 'there is no filter flag {value}' },
+  UNKNOWN_ACTION: { severity: 'error', message: 'unknown action {value}' },
+  UNKNOWN_OPERATOR: { severity: 'error', message: 'unknown operator {value}' },
+  UNKNOWN_FLAG: { severity: 'error', message: 'unknown filter flag {value}' },
   ARG_INDEX_RANGE: {
     severity: 'error',
-    message: 'a system call has arguments 0 to 5, so there is no index {value}',
+    message: 'argument index {value} is out of range: a system call has arguments 0 to 5',
   },
   NUMBER_FORM: {
     severity: 'error',
-    message: '{member} is written {value}, but the runtimes take plain whole numbers only',
+    message: '{member} is {value}, but runtimes accept only whole numbers in decimal digits',
   },
   NUMBER_RANGE: { severity: 'error', message: '{member} must be 0 to {largest}, not {value}' },
-  EMPTY_NAME: { severity: 'error', message: '{member} is empty, at which runc refuses the profile' },
+  EMPTY_NAME: { severity: 'error', message: '{member} is empty; runc refuses the profile' },
   KEY_CASE: {
     severity: 'warning',
-    message:
-      'the key {key} is read as "{proper}": Docker and Podman ignore case here, other readers do not{more}',
+    message: 'the key {key} is read as "{proper}": Docker and Podman ignore case, other readers do not{more}',
     hint: 'write "{proper}"',
   },
   KEY_CASE_IGNORED: {
     severity: 'warning',
     message: 'the key {key} is ignored, as crun does, but runc reads it as "{proper}"{more}',
-    hint: 'write "{proper}", or take it out',
+    hint: 'write "{proper}", or remove it',
   },
   KEY_CASE_RUNC: {
     severity: 'warning',
@@ -118,20 +118,20 @@ const TABLE = {
   },
   ENGINE_KEY_IGNORED: {
     severity: 'warning',
-    message: 'OCI runtimes ignore {key}, which only Docker and Podman resolve: {effect}{more}',
+    message: 'only Docker and Podman read {key}, an OCI runtime ignores it: {effect}{more}',
     hint: 'resolve the profile first ("seccompc resolve") and put the result here',
   },
   RULES_IGNORED: {
     severity: 'warning',
-    message: 'NOTHING reads the key {key}, although it looks like rules: they have no effect{more}',
-    hint: 'rules stand in "syscalls", each with "names" and "action"',
+    message: 'the key {key} looks like rules, but NOTHING reads it: they have no effect{more}',
+    hint: 'put rules into "syscalls", each with "names" and "action"',
   },
   UNKNOWN_KEY: { severity: 'warning', message: 'no runtime reads the key {key}{more}' },
 
   // -- resolving: the Docker dialect against its target (src/profile/docker.ts)
   ARCHITECTURES_AND_ARCHMAP: {
     severity: 'error',
-    message: 'the profile has both architectures and archMap, which Docker and Podman refuse',
+    message: 'the profile has both architectures and archMap; Docker and Podman refuse it',
     hint: 'keep one of the two',
   },
   ARCHMAP_NOT_APPLIED: {
@@ -144,7 +144,7 @@ const TABLE = {
   },
   NAME_AND_NAMES: {
     severity: 'error',
-    message: 'the entry has both name and names, which Docker and Podman refuse',
+    message: 'the entry has both name and names; Docker and Podman refuse it',
     hint: 'keep names',
   },
   ENTRY_WITHOUT_NAMES: {
@@ -157,9 +157,9 @@ const TABLE = {
   },
   MIN_KERNEL_IGNORED: {
     severity: 'warning',
-    message: 'Podman ignores minKernel, so the entry {effect} whatever the kernel{more}',
+    message: 'Podman ignores minKernel, so the entry {effect} on every kernel{more}',
   },
-  ERRNO_NAME_UNKNOWN: { severity: 'error', message: 'there is no errno {value}' },
+  ERRNO_NAME_UNKNOWN: { severity: 'error', message: 'unknown errno {value}' },
   ERRNO_NAME_IGNORED: {
     severity: 'warning',
     message: 'Docker ignores {member}, so {effect}{more}',
@@ -167,11 +167,11 @@ const TABLE = {
   },
   ARCHES_NEVER_MATCH: {
     severity: 'warning',
-    message: '{engine} has no architecture {value}, so this never matches{more}',
+    message: '{engine} does not know an architecture {value}, so this never matches{more}',
   },
   UNKNOWN_CAPABILITY: {
     severity: 'warning',
-    message: 'there is no capability {value}, so this never matches{more}',
+    message: 'unknown capability {value}, so this never matches{more}',
   },
 
   // -- target: what to compile for (src/target.ts)
@@ -180,13 +180,13 @@ const TABLE = {
   // -- policy: the resolved profile against its target (src/policy)
   MISSING_DEFAULT_ACTION: {
     severity: 'error',
-    message: 'there is no defaultAction, so a runtime might start the container without any filter',
+    message: 'defaultAction is missing: some runtimes would start the container without a filter',
     hint: 'add "defaultAction": "SCMP_ACT_ERRNO"',
   },
   UNKNOWN_ARCHITECTURE: {
     severity: 'error',
     message: 'unknown architecture "{name}"',
-    hint: 'the runtime-spec knows 23, such as "SCMP_ARCH_X86_64" and "SCMP_ARCH_AARCH64"',
+    hint: 'the runtime-spec has 23, such as "SCMP_ARCH_X86_64" and "SCMP_ARCH_AARCH64"',
   },
   ARCHITECTURE_SPELLING: {
     severity: 'warning',
@@ -195,37 +195,40 @@ const TABLE = {
   },
   MIXED_BYTE_ORDER: {
     severity: 'error',
-    message: 'one filter cannot serve {native} ({nativeOrder}-endian) and {other} ({otherOrder}-endian)',
+    message:
+      'one filter cannot contain both {native} ({nativeOrder}-endian) and {other} ({otherOrder}-endian)',
     hint: 'list architectures of one byte order, or replace the list with --architectures',
   },
   NOTIFY_DEFAULT: {
     severity: 'error',
-    message: 'SCMP_ACT_NOTIFY as default action stops the container before its listener is handed over',
-    hint: 'name the calls to be notified of; --force compiles it as it is',
+    message: 'SCMP_ACT_NOTIFY as default action blocks the container before its listener is handed over',
+    hint: 'use SCMP_ACT_NOTIFY only for named calls; --force compiles the profile unchanged',
   },
   NOTIFY_WITHOUT_LISTENER: {
     severity: 'warning',
-    message:
-      'SCMP_ACT_NOTIFY without listenerPath: calls get ENOSYS unless the runtime is told of a receiver',
+    message: 'SCMP_ACT_NOTIFY without listenerPath: calls get ENOSYS unless the runtime has another receiver',
     hint: 'add "listenerPath"',
   },
   LISTENER_METADATA_ALONE: {
     severity: 'warning',
-    message: 'listenerMetadata without listenerPath, which the runtime-spec forbids',
+    message: 'the runtime-spec forbids listenerMetadata without listenerPath',
   },
   ERRNO_WITHOUT_EFFECT: {
     severity: 'error',
-    message: '{member} beside {action}, which carries no errno: crun refuses this, runc ignores it',
+    message: '{action} carries no errno, so {member} is wrong here: crun refuses it, runc ignores it',
     hint: 'remove {member}',
   },
   ERRNO_TOO_LARGE: {
     severity: 'error',
-    message: 'errno {errno} is above {limit}, the largest that the runtimes accept',
+    message: 'errno {errno} is too large: runtimes accept at most {limit}',
   },
-  ERRNO_MASKED: { severity: 'warning', message: 'errno {wanted} is cut to 16 bits and becomes {errno}' },
+  ERRNO_MASKED: {
+    severity: 'warning',
+    message: 'errno {wanted} is truncated to 16 bits and becomes {errno}',
+  },
   ERRNO_MASKED_TO_ZERO: {
     severity: 'warning',
-    message: 'errno {wanted} is cut to 16 bits and becomes 0: a refused call then reports success',
+    message: 'errno {wanted} is truncated to 16 bits and becomes 0: a refused call then reports success',
   },
   MISSING_NAMES: {
     severity: 'error',
@@ -238,26 +241,26 @@ const TABLE = {
   },
   TOO_MANY_ARGS: {
     severity: 'warning',
-    message: 'the entry has {count} args: crun looks at the first {limit} only, runc at all',
+    message: 'the entry has {count} args: crun reads only the first {limit}, runc reads all',
   },
   ARGS_ALTERNATIVE: {
     severity: 'warning',
     message:
-      'an argument index repeats, so each condition stands alone: the rule matches if any one of them holds',
-    hint: 'write one entry for each alternative, or check whether a range was meant',
+      'an argument index repeats, so the conditions are alternatives: the rule matches if any one of them holds',
+    hint: 'write one entry for each alternative; check whether you meant a range',
   },
   NOTIFY_ON_WRITE: {
     severity: 'error',
-    message: 'SCMP_ACT_NOTIFY on write stops the runtime before it can hand its listener over',
-    hint: 'leave write out; --force compiles it as it is',
+    message: 'SCMP_ACT_NOTIFY on write blocks the runtime before it can hand over the listener',
+    hint: 'remove write from the entry; --force compiles the profile unchanged',
   },
   ENTRY_EQUALS_DEFAULT: {
     severity: 'note',
-    message: 'the entry asks for {action}, which is the default, so it makes no rule and shadows none',
+    message: 'the entry has the default action {action}, so it makes no rule and does not shadow one',
   },
   CONSTANT_CUT: {
     severity: 'warning',
-    message: '{value} is cut to its low 32 bits on {arches}',
+    message: '{value} is truncated to its low 32 bits on {arches}',
   },
   ENOSYS_AFTER_NEEDS_DENY: {
     severity: 'error',
@@ -266,30 +269,30 @@ const TABLE = {
   CONFLICTING_RULES: {
     severity: 'error',
     message:
-      '{name} on {arch} has the same conditions with {action} as {other} at {pointer} has with {otherAction}',
+      '{name} on {arch} has the same conditions here with {action} and at {pointer} ({other}) with {otherAction}',
     hint: 'the runtimes fail with "File exists"; keep one of the two',
   },
   OVERLAPPING_RULES: {
     severity: 'warning',
     message:
-      '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}; the stricter {winner} is taken',
-    hint: 'make the conditions exclude each other: what a runtime does here depends on its library',
+      '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}; the stricter {winner} applies',
+    hint: 'make the conditions exclude each other: what a runtime does depends on its libseccomp',
   },
   OVERLAPS_NOT_SEARCHED: {
     severity: 'warning',
     message:
-      '{name} on {arch} has {count} rules with different actions: not every pair was searched for calls that both match',
+      '{name} on {arch} has {count} rules with different actions: not all pairs were searched for overlaps',
     hint: 'use fewer rules on one call; where rules overlap, the stricter action is taken',
   },
   MULTIPLEXED_BYPASS: {
     severity: 'warning',
     message:
-      'on {arch} {by} gives {action} outright, so the conditions on {name} do not hold for calls that go through it',
+      'on {arch}, {by} gets {action} unconditionally, so calls of {name} through {by} bypass these conditions',
   },
   MULTIPLEXED_ARGS: {
     severity: 'warning',
     message:
-      'on {arch} {name} also goes through {by}, where conditions on argument 0 are lost and the others test the arguments of {by}',
+      'on {arch}, {name} is also reachable through {by}: conditions on argument 0 are lost there, the others test the arguments of {by}',
   },
 
   // -- any stage
@@ -304,15 +307,15 @@ const TABLE = {
   PROOF_CONTRADICTS: {
     severity: 'error',
     exit: EXIT.software,
-    message: 'the compiler made a program that differs from the profile, so nothing is written. {witness}',
-    hint: 'this is a fault of seccompc; please report it with the profile',
+    message: 'the compiled program differs from the profile, so nothing was written. {witness}',
+    hint: 'this is a bug in seccompc; please report it with the profile',
   },
 
   // -- check: the kernel's acceptance rules (src/bpf/check.ts)
-  FILTER_EMPTY: { severity: 'error', message: 'the filter has no instructions, which the kernel refuses' },
+  FILTER_EMPTY: { severity: 'error', message: 'the filter has no instructions; the kernel refuses it' },
   FILTER_TOO_LONG: {
     severity: 'error',
-    message: 'the filter has {length} instructions, but the kernel takes at most {limit}',
+    message: 'the filter has {length} instructions; the kernel accepts at most {limit}',
     hint: 'compile for fewer architectures (--architectures), or allow a call without conditions',
   },
   FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
@@ -321,7 +324,7 @@ const TABLE = {
   CACHE_UNAVAILABLE: {
     severity: 'warning',
     message: 'the cache at {location} was not used: {reason}',
-    hint: 'the result is right, only slower; "seccompc cache clear" repairs a damaged cache, --no-cache goes without',
+    hint: 'the result is correct, only slower; "seccompc cache clear" repairs a damaged cache',
   },
   CACHE_MODULE_MISSING: {
     severity: 'warning',
@@ -341,87 +344,87 @@ const TABLE = {
   CACHE_DATABASE_REFUSED: {
     severity: 'warning',
     message: 'the cache at {location} was not used: {reason}',
-    hint: '"seccompc cache clear" makes a new one; choose another by --cache, or go without by --no-cache',
+    hint: '"seccompc cache clear" makes a new one; choose another with --cache, or use --no-cache',
   },
   CACHE_DATABASE_FOREIGN: {
     severity: 'warning',
     message: 'the cache at {location} was not used: it is a database of another program',
-    hint: 'choose another file by --cache, or go without by --no-cache',
+    hint: 'choose another file with --cache, or use --no-cache',
   },
   CACHE_ENTRY_REFUSED: {
     severity: 'warning',
     message: 'a cache entry was not used: {reason}',
-    hint: 'the filter is right all the same; "seccompc cache verify --remove" removes such entries',
+    hint: 'the filter is correct; "seccompc cache verify --remove" removes such entries',
   },
   CACHE_FAILED: { severity: 'error', exit: EXIT.unavailable, message: '{reason}' },
   CACHE_SCHEME_UNKNOWN: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'there is no cache store for "{location}"',
-    hint: 'known are: a folder, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE',
+    message: 'unknown kind of cache: "{location}"',
+    hint: 'use a directory, sqlite:FILE, redis://HOST or postgres://HOST/DATABASE',
   },
   CACHE_KEY_INVALID: {
     severity: 'error',
-    message: 'no key can be read from it: {reason}',
+    message: 'cannot read a key: {reason}',
     hint: '"openssl genpkey -algorithm ed25519" makes a private key, "openssl pkey -pubout" its public one',
   },
   CACHE_ADDRESS_WRONG: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'the address {location} of the cache is wrong: {reason}',
+    message: 'wrong cache address {location}: {reason}',
     hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE; in names and passwords, write %40 for @ and the like',
   },
   CACHE_RECORD_NAME: {
     severity: 'error',
     exit: EXIT.usage,
-    message: '{name} names no record: a key is 64 hex digits, of which the first {least} or more will do',
-    hint: '"seccompc cache ls" has the keys',
+    message: '{name} is not a key: give at least the first {least} of its 64 hex digits',
+    hint: '"seccompc cache ls" lists the keys',
   },
   CACHE_RECORD_AMBIGUOUS: {
     severity: 'error',
     exit: EXIT.usage,
-    message: '{count} records have keys that begin with {name}: {keys}',
-    hint: 'give more of the digits',
+    message: '{count} keys begin with {name}: {keys}',
+    hint: 'give more digits',
   },
   CACHE_RECORD_MISSING: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'there is no record {name} in {location}',
-    hint: '"seccompc cache ls" has those that there are',
+    message: 'no record {name} in {location}',
+    hint: '"seccompc cache ls" lists the records',
   },
   CACHE_RECORD_DAMAGED: {
     severity: 'error',
-    message: 'the record {key} is never used: {reason}',
+    message: 'the record {key} is damaged and never used: {reason}',
     hint: '"seccompc cache verify --remove" removes all such records',
   },
   CACHE_ARCHIVE_INVALID: {
     severity: 'error',
-    message: 'this is no export of a cache that could be imported, and nothing was changed: {reason}',
-    hint: '"seccompc cache export" of this version makes one',
+    message: 'cannot import this file, nothing was changed: {reason}',
+    hint: 'export the cache again with this version',
   },
   CACHE_RECORDS_LEFT_OUT: {
     severity: 'warning',
-    message: '{count} records were left out as they are never used; of {key}, {reason}',
-    hint: '"seccompc cache verify" says what is wrong with each',
+    message: '{count} damaged records were left out, such as {key}: {reason}',
+    hint: '"seccompc cache verify" lists what is wrong with each',
   },
   CACHE_ALIASES_UNSIGNED: {
     severity: 'warning',
     message:
-      '{count} aliases were left out: no key that you trust has signed them, and yours would be believed',
-    hint: 'name the key of whoever made them by --trust, or say --unsigned if you know that nobody else could',
+      '{count} aliases were left out: not signed by a trusted key; entries in your own cache are trusted without a signature',
+    hint: 'name their signing key with --trust, or pass --unsigned if nobody else can write to that cache',
   },
   CACHE_TRANSFER_BROKEN: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: '{sent} records were sent, then it broke off: {reason}',
-    hint: 'run it again, and only the rest is sent',
+    message: 'interrupted after {sent} records: {reason}',
+    hint: 'run the command again to send the rest',
   },
 
   // -- container runtimes (src/oci)
   NOT_A_CONFIG: {
     severity: 'error',
-    message: 'this is no config.json of an OCI bundle: {reason}',
-    hint: 'give the folder of a bundle, or its config.json; a profile alone is for "seccompc compile"',
+    message: 'this is not the config.json of an OCI bundle: {reason}',
+    hint: 'give a bundle directory or its config.json; use "seccompc compile" for a profile',
   },
   CONFIG_KEY_CASE: {
     severity: 'error',
@@ -431,62 +434,61 @@ const TABLE = {
   ANNOTATION_INVALID: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'the annotation {key} is no filter: {reason}',
-    hint: '"seccompc bundle" puts the right one in its place',
+    message: 'the annotation {key} is not a filter: {reason}',
+    hint: '"seccompc bundle" replaces it with the right one',
   },
   ANNOTATION_MISSING: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'there is no annotation {key}, so the runtime compiles linux.seccomp itself at every start',
+    message: 'the annotation {key} is missing, so the runtime compiles linux.seccomp at every start',
     hint: '"seccompc bundle" adds it',
   },
   ANNOTATION_DIFFERS: {
     severity: 'error',
     exit: EXIT.no,
     message:
-      'the annotation {key} is not what linux.seccomp means. {call}: linux.seccomp says {wanted}, the annotation {actual}',
-    hint: '"seccompc bundle" puts the right one in its place',
+      'the annotation {key} differs from linux.seccomp. {call}: linux.seccomp says {wanted}, the annotation {actual}',
+    hint: '"seccompc bundle" replaces it with the right one',
   },
   ANNOTATION_NOT_PROVED: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'the annotation {key} could not be proved to mean what linux.seccomp says: {reason}',
-    hint: '"seccompc bundle" puts a proved one in its place',
+    message: 'the annotation {key} could not be proved equal to linux.seccomp: {reason}',
+    hint: '"seccompc bundle" replaces it with a proved one',
   },
   ANNOTATION_BASELESS: {
     severity: 'warning',
     exit: EXIT.no,
-    message:
-      'there is an annotation {key}, but no linux.seccomp: crun loads that filter, any other runtime none at all',
-    hint: 'give the container the profile as linux.seccomp too',
+    message: 'annotation {key} without linux.seccomp: crun loads that filter, every other runtime loads none',
+    hint: 'also give the container the profile as linux.seccomp',
   },
   NOT_IN_ANNOTATION: {
     severity: 'warning',
-    message: 'the annotation holds the program only, not the {members} of the profile',
-    hint: 'crun takes them from linux.seccomp: give the container the profile too (--security-opt seccomp=PROFILE)',
+    message: 'the annotation contains only the program, not the {members} of the profile',
+    hint: 'crun reads them from linux.seccomp: also pass --security-opt seccomp=PROFILE',
   },
   ONLY_CRUN_READS: {
     severity: 'note',
     message: 'only crun reads {key}; another runtime enforces the profile that {client} gives it',
-    hint: 'give {client} these beside it: {arguments}',
+    hint: 'also give {client}: {arguments}',
   },
   CLIENT_READS_OTHERWISE: {
     severity: 'error',
     message:
       '{client} does not read {what} as a profile: under another runtime than crun the container would have the wrong filter, or none',
-    hint: 'make an OCI profile of it by "seccompc resolve", and give that to this command and to {client}',
+    hint: 'convert it with "seccompc resolve", and give the result to this command and to {client}',
   },
   LOADER_MISSING: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'there is no perl on this machine that can be trusted with the filter: {reason}',
-    hint: 'install perl below folders that belong to root. bubblewrap can load a filter too: see docs/oci.md',
+    message: 'no trusted perl to load the filter: {reason}',
+    hint: 'install perl in directories that belong to root; bubblewrap can load a filter too, see docs/oci.md',
   },
   LOADER_FAILED: {
     severity: 'error',
     exit: EXIT.unavailable,
     message: 'the command was not started under the filter: {reason}',
-    hint: 'a filter that refuses execve refuses the command itself',
+    hint: 'a filter that refuses execve also refuses the command',
   },
   COMMAND_NOT_STARTED: {
     severity: 'error',
@@ -495,19 +497,19 @@ const TABLE = {
   },
   FOREIGN_ANNOTATION: {
     severity: 'warning',
-    message: 'the container came with an annotation {key} of somebody else, which was {what}',
+    message: 'the container has an annotation {key} that is not from this hook; it was {what}',
   },
   ANNOTATION_CHANGED: {
     severity: 'error',
     exit: EXIT.no,
     message: 'the annotation {key} has changed since the runtime read config.json: {change}',
-    hint: 'find out what writes to the bundle: another hook may do it',
+    hint: 'find out what writes to the bundle; it may be another hook',
   },
   START_UNCONFINED: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'the container would run without any filter',
-    hint: 'give it a profile: no --privileged, no seccomp=unconfined',
+    message: 'the container would run without a filter',
+    hint: 'give it a profile; do not use --privileged or seccomp=unconfined',
   },
   CEILING_EXCEEDED: {
     severity: 'error',
@@ -517,7 +519,7 @@ const TABLE = {
   CEILING_NOT_PROVED: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'the filter could not be proved to stay within {file}: {reason}',
+    message: 'the filter could not be proved to allow at most what {file} allows: {reason}',
   },
   CEILING_LISTENER: {
     severity: 'error',
@@ -533,31 +535,31 @@ const TABLE = {
   PROFILE_UNSEEN: {
     severity: 'note',
     message:
-      'the runtime compiles linux.seccomp itself, and what it read cannot be seen here: only config.json as it is now was checked',
-    hint: 'to check the filter that is loaded: a poststart hook "seccompc hook check --loaded"; or require the annotation',
+      'only config.json as it is now was checked: the runtime compiles linux.seccomp itself, and a hook of this stage cannot see what it read',
+    hint: 'check the loaded filter with a poststart hook "seccompc hook check --loaded", or use --require-annotation',
   },
   FILTER_UNREADABLE: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'cannot read the filter that is loaded for process {pid}: {reason}',
-    hint: 'this needs Linux, root outside of any user namespace, and no filter on the hook itself',
+    message: 'cannot read the loaded filter of process {pid}: {reason}',
+    hint: 'this needs Linux and root outside of user namespaces, and the hook itself must not have a filter',
   },
   LOADED_NONE: {
     severity: 'error',
     exit: EXIT.no,
     message: 'process {pid} has no filter (Seccomp: {mode})',
-    hint: 'before the stage poststart, the runtime has not loaded it yet',
+    hint: 'before the stage poststart the runtime has not loaded the filter',
   },
   LOADED_DIFFERS: {
     severity: 'error',
     exit: EXIT.no,
-    message: '{which} not what linux.seccomp means. {call}: linux.seccomp says {wanted}, the filter {actual}',
-    hint: 'under runc, check with --semantics runc; an older libseccomp leaves out calls that it does not know',
+    message: '{which} not equal to linux.seccomp. {call}: linux.seccomp says {wanted}, the filter {actual}',
+    hint: 'with runc, use --semantics runc; an older libseccomp ignores calls that it does not know',
   },
   LOADED_NOT_PROVED: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'the loaded filter could not be proved to mean what linux.seccomp says: {reason}',
+    message: 'the loaded filter could not be proved equal to linux.seccomp: {reason}',
   },
   CONTAINER_ENDED: {
     severity: 'warning',
@@ -570,31 +572,31 @@ const TABLE = {
   },
   NOT_A_STATE: {
     severity: 'error',
-    message: 'standard input is not what a runtime tells its hooks: {reason}',
-    hint: 'this command is started by a runtime, as a hook of the stage createRuntime or poststart',
+    message: 'standard input is not the container state that runtimes give to hooks: {reason}',
+    hint: 'a runtime starts this command as a hook of the stage createRuntime or poststart',
   },
   HOOK_FAILS_OPEN: {
     severity: 'warning',
     message:
-      'podman passes over a hook whose program is missing: if {path} goes, containers start and the runtime compiles their profiles itself',
-    hint: '"seccompc hook status" finds out; install with --with-check to have such starts refused',
+      'podman skips a hook whose program is missing: without {path}, containers start and the runtime compiles their profiles',
+    hint: '"seccompc hook status" reports it; install with --with-check to refuse such starts',
   },
   HOOK_WITHOUT_AWK: {
     severity: 'note',
-    message: 'there is no awk, so each start waits for Node',
-    hint: 'install mawk, then run this again',
+    message: 'awk is missing, so each container start waits for Node',
+    hint: 'install mawk, then run this command again',
   },
   HOOK_FILE_FOREIGN: {
     severity: 'error',
     exit: EXIT.no,
-    message: '{file} is not a hook file as this command writes it, so it is left alone',
-    hint: 'move it away, or take another folder',
+    message: '{file} was not written by this command, so it was not changed',
+    hint: 'move it away, or use another directory',
   },
-  HOOK_NOT_INSTALLED: { severity: 'error', exit: EXIT.no, message: 'there is no hook of ours in {folder}' },
+  HOOK_NOT_INSTALLED: { severity: 'error', exit: EXIT.no, message: 'no hook of seccompc in {folder}' },
   HOOK_PROGRAM_MISSING: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'the hook needs {path}, which cannot be run',
+    message: 'the hook needs {path}, which is missing or not executable',
     hint: 'run "seccompc hook install" again',
   },
   PLACE_UNSAFE: {
@@ -611,32 +613,31 @@ const TABLE = {
   },
   HOOK_STORE_STALE: {
     severity: 'warning',
-    message: 'the filters in {store} were made by another version, or with other options',
-    hint: 'run "seccompc hook install" again to have them made anew',
+    message: 'the filters in {store} were made by another version of seccompc or with other options',
+    hint: 'run "seccompc hook install" again',
   },
   HOOK_STORE_FAILED: {
     severity: 'warning',
-    message: 'the filter could not be kept in {store}, so the next start has to compile it again: {reason}',
+    message: 'cannot write the filter to {store}, so the next start compiles it again: {reason}',
   },
   CRUN_MISSING: { severity: 'error', exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message:
-      '{program} does not tell of which release it and its libseccomp are, so it is too old to have the cache',
-    hint: 'crun has it since 1.14; an older one takes the annotation ("seccompc bundle")',
+    message: '{program} does not report its version and that of libseccomp, so it is too old to have a cache',
+    hint: 'crun has the cache since 1.14; with an older one use the annotation ("seccompc bundle")',
   },
   CRUN_UNTESTED: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'how crun {version} names the files of its cache is not known',
-    hint: 'known are 1.14 to 1.29; --force takes it for one of them, which at worst makes files that it never reads',
+    message: 'unknown version of crun: {version}',
+    hint: '1.14 to 1.29 are known; --force treats it like these, and at worst writes files that it never reads',
   },
   CRUN_CACHE_CONFLICT: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'crun finds {path} for this profile, but that program means something else',
-    hint: 'crun leaves errnos out of the name: use the annotation ("seccompc bundle"), or remove the file if no other profile needs it',
+    message: 'crun would use {path} for this profile, but that program differs from it',
+    hint: `crun's file names ignore errnos: use the annotation ("seccompc bundle"), or remove the file if no other profile needs it`,
   },
 
   // -- server: requests over a socket, and who sends them (src/serve)
@@ -645,37 +646,37 @@ const TABLE = {
   REQUEST_TOO_SLOW: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'the request was not complete within its time',
+    message: 'the request was not complete in time',
   },
   REQUEST_TYPE: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'a profile is sent as application/json without a content coding, not as {type}',
+    message: 'send the profile as application/json without content encoding, not as {type}',
     hint: 'with curl: -H "Content-Type: application/json" --data-binary @profile.json',
   },
   ANSWER_TYPE: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'there is none of the types that the request accepts',
-    hint: 'there are application/json and application/octet-stream',
+    message: 'cannot produce any type in the Accept header',
+    hint: 'the server can produce application/json and application/octet-stream',
   },
   ROUTE_UNKNOWN: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'there is nothing at this address',
-    hint: 'there are /v1/compile, /v1/filters/SHA256, /healthz and /metrics',
+    message: 'unknown address',
+    hint: 'use /v1/compile, /v1/filters/SHA256, /healthz or /metrics',
   },
-  METHOD_UNKNOWN: { severity: 'error', exit: EXIT.usage, message: 'this address takes {allowed} only' },
+  METHOD_UNKNOWN: { severity: 'error', exit: EXIT.usage, message: 'this address accepts only {allowed}' },
   FILTER_UNKNOWN: {
     severity: 'error',
     exit: EXIT.no,
-    message: 'no filter with this digest is kept',
-    hint: 'compile its profile again',
+    message: 'unknown digest',
+    hint: 'compile the profile again',
   },
   SERVER_BUSY: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'the server has too much to do',
+    message: 'the server is busy',
     hint: 'try again later',
   },
   SERVER_STOPPING: {
@@ -687,24 +688,28 @@ const TABLE = {
   COMPILE_TOO_SLOW: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'the compilation was given up: it took longer than {limit}',
+    message: 'the compilation took longer than {limit} and was stopped',
   },
   COMPILE_TOO_LARGE: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'the compilation was given up: it needed more than {limit} of memory',
+    message: 'the compilation needed more than {limit} of memory and was stopped',
   },
-  SOCKET_REFUSED: { severity: 'error', exit: EXIT.cannotCreate, message: 'no socket at {path}: {reason}' },
+  SOCKET_REFUSED: {
+    severity: 'error',
+    exit: EXIT.cannotCreate,
+    message: 'cannot listen at {path}: {reason}',
+  },
   SERVER_UNAVAILABLE: {
     severity: 'error',
     exit: EXIT.unavailable,
     message: 'no answer from a server at {path}: {reason}',
-    hint: 'start one by "seccompc serve"',
+    hint: 'start one with "seccompc serve"',
   },
   SERVER_ANSWER_REFUSED: {
     severity: 'error',
     exit: EXIT.unavailable,
-    message: 'the answer of the server at {path} was refused: {reason}',
+    message: 'refused the answer of the server at {path}: {reason}',
   },
 
   // -- command line (src/cli)
@@ -712,10 +717,10 @@ const TABLE = {
   HOST_ARCHITECTURE_UNKNOWN: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'this machine ("{machine}") is none of the architectures that seccomp filters exist for',
-    hint: 'name the architecture of the target by --arch, such as --arch x86_64',
+    message: 'unknown architecture of this machine: "{machine}"',
+    hint: "name the target's architecture, such as --arch x86_64",
   },
-  INPUT_UNREADABLE: { severity: 'error', exit: EXIT.noInput, message: 'cannot be read: {reason}' },
+  INPUT_UNREADABLE: { severity: 'error', exit: EXIT.noInput, message: 'cannot read: {reason}' },
   OUTPUT_NOT_CREATED: {
     severity: 'error',
     exit: EXIT.cannotCreate,
@@ -725,30 +730,29 @@ const TABLE = {
   OUTPUT_IS_TERMINAL: {
     severity: 'error',
     exit: EXIT.usage,
-    message: 'a raw filter is binary and would only disturb the terminal',
-    hint: 'read it by --format asm, or write it by -o FILE',
+    message: 'refusing to write a binary filter to the terminal',
+    hint: 'use --format asm to read it, or -o FILE to write it',
   },
   NOT_A_FILTER: {
     severity: 'error',
-    message: 'this is no filter: {reason}',
-    hint: 'a filter is 8 bytes an instruction, as "seccompc compile" writes it, or base64 of that',
+    message: 'this is not a filter: {reason}',
+    hint: 'a filter has 8 bytes for each instruction, raw as "seccompc compile" writes it, or in base64',
   },
   NOT_CONFINED: {
     severity: 'error',
-    message: 'the input asks for no filter, so a container would run WITHOUT one',
-    hint: 'add linux.seccomp, with a defaultAction; if no filter is meant, pass --allow-unconfined',
+    message: 'the input defines no filter, so a container would run WITHOUT one',
+    hint: 'add linux.seccomp with a defaultAction; if you want no filter, pass --allow-unconfined',
   },
   FILTER_BYTE_ORDER: {
     severity: 'error',
-    message:
-      'the filter is {filterOrder}-endian, but {arch} is {order}-endian and its kernel would refuse it',
-    hint: 'name the architecture that the filter was made for by --arch',
+    message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian',
+    hint: "name the filter's architecture with --arch",
   },
   UNDECIDED: {
     severity: 'error',
     exit: EXIT.undecided,
     message: 'cannot decide: {reason}',
-    hint: 'where the decision diagram is too large, a larger --node-budget may help; see docs/proof.md',
+    hint: 'a larger --node-budget may help; see docs/proof.md',
   },
   CALL_UNKNOWN: {
     severity: 'error',
@@ -759,7 +763,7 @@ const TABLE = {
     severity: 'error',
     exit: EXIT.software,
     message: 'seccompc itself failed: {reason}',
-    hint: 'this is not a fault of the input; DEBUG=1 shows where it happened',
+    hint: 'this is a bug in seccompc, not a fault of the input; DEBUG=1 shows where it happened',
   },
 } as const satisfies Record<string, Entry>;
 
