@@ -1,5 +1,13 @@
-import { closeSync, fstatSync, readFileSync, readSync, rmSync, statSync, utimesSync } from 'node:fs';
-import { opendir } from 'node:fs/promises';
+import {
+  closeSync,
+  fstatSync,
+  opendirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
@@ -40,7 +48,7 @@ export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMI
   async function list() {
     const found = opened();
     const rows = new Map<string, Row>();
-    for await (const { name } of await opendir(found)) {
+    for await (const { name } of opendirSync(found)) {
       const key = keyOf(name);
       const row = key === undefined ? undefined : readHead(join(found, name));
       if (row !== undefined) rows.set(key!, row);
@@ -56,7 +64,7 @@ export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMI
   async function shrink(most: StoreLimits) {
     const found = opened();
     const now = Date.now();
-    for await (const { name } of await opendir(found))
+    for await (const { name } of opendirSync(found))
       if (
         isTemporaryName(name) &&
         (statSync(join(found, name), { throwIfNoEntry: false })?.mtimeMs ?? now) < now - LEFT_OVER
@@ -90,7 +98,7 @@ export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMI
     list,
     async clear() {
       const found = opened();
-      for await (const { name } of await opendir(found))
+      for await (const { name } of opendirSync(found))
         rmSync(join(found, name), { recursive: true, force: true });
     },
     stats: async () => statsOf(await list()),

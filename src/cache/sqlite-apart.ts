@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { remoteStore } from './remote.ts';
 import type { Connection, Times } from './remote.ts';
 import type { Call, Method, Reply } from './sqlite-process.ts';
@@ -30,6 +28,8 @@ export function sqliteStoreApart(file: string, times: Partial<Times> = {}): Cach
 type Asked = Pick<SqliteStore, Method>;
 
 function startProcess(file: string): { connection: Connection; store: Asked } {
+  // Loading it takes milliseconds, and most databases do not need it.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(process.execPath, [processFile(), file], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     windowsHide: true,
@@ -105,7 +105,7 @@ const PROCESS = join('cache', 'sqlite-process.js');
 
 /** The built module, from wherever this one runs: as a source, as a module of the library, or in the command. */
 function processFile(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
     for (const file of [join(folder, PROCESS), join(folder, 'dist', PROCESS)])
       if (existsSync(file)) return file;
     if (folder === dirname(folder)) throw new Error(`${PROCESS} is missing from the package: build it first`);

@@ -50,7 +50,7 @@ function nativeFile() {
     `@photostructure+sqlite.${libc}.node`,
   );
   try {
-    const { resolve } = createRequire(import.meta.url);
+    const { resolve } = createRequire(import.meta.filename);
     const file = join(dirname(resolve('@photostructure/sqlite/package.json')), name);
     return existsSync(file) ? file : undefined;
   } catch {
