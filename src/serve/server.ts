@@ -60,7 +60,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   memory: 64 * MIB,
   body: MIB,
   bodies: 64 * MIB,
-  connections: 256,
+  connections: 128,
   requests: 8,
   requestTime: 10_000,
   compileTime: 10_000,
