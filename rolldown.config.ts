@@ -106,7 +106,7 @@ export default defineConfig([
           },
           {
             name: 'store',
-            test: /src.cache.(?!hot|location|keyv-)|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+            test: /src.cache.(?!hot|location|stores.keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
           },
           { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen|prove)./ },
         ],
@@ -119,14 +119,14 @@ export default defineConfig([
   {
     ...common,
     input: {
-      keyv: 'src/cache/keyv.ts',
-      'keyv-redis': 'src/cache/keyv-redis.ts',
-      'keyv-postgres': 'src/cache/keyv-postgres.ts',
+      'keyv-sqlite': 'src/cache/stores/keyv-sqlite.ts',
+      'keyv-redis': 'src/cache/stores/keyv-redis.ts',
+      'keyv-postgres': 'src/cache/stores/keyv-postgres.ts',
       // In one file, because each start of it is waited for.
-      'sqlite-process': 'src/cache/sqlite-process.ts',
+      'sqlite-process': 'src/cache/stores/sqlite-process.ts',
     },
     output: {
-      dir: 'dist/cache',
+      dir: 'dist/cache/stores',
       format: 'esm',
       chunkFileNames: '[name].js',
       codeSplitting: { groups: [{ name: 'keyv-core', test: /node_modules.(keyv|@keyv.serialize)[\\/]/ }] },

@@ -2,15 +2,15 @@ import type { CompileOptions, CompileSettings, Filter } from '../compile.ts';
 import type { LoweredProfile } from '../compile/lowered.ts';
 import { compileSettings } from '../compile/options.ts';
 import type { Diagnostic } from '../errors.ts';
-import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './alias.ts'; // prettier-ignore
-import type { Refused } from './envelope.ts';
+import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './records/alias.ts'; // prettier-ignore
+import type { Refused } from './records/envelope.ts';
 import { cacheKey, keyFields, loweredKey } from './key.ts';
-import { readObject, writeObject } from './object.ts';
+import { readObject, writeObject } from './records/object.ts';
 import type { RecentFilters } from './recent.ts';
-import type { Keys, Signer, TrustedKeys } from './signature.ts';
-import type { CacheStore } from './store.ts';
+import type { Keys, Signer, TrustedKeys } from './records/signature.ts';
+import type { CacheStore } from './stores/store.ts';
 import { Tiers } from './tiers.ts';
-import type { NewRecord } from './tiers.ts';
+import type { NewRecord } from './stores/store.ts';
 
 /** How long a store may take for one answer before the profile is compiled without it, in milliseconds. */
 export const STORE_DEADLINE = 2000;

@@ -5,7 +5,7 @@ import { diagnostic } from '../errors.ts';
 import { errorCode } from '../fs/system-reason.ts';
 import { openTrusted, trustedDirectory, UntrustedPath } from '../fs/trust.ts';
 import { userCacheFolder } from './location.ts';
-import { CacheFault } from './store.ts';
+import { CacheFault } from './stores/store.ts';
 
 /** Where this user's caches belong. */
 export function defaultCacheFolder(

@@ -3,9 +3,9 @@ import type { CompileSettings, LoweredProfile } from '../compile.ts';
 import type { Decision } from '../policy/types.ts';
 import { loadTables } from '../syscalls/load.ts';
 import { packageVersion } from './version.ts';
-import { canonicalBytes } from './canonical.ts';
-import { RECORD_FORMAT } from './envelope.ts';
-import { sha256 } from './sha256.ts';
+import { canonicalBytes } from './records/canonical.ts';
+import { RECORD_FORMAT } from './records/envelope.ts';
+import { sha256 } from './records/sha256.ts';
 
 /**
  * Raised with every change that makes the compiler give other bytes or other diagnostics for the same input

@@ -1,5 +1,5 @@
 import type { CompileSettings, Filter } from '../compile.ts';
-import { lruByBytes } from './lru.ts';
+import { lruByBytes } from './stores/lru.ts';
 
 /** Filters that this process has had already, found by the very input and options that they were compiled from. */
 export interface RecentFilters {

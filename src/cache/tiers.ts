@@ -1,15 +1,9 @@
 import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
-import { withDeadline } from './deadline.ts';
-import type { Refused } from './envelope.ts';
-import { CacheFault } from './store.ts';
-import type { CacheStore, RecordInfo } from './store.ts';
-
-/** A text to be kept. */
-export interface NewRecord extends RecordInfo {
-  key: string;
-  text: string;
-}
+import { withDeadline } from './stores/deadline.ts';
+import type { Refused } from './records/envelope.ts';
+import { CacheFault } from './stores/store.ts';
+import type { CacheStore, NewRecord } from './stores/store.ts';
 
 /**
  * Stores in a row, the nearest first. What one of them does wrong is a warning, and from then on it is left alone:

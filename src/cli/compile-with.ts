@@ -14,7 +14,7 @@ export async function compileWith(
   if (flags.cache === false) return compileFresh(input, options, []);
   const { compileCached } = await import('../cache/compile-cached.ts');
   const { closeCache } = await import('../cache/open.ts');
-  const { CacheFault } = await import('../cache/store.ts');
+  const { CacheFault } = await import('../cache/stores/store.ts');
   let cache: Cache;
   try {
     cache = (await cacheOf(flags))!;

@@ -1,4 +1,4 @@
-import { sha256 } from '../cache/sha256.ts';
+import { sha256 } from '../cache/records/sha256.ts';
 import type { Filter } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { filterDocument } from '../format/filter-document.ts';

@@ -1,9 +1,9 @@
 /** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
 import { compileCached } from '../cache/compile-cached.ts';
 import type { Cache } from '../cache/compile-cached.ts';
-import { lruByBytes } from '../cache/lru.ts';
+import { lruByBytes } from '../cache/stores/lru.ts';
 import { closeCache } from '../cache/open.ts';
-import { CacheFault } from '../cache/store.ts';
+import { CacheFault } from '../cache/stores/store.ts';
 import type { CompileSettings, Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';

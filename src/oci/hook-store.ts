@@ -9,7 +9,7 @@
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { COMPILER_REVISION } from '../cache/key.ts';
-import { sha256 } from '../cache/sha256.ts';
+import { sha256 } from '../cache/records/sha256.ts';
 import { packageVersion } from '../cache/version.ts';
 import { isTemporaryName, replaceFile } from '../fs/replace.ts';
 import { readTrusted, trustedDirectory } from '../fs/trust.ts';

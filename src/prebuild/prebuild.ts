@@ -2,7 +2,7 @@ import type { CompileSettings } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { Target } from '../target.ts';
-import { sha256 } from '../cache/sha256.ts';
+import { sha256 } from '../cache/records/sha256.ts';
 import { readDiagnostic } from '../format/filter-document.ts';
 import type { FilterDocument } from '../format/filter-document.ts';
 import type { CompilerPool } from '../workers/pool.ts';

@@ -1,7 +1,7 @@
-import { withDeadline } from '../cache/deadline.ts';
+import { withDeadline } from '../cache/stores/deadline.ts';
 import { STORE_DEADLINE } from '../cache/compile-cached.ts';
-import { CacheFault } from '../cache/store.ts';
-import type { CacheStore } from '../cache/store.ts';
+import { CacheFault } from '../cache/stores/store.ts';
+import type { CacheStore } from '../cache/stores/store.ts';
 import { diagnostic } from '../errors.ts';
 
 /** Questions that a store may have before it. A store that hangs must not collect one for every request. */

@@ -1,12 +1,12 @@
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { membersOf } from '../cache/members.ts';
+import { membersOf } from '../cache/json-object.ts';
 import type { CompileOptions } from '../compile.ts';
 import { compileSettings } from '../compile/options.ts';
 import { fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { JSON_TYPE, RAW_TYPE } from './answer.ts';
-import { sha256 } from '../cache/sha256.ts';
+import { sha256 } from '../cache/records/sha256.ts';
 import { readDiagnostic } from '../format/filter-document.ts';
 import type { FilterDocument } from '../format/filter-document.ts';
 import { writeQuery } from './query.ts';

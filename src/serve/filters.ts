@@ -1,8 +1,8 @@
 import type { KeyedOptions } from '../cache/key.ts';
-import { readObject } from '../cache/object.ts';
+import { readObject } from '../cache/records/object.ts';
 import { faultOf } from '../cache/tiers.ts';
 import type { Cache } from '../cache/compile-cached.ts';
-import { lruByBytes } from '../cache/lru.ts';
+import { lruByBytes } from '../cache/stores/lru.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import type { Product } from '../workers/messages.ts';

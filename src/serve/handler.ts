@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { keyedOptions } from '../cache/key.ts';
 import type { KeyedOptions } from '../cache/key.ts';
-import { lruByBytes } from '../cache/lru.ts';
+import { lruByBytes } from '../cache/stores/lru.ts';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';

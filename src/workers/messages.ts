@@ -1,5 +1,5 @@
-import type { KeyTexts } from '../cache/signature.ts';
-import type { CacheStore, RecordInfo } from '../cache/store.ts';
+import type { KeyTexts } from '../cache/records/signature.ts';
+import type { CacheStore, RecordInfo } from '../cache/stores/store.ts';
 import type { CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { FilterDocument } from '../format/filter-document.ts';

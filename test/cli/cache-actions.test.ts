@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/cache/open.ts';
 import { closeStore } from '../../src/cache/tiers.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { damaged, makeRecords } from '../unit/cache-records.ts';
 import { PLAIN, WITH_WARNING } from './profiles.ts';
 import { codesOf, documentOf, runIn, scratch } from './run.ts';

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { writeLoweredAlias } from '../../src/cache/alias.ts';
-import { writeObject } from '../../src/cache/object.ts';
-import type { NewRecord } from '../../src/cache/tiers.ts';
-import { transfer } from '../../src/cache/transfer.ts';
+import { writeLoweredAlias } from '../../src/cache/records/alias.ts';
+import { writeObject } from '../../src/cache/records/object.ts';
+import type { NewRecord } from '../../src/cache/stores/store.ts';
+import { transfer } from '../../src/cache/records/transfer.ts';
 import { exportOf, read } from '../unit/archive-files.ts';
 import { mapStore, program } from '../unit/cache-records.ts';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalBytes } from '../../src/cache/canonical.ts';
+import { canonicalBytes } from '../../src/cache/records/canonical.ts';
 import { cacheKey } from '../../src/cache/key.ts';
 import type { KeyFields } from '../../src/cache/key.ts';
 import type { Target } from '../../src/target.ts';

@@ -1,6 +1,6 @@
 /** What every store has to do, as one set of cases. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CacheStore, RecordInfo } from '../../src/cache/store.ts';
+import type { CacheStore, RecordInfo } from '../../src/cache/stores/store.ts';
 
 /** Where records are kept: empty when a case begins. */
 export interface Place {

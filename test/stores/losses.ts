@@ -1,9 +1,9 @@
 /** Stores whose server goes away: each answer has to come, or be refused, in time. */
 import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ANSWER_TIME, CONNECT_TIME } from '../../src/cache/remote.ts';
-import { CacheFault } from '../../src/cache/store.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import { ANSWER_TIME, CONNECT_TIME } from '../../src/cache/stores/remote.ts';
+import { CacheFault } from '../../src/cache/stores/store.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import type { Server } from './servers.ts';
 
 const INFO = { kind: 'object', label: '' } as const;

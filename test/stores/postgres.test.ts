@@ -1,8 +1,8 @@
 /** The store in a PostgreSQL database, against a real server. */
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { postgresStore } from '../../src/cache/postgres.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import { postgresStore } from '../../src/cache/stores/postgres.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { available, skipWithout } from '../oracle/compare.ts';
 import { describeStore } from './conformance.ts';
 import { describeLosses } from './losses.ts';

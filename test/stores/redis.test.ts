@@ -1,8 +1,8 @@
 /** The store on a Redis server, against a real one. */
 import { createClient } from '@keyv/redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { redisStore } from '../../src/cache/redis.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import { redisStore } from '../../src/cache/stores/redis.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { available, skipWithout } from '../oracle/compare.ts';
 import { describeStore } from './conformance.ts';
 import { describeLosses } from './losses.ts';

@@ -3,11 +3,11 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { readArchive, spool, writeArchive } from '../../src/cache/archive.ts';
-import type { TrustedKeys } from '../../src/cache/signature.ts';
-import type { Source } from '../../src/cache/store.ts';
-import type { NewRecord } from '../../src/cache/tiers.ts';
-import { transfer } from '../../src/cache/transfer.ts';
+import { readArchive, spool, writeArchive } from '../../src/cache/records/archive.ts';
+import type { TrustedKeys } from '../../src/cache/records/signature.ts';
+import type { Source } from '../../src/cache/stores/store.ts';
+import type { NewRecord } from '../../src/cache/stores/store.ts';
+import { transfer } from '../../src/cache/records/transfer.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'seccompc-archive-'));
 const opened: number[] = [];

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from '../../src/cache/alias.ts'; // prettier-ignore
-import type { Expectation } from '../../src/cache/alias.ts';
-import { readObject, writeObject } from '../../src/cache/object.ts';
-import { readKeys } from '../../src/cache/signature.ts';
-import type { Signer } from '../../src/cache/signature.ts';
+import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from '../../src/cache/records/alias.ts'; // prettier-ignore
+import type { Expectation } from '../../src/cache/records/alias.ts';
+import { readObject, writeObject } from '../../src/cache/records/object.ts';
+import { readKeys } from '../../src/cache/records/signature.ts';
+import type { Signer } from '../../src/cache/records/signature.ts';
 import { convertedLength } from '../../src/bpf/check.ts';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';

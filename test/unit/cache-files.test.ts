@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { filesStore } from '../../src/cache/files.ts';
-import { CacheFault } from '../../src/cache/store.ts';
+import { filesStore } from '../../src/cache/stores/files.ts';
+import { CacheFault } from '../../src/cache/stores/store.ts';
 import { describeStore } from '../stores/conformance.ts';
 
 const KEY = '0f'.repeat(32);

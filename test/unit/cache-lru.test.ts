@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lruByBytes } from '../../src/cache/lru.ts';
+import { lruByBytes } from '../../src/cache/stores/lru.ts';
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
 const step = fc.oneof(

@@ -1,7 +1,7 @@
 import { Keyv } from 'keyv';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { keyvStore } from '../../src/cache/keyv-store.ts';
-import { memoryStore } from '../../src/cache/memory.ts';
+import { keyvStore } from '../../src/cache/stores/keyv-store.ts';
+import { memoryStore } from '../../src/cache/stores/memory.ts';
 import { describeStore } from '../stores/conformance.ts';
 
 const INFO = { kind: 'object', label: '' } as const;

@@ -2,12 +2,12 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { Endian } from '../../src/bpf/instruction.ts';
-import { writeLoweredAlias } from '../../src/cache/alias.ts';
-import { writeObject } from '../../src/cache/object.ts';
-import { readSigner } from '../../src/cache/signature.ts';
-import type { Signer } from '../../src/cache/signature.ts';
-import type { CacheStore, StoredRecord } from '../../src/cache/store.ts';
-import type { NewRecord } from '../../src/cache/tiers.ts';
+import { writeLoweredAlias } from '../../src/cache/records/alias.ts';
+import { writeObject } from '../../src/cache/records/object.ts';
+import { readSigner } from '../../src/cache/records/signature.ts';
+import type { Signer } from '../../src/cache/records/signature.ts';
+import type { CacheStore, StoredRecord } from '../../src/cache/stores/store.ts';
+import type { NewRecord } from '../../src/cache/stores/store.ts';
 
 /** A program of three instructions that no other number gives. */
 export function program(number: number, endian: Endian = 'little'): Uint8Array {

@@ -3,11 +3,11 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STORE_DEADLINE } from '../../src/cache/compile-cached.ts';
-import { postgresStore } from '../../src/cache/postgres.ts';
-import { redisStore } from '../../src/cache/redis.ts';
-import { ANSWER_TIME, CONNECT_TIME } from '../../src/cache/remote.ts';
-import { CacheFault } from '../../src/cache/store.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import { postgresStore } from '../../src/cache/stores/postgres.ts';
+import { redisStore } from '../../src/cache/stores/redis.ts';
+import { ANSWER_TIME, CONNECT_TIME } from '../../src/cache/stores/remote.ts';
+import { CacheFault } from '../../src/cache/stores/store.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { timeToReject } from '../stores/losses.ts';
 

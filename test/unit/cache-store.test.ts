@@ -3,13 +3,13 @@ import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sym
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DeadlinePassed, withDeadline } from '../../src/cache/deadline.ts';
+import { DeadlinePassed, withDeadline } from '../../src/cache/stores/deadline.ts';
 import { defaultCacheFolder } from '../../src/cache/folder.ts';
 import { openStore } from '../../src/cache/open.ts';
-import { CacheFault } from '../../src/cache/store.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import { CacheFault } from '../../src/cache/stores/store.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { SeccompcError } from '../../src/errors.ts';
-import { sqliteStore } from '../../src/cache/sqlite.ts';
+import { sqliteStore } from '../../src/cache/stores/sqlite.ts';
 import { describeStore } from '../stores/conformance.ts';
 
 const KEY = '0f'.repeat(32);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { openEnvelope } from '../../src/cache/envelope.ts';
-import { readTrustedKeys } from '../../src/cache/signature.ts';
-import { mustBeSigned, transfer } from '../../src/cache/transfer.ts';
+import { openEnvelope } from '../../src/cache/records/envelope.ts';
+import { readTrustedKeys } from '../../src/cache/records/signature.ts';
+import { mustBeSigned, transfer } from '../../src/cache/records/transfer.ts';
 import { damaged, makeKey, makePair, makeRecords, mapStore } from './cache-records.ts';
 
 const ALL = { signedOnly: false };

@@ -2,14 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync, chmodSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { collect } from '../../src/cache/collect.ts';
-import { writeEnvelope } from '../../src/cache/envelope.ts';
+import { collect } from '../../src/cache/records/collect.ts';
+import { writeEnvelope } from '../../src/cache/records/envelope.ts';
 import { writeHotEntry } from '../../src/cache/hot/entry.ts';
 import { sweepHot, verifyHot } from '../../src/cache/hot/directory.ts';
 import { openStore } from '../../src/cache/open.ts';
 import { closeStore } from '../../src/cache/tiers.ts';
-import { readTrustedKeys } from '../../src/cache/signature.ts';
-import { verifyStore } from '../../src/cache/verify.ts';
+import { readTrustedKeys } from '../../src/cache/records/signature.ts';
+import { verifyStore } from '../../src/cache/records/verify-store.ts';
 import { damaged, keyOf, makeKey, makePair, makeRecords, mapStore } from './cache-records.ts';
 
 const HOUR = 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileCached } from '../../src/cache/compile-cached.ts';
-import { memoryStore } from '../../src/cache/memory.ts';
+import { memoryStore } from '../../src/cache/stores/memory.ts';
 import { compile } from '../../src/compile.ts';
 import type { CompileOptions } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/cache/open.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { compile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { connect, startServer } from '../../src/serve/index.ts';

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/cache/open.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { compile } from '../../src/compile.ts';
 import { startServer } from '../../src/serve/server.ts';
 import type { RunningServer, ServerSettings } from '../../src/serve/server.ts';

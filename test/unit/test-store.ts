@@ -1,4 +1,4 @@
-import type { CacheStore, RecordInfo, StoredRecord } from '../../src/cache/store.ts';
+import type { CacheStore, RecordInfo, StoredRecord } from '../../src/cache/stores/store.ts';
 
 /** A store in memory that counts, and that a test can look into, plant into, and make misbehave. */
 export class TestStore implements CacheStore {

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { CacheFault } from '../../src/cache/store.ts';
+import { CacheFault } from '../../src/cache/stores/store.ts';
 import type { Cache } from '../../src/cache/compile-cached.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { compile } from '../../src/compile.ts';
 import { diagnostic, SeccompcError } from '../../src/errors.ts';
 import type { Job } from '../../src/workers/messages.ts';

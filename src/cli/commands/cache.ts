@@ -4,8 +4,8 @@ import { addSign, addStore, addTrust } from '../cache-options.ts';
 import { addVoiceOptions } from '../report.ts';
 import type { GcOptions } from './cache/gc.ts';
 import type { LsOptions } from './cache/ls.ts';
-import type { CacheOptions } from './cache/store.ts';
-import type { TransferOptions } from './cache/transfer.ts';
+import type { CacheOptions } from './cache/store-access.ts';
+import type { TransferOptions } from './cache/move.ts';
 import type { VerifyOptions } from './cache/verify.ts';
 
 const HELP = `
@@ -66,7 +66,7 @@ function addCare(add: Add): void {
 }
 
 function addMoves(add: Add): void {
-  const moves = () => import('./cache/transfer.ts');
+  const moves = () => import('./cache/move.ts');
   addSign(takes(add('export', 'write all records into a file', EXPORT)), SIGNS)
     .argument('FILE', 'the file, or - for standard output')
     .runs(async (file: string, options: TransferOptions) => (await moves()).exportTo(file, options));

@@ -1,4 +1,4 @@
-import { sha256 } from '../../cache/sha256.ts';
+import { sha256 } from '../../cache/records/sha256.ts';
 import { EXIT } from '../../errors.ts';
 import { fingerprint } from '../../prove/compare.ts';
 import { CliCommand } from '../command.ts';

@@ -133,7 +133,7 @@ async function buildAll(
 
 /** Here the cache is where the product goes, so its faults end the command. */
 async function openCache(flags: CacheFlags): Promise<Cache | undefined> {
-  const { CacheFault } = await import('../../cache/store.ts');
+  const { CacheFault } = await import('../../cache/stores/store.ts');
   try {
     return await cacheOf(flags);
   } catch (cause) {

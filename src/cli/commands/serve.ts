@@ -93,7 +93,7 @@ function hostDefaults(): HostDefaults {
 }
 
 async function openCache(options: Options): Promise<Cache | undefined> {
-  const { CacheFault } = await import('../../cache/store.ts');
+  const { CacheFault } = await import('../../cache/stores/store.ts');
   try {
     return await cacheOf(options);
   } catch (error) {

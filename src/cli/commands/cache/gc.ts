@@ -1,11 +1,11 @@
-import { collect } from '../../../cache/collect.ts';
+import { collect } from '../../../cache/records/collect.ts';
 import { cacheFolderOf } from '../../../cache/hot/answer.ts';
 import { sweepHot } from '../../../cache/hot/directory.ts';
-import { DEFAULT_LIMITS } from '../../../cache/store.ts';
+import { DEFAULT_LIMITS } from '../../../cache/stores/store.ts';
 import { writeProduct } from '../../output.ts';
 import { say, toJson } from '../../report.ts';
-import { open, use } from './store.ts';
-import type { CacheOptions } from './store.ts';
+import { open, use } from './store-access.ts';
+import type { CacheOptions } from './store-access.ts';
 
 /** `maxBytes` in bytes, `maxAge` in milliseconds. */
 export interface GcOptions extends CacheOptions {

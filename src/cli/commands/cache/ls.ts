@@ -1,9 +1,9 @@
-import { UPKEEP_DEADLINE } from '../../../cache/deadline.ts';
-import type { RecordKind } from '../../../cache/store.ts';
+import { UPKEEP_DEADLINE } from '../../../cache/stores/deadline.ts';
+import type { RecordKind } from '../../../cache/stores/store.ts';
 import { writeProduct } from '../../output.ts';
 import { table, toJson } from '../../report.ts';
-import { ask, open } from './store.ts';
-import type { CacheOptions } from './store.ts';
+import { ask, open } from './store-access.ts';
+import type { CacheOptions } from './store-access.ts';
 
 export interface LsOptions extends CacheOptions {
   kind?: RecordKind;

@@ -1,18 +1,18 @@
 import { convertedLength } from '../../../bpf/check.ts';
 import { decode } from '../../../bpf/instruction.ts';
-import type { Alias } from '../../../cache/alias.ts';
-import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/deadline.ts';
-import type { CacheStore, StoredRecord } from '../../../cache/store.ts';
-import { readRecord } from '../../../cache/record.ts';
-import type { ReadRecord } from '../../../cache/record.ts';
-import { peek } from '../../../cache/store.ts';
-import { readAll } from '../../../cache/verify.ts';
+import type { Alias } from '../../../cache/records/alias.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/stores/deadline.ts';
+import type { CacheStore, StoredRecord } from '../../../cache/stores/store.ts';
+import { readRecord } from '../../../cache/records/record.ts';
+import type { ReadRecord } from '../../../cache/records/record.ts';
+import { peek } from '../../../cache/stores/store.ts';
+import { readAll } from '../../../cache/records/verify-store.ts';
 import { fail } from '../../../errors.ts';
 import { keysOf } from '../../cache-options.ts';
 import { writeProduct } from '../../output.ts';
 import { table, toJson } from '../../report.ts';
-import { dateOf, open, use } from './store.ts';
-import type { CacheOptions } from './store.ts';
+import { dateOf, open, use } from './store-access.ts';
+import type { CacheOptions } from './store-access.ts';
 
 /** Of a key, so much has to be said. */
 const LEAST_DIGITS = 6;

@@ -2,8 +2,8 @@ import { cacheFolderOf } from '../../../cache/hot/answer.ts';
 import { clearHot, hotStats } from '../../../cache/hot/directory.ts';
 import { writeProduct } from '../../output.ts';
 import { printable, say, table, toJson } from '../../report.ts';
-import { ask, dateOf, open } from './store.ts';
-import type { CacheOptions } from './store.ts';
+import { ask, dateOf, open } from './store-access.ts';
+import type { CacheOptions } from './store-access.ts';
 
 export async function path({ cache, json }: CacheOptions): Promise<void> {
   const { location } = open(cache);

@@ -1,14 +1,14 @@
 import { removeEntries, verifyHot } from '../../../cache/hot/directory.ts';
-import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/deadline.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/stores/deadline.ts';
 import { cacheFolderOf } from '../../../cache/hot/answer.ts';
-import { verifyStore } from '../../../cache/verify.ts';
-import type { Finding } from '../../../cache/verify.ts';
+import { verifyStore } from '../../../cache/records/verify-store.ts';
+import type { Finding } from '../../../cache/records/verify-store.ts';
 import { EXIT } from '../../../errors.ts';
 import { keysOf } from '../../cache-options.ts';
 import { writeProduct } from '../../output.ts';
 import { say, table, toJson } from '../../report.ts';
-import { open, use, watch } from './store.ts';
-import type { CacheOptions } from './store.ts';
+import { open, use, watch } from './store-access.ts';
+import type { CacheOptions } from './store-access.ts';
 
 export interface VerifyOptions extends CacheOptions {
   remove?: true;

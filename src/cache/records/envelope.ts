@@ -1,5 +1,5 @@
 import { canonicalBytes } from './canonical.ts';
-import { membersOf } from './members.ts';
+import { membersOf } from '../json-object.ts';
 import { sha256 } from './sha256.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { remoteStore } from './remote.ts';
-import type { Connection, Times } from './remote.ts';
-import type { Call, Method, Reply } from './sqlite-process.ts';
+import type { StoreConnection, Times } from './remote.ts';
+import type { StoreCall, StoreMethod, StoreReply } from './sqlite-process.ts';
 import type { SqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
@@ -25,9 +25,9 @@ export function sqliteStoreApart(file: string, times: Partial<Times> = {}): Cach
   });
 }
 
-type Asked = Pick<SqliteStore, Method>;
+type Asked = Pick<SqliteStore, StoreMethod>;
 
-function startProcess(file: string): { connection: Connection; store: Asked } {
+function startProcess(file: string): { connection: StoreConnection; store: Asked } {
   // Loading it takes milliseconds, and most databases do not need it.
   const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(process.execPath, [processFile(), file], {
@@ -53,7 +53,7 @@ function startProcess(file: string): { connection: Connection; store: Asked } {
   // A process that is busy with a query would not see that nobody waits for it any more.
   const kill = () => void child.kill('SIGKILL');
   process.on('exit', kill);
-  child.on('message', (reply: Reply) => {
+  child.on('message', (reply: StoreReply) => {
     const { resolve, reject } = waiting.get(reply.id) ?? {};
     waiting.delete(reply.id);
     if (reply.fault === undefined) resolve?.(reply.value);
@@ -61,12 +61,12 @@ function startProcess(file: string): { connection: Connection; store: Asked } {
   });
 
   let calls = 0;
-  function call<M extends Method>(method: M): Asked[M] {
+  function call<M extends StoreMethod>(method: M): Asked[M] {
     const ask = (...args: unknown[]) =>
       new Promise((resolve, reject) => {
         const id = (calls += 1);
         waiting.set(id, { resolve, reject });
-        const message: Call = { id, method, args };
+        const message: StoreCall = { id, method, args };
         child.send(message, (cause) => {
           if (cause !== null && waiting.delete(id)) reject(cause);
         });
@@ -83,7 +83,7 @@ function startProcess(file: string): { connection: Connection; store: Asked } {
     stats: call('stats'),
     shrink: call('shrink'),
   };
-  const connection: Connection = {
+  const connection: StoreConnection = {
     connect: async () => {},
     alive: () => alive,
     async end() {
@@ -97,11 +97,11 @@ function startProcess(file: string): { connection: Connection; store: Asked } {
   return { connection, store };
 }
 
-function errorOf({ message, diagnostic }: NonNullable<Reply['fault']>): Error {
+function errorOf({ message, diagnostic }: NonNullable<StoreReply['fault']>): Error {
   return diagnostic === undefined ? new Error(message) : new CacheFault(diagnostic);
 }
 
-const PROCESS = join('cache', 'sqlite-process.js');
+const PROCESS = join('cache', 'stores', 'sqlite-process.js');
 
 /** The built module, from wherever this one runs: as a source, as a module of the library, or in the command. */
 function processFile(): string {

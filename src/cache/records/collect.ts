@@ -1,8 +1,8 @@
 /** Taking out of a store what is of no use any more. */
-import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
-import { DEFAULT_LIMITS, excessOf, peek } from './store.ts';
-import type { CacheStore, StoreLimits } from './store.ts';
-import { readAll } from './verify.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../stores/deadline.ts';
+import { DEFAULT_LIMITS, excessOf, peek } from '../stores/store.ts';
+import type { CacheStore, StoreLimits } from '../stores/store.ts';
+import { readAll } from './verify-store.ts';
 
 /** Who writes an object has not yet written its aliases: such a young one may still get them. Milliseconds. */
 const GRACE = 60 * 60 * 1000;

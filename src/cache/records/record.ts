@@ -1,11 +1,11 @@
 /** Records as those see them who look after a store: all of one kind alike, without a profile in the hand. */
-import type { Endian } from '../bpf/instruction.ts';
+import type { Endian } from '../../bpf/instruction.ts';
 import { readAlias, readProgram } from './alias.ts';
 import type { Alias } from './alias.ts';
 import type { Refused } from './envelope.ts';
 import { readObject } from './object.ts';
 import type { TrustedKeys } from './signature.ts';
-import type { StoredRecord } from './store.ts';
+import type { StoredRecord } from '../stores/store.ts';
 
 /** A record whose own checks have passed: key, checksum or digest, form, and the kernel's rules for a program. */
 export type ReadRecord =

@@ -2,17 +2,17 @@
 import { sqliteStore } from './sqlite.ts';
 import type { SqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
-import type { Diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
 
-export type Method = 'get' | 'peek' | 'set' | 'remove' | 'list' | 'clear' | 'stats' | 'shrink';
+export type StoreMethod = 'get' | 'peek' | 'set' | 'remove' | 'list' | 'clear' | 'stats' | 'shrink';
 
-export interface Call {
+export interface StoreCall {
   id: number;
-  method: Method;
+  method: StoreMethod;
   args: unknown[];
 }
 
-export interface Reply {
+export interface StoreReply {
   id: number;
   value?: unknown;
   fault?: { message: string; diagnostic?: Diagnostic };
@@ -20,19 +20,19 @@ export interface Reply {
 
 const store = sqliteStore(process.argv[2]!);
 
-process.on('message', (call: Call) => void answer(call));
+process.on('message', (call: StoreCall) => void answer(call));
 process.once('disconnect', () => void store.close().catch(() => {}));
 
-async function answer({ id, method, args }: Call): Promise<void> {
+async function answer({ id, method, args }: StoreCall): Promise<void> {
   const work = store[method] as (this: SqliteStore, ...values: unknown[]) => Promise<unknown>;
   const reply = await work.apply(store, args).then(
-    (value): Reply => ({ id, value }),
-    (cause: unknown): Reply => ({ id, fault: faultOf(cause) }),
+    (value): StoreReply => ({ id, value }),
+    (cause: unknown): StoreReply => ({ id, fault: faultOf(cause) }),
   );
   process.send?.(reply);
 }
 
-function faultOf(cause: unknown): NonNullable<Reply['fault']> {
+function faultOf(cause: unknown): NonNullable<StoreReply['fault']> {
   const message = cause instanceof Error ? cause.message : String(cause);
   return cause instanceof CacheFault ? { message, diagnostic: cause.diagnostic } : { message };
 }

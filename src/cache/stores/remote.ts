@@ -1,4 +1,4 @@
-import { diagnostic, fail } from '../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
 import { DeadlinePassed, withDeadline } from './deadline.ts';
 import type { KeyvLike } from './keyv-store.ts';
 import { CacheFault, peek } from './store.ts';
@@ -17,7 +17,7 @@ export const SWEEP_TIME = 30_000;
 const FAREWELL_TIME = 200;
 
 /** A connection to what keeps the records. It has no deadlines: those are kept here. */
-export interface Connection {
+export interface StoreConnection {
   /** Resolves when the server has let us in. */
   connect: () => Promise<void>;
   /** Whether asking it again can work. */
@@ -29,7 +29,7 @@ export interface Connection {
 }
 
 /** One to a server, as the modules with the clients make it. */
-export interface KeyvConnection extends Connection {
+export interface KeyvConnection extends StoreConnection {
   keyv: (namespace: string) => KeyvLike;
 }
 
@@ -47,7 +47,7 @@ interface Remote extends Partial<Times> {
   /** Whether others than this user can write to it. */
   shared: boolean;
   /** A connection that is not connected yet, and what is asked by way of it. */
-  make: () => Promise<{ connection: Connection; store: Asked }>;
+  make: () => Promise<{ connection: StoreConnection; store: Asked }>;
   /** What helps when it cannot be used, if it is not what helps with a file. */
   hint?: string;
 }
@@ -55,7 +55,7 @@ interface Remote extends Partial<Times> {
 type Asked = Omit<CacheStore, 'tier' | 'location' | 'shared' | 'close'>;
 
 interface Opened {
-  connection: Connection;
+  connection: StoreConnection;
   store: Asked;
   /** Rejects what is still waited for; a client forgets some of it when it is closed. */
   waiting: Set<(cause: Error) => void>;

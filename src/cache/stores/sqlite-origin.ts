@@ -3,8 +3,8 @@
  * is another one, even if somebody has copied it over the old one.
  */
 import { closeSync, readSync, statSync } from 'node:fs';
-import { replaceFile } from '../fs/replace.ts';
-import { openTrusted, readTrusted } from '../fs/trust.ts';
+import { replaceFile } from '../../fs/replace.ts';
+import { openTrusted, readTrusted } from '../../fs/trust.ts';
 
 /** Two numbers in the header of a database, set at random when it is made (sqlite.org/fileformat2.html, 1.3). */
 export interface Nonce {

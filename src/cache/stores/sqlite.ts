@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { forgetOpen, NAMESPACE, openDatabase, RECORDS, TEXTS, tune } from './sqlite-database.ts';
 import type { Database } from './sqlite-database.ts';
-import { membersOf } from './members.ts';
-import { readRow } from './rows.ts';
+import { membersOf } from '../json-object.ts';
+import { readRow } from './list-rows.ts';
 import { ORIGIN_SUFFIX } from './sqlite-origin.ts';
 import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, StoreLimits, RecordKind, StoredRecord } from './store.ts';

@@ -1,5 +1,5 @@
-import { listOf, readRow, rowOf, rowUsedNow, statsOf, writeRow } from './rows.ts';
-import type { Row } from './rows.ts';
+import { listOf, readRow, rowOf, rowUsedNow, statsOf, writeRow } from './list-rows.ts';
+import type { Row } from './list-rows.ts';
 import type { CacheStore } from './store.ts';
 
 /** What a store needs of a Keyv; every `Keyv` of keyv 5 is one. */

@@ -1,11 +1,11 @@
 /** Records on their way from one store into another. */
 import { atOnce } from './at-once.ts';
-import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../stores/deadline.ts';
 import { signEnvelope } from './envelope.ts';
 import { plainLabel, readRecord } from './record.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
-import { peek } from './store.ts';
-import type { CacheStore, Source, StoredRecord } from './store.ts';
+import { peek } from '../stores/store.ts';
+import type { CacheStore, Source, StoredRecord } from '../stores/store.ts';
 
 /** So many records are under way at the same time, unless said. */
 const AT_ONCE = 8;

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { fstatSync, readSync, writeSync } from 'node:fs';
 import { RECORD_FORMAT } from './envelope.ts';
 import type { Refused } from './envelope.ts';
-import { membersOf } from './members.ts';
+import { membersOf } from '../json-object.ts';
 import { plainLabel, readRecord } from './record.ts';
 import type { TrustedKeys } from './signature.ts';
-import type { RecordKind, Source, StoredRecord } from './store.ts';
-import type { NewRecord } from './tiers.ts';
+import type { RecordKind, Source, StoredRecord } from '../stores/store.ts';
+import type { NewRecord } from '../stores/store.ts';
 import type { Destination } from './transfer.ts';
 
 const FORMAT = 'seccompc cache';

@@ -1,4 +1,4 @@
-import { membersOf } from './members.ts';
+import { membersOf } from '../json-object.ts';
 import type { RecordInfo, StoredRecord, StoreStats } from './store.ts';
 
 /** What is kept beside a record: a row of the list without its key. */

@@ -9,13 +9,13 @@ import {
   utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { diagnostic } from '../errors.ts';
-import type { Diagnostic } from '../errors.ts';
-import { isTemporaryName, replaceFile } from '../fs/replace.ts';
-import { errorCode } from '../fs/system-reason.ts';
-import { openTrusted, trustedDirectory, UntrustedPath } from '../fs/trust.ts';
-import { listOf, readRow, rowOf, statsOf, writeRow } from './rows.ts';
-import type { Row } from './rows.ts';
+import { diagnostic } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { isTemporaryName, replaceFile } from '../../fs/replace.ts';
+import { errorCode } from '../../fs/system-reason.ts';
+import { openTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
+import { listOf, readRow, rowOf, statsOf, writeRow } from './list-rows.ts';
+import type { Row } from './list-rows.ts';
 import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, StoreLimits } from './store.ts';
 

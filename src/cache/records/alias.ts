@@ -1,16 +1,16 @@
 /** What leads to a program in a store: from an input and its options, or from what the rules of a profile come to. */
-import { archOf, parseArch } from '../arch.ts';
-import type { ArchName } from '../arch.ts';
-import { checkProgram, convertedLength } from '../bpf/check.ts';
-import { decode } from '../bpf/instruction.ts';
-import type { Endian, SockFilter } from '../bpf/instruction.ts';
-import type { Filter } from '../compile.ts';
-import { codeTable } from '../errors.ts';
-import type { Diagnostic } from '../errors.ts';
-import { FLAG_NAMES } from '../profile/types.ts';
+import { archOf, parseArch } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
+import { checkProgram, convertedLength } from '../../bpf/check.ts';
+import { decode } from '../../bpf/instruction.ts';
+import type { Endian, SockFilter } from '../../bpf/instruction.ts';
+import type { Filter } from '../../compile.ts';
+import { codeTable } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { FLAG_NAMES } from '../../profile/types.ts';
 import { openEnvelope, writeEnvelope } from './envelope.ts';
 import type { Refused } from './envelope.ts';
-import { membersOf } from './members.ts';
+import { membersOf } from '../json-object.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 
 /** All of a filter but its program, what can be derived from that, and the name of the file that it came from. */

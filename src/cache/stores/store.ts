@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
 
 /** What a record is: an alias leads from a profile to its object, an object holds a program. */
 export type RecordKind = 'alias' | 'object';
@@ -8,6 +8,12 @@ export interface RecordInfo {
   kind: RecordKind;
   /** For people who look at a list; at most 200 characters, one line. */
   label: string;
+}
+
+/** A text to be kept. */
+export interface NewRecord extends RecordInfo {
+  key: string;
+  text: string;
 }
 
 /** One row of a list. */
@@ -24,7 +30,7 @@ export interface StoredRecord extends RecordInfo {
 
 /**
  * A place where compiled filters are kept. A store is dumb: it neither reads nor checks the texts it holds
- * (src/cache/alias.ts and object.ts do, on every read, whichever store answered), and any method may reject: a fault of
+ * (src/cache/records does, on every read, whichever store answered), and any method may reject: a fault of
  * the cache is a warning and a fresh compile, never a failure (src/cache/compile-cached.ts).
  *
  * What a list or a sum needs is kept beside the texts, so neither reads one.

@@ -1,6 +1,6 @@
 import { lruByBytes } from './lru.ts';
-import { listOf, rowOf, rowUsedNow, statsOf } from './rows.ts';
-import type { Row } from './rows.ts';
+import { listOf, rowOf, rowUsedNow, statsOf } from './list-rows.ts';
+import type { Row } from './list-rows.ts';
 import type { CacheStore } from './store.ts';
 
 export interface MemoryStoreOptions {

@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, readSync, statSync } from 'node:fs';
-import { diagnostic } from '../errors.ts';
-import { errorCode } from '../fs/system-reason.ts';
-import { openTrusted } from '../fs/trust.ts';
-import { privateDatabaseFile } from './folder.ts';
+import { diagnostic } from '../../errors.ts';
+import { errorCode } from '../../fs/system-reason.ts';
+import { openTrusted } from '../../fs/trust.ts';
+import { privateDatabaseFile } from '../folder.ts';
 import { noteOrigin } from './sqlite-origin.ts';
 import type { Nonce } from './sqlite-origin.ts';
 import { CacheFault } from './store.ts';
@@ -149,7 +149,7 @@ function refuse(location: string, reason: string): never {
 
 async function connect(file: string): Promise<Database> {
   // Only a cache that is asked pays for loading it.
-  const { Keyv, KeyvSqlite } = await import('./keyv.ts');
+  const { Keyv, KeyvSqlite } = await import('./keyv-sqlite.ts');
   const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, table: TEXTS });
   // Both emit what they also reject with; without a listener the process would end.
   adapter.on('error', () => {});

@@ -1,9 +1,9 @@
 /** What all actions on a cache do: open one store, ask it, and let its faults end the command. */
-import { withDeadline } from '../../../cache/deadline.ts';
+import { withDeadline } from '../../../cache/stores/deadline.ts';
 import { STORE_DEADLINE } from '../../../cache/compile-cached.ts';
-import { CacheFault } from '../../../cache/store.ts';
+import { CacheFault } from '../../../cache/stores/store.ts';
 import { closeStore, faultOf } from '../../../cache/tiers.ts';
-import type { CacheStore } from '../../../cache/store.ts';
+import type { CacheStore } from '../../../cache/stores/store.ts';
 import { openStoreApart } from '../../../cache/open.ts';
 import { diagnostic, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';

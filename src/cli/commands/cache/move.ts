@@ -1,11 +1,11 @@
 /** Records on their way between a cache and another one, or a file. */
-import { readArchive, spool, writeArchive } from '../../../cache/archive.ts';
+import { readArchive, spool, writeArchive } from '../../../cache/records/archive.ts';
 import { faultOf } from '../../../cache/tiers.ts';
-import type { Keys } from '../../../cache/signature.ts';
-import type { CacheStore } from '../../../cache/store.ts';
-import type { Source } from '../../../cache/store.ts';
-import { mustBeSigned, transfer } from '../../../cache/transfer.ts';
-import type { Destination, Terms, Transferred } from '../../../cache/transfer.ts';
+import type { Keys } from '../../../cache/records/signature.ts';
+import type { CacheStore } from '../../../cache/stores/store.ts';
+import type { Source } from '../../../cache/stores/store.ts';
+import { mustBeSigned, transfer } from '../../../cache/records/transfer.ts';
+import type { Destination, Terms, Transferred } from '../../../cache/records/transfer.ts';
 import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
 import { keysOf } from '../../cache-options.ts';
@@ -13,8 +13,8 @@ import { openTemporaryFile } from '../../../fs/temporary.ts';
 import { openInput } from '../../input.ts';
 import { writeParts, writeProduct } from '../../output.ts';
 import { printWarnings, say, toJson } from '../../report.ts';
-import { open, use, watch } from './store.ts';
-import type { CacheOptions } from './store.ts';
+import { open, use, watch } from './store-access.ts';
+import type { CacheOptions } from './store-access.ts';
 
 export interface TransferOptions extends CacheOptions {
   /** Take aliases that no trusted key has signed. */

@@ -1,12 +1,12 @@
 /** Whether all that a store holds is what it should be. */
-import type { Endian } from '../bpf/instruction.ts';
+import type { Endian } from '../../bpf/instruction.ts';
 import type { Alias } from './alias.ts';
 import { atOnce } from './at-once.ts';
-import { UPKEEP_DEADLINE, withDeadline } from './deadline.ts';
+import { UPKEEP_DEADLINE, withDeadline } from '../stores/deadline.ts';
 import { readRecord } from './record.ts';
 import type { TrustedKeys } from './signature.ts';
-import { peek } from './store.ts';
-import type { RecordKind, Source } from './store.ts';
+import { peek } from '../stores/store.ts';
+import type { RecordKind, Source } from '../stores/store.ts';
 
 /** So many records are read at the same time. */
 const AT_ONCE = 8;
