@@ -72,7 +72,7 @@ const COMMANDS: Record<string, Entry> = {
     load: () => import('./commands/prebuild.ts'),
   },
   serve: {
-    summary: 'compile for whoever asks at a unix socket',
+    summary: 'compile on request at a unix socket',
     load: () => import('./commands/serve.ts'),
   },
   cache: {

@@ -63,7 +63,7 @@ export function makeConnections(
   onGone: (connection: Connection) => void,
 ): Connections {
   const all = new Map<Socket, Connection>();
-  /** Half of what bodies may take is divided among the connections, the other half goes to whoever needs more. */
+  /** Half of what bodies may take is divided among the connections, the other half is for those that need more. */
   const share = Math.floor(limits.bodies / limits.connections);
   let free = limits.bodies;
   let uses = 0;

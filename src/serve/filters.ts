@@ -137,7 +137,7 @@ export function makeFilters(settings: FilterSettings): Filters {
     return undefined;
   }
 
-  /** The filter, or SERVER_BUSY for whoever has waited too long. */
+  /** The filter, or SERVER_BUSY for an owner that has waited too long. */
   async function inTime(work: Work, filter: Promise<ServedFilter>, owner: object): Promise<ServedFilter> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -6,7 +6,7 @@ const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const ROUTES = ['compile', 'filters', 'healthz', 'metrics', 'none'] as const;
 export type Route = (typeof ROUTES)[number];
 
-/** A value that is looked at when somebody asks. */
+/** A value that is read for each answer. */
 interface Gauge {
   name: string;
   help: string;

@@ -17,7 +17,7 @@ import { listenAt } from './socket.ts';
 export interface ServerSettings {
   /** Path of the unix socket. */
   socket: string;
-  /** Where filters are looked up and kept beyond this process; closed by whoever opened it. */
+  /** Where filters are looked up and kept beyond this process; not closed here. */
   cache?: Cache | undefined;
   /** What a query need not say. */
   host?: HostDefaults;
@@ -33,7 +33,7 @@ export interface ServerLimits {
   memory: number;
   /** Bytes of one profile. */
   body: number;
-  /** Bytes of profiles whose requests are not answered yet: so many divided among the connections, and once more beyond that. */
+  /** Bytes of profiles of unanswered requests: so many in equal shares for the connections, and as many beyond them. */
   bodies: number;
   /** Connections. */
   connections: number;
@@ -133,7 +133,7 @@ export async function startServer(
 
   return {
     async stop() {
-      // Connections stay: one that looks idle may have a request on its way, which is to be refused in words.
+      // Connections stay: one that looks idle may have a request on its way, which gets a refusal.
       await withinTime(handler.stop(), limits.stopTime);
       await filters.close();
       await socket.remove();

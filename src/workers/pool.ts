@@ -19,7 +19,7 @@ export interface PoolSettings extends ThreadSettings {
 
 /** Work that was handed to a pool. */
 export interface Work {
-  /** Rejects with SeccompcError for a profile that is not acceptable, COMPILE_TOO_SLOW, COMPILE_TOO_LARGE, INTERNAL_ERROR; WorkDropped. */
+  /** Rejects with WorkDropped, or SeccompcError as {@link CompilerThread.compile} does, and COMPILE_TOO_SLOW. */
   readonly result: Promise<Product>;
   /** Another owner waits for the result too. */
   join(owner: object): void;

@@ -170,10 +170,10 @@ async function measureBesideHostile(socket: string): Promise<Table> {
   let number = 0;
   for (const count of HOSTILE) {
     const connections = await Promise.all(Array.from({ length: count }, () => openConnection(socket, true)));
-    let over = false;
+    const state = { over: false };
     const attack = Promise.all(
       connections.map(async ({ ask }) => {
-        while (!over) await ask(post(hostileProfile((number += 1))));
+        while (!state.over) await ask(post(hostileProfile((number += 1))));
       }),
     );
     const victim = await openConnection(socket);
@@ -183,7 +183,7 @@ async function measureBesideHostile(socket: string): Promise<Table> {
       await victim.ask(post(smallProfile((number += 1))));
       times.push(performance.now() - begin);
     }
-    over = true;
+    state.over = true;
     victim.close();
     rows.push({ hostile: count, median: median(times), worst: Math.max(...times) });
     await attack;
