@@ -1,14 +1,13 @@
 import type { Arch, ArchName } from './arch.ts';
 import { checkProgram, convertedLength } from './bpf/check.ts';
-import { encode } from './bpf/instruction.ts';
+import { encode, MAX_INSTRUCTIONS } from './bpf/instruction.ts';
 import type { Endian, SockFilter } from './bpf/instruction.ts';
-import { generate } from './codegen/generate.ts';
-import { weightsFor } from './codegen/weights.ts';
+import { generateProgram, TooManyRules } from './codegen/generate.ts';
 import type { Optimize } from './codegen/weights.ts';
 import { collector, diagnostic, fail, SeccompcError } from './errors.ts';
 import type { Diagnostic } from './errors.ts';
 import { filterArches } from './policy/architectures.ts';
-import { largestCall } from './policy/largest.ts';
+import { callOf, largestCall } from './policy/largest.ts';
 import { asksForNoFilter, lowerPolicy } from './policy/lower.ts';
 import type { Policy } from './policy/types.ts';
 import { resolveProfile } from './profile/docker.ts';
@@ -19,6 +18,7 @@ import { prove } from './prove/prove.ts';
 import type { Witness } from './prove/prove.ts';
 import type { Reference } from './prove/reference.ts';
 import { loadTables } from './syscalls/load.ts';
+import type { SyscallTables } from './syscalls/tables.ts';
 import type { Target } from './target.ts';
 
 export interface CompileOptions {
@@ -85,21 +85,39 @@ export async function compileMeaning(
 
   const { policy, reference } = meaning;
   const report = (d: Diagnostic) => void diagnostics.push({ ...d, file });
-  const instructions = generate(policy, weightsFor(optimize, reference.tables));
-  checkProgram(instructions)
-    .map((d) => withLargest(d, policy, reference))
-    .forEach(report);
+  const instructions = programOf(policy, optimize, reference, report);
   refuseErrors(diagnostics);
   const proved = proof !== 'never' && (await provedEqual(instructions, reference, proof, report));
   refuseErrors(diagnostics);
   return filterWith(meaning, target, { instructions, proved });
 }
 
+/** The program of a policy; empty after a reported error. */
+function programOf(
+  policy: Policy,
+  optimize: Optimize,
+  { tables }: Reference,
+  report: (d: Diagnostic) => void,
+): SockFilter[] {
+  try {
+    const program = generateProgram(policy, optimize, tables);
+    checkProgram(program)
+      .map((d) => withLargest(d, policy, tables))
+      .forEach(report);
+    return program;
+  } catch (error) {
+    if (!(error instanceof TooManyRules)) throw error;
+    const call = callOf(error.decision, policy, tables)!;
+    report(diagnostic('TOO_MANY_RULES', { ...call, limit: MAX_INSTRUCTIONS }));
+    return [];
+  }
+}
+
 /** Says of a program that is too long which call takes the room. */
-function withLargest(d: Diagnostic, policy: Policy, { tables }: Reference): Diagnostic {
+function withLargest(d: Diagnostic, policy: Policy, tables: SyscallTables): Diagnostic {
   const largest = d.code === 'FILTER_TOO_LONG' ? largestCall(policy, tables) : undefined;
   if (largest === undefined) return d;
-  const { name = `number ${largest.nr}`, arch, rules } = largest;
+  const { name, arch, rules } = largest;
   return {
     ...d,
     hint: `${name} has ${rules} rules with conditions on ${arch}, more than any other call; ${d.hint}`,

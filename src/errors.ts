@@ -295,6 +295,11 @@ const TABLE = {
     message: 'the filter has {length} instructions, but the kernel takes at most {limit}',
     hint: 'compile for fewer architectures (--architectures), or allow a call without conditions',
   },
+  TOO_MANY_RULES: {
+    severity: 'error',
+    message: '{name} on {arch} has {rules} rules with conditions, more than fit into {limit} instructions',
+    hint: 'split them over fewer architectures (--architectures), or allow the call without conditions',
+  },
   FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
 
   // -- cache: never a failure, always a fresh compile instead (src/cache)
