@@ -1,9 +1,7 @@
 /** The pipeline: from the text of a profile to a filter. */
 import { convertedLength } from './bpf/check.ts';
 import { encode } from './bpf/instruction.ts';
-import { generate } from './codegen/generate.ts';
-import { weightsFor } from './codegen/weights.ts';
-import { kernelFaults } from './compile/accepted.ts';
+import { generatedProgram, kernelFaults } from './compile/program.ts';
 import { runtimeMembers, unconfinedFilter } from './compile/filter.ts';
 import type { Filter } from './compile/filter.ts';
 import { readInput } from './compile/findings.ts';
@@ -89,7 +87,9 @@ export async function runPipeline(
 
   // 5. Generate the program.
   const known = await find?.(lowered);
-  const instructions = known?.instructions ?? generate(lowered.policy, weightsFor(optimize, tables));
+  const instructions =
+    known?.instructions ?? generatedProgram(lowered.policy, optimize, tables, findings.report);
+  findings.refuseErrors();
 
   // 6. Check it by the kernel's rules.
   kernelFaults(instructions, lowered.policy, tables).forEach(findings.report);

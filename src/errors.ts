@@ -318,6 +318,11 @@ const TABLE = {
     message: 'the filter has {length} instructions; the kernel accepts at most {limit}',
     hint: 'compile for fewer architectures (--architectures), or allow a call without conditions',
   },
+  TOO_MANY_RULES: {
+    severity: 'error',
+    message: '{name} on {arch} has {rules} rules with conditions. They do not fit into {limit} instructions, the limit of the kernel',
+    hint: 'use fewer rules for this call, for example one range instead of many single values',
+  },
   FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
 
   // -- cache: never a failure, always a fresh compile instead (src/cache)

@@ -11,7 +11,7 @@ import { sha256 } from './records/sha256.ts';
  * Raised with every change that makes the compiler give other bytes or other diagnostics for the same input
  * while the version of the package stays.
  */
-export const COMPILER_REVISION = 3;
+export const COMPILER_REVISION = 4;
 
 /** Everything a result depends on, by name; {@link cacheKey} hashes exactly this. */
 export interface KeyFields {

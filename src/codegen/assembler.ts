@@ -24,13 +24,18 @@ class Assembler {
   readonly #places: (number | undefined)[] = [];
   /** By id of a node: the nodes below, those reached twice counted twice. */
   readonly #weights: number[] = [];
+  /** By id of a node: the load or mask that runs into it, if it is the only one. */
+  readonly #runningInto: (Node | undefined)[] = [];
 
   constructor(root: Node) {
     const weights = this.#weights;
     for (const node of reachable(root)) {
       let weight = 1;
       if (node.kind === 'test') weight += weights[node.yes.id]! + weights[node.no.id]!;
-      else if (node.kind !== 'ret') weight += weights[node.next.id]!;
+      else if (node.kind !== 'ret') {
+        weight += weights[node.next.id]!;
+        this.#runningInto[node.next.id] = node.next.id in this.#runningInto ? undefined : node;
+      }
       weights[node.id] = weight;
     }
   }
@@ -46,7 +51,9 @@ class Assembler {
       const need = this.#isWritten(node) ? undefined : this.#nextNeed(node);
       if (need !== undefined) open.push(need);
       else {
-        if (!this.#isWritten(node)) this.#emit(node);
+        // What runs into a node costs a jump anywhere but in front of it.
+        for (let next: Node | undefined = node; next !== undefined; next = this.#runningInto[next.id])
+          if (!this.#isWritten(next)) this.#emit(next);
         open.pop();
       }
     }

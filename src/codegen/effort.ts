@@ -1,5 +1,5 @@
 /** The search has used up its share of the work. */
-export class OutOfEffort extends Error {}
+class OutOfEffort extends Error {}
 
 /**
  * Work of one compilation, counted rather than timed, so that the same profile becomes the same program on every machine.
@@ -7,6 +7,8 @@ export class OutOfEffort extends Error {}
  */
 export class Effort {
   #left: number;
+  /** Below this a search within ends. */
+  #floor = 0;
 
   constructor(units: number) {
     this.#left = units;
@@ -16,14 +18,34 @@ export class Effort {
     return this.#left;
   }
 
-  /** Counts work that is done already. */
-  charge(units: number): void {
-    this.#left -= units;
-  }
-
-  /** @throws OutOfEffort when less is left than that */
+  /** Counts work; ends the search that does it when its share is used up. */
   spend(units: number): void {
     this.#left -= units;
-    if (this.#left < 0) throw new OutOfEffort();
+    if (this.#left < this.#floor) throw new OutOfEffort();
+  }
+
+  /** What a search finds with at most so many units of what is left; undefined when it takes more. */
+  within<T>(units: number, search: () => T): T | undefined {
+    const before = this.#floor;
+    this.#floor = Math.max(before, this.#left - units);
+    try {
+      return search();
+    } catch (error) {
+      if (error instanceof OutOfEffort) return undefined;
+      throw error;
+    } finally {
+      this.#floor = before;
+    }
+  }
+
+  /** Does what needs no search, whatever is left. */
+  unlimited<T>(work: () => T): T {
+    const before = this.#floor;
+    this.#floor = -Infinity;
+    try {
+      return work();
+    } finally {
+      this.#floor = before;
+    }
   }
 }

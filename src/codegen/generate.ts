@@ -1,20 +1,35 @@
-import { BPF_JEQ, BPF_JGE, OFFSET_ARCH, OFFSET_NR } from '../bpf/instruction.ts';
+import { BPF_JEQ, BPF_JGE, MAX_INSTRUCTIONS, OFFSET_ARCH, OFFSET_NR } from '../bpf/instruction.ts';
 import type { SockFilter } from '../bpf/instruction.ts';
 import { X32_SYSCALL_BIT } from '../arch.ts';
 import type { ArchPolicy, Decision, DecisionRange, Policy } from '../policy/types.ts';
+import type { SyscallTables } from '../syscalls/tables.ts';
+import { Decisions, TooManyRules } from './arguments/decision.ts';
 import { assemble } from './assembler.ts';
-import type { KnownNodes } from './diagram.ts';
 import { Effort } from './effort.ts';
-import { Graph } from './graph.ts';
+import { Graph, graphSize } from './graph.ts';
 import type { Node } from './graph.ts';
-import { leafOf } from './leaf.ts';
 import { cut, join, overlapsOf, resembles } from './ranges.ts';
 import type { LeafRange } from './ranges.ts';
 import { select } from './select.ts';
 import type { Interval, Selection } from './select.ts';
 import { depthOf } from './standing.ts';
 import type { StandingTree } from './standing.ts';
-import type { Weights } from './weights.ts';
+import { weightsFor } from './weights.ts';
+import type { Optimize, Weights } from './weights.ts';
+
+export { TooManyRules };
+
+/**
+ * The program of a policy. One that is longer than the kernel takes is made for size, whatever it should be made for.
+ *
+ * @throws TooManyRules
+ */
+export function generateProgram(policy: Policy, optimize: Optimize, tables: SyscallTables): SockFilter[] {
+  const program = generate(policy, weightsFor(optimize, tables));
+  if (program.length <= MAX_INSTRUCTIONS || optimize === 'size') return program;
+  const shorter = generate(policy, weightsFor('size', tables));
+  return shorter.length < program.length ? shorter : program;
+}
 
 /** Work put into the search for short programs, see {@link Effort}: some 300 ms. */
 const MAX_EFFORT = 2_000_000;
@@ -28,14 +43,10 @@ const MAX_EFFORT = 2_000_000;
  */
 export function generate(policy: Policy, weights: Weights, effort = new Effort(MAX_EFFORT)): SockFilter[] {
   const graph = new Graph();
-  const leaves = new Map<Decision, Node>();
-  const knownNodes: KnownNodes = new Map();
-  const leaf = (decision: Decision) => {
-    const known =
-      leaves.get(decision) ?? leafOf(decision, graph, policy.endian, weights.prices, effort, knownNodes);
-    leaves.set(decision, known);
-    return known;
-  };
+  const decisions = new Decisions({ graph, endian: policy.endian, goal: weights.arguments, effort });
+  // Those on 32 bits first: they are part of what is left of those on 64 once the high words are known.
+  for (const decision of narrowFirst(policy)) decisions.nodeOf(decision);
+  const leaf = (decision: Decision) => decisions.nodeOf(decision);
   const numberings = policy.arches.map((arch) => ({ arch, ranges: leafRanges(arch.ranges, leaf) }));
   const context: Context = {
     graph,
@@ -62,6 +73,16 @@ export function generate(policy: Policy, weights: Weights, effort = new Effort(M
   return assemble(graph.load(OFFSET_ARCH, dispatch));
 }
 
+/** The decisions of a policy that compare arguments, those that compare 32 bits of them first. */
+function narrowFirst(policy: Policy): Decision[] {
+  const decisions = new Set<Decision>();
+  for (const { ranges } of policy.arches)
+    for (const { decision } of ranges) if (decision.rules.length > 0) decisions.add(decision);
+  const isWide = ({ rules }: Decision) =>
+    rules.some(({ conditions }) => conditions.some(({ bits }) => bits === 64));
+  return [...decisions].toSorted((a, b) => Number(isWide(a)) - Number(isWide(b)));
+}
+
 interface Context {
   graph: Graph;
   weights: Weights;
@@ -80,6 +101,9 @@ function standsElsewhere(numberings: readonly (readonly LeafRange[])[]): (leaf: 
   return (leaf) => leaf.kind === 'ret' || (uses.get(leaf) ?? 0) > 1;
 }
 
+/** So few ranges of numbers are searched as one tree even where x32 shares them with x86_64. */
+const FEW_RANGES = 24;
+
 /** A tree over all syscall numbers, and what it decides. */
 interface Tree extends Selection {
   ranges: readonly LeafRange[];
@@ -95,7 +119,12 @@ function archTree(
   const folded = arch.abis.some(({ name }) => name === 'X32')
     ? foldedTree(ranges, weight, context)
     : undefined;
-  const candidates: Selection[] = [folded ?? plainTree(ranges, weight, context)];
+  const candidates = folded === undefined ? [] : [folded];
+  // Of few calls, one comparison each is less than taking the numbers of x32 apart.
+  if (folded === undefined || ranges.length <= FEW_RANGES) {
+    const plain = plainTree(ranges, weight, context);
+    if (folded === undefined || graphSize(plain.node) <= graphSize(folded.node)) candidates.push(plain);
+  }
   for (const base of earlier)
     if (resembles(ranges, base.ranges)) candidates.push(exceptionTree(ranges, base, weight, context));
   const best = candidates.reduce((a, b) => (b.cost < a.cost ? b : a));
@@ -115,7 +144,7 @@ function plainTree(
   { graph, weights, isFar, standing }: Context,
 ): Selection {
   const intervals = ranges.map(({ from, to, leaf }) => ({ from, to, leaf, weight: weight(from, to) }));
-  return select(graph, intervals, weights.prices, isFar, standing);
+  return select(graph, intervals, weights.prices, { isFar, standing });
 }
 
 /** Bit 31 stays: numbers that only look like x32's after the mask must still land in the default. */
@@ -139,7 +168,9 @@ function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Contex
   const exceptions = exceptionIntervals(x32, native, main.node, (from, to) =>
     weight(from + X32_SYSCALL_BIT, to + X32_SYSCALL_BIT),
   );
-  const side = select(graph, exceptions, weights.prices, (leaf) => leaf === main.node || isFar(leaf));
+  const side = select(graph, exceptions, weights.prices, {
+    isFar: (leaf) => leaf === main.node || isFar(leaf),
+  });
   const entered = enterInside(graph, side.node, main.node, 0, CLEAR_X32_BIT);
   const node = graph.jge(X32_SYSCALL_BIT, graph.and(CLEAR_X32_BIT, entered), main.node);
   const through = weight(0, 0xffffffff);
@@ -154,7 +185,9 @@ function exceptionTree(
   { graph, weights, isFar }: Context,
 ): Selection {
   const exceptions = exceptionIntervals(ranges, base.ranges, base.node, weight);
-  const side = select(graph, exceptions, weights.prices, (leaf) => leaf === base.node || isFar(leaf));
+  const side = select(graph, exceptions, weights.prices, {
+    isFar: (leaf) => leaf === base.node || isFar(leaf),
+  });
   const node = enterInside(graph, side.node, base.node, 0, 0xffffffff);
   let passing = 0;
   for (const { from, to, leaf, other } of overlapsOf(ranges, base.ranges)) {

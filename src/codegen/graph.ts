@@ -140,6 +140,18 @@ export function reachable(...roots: Node[]): Node[] {
   return [...seen].toSorted((a, b) => a.id - b.id);
 }
 
+/** Nodes on the longest path from this one to a return value, that included. */
+export function longestPath(root: Node): number {
+  const lengths: number[] = [];
+  for (const node of reachable(root)) {
+    if (node.kind === 'ret') lengths[node.id] = 1;
+    else if (node.kind === 'test')
+      lengths[node.id] = 1 + Math.max(lengths[node.yes.id]!, lengths[node.no.id]!);
+    else lengths[node.id] = 1 + lengths[node.next.id]!;
+  }
+  return lengths[root.id]!;
+}
+
 /** How many nodes other than return values can be reached from these: near enough the instructions they will take. */
 export function graphSize(...roots: Node[]): number {
   return reachable(...roots).filter(({ kind }) => kind !== 'ret').length;

@@ -15,7 +15,17 @@ export interface Selection {
 }
 
 /** Above this many intervals, halve first: the tables of the search grow with the square. */
-const MAX_INTERVALS = 1000;
+const MOST_INTERVALS = 1000;
+
+/** What else a search may know. */
+export interface Surroundings {
+  /** Whether a leaf stands elsewhere, so that no test can fall into it: return values, shared code. */
+  readonly isFar?: (leaf: Node) => boolean;
+  /** Parts of trees that are in the program anyway. */
+  readonly standing?: StandingTrees;
+  /** Intervals that one search takes; of more, halves are searched. */
+  readonly mostIntervals?: number;
+}
 
 /**
  * Finds the cheapest tree of tests that tells the intervals apart.
@@ -24,21 +34,19 @@ const MAX_INTERVALS = 1000;
  * a successor to fall into becomes one instruction of eBPF and any other two. docs/codegen.md.
  *
  * @param intervals ascending, without gaps that matter (a gap belongs to either neighbour); at least one.
- * @param isFar whether a leaf stands elsewhere, so that no test can fall into it: return values, shared code.
- * @param standing parts of trees that are in the program anyway
  */
 export function select(
   graph: Graph,
   intervals: readonly Interval[],
   prices: Prices,
-  isFar: (leaf: Node) => boolean = isReturn,
-  standing: StandingTrees = new Map(),
+  surroundings: Surroundings = {},
 ): Selection {
+  const { isFar = isReturn, standing = NONE_STANDING, mostIntervals = MOST_INTERVALS } = surroundings;
   const merged = mergeNeighbours(intervals);
-  if (merged.length > MAX_INTERVALS) {
+  if (merged.length > mostIntervals) {
     const middle = Math.floor(merged.length / 2);
-    const low = select(graph, merged.slice(0, middle), prices, isFar, standing);
-    const high = select(graph, merged.slice(middle), prices, isFar, standing);
+    const low = select(graph, merged.slice(0, middle), prices, surroundings);
+    const high = select(graph, merged.slice(middle), prices, surroundings);
     const weight = merged.reduce((sum, interval) => sum + interval.weight, 0);
     return {
       node: graph.jge(merged[middle]!.from, high.node, low.node),
@@ -50,6 +58,8 @@ export function select(
   const { node, cost, parts } = new Search(graph, members, inUnits, standing).best();
   return { node, cost: cost * inUnits.unit, parts };
 }
+
+const NONE_STANDING: StandingTrees = new Map();
 
 function isReturn(leaf: Node): boolean {
   return leaf.kind === 'ret';

@@ -22,6 +22,14 @@ export interface Weights {
   of(arch: ArchPolicy, from: number, to: number): number;
   /** In the same unit. */
   readonly prices: Prices;
+  readonly arguments: ArgumentGoal;
+}
+
+/** What the tests of arguments are made for. The kernel emulates none of them, so there size counts, and then depth. */
+export interface ArgumentGoal {
+  readonly prices: Prices;
+  /** How much longer a program may be, as a factor, where its paths become shorter by more. */
+  readonly slack: number;
 }
 
 /**
@@ -33,6 +41,9 @@ const ATTACH_PRICES: Prices = { test: 0.15, more: 0.08, longestChain: 5 };
 /** A call takes no part in the cost of the program's size: enough to keep the tree from growing without gain. */
 const FREQUENCY_PRICES: Prices = { test: 0.02, more: 0.02, longestChain: 8 };
 const SIZE_PRICES: Prices = { test: 100, more: 100, longestChain: 8 };
+/** Of arguments there may be thousands of values: a chain of eight takes an eighth more than one test for each. */
+const LONGEST_ARGUMENT_CHAIN = 8;
+const ARGUMENT_SLACK = 1.25;
 
 /** Numbers of each architecture that the kernel emulates, `NR_syscalls`: those of the newest table. */
 const EMULATED = 472;
@@ -40,8 +51,15 @@ const EMULATED = 472;
 const RARE = 0.01;
 
 export function weightsFor(optimize: Optimize, tables: SyscallTables): Weights {
-  if (optimize === 'frequency') return { prices: FREQUENCY_PRICES, of: frequencyWeights(tables) };
-  return { prices: optimize === 'size' ? SIZE_PRICES : ATTACH_PRICES, of: evenWeights };
+  const prices = { attach: ATTACH_PRICES, frequency: FREQUENCY_PRICES, size: SIZE_PRICES }[optimize];
+  return {
+    of: optimize === 'frequency' ? frequencyWeights(tables) : evenWeights,
+    prices,
+    arguments: {
+      prices: { ...prices, longestChain: LONGEST_ARGUMENT_CHAIN },
+      slack: optimize === 'size' ? 1 : ARGUMENT_SLACK,
+    },
+  };
 }
 
 /** All emulated numbers weigh the same, whether assigned or not. */

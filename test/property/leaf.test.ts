@@ -4,11 +4,10 @@ import { run } from '../../src/bpf/interpreter.ts';
 import { assemble } from '../../src/codegen/assembler.ts';
 import { Effort } from '../../src/codegen/effort.ts';
 import { Graph } from '../../src/codegen/graph.ts';
-import { leafOf } from '../../src/codegen/leaf.ts';
-import { ruleChain } from '../../src/codegen/rule-chain.ts';
+import { Decisions } from '../../src/codegen/arguments/decision.ts';
 import type { Comparator, Condition, Decision } from '../../src/policy/types.ts';
 
-const PRICES = { test: 0.1, more: 0.1, longestChain: 8 };
+const GOAL = { prices: { test: 0.1, more: 0.1, longestChain: 8 }, slack: 1 };
 const ALLOW = 0x7fff0000;
 
 /** The meaning of a condition, once more and in the plainest words. */
@@ -87,14 +86,28 @@ function* edges({ rules }: Decision): Generator<bigint[]> {
     yield values.map((list, arg) => list[(i * (2 * arg + 1) + (i >> (arg + 1))) % list.length]!);
 }
 
+/** Instructions of the rules one after the other, nothing shared but the answers. */
+function oneByOne({ rules, otherwise }: Decision): number {
+  let length = new Set([otherwise, ...rules.map(({ action }) => action)]).size;
+  for (const { conditions } of rules)
+    for (const { comparator, bits } of conditions) {
+      const ofWord = comparator === 'masked_eq' ? 3 : 2;
+      const isOrdered = comparator !== 'masked_eq' && comparator !== 'eq' && comparator !== 'ne';
+      length += bits === 32 ? ofWord : 2 * ofWord + (isOrdered ? 1 : 0);
+    }
+  return length;
+}
+
 describe('the tests of a decision', () => {
   test('give the answer of its rules, and are never longer than the rules one after the other', () => {
     fc.assert(
       fc.property(decision, fc.constantFrom<'little' | 'big'>('little', 'big'), (rules, endian) => {
-        const graph = new Graph();
-        const best = assemble(leafOf(rules, graph, endian, PRICES, new Effort(1e6)));
-        const chain = assemble(ruleChain(rules, graph, endian));
+        const nodeWith = (effort: number) =>
+          new Decisions({ graph: new Graph(), endian, goal: GOAL, effort: new Effort(effort) }).nodeOf(rules);
+        const best = assemble(nodeWith(1e6));
+        const chain = assemble(nodeWith(0));
         expect(best.length).toBeLessThanOrEqual(chain.length);
+        expect(chain.length).toBeLessThanOrEqual(oneByOne(rules));
         for (const some of edges(rules)) {
           const args = [...some, 0n, 0n];
           const data = { nr: 0, arch: 0, ip: 0n, args };

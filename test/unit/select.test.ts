@@ -101,7 +101,7 @@ describe('the tree search', () => {
     const standing = new Map(first.parts.map((part) => [part.second, [part]]));
     const second = randomIntervals(graph, [30, 31, 70, 77, ...cuts], [1, 2], 2);
     const alone = select(graph, second, prices).node;
-    const both = select(graph, second, prices, undefined, standing).node;
+    const both = select(graph, second, prices, { standing }).node;
     expect(graphSize(first.node, both)).toBeLessThan(graphSize(first.node) + graphSize(alone));
     const program = assemble(graph.load(0, both));
     for (const { from, to, leaf } of second)
