@@ -320,7 +320,8 @@ const TABLE = {
   },
   TOO_MANY_RULES: {
     severity: 'error',
-    message: '{name} on {arch} has {rules} rules with conditions. They do not fit into {limit} instructions, the limit of the kernel',
+    message:
+      '{name} on {arch} has {rules} rules with conditions. They do not fit into {limit} instructions, the limit of the kernel',
     hint: 'use fewer rules for this call, for example one range instead of many single values',
   },
   FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
