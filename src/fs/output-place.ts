@@ -10,7 +10,7 @@ export interface OutputPlace {
   path: string;
   /** What is there; undefined for nothing. Never a link that leads to a file. */
   found: Stats | undefined;
-  close(): void;
+  close: () => void;
 }
 
 /** asm-generic/fcntl.h: a descriptor that only names a directory, for which no right to read it is needed. */
@@ -56,7 +56,7 @@ export function outputPlace(file: string): OutputPlace {
 
 interface Held {
   path: string;
-  close(): void;
+  close: () => void;
 }
 
 function hold(path: string): Held {
