@@ -32,6 +32,16 @@ type Run = (
   command?: readonly string[],
 ) => Promise<Outcome>;
 
+/** An engine can lose what a container prints that ends at once; a probe always prints. */
+function printing(start: Run): Run {
+  return async (...args) => {
+    let outcome = await start(...args);
+    for (let again = 0; again < 4 && outcome.code === 0 && outcome.text === ''; again += 1)
+      outcome = await start(...args);
+    return outcome;
+  };
+}
+
 let folder: ReturnType<typeof makeFolder>;
 const at = (...names: string[]) => join(folder.path, ...names);
 
@@ -64,7 +74,8 @@ function wordsFor(client: Client) {
 }
 
 /** What holds of every client. */
-function confines(client: Client, start: () => Run) {
+function confines(client: Client, engine: () => Run) {
+  const start = () => printing(engine());
   it('enforces the annotation under crun, which loads exactly our program', async () => {
     const { annotation, crun, profile } = wordsFor(client);
     const words = [...crun, annotation, ...profile(at('28.json'))];
@@ -145,17 +156,17 @@ describe.skipIf(skipWithout(dockerNeeds))("this machine's Docker and containerd"
 
     it('leaves the container without a filter where the profile is not given', async () => {
       const { annotation } = wordsFor('ctr');
-      expect(await ctr('runc', [annotation])).toEqual(NO_FILTER);
+      expect(await printing(ctr)('runc', [annotation])).toEqual(NO_FILTER);
     });
 
     it('applies the rules of the Docker dialect whatever their conditions, so annotate refuses one', async () => {
       const includes = '"includes":{"caps":["CAP_SYS_ADMIN"]}';
       writeFileSync(at('docker.json'), denyMkdir(28).replace('"errnoRet"', `${includes},"errnoRet"`));
       const { profile } = wordsFor('ctr');
-      expect(await ctr('runc', profile(at('docker.json')))).toMatchObject(FROM_PROFILE);
+      expect(await printing(ctr)('runc', profile(at('docker.json')))).toMatchObject(FROM_PROFILE);
       expect(seccompc('annotate', at('docker.json'), '--for', 'ctr')).toMatchObject({ status: 65 });
       seccompc('resolve', at('docker.json'), '-o', at('resolved.json'));
-      expect(await ctr('runc', profile(at('resolved.json')))).toEqual({
+      expect(await printing(ctr)('runc', profile(at('resolved.json')))).toEqual({
         code: 0,
         text: 'made\nSeccomp:\t2\n',
       });

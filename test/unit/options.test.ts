@@ -186,7 +186,7 @@ describe('the options of a program', () => {
     );
   });
 
-  it('are all that a request to the server can ask for', () => {
+  it('are, with those about inputs, all that a request to the server can ask for', () => {
     expect(COMPILE_OPTIONS.map(({ name }) => name)).toEqual(
       OPTIONS.filter(({ group }) => ['input', 'program', 'target'].includes(group)).map(({ name }) => name),
     );
