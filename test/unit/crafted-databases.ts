@@ -7,6 +7,8 @@ export function edit(file: string, ...statements: string[]): void {
   const database = new DatabaseSync(file);
   try {
     database.enableDefensive(false);
+    // A process that was told to end can have the file open still.
+    database.exec('PRAGMA busy_timeout = 30000');
     // The log goes into the file, which is then all that there is.
     database.exec('PRAGMA journal_mode = DELETE; PRAGMA writable_schema = ON');
     for (const statement of statements) database.exec(statement);
