@@ -334,7 +334,10 @@ const TREE_DAMAGES: readonly TreeDamage[] = [
     const member = node.members[at]!;
     member[1] = other(member[0].slice(1, -1), member[1], chance, options);
   },
-  (root, chance) => void somewhere(root, chance).node.members.splice(chance.below(9), 1 - chance.below(2)),
+  (root, chance) => {
+    const { node, at } = someMember(root, chance);
+    node.members.splice(at, 1);
+  },
   (root, chance) => someString(root, chance, (token) => withNul(token, chance)),
   (root, chance) => someString(root, chance, (token) => escaped(token, chance)),
   (root, chance) => someString(root, chance, (token) => token.replaceAll('"', "'")),

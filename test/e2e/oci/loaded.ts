@@ -7,7 +7,10 @@ import type { Oracle } from '../../oracle/compare.ts';
 import { run } from './containers.ts';
 import { pathOf } from './require.ts';
 
-/** `odd`: the container was made, but its filter could not be found out; with the reason. */
+/**
+ * `refused`: the runtime did not make the container, or its process ended while it waited to start, by its own filter;
+ * with the reason. `odd`: the filter of the process could not be found out.
+ */
 export type Loaded = { refused: string } | { odd: string } | 'none' | { program: Buffer };
 
 export interface Runtime {
@@ -105,6 +108,8 @@ function outcomeIn(bundle: string): Loaded {
       return { program: readFileSync(join(bundle, 'program')) };
     case '1':
       return 'none';
+    case '3':
+      return { refused: 'ended' };
     default:
       return { odd: text('log') };
   }

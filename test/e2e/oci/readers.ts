@@ -63,11 +63,14 @@ export async function answersTo(
   const bundled = status === 'written' || status === 'unchanged' ? [readFileSync(file)] : [];
   const options = { foreign: 'replace', strict: true } as const;
   const { output } = await precreate(document, () => compilerFor(target), options);
+  const meaning = await meaningOf(document, target);
+  // Beside a profile that asks for no filter, a foreign annotation stays.
+  const precreated = output === undefined || meaning === 'none' ? [] : [Buffer.from(output)];
   return {
-    meaning: await meaningOf(document, target),
+    meaning,
     checked: found !== undefined && found.every(({ severity }) => severity !== 'error'),
     annotated: annotation === undefined ? undefined : annotation.is !== undefined,
-    written: [...bundled, ...(output === undefined ? [] : [Buffer.from(output)])],
+    written: [...bundled, ...precreated],
   };
 }
 
