@@ -7,6 +7,7 @@ import { Graph } from '../../src/codegen/graph.ts';
 import { leafOf } from '../../src/codegen/leaf.ts';
 import { ruleChain } from '../../src/codegen/rule-chain.ts';
 import type { Comparator, Condition, Decision } from '../../src/policy/types.ts';
+import { runs } from '../runs.ts';
 
 const PRICES = { test: 0.1, more: 0.1, longestChain: 8 };
 const ALLOW = 0x7fff0000;
@@ -102,7 +103,7 @@ describe('the tests of a decision', () => {
           expect(run(chain, data, endian).value).toBe(answer(rules, args));
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(60, 400) },
     );
   });
 });
