@@ -6,6 +6,7 @@ import type { NewRecord } from '../../src/cache/stores/store.ts';
 import { transfer } from '../../src/cache/records/transfer.ts';
 import { exportOf, read } from '../unit/archive-files.ts';
 import { mapStore, program } from '../unit/cache-records.ts';
+import { runs } from '../runs.ts';
 
 const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
 const label = fc.string({ unit: 'binary', maxLength: 220 });
@@ -41,5 +42,6 @@ it('export, import, export: the same file', async () => {
       expect(imported).toEqual({ sent: some.length, present: 0, unsigned: 0, refused: [] });
       expect(await exportOf(store)).toEqual(file);
     }),
+    { numRuns: runs(20, 100) },
   );
 });

@@ -4,6 +4,7 @@ import { actionLabel } from '../../src/action.ts';
 import { disassemble } from '../../src/bpf/disassemble.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
 import { run } from '../../src/bpf/interpreter.ts';
+import { runs } from '../runs.ts';
 
 /** Opcodes of the mnemonics, typed from linux/bpf_common.h and not taken from the code under test. */
 const LOADS: Record<string, [abs: number, imm: number, mem: number, len: number]> = {
@@ -71,7 +72,7 @@ describe('a listing', () => {
       fc.property(fc.array(anyInstruction, { minLength: 1, maxLength: 40 }), (program) => {
         expect(assemble(disassemble(program))).toEqual(program);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(400, 2000) },
     );
   });
 
@@ -110,7 +111,7 @@ describe('a listing', () => {
           expect(nr).toBeLessThanOrEqual(Number(to));
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(200, 1000) },
     );
   });
 });

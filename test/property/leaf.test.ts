@@ -6,6 +6,7 @@ import { Effort } from '../../src/codegen/effort.ts';
 import { Graph } from '../../src/codegen/graph.ts';
 import { Decisions } from '../../src/codegen/arguments/decision.ts';
 import type { Comparator, Condition, Decision } from '../../src/policy/types.ts';
+import { runs } from '../runs.ts';
 
 const GOAL = { prices: { test: 0.1, more: 0.1, longestChain: 8 }, slack: 1 };
 const ALLOW = 0x7fff0000;
@@ -115,7 +116,7 @@ describe('the tests of a decision', () => {
           expect(run(chain, data, endian).value).toBe(answer(rules, args));
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(60, 400) },
     );
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseJson } from '../../src/profile/json.ts';
 import type { JsonNode } from '../../src/profile/json.ts';
 import { find } from '../../src/profile/pointer.ts';
+import { runs } from '../runs.ts';
 
 /** What JSON.parse gives. */
 function plain(node: JsonNode): unknown {
@@ -46,7 +47,7 @@ describe('parseJson', () => {
         const text = tokens.join('');
         expect(accepts(text)).toBe(platformAccepts(text));
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(4000, 20_000) },
     );
   });
 
@@ -64,7 +65,7 @@ describe('parseJson', () => {
         const { root, diagnostics } = parseJson(text);
         if (diagnostics.length === 0) expect(plain(root!)).toEqual(JSON.parse(text));
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(1000, 5000) },
     );
   });
 

@@ -10,6 +10,7 @@ import dockerSchema from '../../src/profile/schema/docker-profile.schema.json' w
 import ociSchema from '../../src/profile/schema/oci-seccomp.schema.json' with { type: 'json' };
 import { CAPABILITY_NAMES, makeTarget } from '../../src/target.ts';
 import type { Target } from '../../src/target.ts';
+import { runs } from '../runs.ts';
 
 const FILE = { file: 'p.json' };
 const FIXTURES = join(import.meta.dirname, '../fixtures/profile');
@@ -40,11 +41,13 @@ function checkOutcome(input: string | Uint8Array): void {
 
 describe('reading never throws and always says why', () => {
   test('on bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), checkOutcome), { numRuns: 3000 });
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), checkOutcome), { numRuns: runs(500, 3000) });
   });
 
   test('on text', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 64 }), checkOutcome), { numRuns: 3000 });
+    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 64 }), checkOutcome), {
+      numRuns: runs(500, 3000),
+    });
   });
 
   test('on JSON that uses the names of profiles', () => {
@@ -86,7 +89,7 @@ describe('reading never throws and always says why', () => {
       .map((entries) => ({ defaultAction: 'SCMP_ACT_ERRNO', ...Object.fromEntries(entries) }));
     fc.assert(
       fc.property(fc.oneof(root, value), (document) => checkOutcome(JSON.stringify(document) ?? '')),
-      { numRuns: 3000 },
+      { numRuns: runs(500, 3000) },
     );
   });
 
@@ -97,7 +100,7 @@ describe('reading never throws and always says why', () => {
         const start = at % text.length;
         checkOutcome(text.slice(0, start) + insert + text.slice(start + length));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(400, 2000) },
     );
   });
 });
@@ -208,7 +211,7 @@ describe('the resolver', () => {
         expect(seccomp!.syscalls.map(({ pointer }) => pointer)).toEqual(expected);
         expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(400, 2000) },
     );
   });
 
@@ -290,7 +293,7 @@ test('the compiled validators find what ajv finds in the schemas', () => {
         expect(validator(data)).toBe(reference(data));
         expect(places(validator.errors)).toEqual(places(reference.errors));
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(200, 1000) },
     );
   }
 });

@@ -16,6 +16,7 @@ import { atomOverBits } from '../../src/prove/atoms.ts';
 import { condition, holds } from '../oracle/conditions.ts';
 import type { Mnemonic } from '../unit/prove-programs.ts';
 import { insn } from '../unit/prove-programs.ts';
+import { runs } from '../runs.ts';
 
 const word = fc.oneof(
   fc.constantFrom(0, 1, 2, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff),
@@ -72,7 +73,7 @@ describe('a comparison of an argument', () => {
           expect(followAtoms(wordsOf(data))).toBe(wanted);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(80, 400) },
     );
   });
 });
@@ -123,7 +124,7 @@ describe('a list of rules', () => {
         const same = spanDiagram({ ...other, canonical: true }, span);
         expect(fingerprintBytes(other.diagram, same)).toEqual(fingerprintBytes(space.diagram, node));
       }),
-      { numRuns: 400 },
+      { numRuns: runs(80, 400) },
     );
   });
 });
@@ -180,9 +181,9 @@ describe('the diagram of a program', () => {
           }
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(300, 1500) },
     );
-    expect(decided).toBeGreaterThan(1000);
+    expect(decided).toBeGreaterThan(runs(300, 1500) / 2);
   });
 
   it('is right about every value near the constants of branches on one word', () => {
@@ -219,7 +220,7 @@ describe('the diagram of a program', () => {
           calls.map((data) => run(code, data).value),
         );
       }),
-      { numRuns: 500 },
+      { numRuns: runs(100, 500) },
     );
   });
 
@@ -272,7 +273,7 @@ describe('the diagram of a program', () => {
         };
         visit(node);
       }),
-      { numRuns: 800 },
+      { numRuns: runs(150, 800) },
     );
   });
 
@@ -291,7 +292,7 @@ describe('the diagram of a program', () => {
           expect(diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
         }
       }),
-      { numRuns: 20 },
+      { numRuns: runs(5, 20) },
     );
   });
 
@@ -313,7 +314,7 @@ describe('the diagram of a program', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(60, 300) },
     );
   });
 
@@ -335,7 +336,7 @@ describe('the diagram of a program', () => {
           if (!(error instanceof Undecided || error instanceof Malformed)) throw error;
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(200, 1000) },
     );
   });
 });

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadTables, nameId } from '../../src/syscalls/load.ts';
 import { ALL_NAMES, TABLE_NAMES, TABLES } from '../unit/syscalls-tsv.ts';
+import { runs } from '../runs.ts';
 
 const tables = await loadTables(TABLE_NAMES);
 const NAMES = [...ALL_NAMES].toSorted();
@@ -71,7 +72,7 @@ describe('nothing but the names resolves', () => {
         expect(wrongAnswers([text]).wrong).toEqual([]);
         expect(wrongInTables(text)).toEqual([]);
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(500, 5000) },
     );
     for (const name of NAMES) {
       const shorter = Array.from(name).flatMap((_, i) => {
@@ -92,7 +93,7 @@ describe('nothing but the names resolves', () => {
           expect(wrongAnswers([a + between + b, b + between + a]).wrong).toEqual([]);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(400, 2000) },
     );
   });
 
@@ -123,7 +124,7 @@ describe('nothing but the names resolves', () => {
           expect(wrongInTables(text)).toEqual([]);
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: runs(400, 3000) },
     );
   });
 });
@@ -140,7 +141,7 @@ describe('numbers', () => {
         for (const [name, names] of byNumber)
           expect(tables.table(name).nameOf(number)).toBe(names.get(number));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(400, 2000) },
     );
   });
 });

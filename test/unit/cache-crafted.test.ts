@@ -17,6 +17,7 @@ import { verifyStore } from '../../src/cache/records/verify-store.ts';
 import { compile, makeTarget } from '../../src/index.ts';
 import { makeRecords, mapStore } from './cache-records.ts';
 import { edit, makeEndless, mutate, putJournal, SCHEMAS } from './crafted-databases.ts';
+import { runs } from '../runs.ts';
 
 const KEY = '0f'.repeat(32);
 const INFO = { kind: 'object', label: 'a label' } as const;
@@ -262,7 +263,7 @@ const PROFILES = ['read', 'mkdir'].map((name) =>
 const target = makeTarget({ arch: 'X86_64', kernel: { major: 6, minor: 1 } });
 
 describe('a database that was changed at random', () => {
-  const RUNS = process.env['CI'] ? 400 : 20;
+  const RUNS = runs(5, 400);
 
   it(
     `never makes a compile fail or give another program, in ${RUNS} files`,

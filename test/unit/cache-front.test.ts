@@ -11,6 +11,7 @@ import { recentFilters } from '../../src/cache/recent.ts';
 import { compile } from '../../src/compile.ts';
 import type { CompileSettings } from '../../src/compile.ts';
 import { makeTarget } from '../../src/target.ts';
+import { runs } from '../runs.ts';
 
 /** A question is an input and what it is compiled for; an answer is told by a word. */
 interface Front {
@@ -94,7 +95,7 @@ describe.each<[string, boolean, () => Front]>([
         expect(front.find(other, 'X86_64')).toBeUndefined();
         expect(front.find(INPUT.subarray(0, at), 'X86_64')).toBeUndefined();
       }),
-      { numRuns: 500 },
+      { numRuns: runs(60, 500) },
     );
     expect(front.find(Buffer.concat([INPUT, Buffer.from(' ')]), 'X86_64')).toBeUndefined();
     expect(front.find(INPUT, 'X86_64')).toBe('one');

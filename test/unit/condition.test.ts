@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { commonValue, holds, normalise } from '../../src/policy/condition.ts';
 import { OPERATOR_NAMES } from '../../src/profile/types.ts';
+import { runs } from '../runs.ts';
 
 /** Constants lie below 2^6, so two bits beyond them stand for all the higher ones. */
 const SMALL = Array.from({ length: 256 }, (_, x) => BigInt(x));
@@ -23,7 +24,7 @@ describe('conditions', () => {
         expect(common !== undefined).toBe(found);
         if (common !== undefined) expect(holds(first, common) && holds(second, common)).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(500, 2000) },
     );
   });
 

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { buildPerfectHash, type NameIndex, positionOf } from '../../src/syscalls/perfect-hash.ts';
 import { ALL_NAMES, TABLE_NAMES, TABLES } from './syscalls-tsv.ts';
+import { runs } from '../runs.ts';
 
 function indexOf(names: readonly string[]): NameIndex {
   return { ...buildPerfectHash(names), names, longest: Math.max(0, ...names.map((name) => name.length)) };
@@ -49,6 +50,7 @@ describe('a perfect hash', () => {
           for (const other of others) expect(positionOf(index, other)).toBe(names.indexOf(other));
         },
       ),
+      { numRuns: runs(20, 100) },
     );
   });
 

@@ -7,6 +7,7 @@ import { Graph, graphSize, reachable } from '../../src/codegen/graph.ts';
 import type { Node } from '../../src/codegen/graph.ts';
 import { select } from '../../src/codegen/select.ts';
 import type { Interval, Prices } from '../../src/codegen/select.ts';
+import { runs } from '../runs.ts';
 
 const args = [0n, 0n, 0n, 0n, 0n, 0n];
 
@@ -47,7 +48,7 @@ describe('the tree search', () => {
               if (nr >= 0 && nr < 2 ** 32) expect(ask(nr)).toBe(want(nr));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(60, 300) },
     );
   });
 
@@ -89,7 +90,7 @@ describe('the tree search', () => {
         expect(cost).toBeLessThan(costOfSplits(intervals, prices) * (1 + 1e-6) + 1e-6);
         expect(costOfTree(node, intervals, prices)).toBeLessThan(cost * (1 + 1e-6) + 1e-6);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(60, 300) },
     );
   });
 

@@ -12,6 +12,7 @@ import { connect, startServer } from '../../src/serve/index.ts';
 import type { Connection, RunningServer, ServerSettings } from '../../src/serve/index.ts';
 import { makeTarget } from '../../src/target.ts';
 import { socketFolder } from './serve-requests.ts';
+import { runs } from '../runs.ts';
 
 const folder = socketFolder();
 const servers: RunningServer[] = [];
@@ -258,7 +259,7 @@ describe('many clients at once', () => {
         await servers.pop()!.stop();
         await store?.close();
       }),
-      { numRuns: 15 },
+      { numRuns: runs(3, 15) },
     );
   });
 });

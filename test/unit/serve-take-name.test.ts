@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
 import { takeName } from '../../src/serve/take-name.ts';
 import type { Names } from '../../src/serve/take-name.ts';
+import { runs } from '../runs.ts';
 
 interface Starter {
   alive: boolean;
@@ -68,7 +69,7 @@ describe('a name that several servers want', () => {
         expect(directory.get('s')).toBe(listening[0]);
         expect([...directory.values()].filter(({ alive }) => alive)).toEqual(listening);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(400, 2000) },
     );
   });
 
@@ -88,7 +89,7 @@ describe('a name that several servers want', () => {
         await s.waitFor(work);
         expect(next.outcome).toBe(listening.length === 1 ? 'refused' : 'listens');
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(400, 2000) },
     );
   });
 });
