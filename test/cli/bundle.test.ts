@@ -106,7 +106,7 @@ describe('bundle', () => {
     expect(stdout.toString()).toBe('written\tgood1\nfailed\tbad\nfailed\tmissing\nwritten\tgood2\n');
     expect(code).toBe(65);
     const column = before.indexOf('"SCMP_ACT_DENY"') + 1;
-    expect(stderr).toContain(`bad/config.json:1:${column}: error: there is no action "SCMP_ACT_DENY"`);
+    expect(stderr).toContain(`bad/config.json:1:${column}: error: unknown action "SCMP_ACT_DENY"`);
     expect(stderr).toMatch(/^missing: error: cannot be read: no such file or directory/m);
     expect(readFileSync(bad)).toEqual(before);
     expect(await bundle('missing')).toMatchObject({ code: 66 });

@@ -112,7 +112,7 @@ describe('an input that cannot be read', () => {
       run(['disasm', '.']),
     ]);
     expect(results.map(({ code }) => code)).toEqual([66, 66, 66, 66]);
-    expect(results[0].stderr).toContain('missing.json: error: cannot be read: no such file or directory');
+    expect(results[0].stderr).toContain('missing.json: error: cannot read: no such file or directory');
     const json = await run(['compile', 'missing.json', '--json']);
     expect(json).toMatchObject({ code: 66, stderr: '' });
     expect(codesOf(json)).toEqual(['INPUT_UNREADABLE']);

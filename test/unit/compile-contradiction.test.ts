@@ -7,7 +7,10 @@ import { insn } from './prove-programs.ts';
 
 /** A code generator that is wrong. */
 const wrong = vi.hoisted(() => ({ program: [] as SockFilter[] }));
-vi.mock('../../src/codegen/generate.ts', () => ({ generate: () => wrong.program }));
+vi.mock('../../src/codegen/generate.ts', () => ({
+  generateProgram: () => wrong.program,
+  TooManyRules: class extends Error {},
+}));
 
 const PROFILE =
   '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}';

@@ -40,7 +40,7 @@ describe('a profile that needs more instructions than the kernel takes', () => {
     expect(diagnostics.map(({ code }) => code)).toEqual(['TOO_MANY_RULES']);
     expect(exitCode).toBe(65);
     expect(diagnostics[0]?.message).toBe(
-      'ioctl on X86_64 has 9000 rules with conditions, more than fit into 4096 instructions',
+      'ioctl on X86_64 has 9000 rules with conditions. They do not fit into 4096 instructions, the limit of the kernel',
     );
   });
 });
