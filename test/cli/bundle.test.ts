@@ -107,7 +107,7 @@ describe('bundle', () => {
     expect(code).toBe(65);
     const column = before.indexOf('"SCMP_ACT_DENY"') + 1;
     expect(stderr).toContain(`bad/config.json:1:${column}: error: unknown action "SCMP_ACT_DENY"`);
-    expect(stderr).toMatch(/^missing: error: cannot be read: no such file or directory/m);
+    expect(stderr).toMatch(/^missing: error: cannot read: no such file or directory/m);
     expect(readFileSync(bad)).toEqual(before);
     expect(await bundle('missing')).toMatchObject({ code: 66 });
   });
