@@ -15,9 +15,10 @@ import { SeccompcError } from '../../src/errors.ts';
 import { anySample } from '../oracle/arbitrary.ts';
 import { fromJson, toJson } from '../oracle/oci.ts';
 import { targetOf } from '../oracle/subject.ts';
+import { runs } from '../runs.ts';
 import { ownProfiles } from './profiles.ts';
 
-const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 300);
+const RUNS = runs(300, 300);
 const NATIVES = ['X86_64', 'AARCH64', 'S390X', 'MIPS64'];
 const GOALS = ['attach', 'frequency', 'size'] as const;
 

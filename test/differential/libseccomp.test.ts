@@ -16,9 +16,10 @@ import { evaluateProfile } from '../oracle/naive.ts';
 import { toJson } from '../oracle/oci.ts';
 import type { OciProfile } from '../oracle/oci.ts';
 import { compileText, targetOf } from '../oracle/subject.ts';
+import { runs } from '../runs.ts';
 import { isRefusedByOracle, ownProfiles, plainObject, realProfiles } from './profiles.ts';
 
-const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 200);
+const RUNS = runs(200, 200);
 const opened = openLibseccomp('newest');
 const library = () => available(opened);
 

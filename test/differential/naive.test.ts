@@ -15,8 +15,9 @@ import { toJson } from '../oracle/oci.ts';
 import type { OciProfile } from '../oracle/oci.ts';
 import { readSince } from '../oracle/since.ts';
 import { compileText, targetOf } from '../oracle/subject.ts';
+import { runs } from '../runs.ts';
 
-const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 150);
+const RUNS = runs(150, 150);
 
 /** `compared` or `refused`; the sentence of a disagreement otherwise. */
 async function judge(profile: OciProfile, options: NaiveOptions): Promise<string> {

@@ -13,8 +13,9 @@ import { mayRefuse, openLibseccomp, unsoundness } from '../oracle/libseccomp.ts'
 import type { Libseccomp } from '../oracle/libseccomp.ts';
 import { evaluateProfile } from '../oracle/naive.ts';
 import { toJson } from '../oracle/oci.ts';
+import { runs } from '../runs.ts';
 
-const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 250);
+const RUNS = runs(250, 250);
 
 /** 'compared', 'refused' (by both), or why the sample does not count. A disagreement throws. */
 function compare(library: Libseccomp, { profile, native }: Sample, optimize: 1 | 2): string {

@@ -17,9 +17,10 @@ import { evaluateProfile } from '../oracle/naive.ts';
 import { toJson } from '../oracle/oci.ts';
 import type { OciProfile } from '../oracle/oci.ts';
 import { targetOf } from '../oracle/subject.ts';
+import { runs } from '../runs.ts';
 import { isRefusedByOracle, ownProfiles, plainObject, realProfiles } from './profiles.ts';
 
-const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 300);
+const RUNS = runs(300, 300);
 const NATIVES = ['X86_64', 'AARCH64', 'ARM', 'RISCV64', 'PPC64LE', 'S390X', 'MIPS64', 'LOONGARCH64'];
 const opened = openLibseccomp('newest');
 const library = () => available(opened);

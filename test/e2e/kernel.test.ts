@@ -22,9 +22,10 @@ import { capabilitySet, makeTarget } from '../../src/target.ts';
 import { compileText, targetOf } from '../oracle/subject.ts';
 import { expectedReport, GUARDED, openVictim, withoutValue } from '../oracle/victim.ts';
 import type { Probe } from '../oracle/victim.ts';
+import { runs } from '../runs.ts';
 
 const DEFAULT_PROFILE = join(import.meta.dirname, '../../profiles/container-default.json');
-const RUNS = Number(process.env['SECCOMPC_RUNS'] ?? 30);
+const RUNS = runs(30, 30);
 const opened = openVictim();
 const victim = () => available(opened);
 

@@ -1,6 +1,7 @@
 /** What every store has to do, as one set of cases. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CacheStore, RecordInfo } from '../../src/cache/stores/store.ts';
+import { runs } from '../runs.ts';
 
 /** Where records are kept: empty when a case begins. */
 export interface Place {
@@ -58,7 +59,7 @@ export function describeStore(name: string, cases: StoreCases): void {
       for (const store of opened) await store.close().catch(() => {});
       await place.end?.();
       // Node tells of an unhandled rejection after the microtasks.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise(setImmediate);
       for (const event of ['unhandledRejection', 'uncaughtException', 'warning']) process.off(event, note);
       expect(unhandled.splice(0)).toEqual([]);
     });
@@ -249,17 +250,15 @@ export function describeStore(name: string, cases: StoreCases): void {
       expect(await asked).toHaveLength(3);
     });
 
-    it('lists ten thousand, and what it lists can be removed at once', { timeout: 120_000 }, async () => {
+    it('lists thousands, and what it lists can be removed at once', async () => {
       const store = open();
-      const numbers = Array.from({ length: 10_000 }, (_, number) => number);
+      const count = runs(2000, 10_000);
+      const numbers = Array.from({ length: count }, (_, number) => number);
       for (let at = 0; at < numbers.length; at += 500)
         await Promise.all(numbers.slice(at, at + 500).map((n) => store.set(keyOf(n), `${n}`, OBJECT)));
-      const begin = performance.now();
       const list = await store.list();
-      const took = performance.now() - begin;
-      if (process.env['SECCOMPC_SHOW_TIMES']) console.log(`${name}: list of 10,000 in ${took.toFixed(0)} ms`);
       expect(list.map(({ key }) => key)).toEqual(numbers.map(keyOf));
-      expect(await store.stats()).toMatchObject({ objects: 10_000, bytes: 38_890 });
+      expect(await store.stats()).toMatchObject({ objects: count, bytes: numbers.join('').length });
       await store.remove(list.map(({ key }) => key));
       expect(await store.list()).toEqual([]);
     });
