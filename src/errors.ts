@@ -408,6 +408,11 @@ const TABLE = {
     message: 'cannot import this file, nothing was changed: {reason}',
     hint: 'export the cache again with this version',
   },
+  CACHE_EXPORT_UNSAFE: {
+    severity: 'error',
+    message: 'somebody else could have changed this file, so --unsigned does not accept it: {path}: {reason}',
+    hint: 'move it to a directory that only you and root can write to, or give the key of its signer with --trust',
+  },
   CACHE_RECORDS_LEFT_OUT: {
     severity: 'warning',
     message: '{count} damaged records were left out, such as {key}: {reason}',

@@ -251,6 +251,20 @@ describe('cache export and import', () => {
     expect(verified.stderr).toContain('(4 signed by a trusted key)');
   });
 
+  it('refuse unsigned aliases of a file that somebody else could have changed', async () => {
+    const open = join(folder, 'open.txt');
+    writeFileSync(open, readFileSync(join(folder, 'full.txt')));
+    chmodSync(open, 0o666);
+    const refused = await cache('import', 'open.txt', '--cache', 'unchanged', '--unsigned', '--json');
+    expect({ code: refused.code, codes: codesOf(refused) }).toEqual({
+      code: 65,
+      codes: ['CACHE_EXPORT_UNSAFE'],
+    });
+    expect(existsSync(join(folder, 'unchanged'))).toBe(false);
+    const signedOnly = await cache('import', 'open.txt', '--cache', 'objects', '--json');
+    expect(documentOf(signedOnly)).toMatchObject({ imported: 2, skipped: 4 });
+  });
+
   it('refuse a file that is damaged or something else, and change nothing', async () => {
     const text = readFileSync(join(folder, 'full.txt'), 'utf8');
     for (const wrong of [damaged(text), text.slice(0, -5), PLAIN, '']) {
@@ -268,7 +282,7 @@ describe('cache export and import', () => {
     const { code, stderr } = await cache('export', 'partly.txt', '--cache', 'partly');
     expect(code).toBe(0);
     expect(stderr).toMatch(
-      /warning: 2 records were left out.*\[CACHE_RECORDS_LEFT_OUT\]\n.*\nexported 2, skipped 2\n$/,
+      /warning: 2 damaged records were left out.*\[CACHE_RECORDS_LEFT_OUT\]\n.*\nexported 2, skipped 2\n$/,
     );
   });
 

@@ -10,6 +10,7 @@ import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors
 import type { Diagnostic } from '../../../errors.ts';
 import { keysOf } from '../../cache-options.ts';
 import { openTemporaryFile } from '../../../fs/temporary.ts';
+import { trustedFile, UntrustedPath } from '../../../fs/trust.ts';
 import { openInput } from '../../input.ts';
 import { writeParts, writeProduct } from '../../output.ts';
 import { printWarnings, say, toJson } from '../../report.ts';
@@ -31,7 +32,7 @@ export async function push(url: string, options: TransferOptions): Promise<void>
   await between(from, to, termsOf(signedOnly, keys, options), options);
 }
 
-/** Whoever says from where, does not say by that whom to believe. */
+/** Naming a source does not make its records trusted. */
 export async function pull(url: string, options: TransferOptions): Promise<void> {
   const keys = await keysOf(options);
   await between(open(url), open(options.cache), termsOf(true, keys, options), options);
@@ -70,7 +71,7 @@ export async function exportTo(file: string, options: TransferOptions): Promise<
 
 export async function importFrom(file: string, options: TransferOptions): Promise<void> {
   const keys = await keysOf(options);
-  const opened = await openInput(file, LARGEST_ARCHIVE);
+  const opened = await openInput(options.unsigned && file !== '-' ? ownFile(file) : file, LARGEST_ARCHIVE);
   try {
     const archive = readArchive(opened.fd, keys?.trusted);
     if ('refused' in archive) {
@@ -84,6 +85,17 @@ export async function importFrom(file: string, options: TransferOptions): Promis
     await report(result, 'imported', options);
   } finally {
     opened.close();
+  }
+}
+
+/** A file that nobody else can change or exchange. @throws SeccompcError CACHE_EXPORT_UNSAFE */
+function ownFile(file: string): string {
+  try {
+    return trustedFile(file);
+  } catch (error) {
+    if (!(error instanceof UntrustedPath)) return file; // opening it tells what is wrong
+    const { path, reason } = error;
+    throw new SeccompcError([{ ...diagnostic('CACHE_EXPORT_UNSAFE', { path, reason }), file }]);
   }
 }
 
