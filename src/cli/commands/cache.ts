@@ -57,10 +57,10 @@ function addCare(add: Add): void {
     .option('--remove', 'remove what is found')
     .runs(async (options: VerifyOptions) => (await import('./cache/verify.ts')).verify(options));
   add('gc', 'remove what is old, too much or of no use', GC)
-    .option('--max-bytes <N>', 'bytes that may stay; K, M and G are powers of 1024', byteCount)
-    .option('--max-age <DAYS>', 'days that may pass without use', dayCount)
+    .option('--max-bytes <N>', 'most bytes to keep; K, M and G are powers of 1024', byteCount)
+    .option('--max-age <DAYS>', 'remove records that were not used for so many days', dayCount)
     .runs(async (options: GcOptions) => (await import('./cache/gc.ts')).gc(options));
-  add('clear', 'remove every record; a damaged cache is made anew', CLEAR).runs(
+  add('clear', 'remove every record; also replaces a damaged cache', CLEAR).runs(
     async (options: CacheOptions) => (await import('./cache/stats.ts')).clear(options),
   );
 }
@@ -70,10 +70,10 @@ function addMoves(add: Add): void {
   addSign(takes(add('export', 'write all records into a file', EXPORT)), SIGNS)
     .argument('FILE', 'the file, or - for standard output')
     .runs(async (file: string, options: TransferOptions) => (await moves()).exportTo(file, options));
-  takes(add('import', 'take in the records of a file', IMPORT))
+  takes(add('import', 'add the records of a file', IMPORT))
     .argument('FILE', 'the file, or - for standard input')
     .runs(async (file: string, options: TransferOptions) => (await moves()).importFrom(file, options));
-  addSign(takes(add('push', 'send another cache what it lacks', PUSH)), SIGNS)
+  addSign(takes(add('push', 'send records that another cache does not have', PUSH)), SIGNS)
     .argument('URL', 'the other cache, as for --cache')
     .runs(async (url: string, options: TransferOptions) => (await moves()).push(url, options));
   takes(add('pull', 'get what is missing from another cache', PULL))
@@ -84,9 +84,9 @@ function addMoves(add: Add): void {
 const SIGNS = 'sign every alias with this private key';
 
 function takes(action: CliCommand): CliCommand {
-  return addTrust(action, 'take the aliases that this public key has signed').option(
+  return addTrust(action, 'accept the aliases that this public key has signed').option(
     '--unsigned',
-    'take aliases whoever has written them: for what you know to be your own',
+    'accept all aliases: only for records that nobody but you could write',
   );
 }
 
@@ -95,40 +95,40 @@ Example:
   seccompc cache path --cache ./cache`;
 
 const STATS = `
-A row for each sum: its name, a tab, its value. Nothing is read but what the store notes of its records.
+One line for each sum: name, tab, value. The records themselves are not read.
 
 Examples:
   seccompc cache stats
   seccompc cache stats --json --cache sqlite:/var/cache/filters.sqlite`;
 
 const LS = `
-A line for each record, by ascending key: key, kind, bytes, how long ago it was made, how long ago it was used,
-label, with tabs between them.
+One line for each record, sorted by key: key, kind, bytes, age, time since the last use, label. Tabs separate
+them.
 
 Examples:
   seccompc cache ls
   seccompc cache ls --kind object | sort -t "$(printf '\\t')" -k 3n     by size`;
 
 const SHOW = `
-Exit code 1 if there is no such record, 65 if there is one that is damaged.
+Exit code 1: there is no such record. Exit code 65: the record is damaged.
 
 Examples:
   seccompc cache show 3f9a1c
   seccompc cache show 3f9a1c --trust release.pub --json`;
 
 const VERIFY = `
-A line for each finding: key, kind, what is wrong. Exit code 1 if there is one, also if it was removed.
-What another version has written into a shared cache is found too: this one cannot read it.
+One line for each damaged record: key, kind, what is wrong. Exit code 1 if there is one, also if it was removed.
+Records that another version wrote into a shared cache are listed too, because this version cannot read them.
 
 Examples:
   seccompc cache verify
   seccompc cache verify --remove --trust release.pub`;
 
 const GC = `
-Without limits those hold that the cache keeps of its own accord, 256 MiB and 90 days; a server has none. Of more than
---max-bytes, what was not used for longest goes until three quarters are left. On a server the age is that since
-a record was made. Also removed are aliases whose object is gone, objects that no alias leads to, and files that were
-left over.
+The default limits are those of the cache itself: 256 MiB and 90 days; none on a server. If there is more than
+--max-bytes, the least recently used records are removed until three quarters are left. On a server, age counts from
+the time when a record was made. gc also removes aliases without an object, objects without an alias, and leftover
+files.
 
 Examples:
   seccompc cache gc
@@ -139,34 +139,34 @@ Example:
   seccompc cache clear --cache ./cache`;
 
 const EXPORT = `
-The same records give the same file, byte for byte. Whoever imports it believes the aliases that are signed; to sign
-what others wrote into a shared cache, theirs must be signed by --trust, or be taken by --unsigned.
+The same records give the same file, byte for byte. An import accepts the signed aliases. To sign aliases that others
+wrote into a shared cache, accept theirs with --trust or --unsigned.
 
 Examples:
   seccompc cache export cache.txt --sign release.pem
   seccompc cache export - | ssh host seccompc cache import - --unsigned`;
 
 const IMPORT = `
-Everything is checked before anything is written, and what is there already stays as it is. Aliases that no key you
-trust has signed are left out unless --unsigned says that you know where the file comes from: what is in your own
-cache is believed. Objects are always taken, as they are harmless. Exit code 65 for a file that is damaged or of
-another version.
+The whole file is checked before anything is written. Existing records do not change. Objects are always accepted:
+they are harmless. Aliases are accepted if a key of --trust has signed them. --unsigned accepts all of them, because
+your own cache is trusted later: use it only for a file that nobody else could write. Exit code 65: the file is
+damaged or of another version, or --unsigned was given and somebody else could have changed the file.
 
 Examples:
   seccompc cache import cache.txt --trust release.pub
   seccompc cache import my-own.txt --unsigned`;
 
 const PUSH = `
-Objects go before the aliases that lead to them. If it breaks off (exit code 69), what was sent is of use, and the next
-run sends the rest. What is there already stays as it is, signed or not.
+Objects are sent before the aliases that lead to them. If the connection breaks (exit code 69), the records sent so far
+are usable, and the next run sends the rest. Existing records do not change, signed or not.
 
 Examples:
   seccompc cache push redis://cache.example.org --sign release.pem
   seccompc cache push sqlite:/mnt/image/cache.sqlite --cache ./cache`;
 
 const PULL = `
-Aliases that no key you trust has signed are left out, unless --unsigned says that nobody but you could write there:
-what is in your own cache is believed. If it breaks off (exit code 69), the next run gets the rest.
+Aliases are accepted if a key of --trust has signed them. --unsigned accepts all of them: use it only if nobody but you
+could write to the other cache. If the connection breaks (exit code 69), the next run gets the rest.
 
 Examples:
   seccompc cache pull redis://cache.example.org --trust release.pub
@@ -176,7 +176,7 @@ const POWERS = ['', 'K', 'M', 'G'];
 
 function byteCount(text: string): number {
   const [, digits, unit = ''] = /^(\d{1,12})([KMG]?)$/i.exec(text) ?? [];
-  if (digits === undefined) throw new InvalidArgumentError('Give a whole number, with K, M or G if need be.');
+  if (digits === undefined) throw new InvalidArgumentError('Give a whole number, with or without K, M or G.');
   return Number(digits) * 1024 ** POWERS.indexOf(unit.toUpperCase());
 }
 

@@ -80,44 +80,41 @@ export function makeCommand(invocation: Invocation): CliCommand {
     addVoiceOptions(command.command(name).description(summary));
   const add = (name: string, summary: string) => addTargetOptions(plain(name, summary));
   const foreign = () =>
-    new Option('--foreign <HOW>', 'what happens to an annotation that somebody else has set')
+    new Option('--foreign <HOW>', 'what to do with an annotation that somebody else has set')
       .choices(['replace', 'refuse'])
       .default('replace');
   const strict = ['--strict', 'refuse starts whose profile cannot be compiled'] as const;
 
-  add('install', 'write the hook file into a folder where podman looks for hooks')
-    .argument('DIR', 'that folder, such as /etc/containers/oci/hooks.d')
+  add('install', 'write the hook file into a directory where podman looks for hooks')
+    .argument('DIR', 'the directory, such as /etc/containers/oci/hooks.d')
     .option('--store <DIR>', 'where the filters are kept', defaultStore())
-    .option('--log <FILE>', 'where the hook tells what it does (default: hook.log in the store)')
+    .option('--log <FILE>', 'where the hook logs (default: hook.log in the store)')
     .addOption(foreign())
     .option(...strict)
-    .option('--with-check', 'also have starts refused that the hook has not prepared')
-    .option('--ceiling <PROFILE>', 'with --with-check: and those that allow more than this profile')
+    .option('--with-check', 'also refuse starts that the hook has not prepared')
+    .option('--ceiling <PROFILE>', 'with --with-check: also refuse filters that allow more than this profile')
     .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
-    .option('--loaded', 'with --with-check: and end containers whose loaded filter is another (needs root)')
+    .option('--loaded', 'with --with-check: also end containers that have loaded another filter (needs root)')
     .runs((folder: string, flags: InstallFlags) => install(folder, flags, invocation));
-  plain('uninstall', 'remove the hook files of a folder, and their filters')
-    .argument('DIR', 'the folder')
+  plain('uninstall', 'remove the hook files of a directory, and their filters')
+    .argument('DIR', 'the directory')
     .runs(uninstall);
-  plain('status', 'say whether the hooks of a folder would work; exit code 1 if not')
-    .argument('DIR', 'the folder')
+  plain('status', 'check whether the hooks of a directory would work; exit code 1 if not')
+    .argument('DIR', 'the directory')
     .runs(status);
-  add(
-    'precreate',
-    'what podman runs: a config on standard input, the same with its filter on standard output',
-  )
+  add('precreate', 'the hook that podman runs: reads a config on standard input, writes it with its filter')
     .option('--store <DIR>', 'keep the filter there for the fast path')
-    .option('--log <FILE>', 'append a line for whatever is worth one')
+    .option('--log <FILE>', 'append errors and warnings to this file')
     .addOption(foreign())
     .option(...strict)
     .runs(runPrecreate);
   add('check', 'a createRuntime hook: refuse the start unless the annotation is proved to be right')
-    .option('--ceiling <PROFILE>', 'and unless the filter allows nothing that this profile does not')
+    .option('--ceiling <PROFILE>', 'also refuse a filter that allows more than this profile')
     .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
-    .option('--require-annotation', 'and unless the runtime has read one')
-    .option('--loaded', 'as a poststart hook: and unless the kernel runs the very filter (needs root)')
-    .option('--kill', 'with --loaded: end the container when the answer is no')
-    .option('--log <FILE>', 'append the reason')
+    .option('--require-annotation', 'also refuse if the runtime has read no annotation')
+    .option('--loaded', 'as a poststart hook: also refuse if the kernel runs another filter (needs root)')
+    .option('--kill', 'with --loaded: end a container that is refused')
+    .option('--log <FILE>', 'append the reason to this file')
     .addHelpText('after', CHECK_HELP)
     .runs(check);
   return command;
