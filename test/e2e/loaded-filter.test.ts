@@ -204,7 +204,7 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
       expect(check(pid, longer)).toMatchObject({ status: 0, codes: [] });
       const other = check(pid, SECOND);
       expect(other).toMatchObject({ status: 1, codes: ['LOADED_DIFFERS'] });
-      expect(other.stderr).toMatch(/the loaded filter is not what linux\.seccomp means\. \w+\(\) on \w+: /);
+      expect(other.stderr).toMatch(/the loaded filter is not equal to linux\.seccomp\. \w+\(\) on \w+: /);
     });
 
     it('may be more: those that a program adds can only refuse more', async () => {
