@@ -61,7 +61,7 @@ const seccompc = (...args: string[]) =>
 /** What `annotate` gives for a client: the argument, and what it is told to be given beside it. */
 function wordsFor(client: Client) {
   const { stdout, stderr } = seccompc('annotate', at('2.json'), '--for', client, '--no-cache');
-  const [, hint = ''] = new RegExp(`give ${client} these beside it: (.*)\n`).exec(stderr.toString()) ?? [];
+  const [, hint = ''] = new RegExp(`also give ${client}: (.*)\n`).exec(stderr.toString()) ?? [];
   const words = hint.split(' ');
   const isRuntime = (word: string) => /^--(?:runtime|runc-binary)=/.test(word);
   return {
