@@ -148,7 +148,7 @@ function plainNegatives(args: readonly string[]): string[] {
 
 /** Says what ended a command; gives what to exit with. */
 export async function reportFailure(error: unknown, args: readonly string[]): Promise<number> {
-  // Whoever read our output has gone; there is nobody to tell.
+  // The reader of our output has gone: nobody would read a message.
   if (error instanceof OutputClosed) return EXIT.ioError;
   const found = diagnosticsOf(error, args);
   if (found.length > 0) await printFailure(found, wantsJson(args)).catch(() => {});

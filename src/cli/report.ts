@@ -33,9 +33,9 @@ export async function printFailure(diagnostics: readonly Diagnostic[], json: boo
   else await say(diagnostics.map((found) => formatDiagnostic(found, usesColour())).join(''));
 }
 
-/** Words for whoever is watching. */
+/** Writes a message to standard error. */
 export async function say(text: string): Promise<void> {
-  // Nobody may be reading them; that is no reason to fail.
+  // A message that cannot be written is no reason to fail.
   await writeStandard(2, text).catch(() => {});
 }
 

@@ -1,5 +1,5 @@
 /**
- * Where the name of an output leads. Whoever may write to a directory on the way could otherwise decide which file of ours
+ * Where the name of an output leads. Anyone who can write to a directory on the way could otherwise decide which file of ours
  * is replaced, also one that he cannot write himself.
  */
 import { closeSync, constants, existsSync, lstatSync, openSync, readlinkSync, statSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Whether a filter means what linux.seccomp says: decided by proof, whoever made it. */
+/** Whether a filter means what linux.seccomp says: decided by proof, for filters of any compiler. */
 import { archOf } from '../arch.ts';
 import { checkProgram } from '../bpf/check.ts';
 import { decode, INSTRUCTION_BYTES } from '../bpf/instruction.ts';

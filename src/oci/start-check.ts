@@ -118,7 +118,7 @@ function annotationsOf(root: JsonObject): Map<string, string> {
   return new Map(members.flatMap(({ key, value }) => (value.kind === 'string' ? [[key, value.value]] : [])));
 }
 
-/** Whoever may get to decide on calls: as linux.seccomp or an annotation says, now or when the runtime read it. */
+/** The listeners that may decide on calls, as linux.seccomp or an annotation says, now or when the runtime read it. */
 function namedListeners(
   { seccomp: { listenerPath } }: Reference,
   annotations: readonly ReadonlyMap<string, string>[],

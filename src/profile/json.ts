@@ -23,7 +23,7 @@ export type JsonNode =
 export interface JsonObject {
   kind: 'object';
   offset: number;
-  /** In the order of the document; of a key that stands twice, the first. */
+  /** In the order of the document; of a duplicate key, the first. */
   members: JsonMember[];
 }
 

@@ -1,4 +1,4 @@
-/** Calls and answers in words: how a witness is shown, whoever shows it. */
+/** Calls and answers as text: how every command shows a witness. */
 import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
 import { archOf } from '../arch.ts';
 import type { ArchName } from '../arch.ts';

@@ -130,7 +130,7 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
       return { code, codes: codesOf(name) };
     };
 
-    it('refuses whoever answers in place of the kernel, however crun is told of it', async () => {
+    it('refuses every listener that answers in place of the kernel, however crun is told of it', async () => {
       const refused = {
         code: expect.not.stringMatching(/^0$/),
         codes: ['PROFILE_UNSEEN', 'CEILING_LISTENER'],

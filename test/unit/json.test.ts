@@ -54,7 +54,7 @@ describe('JSON', () => {
     ['a hash comment', '‸# docker run: a "b" {c}\n{}', 'JSON_COMMENT'],
     ['a trailing comma in an array', '[1‸,\r\n]', 'JSON_TRAILING_COMMA'],
     ['a trailing comma in an object', '{"a": 1‸, }', 'JSON_TRAILING_COMMA'],
-    ['a key that stands twice', '{"a": 1, "b": {},\n  ‸"a": 2}', 'JSON_DUPLICATE_KEY'],
+    ['a duplicate key', '{"a": 1, "b": {},\n  ‸"a": 2}', 'JSON_DUPLICATE_KEY'],
     ['the same key, escaped', '{"a": 1, ‸"\\u0061": 2}', 'JSON_DUPLICATE_KEY'],
     ['a forgotten comma', '{"a": 1 ‸"b": 2}', 'JSON_SYNTAX'],
     ['a control character in a string', '[‸"a\tb"]', 'JSON_SYNTAX'],

@@ -91,7 +91,7 @@ describe('a key in another case', () => {
     ]);
   });
 
-  it('is a key that stands twice when the proper one is there too', () => {
+  it('is a duplicate key if the exact key is there too', () => {
     const text = `{${HEAD}, "syscalls": [{"names": ["a"], "Names": ["b"], "action": "SCMP_ACT_ALLOW"}]}`;
     const { diagnostics } = parseProfile(text, { file: 'p.json' });
     expect(diagnostics).toMatchObject([

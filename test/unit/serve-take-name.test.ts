@@ -73,7 +73,7 @@ describe('a name that several servers want', () => {
     );
   });
 
-  it('goes to at most one that lives, and can be taken again, whoever dies at whichever step', async () => {
+  it('goes to at most one live server, and can be taken again, whichever server dies at whichever step', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), lifetimes, leftovers, async (s, lives, left) => {
         const directory = new Map(left.map((name) => [name, DEAD]));

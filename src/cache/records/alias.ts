@@ -72,7 +72,7 @@ export function writeInputAlias(
   return writeEnvelope(key, alias, signer);
 }
 
-/** The alias that was kept under a key, or, in a word, why this text is not it. */
+/** The alias that was kept under a key, or the reason why the text is not that alias. */
 export function readInputAlias(
   text: string,
   key: string,
@@ -95,7 +95,7 @@ export function writeLoweredAlias(key: string, alias: LoweredAlias, signer?: Sig
   return writeEnvelope(key, alias, signer);
 }
 
-/** The alias that was kept under a key, or, in a word, why this text is not it. */
+/** The alias that was kept under a key, or the reason why the text is not that alias. */
 export function readLoweredAlias(
   text: string,
   key: string,
@@ -113,8 +113,8 @@ export function readLoweredAlias(
 export type Alias = ({ of: 'input' } & InputAlias) | ({ of: 'lowered profile' } & LoweredAlias);
 
 /**
- * The alias of either kind that was kept under a key, for whoever looks after a store and asks for no filter; or, in a
- * word, why this text is none. `by` is the key that it claims to be signed by.
+ * The alias of either kind that was kept under a key, for maintenance of a store, without a filter; or the
+ * reason why the text is not one. `by` is the key that it claims to be signed by.
  */
 export function readAlias(
   text: string,
@@ -146,7 +146,7 @@ export function readProgram(bytes: Uint8Array, endian: Endian): SockFilter[] | R
     : instructions;
 }
 
-/** The filter of an alias and its program, which is empty where there is none; or, in a word, why they are none. */
+/** The filter of an alias and its program, which is empty where there is none; or the reason why there is none. */
 export function filterOf(alias: InputAlias, bytes: Uint8Array, file: string): Filter | Refused {
   const confined = alias.object !== null;
   const instructions = confined ? readProgram(bytes, alias.endian) : [];

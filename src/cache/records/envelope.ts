@@ -31,13 +31,13 @@ export function writeEnvelope(key: string, content: object, signer?: Signer): st
   return seal(key, JSON.stringify(content), signer);
 }
 
-/** The same text with this signature in place of any other, or, in a word, why it is not one to be signed. */
+/** The same text with this signature in place of any other, or the reason why it cannot be signed. */
 export function signEnvelope(text: string, key: string, signer: Signer): string | Refused {
   const bound = unseal(text, key);
   return 'refused' in bound ? bound : seal(key, bound.body, signer);
 }
 
-/** The body that was kept under a key, or, in a word, why this text is not it. */
+/** The body that was kept under a key, or the reason why the text is not that record. */
 export function openEnvelope(text: string, key: string, trusted?: TrustedKeys): Opened | Refused {
   const bound = unseal(text, key);
   if ('refused' in bound) return bound;

@@ -24,7 +24,7 @@ export type ReadRecord =
       by?: string;
     };
 
-/** What a text is that was kept as a record of this kind, or, in a word, why it is not. */
+/** What a text is that was kept as a record of this kind, or the reason why it is not one. */
 export function readRecord(
   { key, kind }: Pick<StoredRecord, 'key' | 'kind'>,
   text: string,

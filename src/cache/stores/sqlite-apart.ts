@@ -34,7 +34,7 @@ function startProcess(file: string): { connection: StoreConnection; store: Asked
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     windowsHide: true,
   });
-  // Whoever waits for an answer has a timer. Without one, nothing keeps this process.
+  // Pending requests have a timer, which keeps this process alive. Nothing else should.
   child.unref();
   child.channel?.unref();
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (cause: Error) => void }>();

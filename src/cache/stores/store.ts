@@ -22,7 +22,7 @@ export interface StoredRecord extends RecordInfo {
   key: string;
   /** Length of the text in UTF-8. */
   bytes: number;
-  /** When it was written, milliseconds since 1970 by the clock of whoever wrote it. */
+  /** When it was written, milliseconds since 1970 by the clock of its writer. */
   made: number;
   /** When it was last asked for, to about a day; never before `made`. */
   used: number;
@@ -44,7 +44,7 @@ export interface CacheStore {
   readonly shared: boolean;
   /** The text kept under a key (64 hex digits); undefined when there is none. What is there and no text is ''. */
   get(key: string): Promise<string | undefined>;
-  /** The same for whoever looks after the store, where that can be told: it does not count as use. */
+  /** The same for maintenance: does not count as use if the store can tell. */
   peek?(key: string): Promise<string | undefined>;
   set(key: string, text: string, info: RecordInfo): Promise<void>;
   /** Removes records and what is known of them; those that are not there do no harm. */

@@ -20,7 +20,7 @@ interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, Voice {
 
 const HELP = `
 Experimental: how crun names its files is an internal of crun, known for releases 1.14 to 1.29. It saves the first start
-after boot the compilation, for whoever starts crun, with no change to any configuration.
+after boot the compilation, whatever starts crun, with no change to any configuration.
 
 crun leaves errnos out of the name. Where two profiles differ in nothing else, the first that is cached counts for both:
 such a one is not written, and the exit code is 1.

@@ -34,7 +34,7 @@ const WORDINGS: Record<Relation, Wording> = {
 };
 
 const HELP = `
-A and B are profiles or filters (raw or base64, whoever made them), in any mix. The target options concern the
+A and B are profiles or filters (raw or base64, of any compiler), in any mix. The target options concern the
 profiles. What is compared is the answer to every call: flags, listener and metadata are not.
 
 Without an option: do both give every call the same answer, errno included?

@@ -34,7 +34,7 @@ export function makeCommand(): CliCommand {
   const command = new CliCommand('verify')
     .description('Proves that a filter does what a profile says, or shows where it does not.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .argument('FILTER', 'a filter, raw or base64, whoever made it; - for standard input')
+    .argument('FILTER', 'a filter of any compiler, raw or base64; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
   return addTargetOptions(addComparisonOptions(addVoiceOptions(command)));

@@ -79,7 +79,7 @@ function isIn(value: number, cube: Cube): boolean {
   return (value & cube.mask) >>> 0 === cube.value;
 }
 
-/** Instructions: a test in place, or a mask and a test and, for whoever comes next, the word again. */
+/** Instructions: a test in place, or a mask, a test and a reload of the word for the next test. */
 function price({ mask, value }: Cube): number {
   return value === 0 || mask === ALL_BITS ? 1 : 3;
 }
