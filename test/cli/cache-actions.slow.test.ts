@@ -268,7 +268,7 @@ describe('cache export and import', () => {
     const { code, stderr } = await cache('export', 'partly.txt', '--cache', 'partly');
     expect(code).toBe(0);
     expect(stderr).toMatch(
-      /warning: 2 records were left out.*\[CACHE_RECORDS_LEFT_OUT\]\n.*\nexported 2, skipped 2\n$/,
+      /warning: 2 damaged records .*\[CACHE_RECORDS_LEFT_OUT\]\n.*\nexported 2, skipped 2\n$/,
     );
   });
 

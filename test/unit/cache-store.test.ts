@@ -274,7 +274,7 @@ describe('a location', () => {
   it('of another kind is refused, with the kinds there are', () => {
     for (const location of ['', 'http://x/', 'keyv:x', 'sqlite:', 'sqlite://host/x']) {
       expect(() => openStore(location)).toThrow(SeccompcError);
-      expect(() => openStore(location)).toThrow(/no cache store/);
+      expect(() => openStore(location)).toThrow(/unknown kind of cache/);
     }
   });
 
