@@ -102,13 +102,13 @@ export default defineConfig([
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
-            test: /src.bpf.|src.syscalls.(?!generated)|src.(arch|action|errno|target|profile.types)\.ts$/,
+            test: /src.bpf.|src.syscalls.(?!generated)|src.(arch|action|errno|target|profile.types|codegen.goal|cache.version)\.ts$/,
           },
           {
             name: 'store',
-            test: /src.cache.(?!hot|location|stores.keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+            test: /src.cache.(?!hot|location|version|stores.keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
           },
-          { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen|prove)./ },
+          { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen(?!.goal)|prove)./ },
         ],
       },
       // Names stay, for people who read a stack.

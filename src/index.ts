@@ -12,8 +12,8 @@ export type {
   ProofMode,
   TargetChoice,
 } from './compile/options.ts';
-export { OPTIMIZE_GOALS } from './codegen/weights.ts';
-export type { Optimize } from './codegen/weights.ts';
+export { OPTIMIZE_GOALS } from './codegen/goal.ts';
+export type { Optimize } from './codegen/goal.ts';
 export { parseProfile, readProfile } from './profile/read.ts';
 export type { ReadOptions } from './profile/read.ts';
 export { formatOci, resolveProfile } from './profile/docker.ts';

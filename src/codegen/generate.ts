@@ -15,7 +15,8 @@ import type { Interval, Selection } from './select.ts';
 import { depthOf } from './standing.ts';
 import type { StandingTree } from './standing.ts';
 import { weightsFor } from './weights.ts';
-import type { Optimize, Weights } from './weights.ts';
+import type { Weights } from './weights.ts';
+import type { Optimize } from './goal.ts';
 
 export { TooManyRules };
 

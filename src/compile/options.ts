@@ -1,5 +1,5 @@
-import { OPTIMIZE_GOALS } from '../codegen/weights.ts';
-import type { Optimize } from '../codegen/weights.ts';
+import { OPTIMIZE_GOALS } from '../codegen/goal.ts';
+import type { Optimize } from '../codegen/goal.ts';
 import { fail } from '../errors.ts';
 import { makeTarget } from '../target.ts';
 import type { Target, TargetOptions } from '../target.ts';

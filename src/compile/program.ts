@@ -2,7 +2,7 @@ import { checkProgram } from '../bpf/check.ts';
 import { MAX_INSTRUCTIONS } from '../bpf/instruction.ts';
 import type { SockFilter } from '../bpf/instruction.ts';
 import { generateProgram, TooManyRules } from '../codegen/generate.ts';
-import type { Optimize } from '../codegen/weights.ts';
+import type { Optimize } from '../codegen/goal.ts';
 import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { callOf, largestCall } from '../policy/largest.ts';

@@ -1,5 +1,5 @@
 /** The filters of a subject: ours and libseccomp's, each proved to do what the profile says. */
-import type { Optimize as Goal } from '../../src/codegen/weights.ts';
+import type { Optimize as Goal } from '../../src/codegen/goal.ts';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
 import { compile } from '../../src/compile.ts';
