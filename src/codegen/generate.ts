@@ -28,7 +28,7 @@ export { TooManyRules };
 export function generateProgram(policy: Policy, optimize: Optimize, tables: SyscallTables): SockFilter[] {
   const program = generate(policy, weightsFor(optimize, tables));
   if (program.length <= MAX_INSTRUCTIONS || optimize === 'size') return program;
-  const shorter = generate(policy, weightsFor('size', tables));
+  const shorter = generate(policy, weightsFor('size', tables), new Effort(MAX_EFFORT / 4));
   return shorter.length < program.length ? shorter : program;
 }
 
