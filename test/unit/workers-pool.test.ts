@@ -131,7 +131,7 @@ describe('a pool with a store', () => {
         : new Promise<undefined>((resolve) => {
             // The first question is answered now, with nonsense, and only then this one.
             release?.(`late, and not for ${key}`);
-            setTimeout(() => resolve(undefined), 50);
+            setImmediate(() => resolve(undefined));
           });
     const pool = open({ size: 1, cache: cacheWith({ get }) });
     const first = await pool.compile(job(1));
