@@ -20,7 +20,6 @@ export const pages = [
 
 /** A function that makes project directories; they are removed at the end of the test file. */
 export function projects(): (name: string) => string {
-  if (!existsSync(MAIN)) throw new Error('dist/ is missing: npm run build');
   const folder = mkdtempSync(join(tmpdir(), 'seccompc-docs-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return (name) => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { afterAll } from 'vitest';
 
 /** The built command, as the package's `bin` names it. */
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url));
+if (!existsSync(MAIN)) throw new Error('dist/ is missing: npm run build');
 
 export interface Result {
   /** null when a signal ended it. */

@@ -100,7 +100,7 @@ export function describeLosses(name: string, cases: LossCases): void {
         await store.close();
         await ended;
       }
-      await expect.poll(cases.connections, PATIENT).toBe(0);
+      await expect.poll(() => cases.connections(), PATIENT).toBe(0);
     });
   });
 
