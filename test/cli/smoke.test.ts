@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { requirements } from '../e2e/oci/require.ts';
 import { skipWithout } from '../oracle/compare.ts';
 import { send } from '../unit/serve-requests.ts';
-import { PLAIN, WITH_WARNING } from './profiles.ts';
+import { PLAIN, UNCONFINED_CONFIG, WITH_WARNING } from './profiles.ts';
 import { documentOf, environment, MAIN, runIn, scratch } from './run.ts';
 
 const folder = scratch();
@@ -28,6 +28,13 @@ describe('the built command', () => {
     const third = documentOf(await compile('--cache', 'cache', '--json'));
     expect(third).toMatchObject({ bytes: filter.toString('base64'), cache: { tier: 'sqlite' } });
     expect([first.stdout, second.stdout]).toEqual([filter, filter]);
+  });
+
+  it('refuses a configuration that asks for no filter', async () => {
+    writeFileSync(join(folder, 'config.json'), UNCONFINED_CONFIG);
+    const { code, stdout, stderr } = await run('compile', 'config.json', '--no-cache');
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 65, stdout: '' });
+    expect(stderr).toContain('[NOT_CONFINED]');
   });
 
   it('moves a cache to another place', async () => {
