@@ -6,13 +6,13 @@ import { temporaryBeside } from './replace.ts';
 
 /** A file as it was read, to be replaced only if it has not changed since. */
 export interface ReadFile {
-  /** Without symbolic links. */
+  /** As `outputPlace` gives it. */
   path: string;
   bytes: Uint8Array;
   found: BigIntStats;
 }
 
-/** Reads a file and what its replacement must take over. `path` must be free of symbolic links. */
+/** Reads a file and what its replacement must take over. `path` is one of `outputPlace`, which must stay open. */
 export async function readForReplacing(path: string): Promise<ReadFile> {
   const handle = await open(path, 'r');
   try {

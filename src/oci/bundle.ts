@@ -1,5 +1,5 @@
 /** The filter annotation of OCI bundles: put in, checked, taken out. */
-import { realpath, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
@@ -8,6 +8,8 @@ import type { CompiledConfig, ConfigCompiler } from './compiler.ts';
 import { FILTER_ANNOTATION, readConfig, withAnnotation, withoutAnnotation } from './config.ts';
 import type { RuntimeConfig } from './config.ts';
 import { judgeAnnotation, referenceOf } from './judge.ts';
+import { outputPlace } from '../fs/output-place.ts';
+import type { OutputPlace } from '../fs/output-place.ts';
 import { readForReplacing, replaceDurably } from '../fs/replace-durably.ts';
 import type { ReadFile } from '../fs/replace-durably.ts';
 import { systemReason } from '../fs/system-reason.ts';
@@ -53,24 +55,28 @@ export async function doBundle(
   { compiler, target, allowUnconfined }: BundleContext,
 ): Promise<BundleResult> {
   let file = bundle;
+  let place: OutputPlace | undefined;
   try {
     file = await configFile(bundle);
-    const read = await readFileOf(file);
+    place = placeOf(file);
+    const read = await readForReplacing(place.path).catch(unreadable);
     const config = readConfig(read.bytes, file);
-    if (task === 'remove') return { bundle, ...(await remove(read, config)) };
+    if (task === 'remove') return { bundle, ...(await remove(file, read, config)) };
     const none = () => ({ bundle, ...unconfined(config, file, task, allowUnconfined ? 'warning' : 'error') });
     if (config.seccomp === undefined) return none();
     const compiled = await compiler.compile(config, config.seccomp, file);
     if (!compiled.filter.confined) return none();
     const done =
       task === 'write'
-        ? await write(read, config, compiled)
+        ? await write(file, read, config, compiled)
         : await check(config, compiled, { seccomp: config.seccomp, target, file });
     return { bundle, ...done, instructions: compiled.filter.instructions.length };
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
     const diagnostics = error.diagnostics.map((found) => ({ ...found, file: found.file ?? file }));
     return { bundle, status: 'failed', diagnostics };
+  } finally {
+    place?.close();
   }
 }
 
@@ -81,9 +87,13 @@ async function configFile(bundle: string): Promise<string> {
   return found.isDirectory() ? join(bundle, 'config.json') : bundle;
 }
 
-/** Through a symbolic link to what it points at: the link stays. */
-async function readFileOf(file: string): Promise<ReadFile> {
-  return readForReplacing(await realpath(file).catch(unreadable)).catch(unreadable);
+/** Through a symbolic link to the file it points at: the link stays. */
+function placeOf(file: string): OutputPlace {
+  try {
+    return outputPlace(file);
+  } catch (cause) {
+    return unreadable(cause);
+  }
 }
 
 function unreadable(cause: unknown): never {
@@ -91,18 +101,19 @@ function unreadable(cause: unknown): never {
 }
 
 async function write(
+  file: string,
   read: ReadFile,
   config: RuntimeConfig,
   { annotation, diagnostics }: CompiledConfig,
 ): Promise<Outcome> {
   if (config.annotation === annotation) return { status: 'unchanged', diagnostics };
-  await put(read, withAnnotation(config, annotation));
+  await put(file, read, withAnnotation(config, annotation));
   return { status: 'written', diagnostics };
 }
 
-async function remove(read: ReadFile, config: RuntimeConfig): Promise<Outcome> {
+async function remove(file: string, read: ReadFile, config: RuntimeConfig): Promise<Outcome> {
   if (config.annotation === undefined) return { status: 'absent', diagnostics: [] };
-  await put(read, withoutAnnotation(config));
+  await put(file, read, withoutAnnotation(config));
   return { status: 'removed', diagnostics: [] };
 }
 
@@ -135,10 +146,10 @@ function unconfined(
   return { status: task === 'check' ? 'different' : 'unconfined', diagnostics: [found, baseless] };
 }
 
-async function put(read: ReadFile, text: string): Promise<void> {
+async function put(file: string, read: ReadFile, text: string): Promise<void> {
   try {
     await replaceDurably(read, Buffer.from(text));
   } catch (cause) {
-    fail('OUTPUT_NOT_WRITTEN', { file: read.path, reason: systemReason(cause) }, { cause });
+    fail('OUTPUT_NOT_WRITTEN', { file, reason: systemReason(cause) }, { cause });
   }
 }

@@ -1,4 +1,4 @@
-/** `-o` where other users can put files and links: real users, both settings of the kernel's protection. Needs root. */
+/** `-o` and `bundle` where other users can put files and links: real users, both settings of the kernel's protection. Needs root. */
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync, chownSync, existsSync, lchownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync,
@@ -150,6 +150,21 @@ describe.skipIf(skipWithout(exchange)).each(['0', '1'])('-o with protected_symli
     expectRefused(join(shared, 'device'), /"device", a symbolic link of user 61234/);
     link('/dev/stderr', join(shared, 'stream'), MALLORY);
     expectRefused(join(shared, 'stream'), /"stream", a symbolic link of user 61234/);
+  });
+
+  it("changes no configuration that a link of another user in a bundle leads to", () => {
+    const config = `{"ociVersion":"1.0.2","linux":{"seccomp":${PLAIN}}}`;
+    writeFileSync(join(victim, 'config.json'), config);
+    const bundle = directory(join(shared, 'bundle'), MALLORY, 0o755);
+    link(join(victim, 'config.json'), join(bundle, 'config.json'), MALLORY);
+    const run = () =>
+      spawnSync(process.execPath, [MAIN, 'bundle', bundle, '--arch', 'x86_64'], { encoding: 'utf8' });
+    expect(run().stderr).toMatch(/"config.json", a symbolic link of user 61234.*\[INPUT_UNREADABLE\]/);
+    expect(readFileSync(join(victim, 'config.json'), 'utf8')).toBe(config);
+    // One of root's own leads there.
+    lchownSync(join(bundle, 'config.json'), 0, 0);
+    expect(run()).toMatchObject({ status: 0 });
+    expect(readFileSync(join(victim, 'config.json'), 'utf8')).toContain('run.oci.seccomp_bpf_data');
   });
 
   it("takes no file or pipe of another user's for its own in a directory that everybody can write to", () => {
