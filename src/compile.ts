@@ -1,14 +1,14 @@
 /** The pipeline: from the text of a profile to a filter. */
 import { convertedLength } from './bpf/check.ts';
 import { encode } from './bpf/instruction.ts';
-import { generatedProgram, kernelFaults } from './compile/program.ts';
+import { generatedProgram, kernelFaults } from './compile/generated-program.ts';
 import { runtimeMembers, unconfinedFilter } from './compile/filter.ts';
 import type { Filter } from './compile/filter.ts';
 import { readInput } from './compile/findings.ts';
 import type { ProfileInput } from './compile/findings.ts';
 import type { FindProgram, LoweredProfile } from './compile/lowered.ts';
-import { compileSettings } from './compile/options.ts';
-import type { CompileOptions, CompileSettings } from './compile/options.ts';
+import { compileSettings } from './compile/settings.ts';
+import type { CompileOptions, CompileSettings } from './compile/settings.ts';
 import { proveGenerated } from './compile/proof.ts';
 import { filterArches } from './policy/architectures.ts';
 import { asksForNoFilter, lowerPolicy } from './policy/lower.ts';
@@ -16,7 +16,7 @@ import { resolveProfile } from './profile/docker.ts';
 import { loadTables } from './syscalls/load.ts';
 
 export type { Filter } from './compile/filter.ts';
-export type { CompileOptions, CompileSettings } from './compile/options.ts';
+export type { CompileOptions, CompileSettings } from './compile/settings.ts';
 export type { LoweredProfile } from './compile/lowered.ts';
 
 /**

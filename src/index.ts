@@ -11,7 +11,7 @@ export type {
   CompileSettings,
   ProofMode,
   TargetChoice,
-} from './compile/options.ts';
+} from './compile/settings.ts';
 export { OPTIMIZE_GOALS } from './codegen/goal.ts';
 export type { Optimize } from './codegen/goal.ts';
 export { parseProfile, readProfile } from './profile/read.ts';

@@ -1,6 +1,6 @@
 import type { CompileOptions, CompileSettings, Filter } from '../compile.ts';
 import type { LoweredProfile } from '../compile/lowered.ts';
-import { compileSettings } from '../compile/options.ts';
+import { compileSettings } from '../compile/settings.ts';
 import type { Diagnostic } from '../errors.ts';
 import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './records/alias.ts'; // prettier-ignore
 import type { Refused } from './records/envelope.ts';

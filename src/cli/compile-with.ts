@@ -1,9 +1,9 @@
 import type { Cache } from '../cache/compile-cached.ts';
 import type { CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
-import { cacheOf } from './cache-options.ts';
-import type { CacheFlags } from './cache-options.ts';
-import type { Compiled } from './filter-json.ts';
+import { cacheOf } from './options/cache-options.ts';
+import type { CacheFlags } from './options/cache-options.ts';
+import type { Compiled } from './output/filter-json.ts';
 
 /** Compiles by way of the cache that the flags ask for. @throws SeccompcError as `compile` does */
 export async function compileWith(

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { answerHot } from './hot.ts';
+import { answerHot } from './hot-answer.ts';
 
 const [, script = '', ...args] = process.argv;
 

@@ -5,8 +5,9 @@ import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { CliCommand } from './command.ts';
 import type { Invocation } from './command.ts';
-import { OutputClosed, writeStandard } from './output.ts';
-import { printFailure } from './report.ts';
+import { OutputClosed, writeStandard } from './output/streams.ts';
+import { printFailure } from './output/report.ts';
+import type { OutputOptions } from './output/report.ts';
 
 /** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
 interface Entry {
@@ -151,7 +152,7 @@ export async function reportFailure(error: unknown, args: readonly string[]): Pr
   // The reader of our output has gone: nobody would read a message.
   if (error instanceof OutputClosed) return EXIT.ioError;
   const found = diagnosticsOf(error, args);
-  if (found.length > 0) await printFailure(found, wantsJson(args)).catch(() => {});
+  if (found.length > 0) await printFailure(found, outputOptionsIn(args)).catch(() => {});
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   return error instanceof SeccompcError ? error.exitCode : EXIT.software;
 }
@@ -173,12 +174,13 @@ function diagnosticsOf(error: unknown, args: readonly string[]): readonly Diagno
   return [diagnostic('INTERNAL_ERROR', { reason: error instanceof Error ? error.message : String(error) })];
 }
 
-/** Known without the parser, since what it has to report may be that the options cannot be parsed. */
-function wantsJson(args: readonly string[]): boolean {
+/** Found without the parser: the error may be that the options cannot be parsed. */
+function outputOptionsIn(args: readonly string[]): OutputOptions {
   const end = args.indexOf('--');
   const options = end < 0 ? args : args.slice(0, end);
-  return options.some(
+  const json = options.some(
     (arg, index) =>
       arg === '--json' || arg === '--format=json' || (arg === '--format' && options[index + 1] === 'json'),
   );
+  return { json, quiet: options.some((arg) => arg === '--quiet' || arg.startsWith('-q')) };
 }

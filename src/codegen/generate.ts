@@ -8,14 +8,14 @@ import { assemble } from './assembler.ts';
 import { Effort } from './effort.ts';
 import { Graph, graphSize } from './graph.ts';
 import type { Node } from './graph.ts';
-import { cut, join, overlapsOf, resembles } from './ranges.ts';
-import type { LeafRange } from './ranges.ts';
-import { select } from './select.ts';
-import type { Interval, Selection } from './select.ts';
-import { depthOf } from './standing.ts';
-import type { StandingTree } from './standing.ts';
-import { weightsFor } from './weights.ts';
-import type { Weights } from './weights.ts';
+import { cut, join, overlapsOf, resembles } from './numbers/leaf-ranges.ts';
+import type { LeafRange } from './numbers/leaf-ranges.ts';
+import { select } from './numbers/select.ts';
+import type { Interval, Selection } from './numbers/select.ts';
+import { depthOf } from './numbers/shared-tree.ts';
+import type { SharedTree } from './numbers/shared-tree.ts';
+import { weightsFor } from './numbers/weights.ts';
+import type { Weights } from './numbers/weights.ts';
 import type { Optimize } from './goal.ts';
 
 export { TooManyRules };
@@ -56,8 +56,8 @@ export function generate(policy: Policy, weights: Weights, effort = new Effort(M
   const context: Context = {
     graph,
     weights,
-    isFar: standsElsewhere(numberings.map(({ ranges }) => ranges)),
-    standing: new Map(),
+    isJumpTarget: areJumpTargets(numberings.map(({ ranges }) => ranges)),
+    sharedTrees: new Map(),
   };
 
   const trees: { arch: ArchPolicy; tree: Tree }[] = [];
@@ -66,9 +66,9 @@ export function generate(policy: Policy, weights: Weights, effort = new Effort(M
     const tree = archTree(arch, ranges, earlier, context);
     trees.push({ arch, tree });
     for (const part of tree.parts) {
-      const others = context.standing.get(part.second);
+      const others = context.sharedTrees.get(part.second);
       if (others) others.push(part);
-      else context.standing.set(part.second, [part]);
+      else context.sharedTrees.set(part.second, [part]);
     }
   }
   const dispatch = trees.reduceRight<Node>(
@@ -92,13 +92,13 @@ interface Context {
   graph: Graph;
   weights: Weights;
   /** Whether a leaf is reached from several places, so that a test has to jump there. */
-  readonly isFar: (leaf: Node) => boolean;
+  readonly isJumpTarget: (leaf: Node) => boolean;
   /** The parts of earlier architectures' trees. */
-  readonly standing: Map<number, StandingTree[]>;
+  readonly sharedTrees: Map<number, SharedTree[]>;
 }
 
 /** Return values, and argument tests that several numbers share. */
-function standsElsewhere(numberings: readonly (readonly LeafRange[])[]): (leaf: Node) => boolean {
+function areJumpTargets(numberings: readonly (readonly LeafRange[])[]): (leaf: Node) => boolean {
   const uses = new Map<Node, number>();
   for (const ranges of numberings)
     for (const { from, leaf } of ranges)
@@ -146,10 +146,10 @@ function leafRanges(ranges: readonly DecisionRange[], leafOfDecision: (d: Decisi
 function plainTree(
   ranges: readonly LeafRange[],
   weight: Weigh,
-  { graph, weights, isFar, standing }: Context,
+  { graph, weights, isJumpTarget, sharedTrees }: Context,
 ): Selection {
   const intervals = ranges.map(({ from, to, leaf }) => ({ from, to, leaf, weight: weight(from, to) }));
-  return select(graph, intervals, weights.prices, { isFar, standing });
+  return select(graph, intervals, weights.prices, { isJumpTarget, sharedTrees });
 }
 
 /** Bit 31 stays: numbers that only look like x32's after the mask must still land in the default. */
@@ -161,7 +161,7 @@ const BIT_31 = 0x80000000;
  * into the tree of x86_64. Undefined where numbers beyond both would come out wrong, or too many calls differ.
  */
 function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Context): Selection | undefined {
-  const { graph, weights, isFar } = context;
+  const { graph, weights, isJumpTarget } = context;
   const native = cut(ranges, 0, X32_SYSCALL_BIT - 1);
   const x32 = cut(ranges, X32_SYSCALL_BIT, BIT_31 - 1, -X32_SYSCALL_BIT);
   const beyond = cut(ranges, BIT_31, 0xffffffff);
@@ -174,7 +174,7 @@ function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Contex
     weight(from + X32_SYSCALL_BIT, to + X32_SYSCALL_BIT),
   );
   const side = select(graph, exceptions, weights.prices, {
-    isFar: (leaf) => leaf === main.node || isFar(leaf),
+    isJumpTarget: (leaf) => leaf === main.node || isJumpTarget(leaf),
   });
   const entered = enterInside(graph, side.node, main.node, 0, CLEAR_X32_BIT);
   const node = graph.jge(X32_SYSCALL_BIT, graph.and(CLEAR_X32_BIT, entered), main.node);
@@ -187,11 +187,11 @@ function exceptionTree(
   ranges: readonly LeafRange[],
   base: Tree,
   weight: Weigh,
-  { graph, weights, isFar }: Context,
+  { graph, weights, isJumpTarget }: Context,
 ): Selection {
   const exceptions = exceptionIntervals(ranges, base.ranges, base.node, weight);
   const side = select(graph, exceptions, weights.prices, {
-    isFar: (leaf) => leaf === base.node || isFar(leaf),
+    isJumpTarget: (leaf) => leaf === base.node || isJumpTarget(leaf),
   });
   const node = enterInside(graph, side.node, base.node, 0, 0xffffffff);
   let passing = 0;

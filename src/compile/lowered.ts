@@ -1,7 +1,7 @@
 import type { Arch } from '../arch.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { Policy } from '../policy/types.ts';
-import type { Reference } from '../prove/reference.ts';
+import type { Reference } from '../prove/profile/reference.ts';
 import type { Filter } from './filter.ts';
 
 /** A profile without errors, before code generation. `confined` is false if it asks for no filter. */

@@ -4,8 +4,8 @@ import type { Diagnostic } from '../errors.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
 import { prove } from '../prove/prove.ts';
 import type { Witness } from '../prove/prove.ts';
-import type { Reference } from '../prove/reference.ts';
-import type { ProofMode } from './options.ts';
+import type { Reference } from '../prove/profile/reference.ts';
+import type { ProofMode } from './settings.ts';
 
 /** Whether a program from any source is proved to answer every possible call as the profile says. */
 export function isProved(program: readonly SockFilter[], reference: Reference): boolean {

@@ -76,7 +76,7 @@ function membersModule(): string {
   const declarations = constants.map(
     ([name, members]) => `export const ${name}: Members = ${JSON.stringify(members)};\n`,
   );
-  return `${HEADER}import type { Members } from '../members.ts';\n\n${declarations.join('\n')}`;
+  return `${HEADER}import type { Members } from '../schema-members.ts';\n\n${declarations.join('\n')}`;
 }
 
 /** The named members of an object, or the elements of an array, all the way down; null for a plain value. */

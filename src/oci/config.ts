@@ -8,8 +8,8 @@ import { ociSeccompMembers } from '../profile/generated/members.ts';
 import { MAX_BYTES, MAX_LENGTH, parseJson } from '../profile/json.ts';
 import type { JsonDocument, JsonMember, JsonNode, JsonObject } from '../profile/json.ts';
 import { decodeUtf8, quote } from '../profile/json-text.ts';
-import { otherCaseKeys } from '../profile/members.ts';
-import type { Members } from '../profile/members.ts';
+import { otherCaseKeys } from '../profile/schema-members.ts';
+import type { Members } from '../profile/schema-members.ts';
 
 /** The annotation in which crun takes a compiled filter: base64, padded, of the raw program. */
 export const FILTER_ANNOTATION = 'run.oci.seccomp_bpf_data';

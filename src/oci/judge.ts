@@ -10,7 +10,7 @@ import { decodeBase64 } from '../format/text.ts';
 import { compare } from '../prove/compare.ts';
 import type { ComparisonResult, Side } from '../prove/compare.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
-import type { Reference } from '../prove/reference.ts';
+import type { Reference } from '../prove/profile/reference.ts';
 import type { Target } from '../target.ts';
 import { inConfig, seccompDocument, targetFor } from './compiler.ts';
 import { FILTER_ANNOTATION } from './config.ts';

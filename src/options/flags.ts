@@ -4,7 +4,7 @@ import { capabilitySet, makeTarget } from '../target.ts';
 import type { Target } from '../target.ts';
 import { flagOf, optionsIn } from './table.ts';
 import type { OptionSpec, ProgramFlags, TargetFlags } from './table.ts';
-import { formatValue } from './values.ts';
+import { formatValue } from './option-values.ts';
 
 /** Flags by their names, whatever table they are of. */
 export type Flags = Readonly<Record<string, unknown>>;

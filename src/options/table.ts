@@ -36,7 +36,7 @@ export interface OptionSpec {
 /** `product`: what is written, and where. `input`: which inputs are accepted. */
 export type Group = 'product' | 'input' | 'program' | 'target' | 'cache' | 'messages';
 
-/** Types of the values of options that are not one of a few words. `src/options/values.ts` reads and writes them. */
+/** Types of the values of options that are not one of a few words. `src/options/option-values.ts` reads and writes them. */
 export interface ValueTypes {
   arch: ArchName;
   arches: ArchName[] | 'native';

@@ -6,7 +6,7 @@ import type { Seccomp } from '../profile/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { multiplexed } from './multiplex.ts';
-import { MAX_NR } from './ranges.ts';
+import { MAX_NR } from './number-ranges.ts';
 
 /** ENOSYS as this architecture numbers it: 38, 89 on MIPS, 251 on PARISC. */
 function enosys(arch: Arch): number {

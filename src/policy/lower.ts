@@ -11,7 +11,7 @@ import type { Combiner } from './combine.ts';
 import { decideCalls } from './decide.ts';
 import type { EnosysContext } from './enosys.ts';
 import { beyondTable, callsAfter, enosysStub, givesEnosys } from './enosys.ts';
-import { MAX_NR, overlay, rangesOf } from './ranges.ts';
+import { MAX_NR, overlay, rangesOf } from './number-ranges.ts';
 import { effectiveEntries, reportLostBits, returnValue } from './rules.ts';
 import type { EffectiveEntry } from './rules.ts';
 import type { ArchPolicy, DecisionRange, Policy } from './types.ts';

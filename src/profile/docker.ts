@@ -6,7 +6,7 @@ import { CAPABILITY_NAMES } from '../target.ts';
 import type { Target } from '../target.ts';
 import { engineArch, misnamedArch } from './engine-arch.ts';
 import { quote } from './json-text.ts';
-import { more } from './members.ts';
+import { more } from './schema-members.ts';
 import { Suggestions } from './nearest.ts';
 import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
 

@@ -1,5 +1,5 @@
 import type { JsonNode, JsonObject } from './json.ts';
-import type { Located } from './members.ts';
+import type { Located } from './schema-members.ts';
 
 /** Another kind of document that is handed over as a profile: its name, and what to do with it. */
 export interface Foreign {

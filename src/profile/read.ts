@@ -8,7 +8,7 @@ import { dockerProfileValidator, ociSeccompValidator } from './generated/validat
 import { MAX_BYTES, MAX_LENGTH, parseJson } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
 import { byPlace, decodeUtf8 } from './json-text.ts';
-import { knownMembers } from './members.ts';
+import { knownMembers } from './schema-members.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';

@@ -5,8 +5,8 @@ import type { Foreign } from './foreign.ts';
 import { ociSeccompMembers } from './generated/members.ts';
 import { quote } from './json-text.ts';
 import type { JsonNode, JsonObject } from './json.ts';
-import { valuesOf } from './members.ts';
-import type { Located, Members } from './members.ts';
+import { valuesOf } from './schema-members.ts';
+import type { Located, Members } from './schema-members.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
 /** What a document is, told by its shape, and where its profile stands. */

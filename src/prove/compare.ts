@@ -5,26 +5,27 @@
  * that needs too many nodes, two other representations are tried; what none can decide is "undecided".
  */
 import { compareStrictness } from '../action.ts';
+import { abiOfCall } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { run } from '../bpf/interpreter.ts';
 import type { Endian, SeccompData, SockFilter } from '../bpf/instruction.ts';
-import { abiOfCall } from './abi.ts';
-import { answerOf } from './answer.ts';
-import { referenceDiagram, referenceGroups } from './conditions.ts';
-import type { Node } from './diagram.ts';
-import { effortFor, Undecided } from './diagram.ts';
-import type { NamedCalls } from './difference.ts';
-import { findInputs } from './difference.ts';
-import { fingerprintBytes } from './fingerprint.ts';
-import { dataOf } from './input.ts';
-import { Malformed } from './instruction.ts';
-import type { Breaks, Input } from './pair.ts';
-import { programDiagram } from './program.ts';
-import type { Reference } from './reference.ts';
-import { resolveReference } from './reference.ts';
-import type { Space, TestGroup } from './space.ts';
-import { atomSpace, canonicalSpace, interleavedSpace } from './space.ts';
-import { programGroups } from './support.ts';
+
+import { answerOf } from './profile/reference-answer.ts';
+import { referenceBdd, referenceGroups } from './profile/profile-bdd.ts';
+import type { Node } from './bdd/bdd.ts';
+import { effortFor, Undecided } from './bdd/bdd.ts';
+import type { NamedCalls } from './bdd/difference.ts';
+import { findInputs } from './bdd/difference.ts';
+import { fingerprintBytes } from './bdd/fingerprint.ts';
+import { dataOf } from './bdd/input-words.ts';
+import { Malformed } from './program/decoded.ts';
+import type { Breaks, Input } from './bdd/pair.ts';
+import { programBdd } from './program/program-bdd.ts';
+import type { Reference } from './profile/reference.ts';
+import { resolveReference } from './profile/reference.ts';
+import type { Space, TestGroup } from './bdd/space.ts';
+import { atomSpace, canonicalSpace, interleavedSpace } from './bdd/space.ts';
+import { programGroups } from './program/tested-bits.ts';
 
 /** One side of a comparison: a program with the byte order of its machine, or a profile. */
 export type Side = { program: readonly SockFilter[]; endian: Endian } | Reference;
@@ -46,7 +47,7 @@ export interface Difference {
 }
 
 /**
- * `nodes`: how many the diagram had in all. `fingerprint`: see fingerprint.ts; there only when the relation is
+ * `nodes`: how many the BDD had in all. `fingerprint`: see fingerprint.ts; there only when the relation is
  * equality of the two sides and the first representation did.
  */
 export type ComparisonResult =
@@ -63,7 +64,7 @@ export type { NamedCalls };
 
 export interface CompareOptions {
   relation?: Relation;
-  /** Nodes a diagram may have before the next representation is tried. */
+  /** Nodes a BDD may have before the next representation is tried. */
   nodeBudget?: number;
   /** Differences to report, one for each call; 32 unless said. */
   limit?: number;
@@ -80,11 +81,11 @@ const BREAKS: Record<Relation, Breaks> = {
   loosens: (first, second) => compareStrictness(second, first) < 0,
 };
 
-/** A side that is ready to be turned into a diagram of any kind. */
+/** A side that is ready to be turned into a BDD of any kind. */
 interface Prepared {
   build(space: Space): Node;
   groups(): Iterable<TestGroup>;
-  /** The answer (u32) to one call, found without any diagram. */
+  /** The answer (u32) to one call, found without any BDD. */
   answer(data: SeccompData): number;
   calls: readonly NamedCalls[];
 }
@@ -108,15 +109,15 @@ export function compare(first: Side, second: Side, options: CompareOptions = {})
         first: building('first', () => sides[0].build(space)),
         second: building('second', () => sides[1].build(space)),
       };
-      const nodes = space.diagram.size;
+      const nodes = space.bdd.size;
       if (pair.first === pair.second) {
         if (!space.canonical) return { verdict: 'holds', nodes };
-        // A walk over the whole diagram, for the few who ask.
+        // A walk over the whole BDD, for the few who ask.
         return {
           verdict: 'holds',
           nodes,
           get fingerprint() {
-            return fingerprintBytes(space.diagram, pair.first);
+            return fingerprintBytes(space.bdd, pair.first);
           },
         };
       }
@@ -144,7 +145,7 @@ export function fingerprint(
   try {
     const space = canonicalSpace(options.nodeBudget);
     const root = building('first', () => prepare(side).build(space));
-    return { verdict: 'made', fingerprint: fingerprintBytes(space.diagram, root), nodes: space.diagram.size };
+    return { verdict: 'made', fingerprint: fingerprintBytes(space.bdd, root), nodes: space.bdd.size };
   } catch (error) {
     return failureOf(error);
   }
@@ -185,7 +186,7 @@ function prepare(side: Side): Prepared {
   if ('program' in side) {
     const { program, endian } = side;
     return {
-      build: (space) => programDiagram(space, program, endian),
+      build: (space) => programBdd(space, program, endian),
       groups: () => programGroups(program, endian),
       answer: (data) => run(program, data, endian).value,
       calls: [],
@@ -193,14 +194,14 @@ function prepare(side: Side): Prepared {
   }
   const arches = resolveReference(side);
   return {
-    build: (space) => referenceDiagram(space, arches),
+    build: (space) => referenceBdd(space, arches),
     groups: () => referenceGroups(arches),
     answer: (data) => answerOf(arches, data),
     calls: arches.flatMap(({ abis }) => abis.map((abi) => ({ abi, table: side.tables.of(abi.name) }))),
   };
 }
 
-/** The difference that an input shows: found again without diagrams, or this prover is wrong. */
+/** The difference that an input shows: found again without BDDs, or this prover is wrong. */
 function replay(
   { space, first, second }: Pair,
   sides: readonly [Prepared, Prepared],
@@ -214,11 +215,10 @@ function replay(
     first: sides[0].answer(data),
     second: sides[1].answer(data),
   };
-  const { diagram } = space;
+  const { bdd } = space;
   const agrees =
     space.atoms !== undefined ||
-    (diagram.evaluate(first, input) === difference.first &&
-      diagram.evaluate(second, input) === difference.second);
+    (bdd.evaluate(first, input) === difference.first && bdd.evaluate(second, input) === difference.second);
   if (!agrees || !BREAKS[relation](difference.first, difference.second))
     throw new Error(
       `internal error: a witness of the proof does not replay (arch ${data.arch}, nr ${data.nr}, ` +

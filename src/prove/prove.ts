@@ -3,7 +3,7 @@ import type { ArchName } from '../arch.ts';
 import { archOf } from '../arch.ts';
 import type { Endian, SeccompData, SockFilter } from '../bpf/instruction.ts';
 import { compare } from './compare.ts';
-import type { Reference } from './reference.ts';
+import type { Reference } from './profile/reference.ts';
 
 /** A call that the program answers wrongly. Both values have been found again without the proof's means. */
 export interface Witness {
@@ -17,7 +17,7 @@ export interface Witness {
 }
 
 /**
- * `nodes`: size of the diagram. `fingerprint`: canonical bytes of the function, to be hashed; missing when the
+ * `nodes`: size of the BDD. `fingerprint`: canonical bytes of the function, to be hashed; missing when the
  * proof needed one of the fallbacks. `malformed`: the kernel would refuse the program.
  */
 export type ProofResult =
@@ -27,7 +27,7 @@ export type ProofResult =
   | { verdict: 'undecided'; reason: string };
 
 export interface ProofOptions {
-  /** Nodes a diagram may have; 2^19 unless said. */
+  /** Nodes a BDD may have; 2^19 unless said. */
   nodeBudget?: number;
   /** Byte order of the program's machine; the target's unless said. */
   endian?: Endian;

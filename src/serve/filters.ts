@@ -8,7 +8,7 @@ import type { Code, Diagnostic } from '../errors.ts';
 import type { Product } from '../workers/messages.ts';
 import { compilerPool, WorkDropped } from '../workers/pool.ts';
 import type { Work } from '../workers/pool.ts';
-import { jsonBody } from './answer.ts';
+import { jsonBody } from './response.ts';
 import { boundedStore } from './bounded-store.ts';
 import type { QueryOptions } from './query.ts';
 import { Refusal } from './refusal.ts';

@@ -3,15 +3,15 @@ import { keyedOptions } from '../cache/key.ts';
 import type { KeyedOptions } from '../cache/key.ts';
 import { lruByBytes } from '../cache/stores/lru.ts';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
-import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './answer.ts';
-import type { Answer } from './answer.ts';
+import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './response.ts';
+import type { Answer } from './response.ts';
 import type { Connection, Connections } from './connections.ts';
 import { UNNAMED } from './filters.ts';
 import type { Filters, ServedFilter } from './filters.ts';
 import type { Metrics, Route } from './metrics.ts';
 import { readQuery } from './query.ts';
 import type { HostDefaults, QueryOptions } from './query.ts';
-import { preferredType, readBody, refuseDeclared, refuseOtherTypes, RequestAborted } from './request.ts'; // prettier-ignore
+import { preferredType, readBody, refuseDeclared, refuseOtherTypes, RequestAborted } from './http-request.ts'; // prettier-ignore
 
 export interface HandlerSettings {
   filters: Filters;

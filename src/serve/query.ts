@@ -6,7 +6,7 @@ import { flagsFor, givenOptions, programOf, targetOf } from '../options/flags.ts
 import type { Flags } from '../options/flags.ts';
 import { COMPILE_OPTIONS, flagOf } from '../options/table.ts';
 import type { InputFlags, OptionSpec, ProgramFlags, TargetFlags } from '../options/table.ts';
-import { isRepeatable, parseValue, wantedBy } from '../options/values.ts';
+import { isRepeatable, parseValue, wantedBy } from '../options/option-values.ts';
 import type { KernelVersion } from '../target.ts';
 
 /** What a request need not say: the machine that the server runs on. */

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import type { Cache } from '../cache/compile-cached.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
-import { faultAnswer, rawAnswer } from './answer.ts';
+import { faultAnswer, rawAnswer } from './response.ts';
 import { makeConnections } from './connections.ts';
 import type { Connections } from './connections.ts';
 import { makeFilters } from './filters.ts';

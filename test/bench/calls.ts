@@ -7,7 +7,7 @@ import {
   SECCOMP_RET_ERRNO,
 } from '../../src/action.ts';
 import { run } from '../../src/bpf/interpreter.ts';
-import { isConstantAllow } from '../../src/prove/bitmap.ts';
+import { isConstantAllow } from '../../src/prove/program/bitmap.ts';
 import { libraryMaker, OURS } from './filters.ts';
 import type { Measured, ProvedFilter } from './filters.ts';
 import { linesOf } from './programs.ts';

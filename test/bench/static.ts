@@ -5,9 +5,9 @@ import {
 } from '../../src/bpf/instruction.ts'; // prettier-ignore
 import { convertedLength } from '../../src/bpf/check.ts';
 import { run } from '../../src/bpf/interpreter.ts';
-import { isConstantAllow } from '../../src/prove/bitmap.ts';
+import { isConstantAllow } from '../../src/prove/program/bitmap.ts';
 import type { Measured, ProvedFilter } from './filters.ts';
-import { FREQUENCY, SELDOM } from '../../src/codegen/frequency.ts';
+import { FREQUENCY, SELDOM } from '../../src/codegen/numbers/frequency.ts';
 import { compatOf } from './subjects.ts';
 import type { Subject } from './subjects.ts';
 import { mean, weightedMean } from './table.ts';
@@ -21,7 +21,7 @@ export function staticTable(measured: readonly Measured[]): Table {
     title: 'Programs',
     method:
       'Instructions; instructions after the conversion to eBPF; mean steps over all native calls with arguments 0; ' +
-      'the same weighted by how often programs make each call (src/codegen/frequency.ts); ' +
+      'the same weighted by how often programs make each call (src/codegen/numbers/frequency.ts); ' +
       'longest path through the program; numbers that the kernel finds to be allowed whatever the arguments ' +
       `(native/compat, of ${EMULATED} each); mean steps of the kernel's emulator over those numbers. Every program ` +
       'in the table is proved: for all architectures, numbers and arguments it answers as the profile says.',

@@ -133,6 +133,20 @@ describe('a profile with faults', () => {
     expect(await compile('faulty.json', '-q')).toMatchObject({ code: 65, stderr });
   });
 
+  it('prints only its errors with -q', async () => {
+    const both = WITH_WARNING.replace(
+      '"SCMP_ACT_ALLOW"}',
+      '"SCMP_ACT_DENY"}, {"names": ["raed"], "action": "SCMP_ACT_ALLOW"}',
+    );
+    const compileBoth = (...flags: string[]) => run(['compile', '-', '--arch', 'x86_64', ...flags], both);
+    const loud = await compileBoth();
+    const lines = loud.stderr.split(/^(?=-:)/m);
+    const errors = lines.filter((line) => line.includes(' error: '));
+    expect({ all: lines.length > errors.length, some: errors.length > 0 }).toEqual({ all: true, some: true });
+    for (const flags of [['-q'], ['--quiet']])
+      expect(await compileBoth(...flags)).toMatchObject({ code: loud.code, stderr: errors.join('') });
+  });
+
   it('with --json is a document with the faults on standard output', async () => {
     const result = await compile('faulty.json', '--json');
     expect(result).toMatchObject({ code: 65, stderr: '' });

@@ -2,13 +2,13 @@
 import { SECCOMP_RET_ALLOW } from '../../src/action.ts';
 import type { ArchName } from '../../src/arch.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
-import { abiOfCall } from '../../src/prove/abi.ts';
-import { BITMAP_NUMBERS, isConstantAllow } from '../../src/prove/bitmap.ts';
-import { spanDiagram } from '../../src/prove/conditions.ts';
-import { Undecided } from '../../src/prove/diagram.ts';
-import { resolveReference } from '../../src/prove/reference.ts';
-import type { Reference } from '../../src/prove/reference.ts';
-import { canonicalSpace } from '../../src/prove/space.ts';
+import { abiOfCall } from '../../src/arch.ts';
+import { BITMAP_NUMBERS, isConstantAllow } from '../../src/prove/program/bitmap.ts';
+import { spanBdd } from '../../src/prove/profile/profile-bdd.ts';
+import { Undecided } from '../../src/prove/bdd/bdd.ts';
+import { resolveReference } from '../../src/prove/profile/reference.ts';
+import type { Reference } from '../../src/prove/profile/reference.ts';
+import { canonicalSpace } from '../../src/prove/bdd/space.ts';
 
 /** A call that the profile always allows and that the kernel would still run the filter for. */
 export interface BitmapLoss {
@@ -27,11 +27,11 @@ export function constantAllowed(
 ): { auditArch: number; constant: number[] }[] {
   const numbers = options.numbers ?? BITMAP_NUMBERS;
   const space = canonicalSpace(options.nodeBudget);
-  const allow = space.diagram.terminal(SECCOMP_RET_ALLOW);
+  const allow = space.bdd.terminal(SECCOMP_RET_ALLOW);
   return resolveReference(reference).map(({ auditArch, spans }) => {
     const constant: number[] = [];
     for (const span of spans) {
-      if (span.from >= numbers || spanDiagram(space, span) !== allow) continue;
+      if (span.from >= numbers || spanBdd(space, span) !== allow) continue;
       for (let nr = span.from; nr <= span.to && nr < numbers; nr++) constant.push(nr);
     }
     return { auditArch, constant };

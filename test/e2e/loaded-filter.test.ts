@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
-import { readLoadedFilters } from '../../src/oci/loaded-filter.ts';
+import { readLoadedFilters } from '../../src/oci/process/loaded-filter.ts';
 import { MAIN } from '../cli/run.ts';
 import { skipWithout } from '../oracle/compare.ts';
 import { configText, makeFolder } from './oci/containers.ts';

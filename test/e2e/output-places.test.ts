@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { writeProduct } from '../../src/cli/output.ts';
+import { writeProduct } from '../../src/cli/output/streams.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { MAIN } from '../cli/run.ts';
 import { PLAIN } from '../cli/profiles.ts';
@@ -152,7 +152,7 @@ describe.skipIf(skipWithout(exchange)).each(['0', '1'])('-o with protected_symli
     expectRefused(join(shared, 'stream'), /"stream", a symbolic link of user 61234/);
   });
 
-  it("changes no configuration that a link of another user in a bundle leads to", () => {
+  it('changes no configuration that a link of another user in a bundle leads to', () => {
     const config = `{"ociVersion":"1.0.2","linux":{"seccomp":${PLAIN}}}`;
     writeFileSync(join(victim, 'config.json'), config);
     const bundle = directory(join(shared, 'bundle'), MALLORY, 0o755);

@@ -4,14 +4,14 @@ import { allArches, parseArch } from '../../src/arch.ts';
 import type { ArchName } from '../../src/arch.ts';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
-import { answerOf } from '../../src/prove/answer.ts';
+import { answerOf } from '../../src/prove/profile/reference-answer.ts';
 import { compare } from '../../src/prove/compare.ts';
 import type { Relation } from '../../src/prove/compare.ts';
-import { referenceDiagram } from '../../src/prove/conditions.ts';
-import { wordsOf } from '../../src/prove/input.ts';
+import { referenceBdd } from '../../src/prove/profile/profile-bdd.ts';
+import { wordsOf } from '../../src/prove/bdd/input-words.ts';
 import { prove } from '../../src/prove/prove.ts';
-import { resolveReference } from '../../src/prove/reference.ts';
-import { canonicalSpace } from '../../src/prove/space.ts';
+import { resolveReference } from '../../src/prove/profile/reference.ts';
+import { canonicalSpace } from '../../src/prove/bdd/space.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
 import { anySample } from '../oracle/arbitrary.ts';
 import type { Sample } from '../oracle/arbitrary.ts';
@@ -78,13 +78,13 @@ describe('a profile', () => {
           ...(more.enosysAfter && { enosysAfter: more.enosysAfter.release }),
         });
         const arches = resolveReference({ seccomp: seccompFrom(profile), target, tables });
-        const { diagram, ...space } = canonicalSpace(undefined);
-        const node = referenceDiagram({ diagram, ...space }, arches);
+        const { bdd, ...space } = canonicalSpace(undefined);
+        const node = referenceBdd({ bdd, ...space }, arches);
         const calls = [...someCalls(meaning, profile, 17)];
         const plain = (call: Call) => answerOf(arches, { ...call, ip: 0n });
-        const followed = (call: Call) => diagram.evaluate(node, wordsOf({ ...call, ip: 0n }));
+        const followed = (call: Call) => bdd.evaluate(node, wordsOf({ ...call, ip: 0n }));
         expect(firstDifference(calls, oracle(meaning), ['the rules', plain])).toBeUndefined();
-        expect(firstDifference(calls, oracle(meaning), ['the diagram', followed])).toBeUndefined();
+        expect(firstDifference(calls, oracle(meaning), ['the bdd', followed])).toBeUndefined();
       }),
       { numRuns: runs(8, 50) },
     );

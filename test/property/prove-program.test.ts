@@ -3,16 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
 import type { SeccompData } from '../../src/bpf/instruction.ts';
 import { run } from '../../src/bpf/interpreter.ts';
-import { answerOf } from '../../src/prove/answer.ts';
-import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/comparison.ts';
-import { spanDiagram } from '../../src/prove/conditions.ts';
-import { Undecided } from '../../src/prove/diagram.ts';
-import { fingerprintBytes } from '../../src/prove/fingerprint.ts';
-import { wordsOf } from '../../src/prove/input.ts';
-import { Malformed } from '../../src/prove/instruction.ts';
-import { programDiagram } from '../../src/prove/program.ts';
-import { atomSpace, canonicalSpace, interleavedSpace } from '../../src/prove/space.ts';
-import { atomOverBits } from '../../src/prove/atoms.ts';
+import { answerOf } from '../../src/prove/profile/reference-answer.ts';
+import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/profile/comparison.ts';
+import { spanBdd } from '../../src/prove/profile/profile-bdd.ts';
+import { Undecided } from '../../src/prove/bdd/bdd.ts';
+import { fingerprintBytes } from '../../src/prove/bdd/fingerprint.ts';
+import { wordsOf } from '../../src/prove/bdd/input-words.ts';
+import { Malformed } from '../../src/prove/program/decoded.ts';
+import { programBdd } from '../../src/prove/program/program-bdd.ts';
+import { atomSpace, canonicalSpace, interleavedSpace } from '../../src/prove/bdd/space.ts';
+import { atomOverBits } from '../../src/prove/bdd/atoms.ts';
 import { condition, holds } from '../oracle/conditions.ts';
 import type { Mnemonic } from '../unit/prove-programs.ts';
 import { insn } from '../unit/prove-programs.ts';
@@ -49,16 +49,16 @@ describe('a comparison of an argument', () => {
         const cut = {
           arg, op, bits, value: BigInt.asUintN(bits, value), valueTwo: BigInt.asUintN(bits, valueTwo),
         }; // prettier-ignore
-        const { diagram } = canonicalSpace(undefined);
-        const overBits = comparisonOverBits(diagram, cut);
-        const { diagram: tests, atoms } = atomSpace(undefined);
+        const { bdd } = canonicalSpace(undefined);
+        const overBits = comparisonOverBits(bdd, cut);
+        const { bdd: tests, atoms } = atomSpace(undefined);
         const overAtoms = comparisonOverAtoms(tests, atoms!, cut);
-        /** Follows the diagram of atoms, answering each by its own bits. */
+        /** Follows the BDD of atoms, answering each by its own bits. */
         const followAtoms = (words: Uint32Array) => {
           let node = overAtoms;
           while (!tests.isTerminal(node)) {
-            const test = atomOverBits(diagram, atoms!.atomOf(tests.variableOf(node)));
-            node = diagram.evaluate(test, words) === 1 ? tests.high(node) : tests.low(node);
+            const test = atomOverBits(bdd, atoms!.atomOf(tests.variableOf(node)));
+            node = bdd.evaluate(test, words) === 1 ? tests.high(node) : tests.low(node);
           }
           return tests.valueOf(node);
         };
@@ -69,7 +69,7 @@ describe('a comparison of an argument', () => {
         }));
         for (const data of [...inputs, ...near]) {
           const wanted = holds(expected, data.args) ? 1 : 0;
-          expect(diagram.evaluate(overBits, wordsOf(data))).toBe(wanted);
+          expect(bdd.evaluate(overBits, wordsOf(data))).toBe(wanted);
           expect(followAtoms(wordsOf(data))).toBe(wanted);
         }
       }),
@@ -108,7 +108,7 @@ describe('a list of rules', () => {
         }));
         const span = { from: 0, to: 0xffffffff, rules, otherwise: 0x50003 };
         const space = canonicalSpace(undefined);
-        const node = spanDiagram(space, span);
+        const node = spanBdd(space, span);
         const near = list.flatMap((rule) =>
           [rule.value, rule.value - 1n, rule.value + 1n, rule.value ^ (1n << 32n)].map((x) => ({
             ...inputs[0]!,
@@ -116,20 +116,20 @@ describe('a list of rules', () => {
           })),
         );
         for (const data of [...inputs, ...near])
-          expect(space.diagram.evaluate(node, wordsOf(data))).toBe(
+          expect(space.bdd.evaluate(node, wordsOf(data))).toBe(
             answerOf([{ auditArch: data.arch, abis: [], spans: [span] }], data),
           );
         // Rule by rule, in a space where a list has no steps, it is the same function.
         const other = interleavedSpace(undefined, []);
-        const same = spanDiagram({ ...other, canonical: true }, span);
-        expect(fingerprintBytes(other.diagram, same)).toEqual(fingerprintBytes(space.diagram, node));
+        const same = spanBdd({ ...other, canonical: true }, span);
+        expect(fingerprintBytes(other.bdd, same)).toEqual(fingerprintBytes(space.bdd, node));
       }),
       { numRuns: runs(80, 400) },
     );
   });
 });
 
-describe('the diagram of a program', () => {
+describe('the bdd of a program', () => {
   const cheap: Mnemonic[] = [
     'ld #', 'ldx #', 'ld len', 'ldx len', 'tax', 'txa', 'and', 'or', 'xor', 'lsh', 'rsh', 'add', 'sub', 'neg',
     'st M', 'stx M', 'jeq', 'jgt', 'jge', 'jset', 'and x', 'or x', 'xor x', 'jset x', 'div', 'mul', 'lsh x',
@@ -172,9 +172,9 @@ describe('the diagram of a program', () => {
         (code, endian, inputs) => {
           const space = canonicalSpace(1 << 14);
           try {
-            const node = programDiagram(space, code, endian);
+            const node = programBdd(space, code, endian);
             for (const data of inputs)
-              expect(space.diagram.evaluate(node, wordsOf(data))).toBe(run(code, data, endian).value);
+              expect(space.bdd.evaluate(node, wordsOf(data))).toBe(run(code, data, endian).value);
             decided++;
           } catch (error) {
             if (!(error instanceof Undecided)) throw error;
@@ -213,10 +213,10 @@ describe('the diagram of a program', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 2, maxLength: 16 }), (body) => {
         const code = [insn('ld abs', 0), ...body, ...returns];
-        const { diagram, ...space } = canonicalSpace(undefined);
-        const node = programDiagram({ diagram, ...space }, code, 'little');
+        const { bdd, ...space } = canonicalSpace(undefined);
+        const node = programBdd({ bdd, ...space }, code, 'little');
         const calls = numbers.map((nr) => ({ nr, arch: 0, ip: 0n, args: [0n, 0n, 0n, 0n, 0n, 0n] }));
-        expect(calls.map((data) => diagram.evaluate(node, wordsOf(data)))).toEqual(
+        expect(calls.map((data) => bdd.evaluate(node, wordsOf(data)))).toEqual(
           calls.map((data) => run(code, data).value),
         );
       }),
@@ -249,8 +249,8 @@ describe('the diagram of a program', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 3, maxLength: 20 }), fc.nat(99), (body, salt) => {
         const code = [insn('ld abs', 0), ...body, ...returns];
-        const { diagram, ...space } = canonicalSpace(undefined);
-        const node = programDiagram({ diagram, ...space }, code, 'little');
+        const { bdd, ...space } = canonicalSpace(undefined);
+        const node = programBdd({ bdd, ...space }, code, 'little');
         for (const nr of words)
           for (let turn = 0; turn < 3; turn++) {
             const [arch, low] = [
@@ -258,15 +258,15 @@ describe('the diagram of a program', () => {
               words[(salt + turn * 5) % words.length]!,
             ];
             const data = { nr, arch, ip: 0n, args: [BigInt(low), 0n, 0n, 0n, 0n, 0n] };
-            expect(diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+            expect(bdd.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
           }
         // Ordered and without idle tests: with that, equal functions are one node.
-        const below = (child: number, above: number) => diagram.levelOf(child) > diagram.levelOf(above);
+        const below = (child: number, above: number) => bdd.levelOf(child) > bdd.levelOf(above);
         const seen = new Set<number>();
         const visit = (at: number): void => {
-          if (diagram.isTerminal(at) || seen.has(at)) return;
+          if (bdd.isTerminal(at) || seen.has(at)) return;
           seen.add(at);
-          const [low, high] = [diagram.low(at), diagram.high(at)];
+          const [low, high] = [bdd.low(at), bdd.high(at)];
           expect(low !== high && below(low, at) && below(high, at)).toBe(true);
           visit(low);
           visit(high);
@@ -285,11 +285,11 @@ describe('the diagram of a program', () => {
           ...numbers.map((nr, index) => insn('jeq', nr, numbers.length - 1 - index + (nr % 3), 0)),
           insn('ret', 0x50001), insn('ret', 0x50002), insn('ret', 0x50003),
         ]; // prettier-ignore
-        const { diagram, ...space } = canonicalSpace(undefined);
-        const node = programDiagram({ diagram, ...space }, code, 'little');
+        const { bdd, ...space } = canonicalSpace(undefined);
+        const node = programBdd({ bdd, ...space }, code, 'little');
         for (let nr = 0; nr < 1001; nr++) {
           const data = { nr, arch: 0, ip: 0n, args: [0n, 0n, 0n, 0n, 0n, 0n] };
-          expect(diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+          expect(bdd.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
         }
       }),
       { numRuns: runs(5, 20) },
@@ -306,9 +306,9 @@ describe('the diagram of a program', () => {
           const order = groups.map((group) => new Map(Object.entries(group).map(([k, v]) => [Number(k), v])));
           const space = interleavedSpace(1 << 14, order);
           try {
-            const node = programDiagram(space, code, 'little');
+            const node = programBdd(space, code, 'little');
             for (const data of inputs)
-              expect(space.diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+              expect(space.bdd.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
           } catch (error) {
             if (!(error instanceof Undecided)) throw error;
           }
@@ -330,8 +330,8 @@ describe('the diagram of a program', () => {
         const code = [...body, insn('ret', 0x7fff0000)];
         const space = canonicalSpace(1 << 12);
         try {
-          const node = programDiagram(space, code, 'little');
-          expect(space.diagram.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
+          const node = programBdd(space, code, 'little');
+          expect(space.bdd.evaluate(node, wordsOf(data))).toBe(run(code, data).value);
         } catch (error) {
           if (!(error instanceof Undecided || error instanceof Malformed)) throw error;
         }

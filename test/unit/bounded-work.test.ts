@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Effort } from '../../src/codegen/effort.ts';
 import { generate } from '../../src/codegen/generate.ts';
-import { weightsFor } from '../../src/codegen/weights.ts';
+import { weightsFor } from '../../src/codegen/numbers/weights.ts';
 import { compile, lowerProfile } from '../../src/compile.ts';
 import { MAX_OF_A_KIND, SeccompcError } from '../../src/errors.ts';
 import type { Diagnostic } from '../../src/errors.ts';

@@ -2,10 +2,10 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findAnswer, keepAnswer } from '../../src/cache/hot/answer.ts';
+import { findAnswer, keepAnswer } from '../../src/cache/hot/hot-tier.ts';
 import { readHotEntry, writeHotEntry } from '../../src/cache/hot/entry.ts';
-import { hotRequest, hotWords } from '../../src/cache/hot/request.ts';
-import type { HotRequest } from '../../src/cache/hot/request.ts';
+import { hotRequest, hotFlags } from '../../src/cache/hot/hot-request.ts';
+import type { HotRequest } from '../../src/cache/hot/hot-request.ts';
 import { makeCommand } from '../../src/cli/commands/compile.ts';
 
 const BUILD = '1.2.3 abc';
@@ -17,7 +17,7 @@ describe('a hot request', () => {
       for (const name of [long, short]) {
         if (name === undefined) continue;
         const [alone, followed] = [[name], [name, 'value']].map((words) =>
-          hotWords(['compile', ...words, 'p.json']),
+          hotFlags(['compile', ...words, 'p.json']),
         );
         expect({ name, alone: alone !== undefined, followed: followed !== undefined }).toEqual({
           name,

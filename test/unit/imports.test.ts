@@ -45,6 +45,15 @@ const ALLOWED: Record<string, string[]> = {
   generate: ['arch', 'action', 'errors', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
+/** What each folder of a part may import from the same part. `.` is the files beside the folders. */
+const ALLOWED_FOLDERS: Record<string, Record<string, string[]>> = {
+  cache: { '.': ['records', 'stores', 'hot'], hot: ['.'], records: ['.', 'stores'], stores: ['.'] },
+  cli: { '.': ['commands', 'options', 'output'], commands: ['.', 'options', 'output'], options: [], output: [] },
+  codegen: { '.': ['numbers', 'arguments'], arguments: ['.', 'numbers'], numbers: ['.'] },
+  oci: { '.': [], process: [], crun: ['.'], hook: ['.', 'crun', 'process'] },
+  prove: { '.': ['bdd', 'profile', 'program'], bdd: [], profile: ['bdd'], program: ['bdd'] },
+}; // prettier-ignore
+
 /** Parts that need Node; everything else runs in a browser. */
 const NEEDS_NODE = new Set(['cache', 'cli', 'fs', 'generate', 'oci', 'prebuild', 'serve', 'workers']);
 /** Packages that the core may use; none of them touches the host. */
@@ -58,6 +67,10 @@ interface Import {
 
 function partOf(path: string): string {
   return path.split('/')[0]!.replace(/\.ts$/, '');
+}
+
+function folderOf(path: string): string {
+  return path.split('/').length > 2 ? path.split('/')[1]! : '.';
 }
 
 function allImports(): Import[] {
@@ -97,6 +110,17 @@ describe('the sources', () => {
       .map(({ file, to }) => `${file} imports ${to}`);
     expect(wrong).toEqual([]);
     expect(new Set(imports.map(({ part }) => part)).size).toBeGreaterThan(10);
+  });
+
+  test('import in one direction only between the folders of a part', () => {
+    const wrong = imports
+      .filter(({ part, specifier }) => part in ALLOWED_FOLDERS && specifier.startsWith('.'))
+      .map(({ file, part, specifier }) => ({ file, part, to: normalize(join(dirname(file), specifier)) }))
+      .filter(({ part, to }) => partOf(to) === part)
+      .map(({ file, part, to }) => ({ file, part, from: folderOf(file), to: folderOf(to) }))
+      .filter(({ part, from, to }) => from !== to && !ALLOWED_FOLDERS[part]![from]?.includes(to))
+      .map(({ file, to }) => `${file} imports ${to}`);
+    expect(wrong).toEqual([]);
   });
 
   test('use nothing of Node in the core', () => {

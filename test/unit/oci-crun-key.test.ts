@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/oci/config.ts';
-import { crunCacheKey } from '../../src/oci/crun-key.ts';
+import { crunCacheKey } from '../../src/oci/crun/crun-key.ts';
 
 /** Names that real cruns gave their files, for known profiles and a known uname(2). */
 const text = readFileSync(new URL('../fixtures/crun-cache-keys.json', import.meta.url), 'utf8');

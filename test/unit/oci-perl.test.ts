@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
-import { findPerl } from '../../src/oci/perl.ts';
+import { findPerl } from '../../src/oci/process/perl.ts';
 import { requirements } from '../e2e/oci/require.ts';
 import { skipWithout } from '../oracle/compare.ts';
 

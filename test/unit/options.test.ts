@@ -2,10 +2,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
-import { hotRequest, hotWords } from '../../src/cache/hot/request.ts';
+import { hotRequest, hotFlags } from '../../src/cache/hot/hot-request.ts';
 import { CliCommand } from '../../src/cli/command.ts';
-import { addOptions } from '../../src/cli/options.ts';
-import { targetArguments } from '../../src/cli/target-arguments.ts';
+import { addOptions } from '../../src/cli/options/add-options.ts';
+import { targetArguments } from '../../src/cli/options/target-arguments.ts';
 import type { Diagnostic } from '../../src/errors.ts';
 import { optionsTable, parameterList, withParts } from '../../src/generate/option-tables.ts';
 import { flagsFor, givenOptions, programOf, targetOf } from '../../src/options/flags.ts';
@@ -138,7 +138,7 @@ describe.each([
       fc.property(flagsOf(table), (given) => {
         const flags = defined(consistent(given));
         const words = wordsOf(flags, table);
-        const found = hotWords(['compile', ...words, 'p.json'], table);
+        const found = hotFlags(['compile', ...words, 'p.json'], table);
         expect(found?.file).toBe('p.json');
         expect(
           found!.options.flatMap(({ word: option, value }) =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
-import { isConstantAllow } from '../../src/prove/bitmap.ts';
+import { isConstantAllow } from '../../src/prove/program/bitmap.ts';
 import { compare, fingerprint } from '../../src/prove/compare.ts';
 import { prove } from '../../src/prove/prove.ts';
 import type { Seccomp, SyscallArg, SyscallEntry } from '../../src/profile/types.ts';
@@ -206,7 +206,7 @@ describe('a profile whose bits are too many', () => {
     const { program, reference } = compiled(tangled);
     expect(prove(program, reference, { nodeBudget: 100 })).toEqual({
       verdict: 'undecided',
-      reason: 'the decision diagram needs more than 100 nodes',
+      reason: 'the decision bdd needs more than 100 nodes',
     });
   });
 });

@@ -5,7 +5,7 @@ import type { Diagnostic } from '../../src/errors.ts';
 import { resolveProfile } from '../../src/profile/docker.ts';
 import { ociSeccompMembers } from '../../src/profile/generated/members.ts';
 import { parseJson } from '../../src/profile/json.ts';
-import { otherCaseKeys } from '../../src/profile/members.ts';
+import { otherCaseKeys } from '../../src/profile/schema-members.ts';
 import { foldKey } from '../../src/profile/pointer.ts';
 import { parseProfile } from '../../src/profile/read.ts';
 import type { Profile } from '../../src/profile/types.ts';

@@ -5,8 +5,8 @@ import { run } from '../../src/bpf/interpreter.ts';
 import { assemble } from '../../src/codegen/assembler.ts';
 import { Graph, graphSize, reachable } from '../../src/codegen/graph.ts';
 import type { Node } from '../../src/codegen/graph.ts';
-import { select } from '../../src/codegen/select.ts';
-import type { Interval, Prices } from '../../src/codegen/select.ts';
+import { select } from '../../src/codegen/numbers/select.ts';
+import type { Interval, Prices } from '../../src/codegen/numbers/select.ts';
 import { runs } from '../runs.ts';
 
 const args = [0n, 0n, 0n, 0n, 0n, 0n];
@@ -99,10 +99,10 @@ describe('the tree search', () => {
     const prices = { test: 100, more: 50, longestChain: 5 };
     const cuts = [424, 425, 434, 435, 436, 442, 444];
     const first = select(graph, randomIntervals(graph, [7, 90, ...cuts], [1, 2], 1), prices);
-    const standing = new Map(first.parts.map((part) => [part.second, [part]]));
+    const sharedTrees = new Map(first.parts.map((part) => [part.second, [part]]));
     const second = randomIntervals(graph, [30, 31, 70, 77, ...cuts], [1, 2], 2);
     const alone = select(graph, second, prices).node;
-    const both = select(graph, second, prices, { standing }).node;
+    const both = select(graph, second, prices, { sharedTrees }).node;
     expect(graphSize(first.node, both)).toBeLessThan(graphSize(first.node) + graphSize(alone));
     const program = assemble(graph.load(0, both));
     for (const { from, to, leaf } of second)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { preferredType } from '../../src/serve/request.ts';
+import { preferredType } from '../../src/serve/http-request.ts';
 
 const JSON_TYPE = 'application/json';
 const RAW_TYPE = 'application/octet-stream';

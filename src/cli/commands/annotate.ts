@@ -3,23 +3,24 @@ import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import { FILTER_ANNOTATION } from '../../oci/config.ts';
-import { shellWord } from '../../oci/hook-file.ts';
+import { shellWord } from '../../oci/hook/hook-file.ts';
 import { parseProfile } from '../../profile/read.ts';
 import type { Profile } from '../../profile/types.ts';
 import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheOptions } from '../cache-options.ts';
-import type { CacheFlags } from '../cache-options.ts';
-import { refuseUnconfined } from '../confined.ts';
-import { readInput } from '../input.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { addCacheOptions } from '../options/cache-options.ts';
+import type { CacheFlags } from '../options/cache-options.ts';
+import { refuseUnconfined } from '../options/confined.ts';
+import { readInput } from '../options/input-file.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
 import { compileWith } from '../compile-with.ts';
 
-interface Options extends TargetFlags, CacheFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, OutputOptions {
   for: keyof typeof CLIENTS;
   requireProof?: true;
 }
@@ -62,7 +63,7 @@ export function makeCommand(): CliCommand {
     .option('--require-proof', 'fail rather than print a filter that is not proved')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
+  return addTargetOptions(addCacheOptions(addOutputOptions(command)));
 }
 
 async function run(file: string, options: Options): Promise<void> {
@@ -92,7 +93,7 @@ async function run(file: string, options: Options): Promise<void> {
       toJson({ for: options.for, argument, proved, diagnostics: found.map(diagnosticJson) }),
     );
   }
-  await printWarnings(found, options);
+  await printDiagnostics(found, options);
   await writeProduct(`${argument}\n`);
 }
 

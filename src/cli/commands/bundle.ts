@@ -4,18 +4,19 @@ import type { BundleResult, BundleTask } from '../../oci/bundle.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { inParallel } from '../../oci/parallel.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheOptions, cacheOf } from '../cache-options.ts';
-import type { CacheFlags } from '../cache-options.ts';
-import { addUnconfinedOption } from '../confined.ts';
-import type { UnconfinedFlag } from '../confined.ts';
-import { writeProduct } from '../output.ts';
-import { makeProgress } from '../progress.ts';
-import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, table, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
+import type { CacheFlags } from '../options/cache-options.ts';
+import { addUnconfinedOption } from '../options/confined.ts';
+import type { UnconfinedFlag } from '../options/confined.ts';
+import { writeProduct } from '../output/streams.ts';
+import { makeProgress } from '../output/progress.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
 
-interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, Voice {
+interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, OutputOptions {
   check?: true;
   remove?: true;
   requireProof?: true;
@@ -48,7 +49,7 @@ export function makeCommand(): CliCommand {
     .option('--require-proof', 'fail rather than write a filter that is not proved')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addVoiceOptions(addUnconfinedOption(command))));
+  return addTargetOptions(addCacheOptions(addOutputOptions(addUnconfinedOption(command))));
 }
 
 async function run(bundles: string[], options: Options): Promise<number> {
@@ -70,7 +71,7 @@ async function run(bundles: string[], options: Options): Promise<number> {
       async (result) => {
         results.push(result);
         progress.clear();
-        if (!options.json) await tell(result, options);
+        if (!options.json) await print(result, options);
         progress.show(results.length);
       },
     );
@@ -82,9 +83,8 @@ async function run(bundles: string[], options: Options): Promise<number> {
   return exitCodeOf(results);
 }
 
-async function tell({ bundle, status, diagnostics }: BundleResult, voice: Voice): Promise<void> {
-  if (isRefusal(status) || isFailure({ status, diagnostics })) await printFailure(diagnostics, false);
-  else await printWarnings(diagnostics, voice);
+async function print({ bundle, status, diagnostics }: BundleResult, output: OutputOptions): Promise<void> {
+  await printDiagnostics(diagnostics, output);
   await writeProduct(table([[status, bundle]]));
 }
 

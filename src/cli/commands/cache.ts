@@ -1,7 +1,8 @@
+import { addOutputOptions } from '../options/add-options.ts';
 import { InvalidArgumentError, Option } from 'commander';
 import { CliCommand } from '../command.ts';
-import { addSign, addStore, addTrust } from '../cache-options.ts';
-import { addVoiceOptions } from '../report.ts';
+import { addSign, addStore, addTrust } from '../options/cache-options.ts';
+
 import type { GcOptions } from './cache/gc.ts';
 import type { LsOptions } from './cache/ls.ts';
 import type { CacheOptions } from './cache/store-access.ts';
@@ -26,7 +27,7 @@ export function makeCommand(): CliCommand {
     .description('Shows, checks, empties and moves the cache of compiled filters.')
     .addHelpText('after', HELP);
   const add = (name: string, description: string, help: string) =>
-    addStore(addVoiceOptions(command.command(name).description(description))).addHelpText('after', help);
+    addStore(addOutputOptions(command.command(name).description(description))).addHelpText('after', help);
   addViews(add);
   addCare(add);
   addMoves(add);

@@ -1,6 +1,6 @@
-import { HOT_TIER, keepAnswer } from '../../cache/hot/answer.ts';
+import { HOT_TIER, keepAnswer } from '../../cache/hot/hot-tier.ts';
 import { BUILD } from '../../cache/hot/build.ts';
-import { hotRequest } from '../../cache/hot/request.ts';
+import { hotRequest } from '../../cache/hot/hot-request.ts';
 import type { CompileSettings } from '../../compile.ts';
 import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
@@ -8,22 +8,22 @@ import type { FormatName } from '../../format/index.ts';
 import { programOf } from '../../options/flags.ts';
 import { OPTIONS } from '../../options/table.ts';
 import type { FlagsOf } from '../../options/table.ts';
-import type { CacheFlags } from '../cache-options.ts';
+import type { CacheFlags } from '../options/cache-options.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { compileWith } from '../compile-with.ts';
-import { notConfined, refuseUnconfined } from '../confined.ts';
-import { filterJson } from '../filter-json.ts';
-import type { Compiled } from '../filter-json.ts';
-import { readInput } from '../input.ts';
-import { addOptions } from '../options.ts';
-import { isTerminal, writeProduct } from '../output.ts';
-import { formatDiagnostic, printWarnings, say } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { summarise } from '../summary.ts';
-import { targetOf } from '../target-options.ts';
+import { notConfined, refuseUnconfined } from '../options/confined.ts';
+import { filterJson } from '../output/filter-json.ts';
+import type { Compiled } from '../output/filter-json.ts';
+import { readInput } from '../options/input-file.ts';
+import { addOptions } from '../options/add-options.ts';
+import { isTerminal, writeProduct } from '../output/streams.ts';
+import { formatDiagnostic, printDiagnostics, writeStderr } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { summarise } from '../output/summary.ts';
+import { targetOf } from '../options/target-options.ts';
 
-interface Options extends FlagsOf<'product' | 'program' | 'target' | 'input'>, CacheFlags, Voice {}
+interface Options extends FlagsOf<'product' | 'program' | 'target' | 'input'>, CacheFlags, OutputOptions {}
 
 const HELP = `
 Nothing is written when the profile has faults: all of them are listed, with line, column and a hint.
@@ -62,13 +62,13 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   const summary = !isQuiet && filter.confined ? await summarise(filter) : '';
   if (options.cache !== false)
     warnings.push(...(await keepHot(args, { input, compiled, summary, product, isQuiet })));
-  await printWarnings([...warnings, ...filter.diagnostics], voice);
-  if (!filter.confined) await printWarnings([notConfined(file, options)], voice);
+  await printDiagnostics([...warnings, ...filter.diagnostics], voice);
+  if (!filter.confined) await printDiagnostics([notConfined(file, options)], voice);
 
   await writeProduct(product, options.output);
-  // A hot answer tells its origin in the same words: src/cli/hot.ts.
+  // A hot answer tells its origin in the same words: src/cli/hot-answer.ts.
   const origin = tier === 'none' ? 'compiled' : `from the cache (${tier})`;
-  if (summary !== '') await say(`${summary}${origin} in ${Date.now() - begin} ms\n`);
+  if (summary !== '') await writeStderr(`${summary}${origin} in ${Date.now() - begin} ms\n`);
 }
 
 interface Made {
@@ -115,6 +115,6 @@ async function render(compiled: Compiled, format: FormatName | 'json'): Promise<
   if (format === 'raw') return filter.bytes;
   const { formatProgram } = await import('../../format/index.ts');
   if (format !== 'asm') return formatProgram(format, filter);
-  const { tablesFor } = await import('../tested-arches.ts');
+  const { tablesFor } = await import('../options/tested-arches.ts');
   return formatProgram(format, filter, await tablesFor(filter.instructions));
 }

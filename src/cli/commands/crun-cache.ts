@@ -1,19 +1,20 @@
 import { EXIT, SeccompcError } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
-import { doCrunCache, openCrunCache } from '../../oci/crun-cache.ts';
-import type { CrunCacheResult } from '../../oci/crun-cache.ts';
+import { doCrunCache, openCrunCache } from '../../oci/crun/crun-cache.ts';
+import type { CrunCacheResult } from '../../oci/crun/crun-cache.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheOptions, cacheOf } from '../cache-options.ts';
-import type { CacheFlags } from '../cache-options.ts';
-import { addUnconfinedOption } from '../confined.ts';
-import type { UnconfinedFlag } from '../confined.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, table, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
+import type { CacheFlags } from '../options/cache-options.ts';
+import { addUnconfinedOption } from '../options/confined.ts';
+import type { UnconfinedFlag } from '../options/confined.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
 
-interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, Voice {
+interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, OutputOptions {
   crun: string;
   root?: string;
 }
@@ -42,7 +43,7 @@ export function makeCommand(): CliCommand {
       .option('--crun <PROGRAM>', 'which crun', 'crun')
       .option('--root <DIR>', "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)")
       .runs((configs: string[], options: Options) => run(configs, task, options));
-    addTargetOptions(addCacheOptions(addVoiceOptions(addUnconfinedOption(added))));
+    addTargetOptions(addCacheOptions(addOutputOptions(addUnconfinedOption(added))));
   };
   add('warm', 'put the filters of these configurations into the cache');
   add('status', 'say what the cache has for them');
@@ -60,7 +61,7 @@ async function run(configs: string[], task: 'warm' | 'status', options: Options)
     for (const config of configs) {
       const result = await doCrunCache(config, task, { cache, compiler, target, allowUnconfined });
       results.push(result);
-      if (!options.json) await tell(result, options);
+      if (!options.json) await print(result, options);
     }
   } finally {
     await compiler.close();
@@ -83,9 +84,8 @@ async function run(configs: string[], task: 'warm' | 'status', options: Options)
   return results.some(({ status }) => status === 'conflict') ? EXIT.no : EXIT.ok;
 }
 
-async function tell({ config, status, diagnostics }: CrunCacheResult, voice: Voice): Promise<void> {
-  if (status === 'conflict' || isFailure({ status, diagnostics })) await printFailure(diagnostics, false);
-  else await printWarnings(diagnostics, voice);
+async function print({ config, status, diagnostics }: CrunCacheResult, output: OutputOptions): Promise<void> {
+  await printDiagnostics(diagnostics, output);
   await writeProduct(table([[status, config]]));
 }
 

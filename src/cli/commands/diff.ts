@@ -1,12 +1,13 @@
+import { addOutputOptions } from '../options/add-options.ts';
 import { Option } from 'commander';
 import type { Relation } from '../../prove/compare.ts';
 import { CliCommand } from '../command.ts';
-import { readOperand, refuseTwiceStdin } from '../operand.ts';
-import { addVoiceOptions } from '../report.ts';
-import { addTargetOptions } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
-import { addComparisonOptions, printVerdict } from '../verdict.ts';
-import type { ComparisonFlags, Wording } from '../verdict.ts';
+import { readOperand, refuseTwiceStdin } from '../options/operand.ts';
+
+import { addTargetOptions } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { addComparisonOptions, printVerdict } from './verdict.ts';
+import type { ComparisonFlags, Wording } from './verdict.ts';
 
 interface Options extends TargetFlags, ComparisonFlags {
   tightens?: true;
@@ -63,7 +64,7 @@ export function makeCommand(): CliCommand {
     .option('--loosens', 'ask whether B is at most as strict as A at every call')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addComparisonOptions(addVoiceOptions(command)));
+  return addTargetOptions(addComparisonOptions(addOutputOptions(command)));
 }
 
 async function run(fileA: string, fileB: string, options: Options): Promise<number> {

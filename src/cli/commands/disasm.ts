@@ -2,14 +2,15 @@ import type { ArchName } from '../../arch.ts';
 import { checkProgram, convertedLength } from '../../bpf/check.ts';
 import { disassemble, formatInstruction } from '../../bpf/disassemble.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../target-options.ts';
-import { readFilter, readInput } from '../input.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { tablesFor } from '../tested-arches.ts';
+import { archArgument } from '../options/target-options.ts';
+import { readFilter, readInput } from '../options/input-file.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { tablesFor } from '../options/tested-arches.ts';
 
-interface Options extends Voice {
+interface Options extends OutputOptions {
   arch?: ArchName;
 }
 
@@ -32,13 +33,13 @@ export function makeCommand(): CliCommand {
     )
     .addHelpText('after', HELP)
     .runs(run);
-  return addVoiceOptions(command);
+  return addOutputOptions(command);
 }
 
 async function run(file: string, options: Options): Promise<void> {
   const { program, endian } = readFilter(await readInput(file), file);
   const found = checkProgram(program).map((fault) => ({ ...fault, file, severity: 'warning' as const }));
-  await printWarnings(found, options);
+  await printDiagnostics(found, options);
   if (options.json) {
     const instructions = program.map((instruction, index) => ({
       ...instruction,

@@ -7,22 +7,23 @@ import {
   descriptorFault,
   findCommand,
   runUnderFilter,
-} from '../../oci/exec.ts';
+} from '../../oci/process/start-filtered.ts';
 import type { FlagName } from '../../profile/types.ts';
 import { CliCommand } from '../command.ts';
-import { hostArch } from '../host.ts';
-import { hostCalls } from '../host-calls.ts';
-import { addCacheOptions } from '../cache-options.ts';
-import type { CacheFlags } from '../cache-options.ts';
-import { refuseUnconfined } from '../confined.ts';
-import { readInput } from '../input.ts';
-import { addVoiceOptions, printFailure, printWarnings } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { hostArch } from '../options/host.ts';
+import { hostCalls } from '../options/host-calls.ts';
+import { addCacheOptions } from '../options/cache-options.ts';
+import type { CacheFlags } from '../options/cache-options.ts';
+import { refuseUnconfined } from '../options/confined.ts';
+import { readInput } from '../options/input-file.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { printDiagnostics } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
 import { compileWith } from '../compile-with.ts';
 
-interface Options extends TargetFlags, CacheFlags, Voice {
+interface Options extends TargetFlags, CacheFlags, OutputOptions {
   requireProof?: true;
   keepFd: number[];
 }
@@ -47,7 +48,7 @@ export function makeCommand(): CliCommand {
     .option('--keep-fd <N>', 'leave this descriptor open for the command (repeatable)', descriptor, [])
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addVoiceOptions(command)));
+  return addTargetOptions(addCacheOptions(addOutputOptions(command)));
 }
 
 async function run(file: string, command: string[], options: Options): Promise<number> {
@@ -64,7 +65,7 @@ async function run(file: string, command: string[], options: Options): Promise<n
   const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
   const { filter, warnings } = await compileWith(options, await readInput(file), settings);
   refuseUnconfined(filter, file);
-  await printWarnings([...warnings, ...filter.diagnostics], options);
+  await printDiagnostics([...warnings, ...filter.diagnostics], options);
   const words = bytesOfWords(command);
   if (words === undefined)
     fail('USAGE', { reason: 'with arguments that are not UTF-8, put -- before the command' });
@@ -72,7 +73,7 @@ async function run(file: string, command: string[], options: Options): Promise<n
   const found = findCommand(words[0]!, environment);
   if ('reason' in found) {
     const { reason, exitCode } = found;
-    await printFailure([diagnostic('COMMAND_NOT_STARTED', { command: command[0]!, reason })], false);
+    await printDiagnostics([diagnostic('COMMAND_NOT_STARTED', { command: command[0]!, reason })], {});
     return exitCode;
   }
   return runUnderFilter(

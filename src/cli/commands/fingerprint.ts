@@ -2,16 +2,17 @@ import { sha256 } from '../../cache/records/sha256.ts';
 import { EXIT } from '../../errors.ts';
 import { fingerprint } from '../../prove/compare.ts';
 import { CliCommand } from '../command.ts';
-import { readOperand } from '../operand.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printWarnings, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { addTargetOptions } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
-import { addBudgetOption, printFailureOf } from '../verdict.ts';
-import type { BudgetFlag } from '../verdict.ts';
+import { readOperand } from '../options/operand.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { addTargetOptions } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { addBudgetOption, printFailureOf } from './verdict.ts';
+import type { BudgetFlag } from './verdict.ts';
 
-interface Options extends TargetFlags, BudgetFlag, Voice {}
+interface Options extends TargetFlags, BudgetFlag, OutputOptions {}
 
 const HELP = `
 Prints a SHA-256 in hex over what the profile or filter answers to every call, and nothing else: two have the
@@ -30,12 +31,12 @@ export function makeCommand(): CliCommand {
     .argument('PROFILE|FILTER', 'a profile or a filter; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addBudgetOption(addVoiceOptions(command)));
+  return addTargetOptions(addBudgetOption(addOutputOptions(command)));
 }
 
 async function run(file: string, options: Options): Promise<number> {
   const { side, diagnostics } = await readOperand(file, options);
-  await printWarnings(diagnostics, options);
+  await printDiagnostics(diagnostics, options);
   const { nodeBudget } = options;
   const made = fingerprint(side, nodeBudget === undefined ? {} : { nodeBudget });
   if (made.verdict !== 'made') return printFailureOf(made, diagnostics, options);

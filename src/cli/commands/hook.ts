@@ -3,26 +3,27 @@ import { resolve } from 'node:path';
 import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
-import { hookStatus, installHook, uninstallHook } from '../../oci/hook-install.ts';
-import { addPair, pairsDirectory } from '../../oci/hook-store.ts';
-import { precreate } from '../../oci/precreate.ts';
-import type { ContainerState } from '../../oci/start-check.ts';
+import { hookStatus, installHook, uninstallHook } from '../../oci/hook/hook-install.ts';
+import { addPair, pairsDirectory } from '../../oci/hook/hook-store.ts';
+import { precreate } from '../../oci/hook/precreate.ts';
+import type { ContainerState } from '../../oci/hook/start-check.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
-import { refuseUnconfined } from '../confined.ts';
-import { hostArch } from '../host.ts';
-import { hostCalls } from '../host-calls.ts';
-import { logHook } from '../hook-log.ts';
-import { readInput } from '../input.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, table, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { targetArguments } from '../target-arguments.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { refuseUnconfined } from '../options/confined.ts';
+import { hostArch } from '../options/host.ts';
+import { hostCalls } from '../options/host-calls.ts';
+import { logHook } from '../output/hook-log.ts';
+import { readInput } from '../options/input-file.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { targetArguments } from '../options/target-arguments.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
 
-interface PrecreateFlags extends TargetFlags, Voice {
+interface PrecreateFlags extends TargetFlags, OutputOptions {
   store?: string;
   log?: string;
   foreign: 'replace' | 'refuse';
@@ -36,7 +37,7 @@ interface InstallFlags extends PrecreateFlags {
   loaded?: true;
 }
 
-interface CheckFlags extends TargetFlags, Voice {
+interface CheckFlags extends TargetFlags, OutputOptions {
   log?: string;
   ceiling?: string;
   listener: string[];
@@ -77,7 +78,7 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .description('Hooks that give containers their compiled filter, or refuse to start them without it.')
     .addHelpText('after', HELP);
   const plain = (name: string, summary: string) =>
-    addVoiceOptions(command.command(name).description(summary));
+    addOutputOptions(command.command(name).description(summary));
   const add = (name: string, summary: string) => addTargetOptions(plain(name, summary));
   const foreign = () =>
     new Option('--foreign <HOW>', 'what to do with an annotation that somebody else has set')
@@ -150,15 +151,15 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   }
   await logHook('precreate', found, flags.log);
   if (output !== undefined) return EXIT.ok;
-  // The awk program (src/oci/precreate-awk.ts) knows this refusal from a failure by its code.
+  // The awk program (src/oci/hook/precreate-awk.ts) knows this refusal from a failure by its code.
   return ambiguous ? EXIT.dataError : EXIT.no;
 }
 
 async function check(flags: CheckFlags): Promise<number> {
   const { log, kill = false } = flags;
   if (kill && !flags.loaded) refuseUsage('--kill needs --loaded');
-  const { containerProcess } = await import('../../oci/container-process.ts');
-  const { readState } = await import('../../oci/start-check.ts');
+  const { containerProcess } = await import('../../oci/process/container-process.ts');
+  const { readState } = await import('../../oci/hook/start-check.ts');
   let container = containerProcess(undefined);
   let found: Diagnostic[] = [];
   // What stays when something unforeseen happens.
@@ -187,7 +188,7 @@ async function judgeStart(state: ContainerState, flags: CheckFlags): Promise<Dia
   if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
   if (loaded && target.arch !== hostArch())
     refuseUsage(`--loaded is about the kernel of this machine, which is ${hostArch()}`);
-  const { checkStart } = await import('../../oci/start-check.ts');
+  const { checkStart } = await import('../../oci/hook/start-check.ts');
   return checkStart(state, {
     target,
     listeners,
@@ -226,7 +227,7 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
   });
   const found = awk === undefined ? [diagnostic('HOOK_WITHOUT_AWK')] : [];
   if (!withCheck) found.push(diagnostic('HOOK_FAILS_OPEN', { path: awk ?? process.execPath }));
-  await printWarnings(found, flags);
+  await printDiagnostics(found, flags);
   await writeProduct(
     flags.json
       ? toJson({ files, store, diagnostics: found.map(diagnosticJson) })
@@ -234,18 +235,18 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
   );
 }
 
-async function uninstall(folder: string, flags: Voice): Promise<void> {
+async function uninstall(folder: string, flags: OutputOptions): Promise<void> {
   const removed = await uninstallHook(resolve(folder));
   if (flags.json) return writeProduct(toJson({ removed }));
   await writeProduct(table(removed.map((path) => [path])));
 }
 
-async function status(folder: string, flags: Voice): Promise<number> {
+async function status(folder: string, flags: OutputOptions): Promise<number> {
   const { diagnostics, ...state } = await hookStatus(resolve(folder));
   const broken = diagnostics.some(({ severity }) => severity === 'error');
   if (flags.json) await writeProduct(toJson({ ...state, diagnostics: diagnostics.map(diagnosticJson) }));
   else {
-    await (broken ? printFailure(diagnostics, false) : printWarnings(diagnostics, flags));
+    await printDiagnostics(diagnostics, flags);
     const lines = Object.entries(state).filter(([, value]) => value !== null);
     await writeProduct(table(lines.map(([name, value]) => [name, String(value)])));
   }

@@ -5,13 +5,14 @@ import { loadTables } from '../../syscalls/load.ts';
 import { auditArchHex, lookup } from '../../syscalls/lookup.ts';
 import type { ArchCall, LookupResult } from '../../syscalls/lookup.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../target-options.ts';
-import { hostArch } from '../host.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, printable, say, table, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
+import { archArgument } from '../options/target-options.ts';
+import { hostArch } from '../options/host.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { printable, writeStderr, table, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
 
-interface Options extends Voice {
+interface Options extends OutputOptions {
   arch?: ArchName | 'all';
   all?: true;
 }
@@ -36,7 +37,7 @@ export function makeCommand(): CliCommand {
     .option('--all', 'print the whole table of one architecture')
     .addHelpText('after', HELP)
     .runs(run);
-  return addVoiceOptions(command);
+  return addOutputOptions(command);
 }
 
 async function run(call: string | undefined, options: Options): Promise<number> {
@@ -51,7 +52,7 @@ async function run(call: string | undefined, options: Options): Promise<number> 
   const result = await lookup(call, arch === 'all' ? arch : [arch]);
   if (options.json) await writeProduct(toJson(resultJson(result)));
   else if (result.kind === 'found') await writeProduct(table(result.calls.map(row)));
-  else if (!options.quiet) await say(`${printable(explainAbsence(call, arch, result))}\n`);
+  else if (!options.quiet) await writeStderr(`${printable(explainAbsence(call, arch, result))}\n`);
   return result.kind === 'found' ? EXIT.ok : EXIT.no;
 }
 

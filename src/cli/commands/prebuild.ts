@@ -19,20 +19,20 @@ import type { ProgramFlags } from '../../options/table.ts';
 import { parseKernelVersion } from '../../target.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheLocation, cacheOf } from '../cache-options.ts';
-import type { CacheFlags } from '../cache-options.ts';
-import type { UnconfinedFlag } from '../confined.ts';
-import { readInput } from '../input.ts';
-import { addOptions } from '../options.ts';
-import { writeProduct } from '../output.ts';
-import { makeProgress } from '../progress.ts';
-import { addVoiceOptions, diagnosticJson, printFailure, printWarnings, say, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { addTargetOptions, archArgument, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { addCacheLocation, cacheOf } from '../options/cache-options.ts';
+import type { CacheFlags } from '../options/cache-options.ts';
+import type { UnconfinedFlag } from '../options/confined.ts';
+import { readInput } from '../options/input-file.ts';
+import { addOptions, addOutputOptions } from '../options/add-options.ts';
+import { writeProduct } from '../output/streams.ts';
+import { makeProgress } from '../output/progress.ts';
+import { diagnosticJson, printDiagnostics, writeStderr, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
 
 interface Options
-  extends Omit<TargetFlags, 'arch' | 'kernel'>, ProgramFlags, CacheFlags, UnconfinedFlag, Voice {
+  extends Omit<TargetFlags, 'arch' | 'kernel'>, ProgramFlags, CacheFlags, UnconfinedFlag, OutputOptions {
   arch?: ArchName[];
   kernel?: KernelVersion[];
   out?: string;
@@ -62,7 +62,7 @@ export function makeCommand(): CliCommand {
     .addHelpText('after', HELP)
     .runs(run);
   addOptions(command, optionsIn('program', 'input'));
-  addTargetOptions(addCacheLocation(addVoiceOptions(command)));
+  addTargetOptions(addCacheLocation(addOutputOptions(command)));
   takeList(
     command,
     '--arch',
@@ -182,12 +182,8 @@ async function report(
     await writeProduct(toJson({ ...index, failed: refused, diagnostics: all.map(diagnosticJson) }));
     return exitCode;
   }
-  await printWarnings(
-    all.filter((found) => !errors.includes(found)),
-    options,
-  );
-  if (errors.length > 0) await printFailure(errors, false);
-  if (!options.quiet) await say(summary(built, failed.length));
+  await printDiagnostics([...all.filter((found) => !errors.includes(found)), ...errors], options);
+  if (!options.quiet) await writeStderr(summary(built, failed.length));
   return exitCode;
 }
 

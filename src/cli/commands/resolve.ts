@@ -6,17 +6,18 @@ import type { Profile, Seccomp } from '../../profile/types.ts';
 import type { Target } from '../../target.ts';
 import { asksForNoFilter } from '../../policy/lower.ts';
 import { CliCommand } from '../command.ts';
-import { addUnconfinedOption, notConfined, refuseUnconfined } from '../confined.ts';
-import type { UnconfinedFlag } from '../confined.ts';
-import { readInput } from '../input.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, printWarnings } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { printableJson } from '../text.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
+import { addUnconfinedOption, notConfined, refuseUnconfined } from '../options/confined.ts';
+import type { UnconfinedFlag } from '../options/confined.ts';
+import { readInput } from '../options/input-file.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { printDiagnostics } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { printableJson } from '../output/text.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
 
-interface Options extends TargetFlags, UnconfinedFlag, Voice {
+interface Options extends TargetFlags, UnconfinedFlag, OutputOptions {
   output?: string;
 }
 
@@ -36,7 +37,7 @@ export function makeCommand(): CliCommand {
     .option('-o, --output <FILE>', 'where to write it (default: standard output)')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addVoiceOptions(addUnconfinedOption(command)));
+  return addTargetOptions(addOutputOptions(addUnconfinedOption(command)));
 }
 
 async function run(file: string, options: Options): Promise<void> {
@@ -53,7 +54,7 @@ async function run(file: string, options: Options): Promise<void> {
   const { seccomp } = resolved;
   const confined = seccomp !== null && !asksForNoFilter(seccomp, target);
   refuseUnconfined({ confined, diagnostics: found }, file, options);
-  await printWarnings(confined ? found : [...found, notConfined(file, options)], options);
+  await printDiagnostics(confined ? found : [...found, notConfined(file, options)], options);
   await writeProduct(confined ? printableJson(formatOci(seccomp)) : 'null\n', options.output);
 }
 

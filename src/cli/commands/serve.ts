@@ -6,14 +6,15 @@ import type { HostDefaults } from '../../serve/query.ts';
 import { DEFAULT_LIMITS, startServer } from '../../serve/server.ts';
 import { defaultSocket } from '../../serve/socket.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheOptions, cacheOf } from '../cache-options.ts';
-import type { CacheFlags } from '../cache-options.ts';
-import { hostArch, hostKernel } from '../host.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, printable, printWarnings, say, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
+import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
+import type { CacheFlags } from '../options/cache-options.ts';
+import { hostArch, hostKernel } from '../options/host.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { printable, printDiagnostics, writeStderr, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
 
-interface Options extends CacheFlags, Voice {
+interface Options extends CacheFlags, OutputOptions {
   socket?: string;
   workers?: number;
   memory: number;
@@ -49,7 +50,7 @@ export function makeCommand(): CliCommand {
     .option('--timeout <SECONDS>', 'for one compilation', positive, DEFAULT_LIMITS.compileTime / 1000)
     .addHelpText('after', HELP)
     .runs(run);
-  return addCacheOptions(addVoiceOptions(command));
+  return addCacheOptions(addOutputOptions(command));
 }
 
 async function run(options: Options): Promise<void> {
@@ -72,7 +73,7 @@ async function run(options: Options): Promise<void> {
     onWarning: warnOnce(options),
   });
   if (options.json) await writeProduct(toJson({ listening: socket }));
-  else if (!options.quiet) await say(`listening at ${printable(socket)}\n`);
+  else if (!options.quiet) await writeStderr(`listening at ${printable(socket)}\n`);
   await stopped;
   await server.stop();
   if (cache !== undefined) {
@@ -98,18 +99,18 @@ async function openCache(options: Options): Promise<Cache | undefined> {
     return await cacheOf(options);
   } catch (error) {
     if (!(error instanceof CacheFault)) throw error;
-    await printWarnings([error.diagnostic], options);
+    await printDiagnostics([error.diagnostic], options);
     return undefined;
   }
 }
 
 /** A cache that is gone would be reported with every request. */
-function warnOnce(voice: Voice): (found: Diagnostic) => void {
+function warnOnce(output: OutputOptions): (found: Diagnostic) => void {
   const said = new Set<string>();
   return (found) => {
     if (said.has(found.code)) return;
     said.add(found.code);
-    void printWarnings([found], voice);
+    void printDiagnostics([found], output);
   };
 }
 

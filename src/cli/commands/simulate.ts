@@ -2,24 +2,25 @@ import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
-import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/bitmap.ts';
+import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/program/bitmap.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../target-options.ts';
-import { parseCall } from '../call.ts';
-import type { Call } from '../call.ts';
-import { refuseUnconfined } from '../confined.ts';
-import { hostArch } from '../host.ts';
-import { readInput, recogniseFilter } from '../input.ts';
-import type { FilterInput } from '../input.ts';
-import { writeProduct } from '../output.ts';
-import { addVoiceOptions, printWarnings, toJson } from '../report.ts';
-import type { Voice } from '../report.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
-import { testedArches } from '../tested-arches.ts';
+import { archArgument } from '../options/target-options.ts';
+import { parseCall } from '../options/call.ts';
+import type { Call } from '../options/call.ts';
+import { refuseUnconfined } from '../options/confined.ts';
+import { hostArch } from '../options/host.ts';
+import { readInput, recogniseFilter } from '../options/input-file.ts';
+import type { FilterInput } from '../options/input-file.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { printDiagnostics, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { testedArches } from '../options/tested-arches.ts';
 
-interface Options extends TargetFlags, Voice {
+interface Options extends TargetFlags, OutputOptions {
   callArch?: ArchName;
   ip: string;
 }
@@ -48,7 +49,7 @@ export function makeCommand(): CliCommand {
     .option('--ip <N>', 'instruction pointer', '0')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addVoiceOptions(command));
+  return addTargetOptions(addOutputOptions(command));
 }
 
 async function run(file: string, call: string, args: string[], options: Options): Promise<void> {
@@ -79,7 +80,7 @@ async function compileProfile(bytes: Uint8Array, file: string, options: Options)
   const { compile } = await import('../../compile.ts');
   const filter = await compile(bytes, { target: targetOf(options), prove: 'never', file });
   refuseUnconfined(filter, file);
-  await printWarnings(filter.diagnostics, options);
+  await printDiagnostics(filter.diagnostics, options);
   return { program: filter.instructions, endian: filter.endian };
 }
 

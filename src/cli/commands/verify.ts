@@ -1,13 +1,14 @@
+import { addOutputOptions } from '../options/add-options.ts';
 import { archOf } from '../../arch.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import { CliCommand } from '../command.ts';
-import { readInput } from '../input.ts';
-import { filterOperand, profileOperand, refuseTwiceStdin } from '../operand.ts';
-import { addVoiceOptions } from '../report.ts';
-import { addTargetOptions, targetOf } from '../target-options.ts';
-import type { TargetFlags } from '../target-options.ts';
-import { addComparisonOptions, printVerdict } from '../verdict.ts';
-import type { ComparisonFlags, Wording } from '../verdict.ts';
+import { readInput } from '../options/input-file.ts';
+import { filterOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
+
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { addComparisonOptions, printVerdict } from './verdict.ts';
+import type { ComparisonFlags, Wording } from './verdict.ts';
 
 interface Options extends TargetFlags, ComparisonFlags {}
 
@@ -37,7 +38,7 @@ export function makeCommand(): CliCommand {
     .argument('FILTER', 'a filter of any compiler, raw or base64; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addComparisonOptions(addVoiceOptions(command)));
+  return addTargetOptions(addComparisonOptions(addOutputOptions(command)));
 }
 
 async function run(profileFile: string, filterFile: string, options: Options): Promise<number> {

@@ -3,14 +3,14 @@ import type { Endian } from '../../bpf/instruction.ts';
 import type { Effort } from '../effort.ts';
 import { graphSize } from '../graph.ts';
 import type { Graph, Node } from '../graph.ts';
-import type { ArgumentGoal } from '../weights.ts';
-import { argOf, MAX_WORD } from './condition.ts';
-import type { Condition, Outcome, Word } from './condition.ts';
+import type { ArgumentGoal } from '../numbers/weights.ts';
+import { argOf, MAX_WORD } from './word-condition.ts';
+import type { Condition, Outcome, Word } from './word-condition.ts';
 import type { Problem, Problems } from './problem.ts';
 import { argsOf, byChain, byMask, byRanges, chainSize, masksOf, wordsOf } from './splits.ts';
 import type { ChainWay, Means, Part, Way } from './splits.ts';
-import { testValues } from './values.ts';
-import type { Values } from './values.ts';
+import { testValues } from './test-values.ts';
+import type { Values } from './test-values.ts';
 
 /** What a builder works with. */
 export interface Tools {

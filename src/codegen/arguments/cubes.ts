@@ -1,5 +1,5 @@
 import type { Graph, Node } from '../graph.ts';
-import type { Interval } from '../select.ts';
+import type { Interval } from '../numbers/select.ts';
 
 /** All x with (x & mask) == value. */
 interface Cube {

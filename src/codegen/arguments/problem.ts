@@ -1,7 +1,7 @@
 import type { Effort } from '../effort.ts';
 import type { Node } from '../graph.ts';
-import { argOf, implies } from './condition.ts';
-import type { Condition, Conditions, Fact, Outcome } from './condition.ts';
+import { argOf, implies } from './word-condition.ts';
+import type { Condition, Conditions, Fact, Outcome } from './word-condition.ts';
 
 /**
  * What is left of a decision at one point of a program, in a form in which decisions that mean the same are the same as

@@ -1,7 +1,7 @@
 import type { Effort } from '../effort.ts';
 import type { Node } from '../graph.ts';
-import { argOf, isOneBit } from './condition.ts';
-import type { Condition, Word } from './condition.ts';
+import { argOf, isOneBit } from './word-condition.ts';
+import type { Condition, Word } from './word-condition.ts';
 import { add, placeOf } from './problem.ts';
 import type { Block, Box, Problem, Problems } from './problem.ts';
 

@@ -1,9 +1,9 @@
 import { collect } from '../../../cache/records/collect.ts';
-import { cacheFolderOf } from '../../../cache/hot/answer.ts';
+import { cacheFolderOf } from '../../../cache/hot/hot-tier.ts';
 import { sweepHot } from '../../../cache/hot/directory.ts';
 import { DEFAULT_LIMITS } from '../../../cache/stores/store.ts';
-import { writeProduct } from '../../output.ts';
-import { say, toJson } from '../../report.ts';
+import { writeProduct } from '../../output/streams.ts';
+import { writeStderr, toJson } from '../../output/report.ts';
 import { open, use } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 
@@ -25,5 +25,5 @@ export async function gc({ cache, maxBytes, maxAge, json, quiet }: GcOptions): P
   const records = exceeding + dangling + orphans;
   const why = `${exceeding} too old or too many, ${dangling} that led nowhere, ${orphans} that nothing led to`;
   const files = `${hot.old} hot answers and ${hot.leftOver} files left over`;
-  return say(`removed ${records} records (${why}), ${files}\n`);
+  return writeStderr(`removed ${records} records (${why}), ${files}\n`);
 }

@@ -1,7 +1,7 @@
 import { UPKEEP_DEADLINE } from '../../../cache/stores/deadline.ts';
 import type { RecordKind } from '../../../cache/stores/store.ts';
-import { writeProduct } from '../../output.ts';
-import { table, toJson } from '../../report.ts';
+import { writeProduct } from '../../output/streams.ts';
+import { table, toJson } from '../../output/report.ts';
 import { ask, open } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 

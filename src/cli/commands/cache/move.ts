@@ -8,12 +8,12 @@ import { mustBeSigned, transfer } from '../../../cache/records/transfer.ts';
 import type { Destination, Terms, Transferred } from '../../../cache/records/transfer.ts';
 import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
-import { keysOf } from '../../cache-options.ts';
+import { keysOf } from '../../options/cache-options.ts';
 import { openTemporaryFile } from '../../../fs/temporary.ts';
 import { trustedFile, UntrustedPath } from '../../../fs/trust.ts';
-import { openInput } from '../../input.ts';
-import { writeParts, writeProduct } from '../../output.ts';
-import { printWarnings, say, toJson } from '../../report.ts';
+import { openInput } from '../../options/input-file.ts';
+import { writeParts, writeProduct } from '../../output/streams.ts';
+import { printDiagnostics, writeStderr, toJson } from '../../output/report.ts';
 import { open, use, watch } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 
@@ -141,7 +141,7 @@ async function report(
     const counts = { [verb]: sent, present, skipped };
     return writeProduct(toJson({ ...counts, diagnostics: diagnostics.map(diagnosticJson) }));
   }
-  await printWarnings(diagnostics, options);
+  await printDiagnostics(diagnostics, options);
   const there = verb === 'exported' ? '' : `, already there ${present}`;
-  if (!options.quiet) await say(`${verb} ${sent}${there}, skipped ${skipped}\n`);
+  if (!options.quiet) await writeStderr(`${verb} ${sent}${there}, skipped ${skipped}\n`);
 }

@@ -8,9 +8,9 @@ import type { ReadRecord } from '../../../cache/records/record.ts';
 import { peek } from '../../../cache/stores/store.ts';
 import { readAll } from '../../../cache/records/verify-store.ts';
 import { fail } from '../../../errors.ts';
-import { keysOf } from '../../cache-options.ts';
-import { writeProduct } from '../../output.ts';
-import { table, toJson } from '../../report.ts';
+import { keysOf } from '../../options/cache-options.ts';
+import { writeProduct } from '../../output/streams.ts';
+import { table, toJson } from '../../output/report.ts';
 import { dateOf, open, use } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 

@@ -1,7 +1,7 @@
-import { cacheFolderOf } from '../../../cache/hot/answer.ts';
+import { cacheFolderOf } from '../../../cache/hot/hot-tier.ts';
 import { clearHot, hotStats } from '../../../cache/hot/directory.ts';
-import { writeProduct } from '../../output.ts';
-import { printable, say, table, toJson } from '../../report.ts';
+import { writeProduct } from '../../output/streams.ts';
+import { printable, writeStderr, table, toJson } from '../../output/report.ts';
 import { ask, dateOf, open } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 
@@ -38,5 +38,5 @@ export async function clear({ cache, json, quiet }: CacheOptions): Promise<void>
   if (folder !== undefined) clearHot(folder);
   await ask(store, () => store.clear());
   if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
-  else if (!quiet) await say(`cleared ${printable(store.location)}\n`);
+  else if (!quiet) await writeStderr(`cleared ${printable(store.location)}\n`);
 }

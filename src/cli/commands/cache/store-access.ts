@@ -7,13 +7,13 @@ import type { CacheStore } from '../../../cache/stores/store.ts';
 import { openStoreApart } from '../../../cache/open.ts';
 import { diagnostic, SeccompcError } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
-import type { CacheFlags } from '../../cache-options.ts';
-import { makeProgress } from '../../progress.ts';
-import type { Progress } from '../../progress.ts';
-import type { Voice } from '../../report.ts';
+import type { CacheFlags } from '../../options/cache-options.ts';
+import { makeProgress } from '../../output/progress.ts';
+import type { Progress } from '../../output/progress.ts';
+import type { OutputOptions } from '../../output/report.ts';
 
 /** The options of every action. */
-export interface CacheOptions extends Voice, CacheFlags {
+export interface CacheOptions extends OutputOptions, CacheFlags {
   cache?: string;
 }
 
@@ -59,10 +59,13 @@ export function dateOf(milliseconds: number | null): string {
 }
 
 /** Work whose amount is known only once it has begun, shown on the terminal. */
-export function watch(voice: Voice): { show: (done: number, total: number) => void; end: () => void } {
+export function watch(output: OutputOptions): {
+  show: (done: number, total: number) => void;
+  end: () => void;
+} {
   let progress: Progress | undefined;
   return {
-    show: (done, total) => (progress ??= makeProgress(total, voice)).show(done),
+    show: (done, total) => (progress ??= makeProgress(total, output)).show(done),
     end: () => progress?.clear(),
   };
 }

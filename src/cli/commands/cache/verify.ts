@@ -1,12 +1,12 @@
 import { removeEntries, verifyHot } from '../../../cache/hot/directory.ts';
 import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/stores/deadline.ts';
-import { cacheFolderOf } from '../../../cache/hot/answer.ts';
+import { cacheFolderOf } from '../../../cache/hot/hot-tier.ts';
 import { verifyStore } from '../../../cache/records/verify-store.ts';
 import type { Finding } from '../../../cache/records/verify-store.ts';
 import { EXIT } from '../../../errors.ts';
-import { keysOf } from '../../cache-options.ts';
-import { writeProduct } from '../../output.ts';
-import { say, table, toJson } from '../../report.ts';
+import { keysOf } from '../../options/cache-options.ts';
+import { writeProduct } from '../../output/streams.ts';
+import { writeStderr, table, toJson } from '../../output/report.ts';
 import { open, use, watch } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 
@@ -53,6 +53,6 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const bySigner = trusted === undefined ? '' : ` (${signed} signed by a trusted key)`;
   const found =
     all.length === 0 ? 'nothing is wrong' : `${all.length} ${remove ? 'removed' : 'are never used'}`;
-  await say(`${what}${bySigner}: ${found}\n`);
+  await writeStderr(`${what}${bySigner}: ${found}\n`);
   return exitCode;
 }

@@ -1,0 +1,48 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { flagOf, optionsIn } from '../../options/table.ts';
+import type { Group, OptionSpec } from '../../options/table.ts';
+import { parseValue, valuesOf, wantedBy } from '../../options/option-values.ts';
+
+/** Headings in the help; the other groups are under the general one. */
+const HEADINGS: Partial<Record<Group, string>> = { target: 'Target:', cache: 'Cache:' };
+
+/** Adds options of the table to a command. */
+export function addOptions<C extends Command>(command: C, table: readonly OptionSpec[]): C {
+  for (const spec of table) command.addOption(makeOption(spec, table));
+  return command;
+}
+
+function makeOption(spec: OptionSpec, table: readonly OptionSpec[]): Option {
+  const { name, short, takes, placeholder, help, group, excludes } = spec;
+  const words = [...(short === undefined ? [] : [`-${short},`]), `--${name}`];
+  if (takes !== 'switch') words.push(`<${placeholder}>`);
+  const option = new Option(words.join(' '), help);
+  const heading = HEADINGS[group];
+  if (heading !== undefined) option.helpGroup(heading);
+  const excluded = table.find((other) => other.name === excludes);
+  if (excluded !== undefined) option.conflicts(flagOf(excluded).flag);
+  if (takes === 'switch') return option;
+  if (typeof takes === 'string') return option.argParser(valueParser(spec));
+  option.choices(takes);
+  // Of a word `default`, only what it stands for is worth printing.
+  if (spec.default !== undefined)
+    option.default(spec.default, spec.default === 'default' ? "the engine's own" : undefined);
+  return option;
+}
+
+/** Reads the value of an option for commander, and says what it can be. */
+export function valueParser<T>(spec: Pick<OptionSpec, 'takes'>): (text: string, before?: T) => T {
+  return (text, before) => {
+    const value = text === '' ? undefined : parseValue(spec, text, before);
+    if (value !== undefined) return value as T;
+    const known = valuesOf(spec);
+    const list = known === undefined ? '' : ` Known are: ${known.join(', ')}.`;
+    throw new InvalidArgumentError(`Give ${wantedBy(spec)}.${list}`);
+  };
+}
+
+/** `-q` and `--json`, which every command has. */
+export function addOutputOptions<C extends Command>(command: C): C {
+  return addOptions(command, optionsIn('messages'));
+}

@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import type { Cache } from '../../cache/compile-cached.ts';
+import { diagnostic, SeccompcError } from '../../errors.ts';
+import { optionNamed, optionsIn } from '../../options/table.ts';
+import { readInput } from './input-file.ts';
+import { addOptions } from './add-options.ts';
+
+/** The flags that say where filters are looked up and kept, as the parser leaves them. */
+export interface CacheFlags {
+  /** A location, or false for --no-cache. */
+  cache?: string | false;
+  /** Files of public keys. */
+  trust?: string[];
+  /** File of a private key. */
+  sign?: string;
+}
+
+/**
+ * The cache that the flags ask for; undefined for none.
+ * @throws SeccompcError for a file that holds no key, and as `openCache` does
+ */
+export async function cacheOf(flags: CacheFlags): Promise<Cache | undefined> {
+  if (flags.cache === false) return undefined;
+  const { openCache } = await import('../../cache/open.ts');
+  return openCache(flags.cache, await keysOf(flags));
+}
+
+/** The keys in the files that the flags name. @throws SeccompcError */
+export async function keysOf({ trust = [], sign }: CacheFlags): Promise<Cache['keys']> {
+  if (trust.length === 0 && sign === undefined) return undefined;
+  const { readKeys } = await import('../../cache/records/signature.ts');
+  const read = async (file: string, member: 'trust' | 'sign') => {
+    const text = Buffer.from(await readInput(file)).toString('latin1');
+    try {
+      readKeys(member === 'trust' ? { trust: [text] } : { sign: text });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new SeccompcError([{ ...diagnostic('CACHE_KEY_INVALID', { reason }), file }], { cause });
+    }
+    return text;
+  };
+  const texts = await Promise.all(trust.map((file) => read(file, 'trust')));
+  return readKeys({ trust: texts, ...(sign === undefined ? {} : { sign: await read(sign, 'sign') }) });
+}
+
+/** Adds --cache and the keys for caches that others can write to. */
+export function addCacheLocation<C extends Command>(command: C): C {
+  return addOptions(
+    command,
+    optionsIn('cache').filter(({ name }) => name !== 'no-cache'),
+  );
+}
+
+/** Adds --cache alone. */
+export function addStore<C extends Command>(command: C): C {
+  return addOptions(command, [optionNamed('cache')]);
+}
+
+export function addTrust<C extends Command>(command: C, description: string): C {
+  return addOptions(command, [{ ...optionNamed('trust'), help: `${description} (repeatable)` }]);
+}
+
+export function addSign<C extends Command>(command: C, description: string): C {
+  return addOptions(command, [{ ...optionNamed('sign'), help: description }]);
+}
+
+/** Adds the options of every command that compiles by way of the cache. */
+export function addCacheOptions<C extends Command>(command: C): C {
+  return addOptions(command, optionsIn('cache'));
+}

@@ -1,0 +1,65 @@
+import { archOf } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
+import type { SeccompData } from '../../bpf/instruction.ts';
+import { fail } from '../../errors.ts';
+import { loadTables } from '../../syscalls/load.ts';
+
+/** A call as typed on the command line. */
+export interface CallText {
+  /** Name, or number in decimal or 0x hex; -1 is what a tracer sets to skip a call. */
+  call: string;
+  /** At most six; those that are missing are 0. */
+  args: string[];
+  ip: string;
+  arch: ArchName;
+}
+
+export interface Call {
+  data: SeccompData;
+  /** Undefined for a number that is no call of this architecture. */
+  name: string | undefined;
+}
+
+const ARGUMENTS = 6;
+
+/** @throws SeccompcError CALL_UNKNOWN, USAGE */
+export async function parseCall({ call, args, ip, arch }: CallText): Promise<Call> {
+  const table = (await loadTables([archOf(arch).table])).of(arch);
+  if (args.length > ARGUMENTS)
+    fail('USAGE', { reason: `a call has at most ${ARGUMENTS} arguments, not ${args.length}` });
+  const nr = integer(call, 32);
+  const number = nr === undefined ? table.numberOf(call) : Number(nr);
+  if (number === undefined) {
+    const { nearestNames } = await import('../../syscalls/lookup.ts');
+    const near = nearestNames(call, 3);
+    const hint = near.length === 0 ? {} : { hint: `did you mean ${near.join(' or ')}?` };
+    fail('CALL_UNKNOWN', { call, arch }, hint);
+  }
+  const values = args.map((text) => required(text, `argument "${text}"`));
+  return {
+    data: {
+      nr: number,
+      arch: archOf(arch).auditArch,
+      ip: required(ip, `--ip "${ip}"`),
+      args: Array.from({ length: ARGUMENTS }, (_, index) => values[index] ?? 0n),
+    },
+    name: table.nameOf(number),
+  };
+}
+
+function required(text: string, what: string): bigint {
+  return (
+    integer(text, 64) ??
+    fail('USAGE', { reason: `${what} is no number that 64 bits hold; decimal, 0x hex and negative ones are` })
+  );
+}
+
+/** Unsigned value of a decimal, hexadecimal or negative number, which is taken as its two's complement. */
+function integer(text: string, bits: 32 | 64): bigint | undefined {
+  if (!/^-?(?:[0-9]+|0x[0-9a-f]+)$/i.test(text)) return undefined;
+  const negative = text.startsWith('-');
+  const magnitude = BigInt(negative ? text.slice(1) : text);
+  const size = BigInt(bits);
+  if (negative ? magnitude > 1n << (size - 1n) : magnitude >= 1n << size) return undefined;
+  return BigInt.asUintN(bits, negative ? -magnitude : magnitude);
+}

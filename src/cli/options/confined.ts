@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import type { Filter } from '../../compile.ts';
+import { diagnostic, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { optionsIn } from '../../options/table.ts';
+import type { InputFlags } from '../../options/table.ts';
+import { addOptions } from './add-options.ts';
+
+/** `--allow-unconfined`, of the commands whose product can say that there is no filter. */
+export type UnconfinedFlag = InputFlags;
+
+export function addUnconfinedOption<T extends Command>(command: T): T {
+  return addOptions(command, optionsIn('input'));
+}
+
+/** What is said of an input that asks for no filter: an error, or a warning where that was allowed. */
+export function notConfined(file: string, flag?: UnconfinedFlag): Diagnostic {
+  if (flag !== undefined && !flag.allowUnconfined) return { ...diagnostic('NOT_CONFINED'), file };
+  const severity = flag === undefined ? 'error' : 'warning';
+  return {
+    ...diagnostic('NOT_CONFINED', {}, { severity, hint: 'add linux.seccomp, with a defaultAction' }),
+    file,
+  };
+}
+
+/**
+ * @param flag of a command that has it
+ * @throws SeccompcError for a profile that asks for no filter: NOT_CONFINED, after what else was found
+ */
+export function refuseUnconfined(
+  { confined, diagnostics }: Pick<Filter, 'confined' | 'diagnostics'>,
+  file: string,
+  flag?: UnconfinedFlag,
+): void {
+  if (!confined && !flag?.allowUnconfined) throw new SeccompcError([...diagnostics, notConfined(file, flag)]);
+}

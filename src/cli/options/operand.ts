@@ -1,0 +1,85 @@
+import { archOf } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
+import { checkProgram } from '../../bpf/check.ts';
+import { fail, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import type { NamedCalls, Side } from '../../prove/compare.ts';
+import type { Reference } from '../../prove/profile/reference.ts';
+import { loadTables } from '../../syscalls/load.ts';
+import type { Target } from '../../target.ts';
+import { notConfined } from './confined.ts';
+import type { FilterInput } from './input-file.ts';
+import { readFilter, readInput, recogniseFilter } from './input-file.ts';
+import { targetOf } from './target-options.ts';
+import type { TargetFlags } from './target-options.ts';
+import { testedArches } from './tested-arches.ts';
+
+/** A profile for its target or a filter with its byte order, ready to be compared. */
+export interface Operand {
+  side: Side;
+  /** The architectures that it names, whose calls are worth a witness each. */
+  calls: NamedCalls[];
+  /** Warnings and notes; always empty for a filter. */
+  diagnostics: Diagnostic[];
+}
+
+/** What the file is decides: a filter if it is one, raw or base64, and a profile otherwise. @throws SeccompcError */
+export async function readOperand(file: string, flags: TargetFlags): Promise<Operand> {
+  const bytes = await readInput(file);
+  return isFilter(bytes, file)
+    ? filterOperand(bytes, file, flags.arch)
+    : profileOperand(bytes, file, targetOf(flags));
+}
+
+/** @throws SeccompcError with all faults of the profile, also when it asks for no filter */
+export async function profileOperand(
+  bytes: Uint8Array,
+  file: string,
+  target: Target,
+): Promise<Operand & { side: Reference }> {
+  const { lowerProfile } = await import('../../compile.ts');
+  const lowered = await lowerProfile(bytes, { target, file });
+  const { diagnostics } = lowered;
+  if (!lowered.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
+  const { arches, reference } = lowered;
+  return {
+    side: reference,
+    calls: arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) })),
+    diagnostics,
+  };
+}
+
+/**
+ * `arch` is added to the architectures that the filter tests.
+ * @throws SeccompcError for what is no filter, and for a filter that the kernel would refuse
+ */
+export async function filterOperand(
+  bytes: Uint8Array,
+  file: string,
+  arch?: ArchName,
+): Promise<Operand & { side: FilterInput }> {
+  const side = readFilter(bytes, file);
+  const faults = checkProgram(side.program);
+  if (faults.length > 0) throw new SeccompcError(faults.map((fault) => ({ ...fault, file })));
+  const names = new Set([...(arch === undefined ? [] : [arch]), ...testedArches(side.program)]);
+  const abis = [...names].map(archOf);
+  const tables = await loadTables(abis.map(({ table }) => table));
+  return { side, calls: abis.map((abi) => ({ abi, table: tables.of(abi.name) })), diagnostics: [] };
+}
+
+/** Two operands cannot both be standard input. @throws SeccompcError USAGE */
+export function refuseTwiceStdin(...files: string[]): void {
+  if (files.every((file) => file === '-')) fail('USAGE', { reason: 'only one of the two can be -' });
+}
+
+/** Also a filter that the kernel would refuse: as a profile it would only be called binary. */
+function isFilter(bytes: Uint8Array, file: string): boolean {
+  if (recogniseFilter(bytes) !== undefined) return true;
+  try {
+    readFilter(bytes, file);
+    return true;
+  } catch (error) {
+    if (error instanceof SeccompcError) return false;
+    throw error;
+  }
+}

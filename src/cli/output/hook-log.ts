@@ -1,0 +1,27 @@
+import { closeSync, constants, writeFileSync } from 'node:fs';
+import type { Diagnostic } from '../../errors.ts';
+import { openTrusted } from '../../fs/trust.ts';
+import { formatDiagnostic, writeStderr } from './report.ts';
+
+/**
+ * Tells of a hook's doings on standard error, which most callers throw away, and in a file, line by line with the time.
+ * Never fails: a full disk must not decide whether a container starts.
+ */
+export async function logHook(
+  hook: string,
+  diagnostics: readonly Diagnostic[],
+  file: string | undefined,
+): Promise<void> {
+  if (diagnostics.length === 0) return;
+  const texts = diagnostics.map((found) => formatDiagnostic(found, false));
+  await writeStderr(texts.join(''));
+  if (file === undefined) return;
+  const time = new Date().toISOString();
+  const lines = texts.map((text) => `${time} ${hook}: ${text}`);
+  try {
+    // Nobody else's file, and not through a link: a hook often runs as root.
+    const fd = openTrusted(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT);
+    writeFileSync(fd, lines.join(''));
+    closeSync(fd);
+  } catch {}
+}

@@ -1,0 +1,53 @@
+import { diagnosticJson } from '../../errors.ts';
+import type { Diagnostic, Severity } from '../../errors.ts';
+import { isTerminal, writeStandard } from './streams.ts';
+import { printable, table, toJson } from './text.ts';
+
+export { diagnosticJson, printable, table, toJson };
+
+/** What a command prints besides its product. */
+export interface OutputOptions {
+  /** -q: no warnings, notes or summaries; errors are still printed. */
+  quiet?: boolean;
+  /** --json: diagnostics are members of the product instead of words. */
+  json?: boolean;
+}
+
+/** Diagnostics on standard error. Not with --json, where they are part of the product; with -q only errors. */
+export async function printDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  { quiet, json }: OutputOptions,
+): Promise<void> {
+  const shown = diagnostics.filter(({ severity }) => !quiet || severity === 'error');
+  if (json || shown.length === 0) return;
+  await writeStderr(shown.map((found) => formatDiagnostic(found, usesColour())).join(''));
+}
+
+/** The reasons why a command failed: on standard error, or as the JSON document on standard output. */
+export async function printFailure(diagnostics: readonly Diagnostic[], output: OutputOptions): Promise<void> {
+  if (output.json) await writeStandard(1, toJson({ diagnostics: diagnostics.map(diagnosticJson) }));
+  else await printDiagnostics(diagnostics, output);
+}
+
+/** Writes a message to standard error. */
+export async function writeStderr(text: string): Promise<void> {
+  // A message that cannot be written is no reason to fail.
+  await writeStandard(2, text).catch(() => {});
+}
+
+/** `file:line:column: severity: message [CODE]`, then the hint on an indented line. */
+export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
+  const { file, line, column, severity, message, code, hint } = found;
+  const place = [file ?? 'seccompc', ...(line === undefined ? [] : [line, column ?? 1])].join(':');
+  const word = colour ? `\u001b[${COLOURS[severity]}m${severity}\u001b[39m` : severity;
+  const text = `${printable(place)}: ${word}: ${printable(message)} [${code}]\n`;
+  return hint === undefined ? text : `${text}    ${printable(hint)}\n`;
+}
+
+/** Red, yellow, cyan: SGR numbers (ECMA-48 8.3.117); node:util, which knows them too, would have to be loaded. */
+const COLOURS = { error: 31, warning: 33, note: 36 } as const satisfies Record<Severity, number>;
+
+function usesColour(): boolean {
+  // no-color.org: any value that is not empty.
+  return isTerminal(2) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+}

@@ -1,0 +1,74 @@
+/** The JSON files by which podman finds hooks: oci-hooks(5). */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { findProgram } from '../process/start-filtered.ts';
+
+/** One hook; every path absolute, since a hook gets none of podman's environment. */
+export interface HookFile {
+  path: string;
+  args: string[];
+  env: string[];
+  stage: 'precreate' | 'createRuntime' | 'poststart';
+}
+
+/** Seconds after which podman ends a hook, and refuses the start. */
+const TIMEOUT = 10;
+
+export function formatHookFile({ path, args, env, stage }: HookFile): string {
+  const hook = { path, args, ...(env.length === 0 ? {} : { env }), timeout: TIMEOUT };
+  return `${JSON.stringify({ version: '1.0.0', hook, when: { always: true }, stages: [stage] }, null, 2)}\n`;
+}
+
+/** Reads back what {@link formatHookFile} wrote; undefined for anything else, `null` where there is no file. */
+export function readHookFile(file: string): HookFile | undefined | null {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
+  try {
+    const { hook, stages } = JSON.parse(text) as {
+      hook: Omit<HookFile, 'stage'>;
+      stages: HookFile['stage'][];
+    };
+    const found = { path: hook.path, args: hook.args, env: hook.env ?? [], stage: stages[0]! };
+    return formatHookFile(found) === text && isOurs(found) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the hook runs this command, by way of awk or without. */
+function isOurs({ args, env, stage }: HookFile): boolean {
+  if (stage !== 'precreate') return args.includes('hook') && args.includes('check');
+  return env.some((variable) => variable.startsWith('SECCOMPC_STORE=')) || args.includes('precreate');
+}
+
+/** The value of a variable that the hook is given. */
+export function variableOf({ env }: HookFile, name: string): string | undefined {
+  return env.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+/** mawk is the fastest; any will do that tells how the command ended to which it has written. */
+export function findAwk(): string | undefined {
+  return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
+    // The command reads: an awk that writes to one that does not can end by SIGPIPE.
+    const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) % 255 == 3 ? 42 : 0 }';
+    return path !== undefined && spawnSync(path, [probe]).status === 42;
+  });
+}
+
+/** A word for sh(1) that stays one word. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,263 @@
+/** Installing podman's hooks, taking them out, and saying whether they would work. */
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { replaceFile } from '../../fs/replace.ts';
+import { systemReason } from '../../fs/system-reason.ts';
+import { trustedDirectory, trustedFile, UntrustedPath } from '../../fs/trust.ts';
+import type { Target } from '../../target.ts';
+import { findAwk, formatHookFile, isExecutable, readHookFile, shellWord, variableOf } from './hook-file.ts';
+import type { HookFile } from './hook-file.ts';
+import { countPairFiles, isOfThisVersion, pairsDirectory, removeStore } from './hook-store.ts';
+import { PRECREATE_AWK } from './precreate-awk.ts';
+
+const PRECREATE_FILE = 'seccompc.json';
+const CHECK_FILE = 'seccompc-check.json';
+const LOADED_FILE = 'seccompc-loaded.json';
+/** Variables of the hooks: where the pairs are, and what to start. */
+const PAIRS = 'SECCOMPC_STORE';
+const NODE = 'SECCOMPC_NODE';
+const SCRIPT = 'SECCOMPC_SCRIPT';
+
+/** How this command is started anew, with absolute paths: node, its script. */
+export type OwnCommand = readonly [node: string, script: string];
+
+export interface Installation {
+  /** The directory in which podman looks for hooks. */
+  folder: string;
+  store: string;
+  log: string;
+  command: OwnCommand;
+  target: Target;
+  /** The flags that made the target, for the command line of the hook. */
+  flags: readonly string[];
+  foreign: 'replace' | 'refuse';
+  strict: boolean;
+  /** Also a createRuntime hook, which refuses what the first one did not do; `loaded`: and one of the stage poststart. */
+  check?: { ceiling?: string; listeners: readonly string[]; loaded: boolean };
+}
+
+/**
+ * Writes the hook files, last, when everything they name is there. Gives their paths.
+ * @throws SeccompcError; PLACE_UNSAFE where somebody else could change what the hooks run or believe
+ */
+export async function installHook(installation: Installation): Promise<{ files: string[]; awk?: string }> {
+  const { folder, target, check } = installation;
+  const checks = {
+    [CHECK_FILE]: check && checkHook(installation, 'createRuntime'),
+    [LOADED_FILE]: check?.loaded ? checkHook(installation, 'poststart') : undefined,
+  };
+  const wanted = Object.entries(checks).filter(([, hook]) => hook !== undefined);
+  const files = [PRECREATE_FILE, ...wanted.map(([name]) => name)].map((name) => join(folder, name));
+  // The engine's users must be able to read it.
+  makeTrusted(folder, 0o755);
+  for (const file of files) if (readHookFile(file) === undefined) fail('HOOK_FILE_FOREIGN', { file });
+  makeTrusted(installation.store);
+  makeTrusted(dirname(installation.log));
+  const pairs = await pairsDirectory(installation.store, target);
+  makeTrusted(pairs);
+  const awk = findAwk();
+  const hooks = [precreateHook(installation, pairs, awk), ...wanted.map(([, hook]) => hook!)];
+  const faults = distinct(hooks.flatMap(programFaults));
+  if (faults.length > 0) throw new SeccompcError(faults);
+  try {
+    for (const [index, hook] of hooks.entries())
+      replaceFile(files[index]!, formatHookFile(hook), { mode: 0o644 });
+    for (const [name, hook] of Object.entries(checks))
+      if (hook === undefined) await rm(join(folder, name), { force: true });
+  } catch (cause) {
+    unwritable(folder, cause);
+  }
+  return { files, ...(awk === undefined ? {} : { awk }) };
+}
+
+function makeTrusted(directory: string, mode?: number): void {
+  try {
+    trustedDirectory(directory, { make: mode ?? true });
+  } catch (cause) {
+    if (cause instanceof UntrustedPath) throw new SeccompcError([unsafePlace(cause)], { cause });
+    unwritable(directory, cause);
+  }
+}
+
+function unsafePlace({ path, reason }: UntrustedPath): Diagnostic {
+  return diagnostic('PLACE_UNSAFE', { path, reason });
+}
+
+function unwritable(file: string, cause: unknown): never {
+  fail('OUTPUT_NOT_CREATED', { file, reason: systemReason(cause) }, { cause });
+}
+
+function precreateHook(installation: Installation, pairs: string, awk: string | undefined): HookFile {
+  const { store, log, foreign, strict, flags, command } = installation;
+  const [node, script] = command;
+  const words = ['hook', 'precreate', '--store', store, '--log', log, '--foreign', foreign];
+  if (strict) words.push('--strict');
+  words.push(...flags);
+  const env = [`${PAIRS}=${pairs}`];
+  if (awk === undefined) return { path: node, args: [...command, ...words], env, stage: 'precreate' };
+  return {
+    path: awk,
+    // The program stands in the hook file: who can change it could change the hook anyway.
+    args: ['awk', PRECREATE_AWK],
+    env: [
+      ...env,
+      `${NODE}=${node}`,
+      `${SCRIPT}=${script}`,
+      `SECCOMPC_COMMAND="$${NODE}" "$${SCRIPT}" ${words.map(shellWord).join(' ')}`,
+      `SECCOMPC_STRICT=${strict ? 1 : 0}`,
+      // Lengths are lengths in bytes, whatever the user's language.
+      'LC_ALL=C',
+    ],
+    stage: 'precreate',
+  };
+}
+
+function checkHook(
+  { command, log, flags, check }: Installation,
+  stage: 'createRuntime' | 'poststart',
+): HookFile {
+  const ceiling = check?.ceiling === undefined ? [] : ['--ceiling', resolve(check.ceiling)];
+  const listeners = (check?.listeners ?? []).flatMap((listener) => ['--listener', listener]);
+  // crun goes on when a poststart hook fails.
+  const how = stage === 'poststart' ? ['--loaded', '--kill'] : [];
+  const words = [
+    'hook',
+    'check',
+    '--require-annotation',
+    ...how,
+    '--log',
+    log,
+    ...ceiling,
+    ...listeners,
+    ...flags,
+  ];
+  const [node, script] = command;
+  return {
+    // podman passes over a hook whose program is missing. The shell never is, and without Node it refuses the start.
+    path: '/bin/sh',
+    args: ['sh', '-c', `exec "$${NODE}" "$${SCRIPT}" "$@"`, 'sh', ...words],
+    env: [`${NODE}=${node}`, `${SCRIPT}=${script}`],
+    stage,
+  };
+}
+
+/** Removes the hook files first, then what they name. Gives the paths. @throws SeccompcError HOOK_FILE_FOREIGN */
+export async function uninstallHook(folder: string): Promise<string[]> {
+  const removed: string[] = [];
+  for (const file of [LOADED_FILE, CHECK_FILE, PRECREATE_FILE].map((name) => join(folder, name))) {
+    const hook = readHookFile(file);
+    if (hook === undefined) fail('HOOK_FILE_FOREIGN', { file });
+    if (hook === null) continue;
+    await rm(file).catch((cause: unknown) => unwritable(file, cause));
+    removed.push(file);
+    const pairs = variableOf(hook, PAIRS);
+    if (pairs === undefined) continue;
+    const store = dirname(pairs);
+    await removeStore(store);
+    removed.push(store);
+  }
+  return removed;
+}
+
+export interface HookStatus {
+  /** Null where there is none. */
+  precreate: string | null;
+  check: string | null;
+  loaded: string | null;
+  /** What podman starts for the first. */
+  program: string | null;
+  store: string | null;
+  /** Files of pairs in the store. */
+  files: number;
+  /** What is wrong; errors keep the hook from working, or let somebody else change what it does. */
+  diagnostics: Diagnostic[];
+}
+
+export async function hookStatus(folder: string): Promise<HookStatus> {
+  const file = join(folder, PRECREATE_FILE);
+  const checkFile = join(folder, CHECK_FILE);
+  const loadedFile = join(folder, LOADED_FILE);
+  const diagnostics: Diagnostic[] = [];
+  const read = (path: string): HookFile | undefined => {
+    const hook = readHookFile(path);
+    if (hook === undefined) diagnostics.push(diagnostic('HOOK_FILE_FOREIGN', { file: path }));
+    return hook ?? undefined;
+  };
+  const hook = read(file);
+  const check = read(checkFile);
+  const loaded = read(loadedFile);
+  if (hook === undefined && diagnostics.length === 0)
+    diagnostics.push(diagnostic('HOOK_NOT_INSTALLED', { folder }));
+  for (const found of [hook, check, loaded])
+    if (found !== undefined) diagnostics.push(...programFaults(found));
+  for (const path of [file, checkFile, loadedFile])
+    if (existsSync(path)) diagnostics.push(...fileFaults(path));
+  const pairs = hook && variableOf(hook, PAIRS);
+  const store = pairs === undefined ? null : dirname(pairs);
+  const files = pairs === undefined ? 0 : await countFiles(pairs, diagnostics);
+  if (pairs !== undefined && !(await isOfThisVersion(pairs)))
+    diagnostics.push(diagnostic('HOOK_STORE_STALE', { store: dirname(pairs) }));
+  return {
+    precreate: hook === undefined ? null : file,
+    check: check === undefined ? null : checkFile,
+    loaded: loaded === undefined ? null : loadedFile,
+    program: hook?.path ?? null,
+    store,
+    files,
+    diagnostics: distinct(diagnostics),
+  };
+}
+
+async function countFiles(pairs: string, diagnostics: Diagnostic[]): Promise<number> {
+  try {
+    return await countPairFiles(pairs);
+  } catch (error) {
+    const missing = diagnostic('HOOK_STORE_MISSING', { store: dirname(pairs) });
+    diagnostics.push(error instanceof UntrustedPath ? unsafePlace(error) : missing);
+    return 0;
+  }
+}
+
+/** What is wrong with what a hook runs and reads: a file is missing, or somebody else can change it. */
+function programFaults(hook: HookFile): Diagnostic[] {
+  const script = scriptOf(hook);
+  const ceiling = hook.args[hook.args.indexOf('--ceiling') + 1];
+  return [
+    ...[hook.path, variableOf(hook, NODE)].flatMap((path) =>
+      path === undefined ? [] : fileFaults(path, isExecutable),
+    ),
+    ...(script === undefined ? [] : packageFaults(script)),
+    ...(hook.args.includes('--ceiling') && ceiling !== undefined ? fileFaults(ceiling) : []),
+  ];
+}
+
+function scriptOf(hook: HookFile): string | undefined {
+  return variableOf(hook, SCRIPT) ?? hook.args.find((word) => word.startsWith('/') && word !== hook.path);
+}
+
+/** The script loads the files beside it. */
+function packageFaults(script: string): Diagnostic[] {
+  const faults = fileFaults(script);
+  if (faults.length > 0) return faults;
+  const directory = dirname(realpathSync(script));
+  return readdirSync(directory).flatMap((name) => fileFaults(join(directory, name)));
+}
+
+function fileFaults(path: string, isUsable: (path: string) => boolean = existsSync): Diagnostic[] {
+  if (!isUsable(path)) return [diagnostic('HOOK_PROGRAM_MISSING', { path })];
+  try {
+    trustedFile(path);
+    return [];
+  } catch (error) {
+    if (error instanceof UntrustedPath) return [unsafePlace(error)];
+    return [diagnostic('HOOK_PROGRAM_MISSING', { path })];
+  }
+}
+
+/** Several files in one unsafe directory have one fault. */
+function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return [...new Map(diagnostics.map((found) => [found.message, found])).values()];
+}

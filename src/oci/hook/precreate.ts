@@ -1,0 +1,96 @@
+/** What the precreate hook makes of a config: the decision, without any reading or writing. */
+import { diagnostic, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import type { ConfigCompiler } from '../compiler.ts';
+import { FILTER_ANNOTATION, readConfig, withAnnotation, withoutAnnotation } from '../config.ts';
+import type { RuntimeConfig } from '../config.ts';
+
+export interface PrecreateOptions {
+  /** What happens to a filter annotation that is not ours. */
+  foreign: 'replace' | 'refuse';
+  /** Refuse a start whose profile could not be compiled, instead of leaving that to the runtime. */
+  strict: boolean;
+}
+
+/** `output` is the whole config to hand on; without it the start is refused. */
+export interface Precreated {
+  output?: Uint8Array;
+  /** Refused because runtimes read the config differently. */
+  ambiguous?: true;
+  /** Why, for the log. */
+  diagnostics: readonly Diagnostic[];
+  /** The bytes of linux.seccomp, each as one character, and the filter that it came to, to be remembered. */
+  pair?: { profile: string; filter: string };
+}
+
+/**
+ * The config with the annotation; as it was, where it has no linux.seccomp or that cannot be compiled, since the runtime
+ * then enforces the same policy by itself. A filter of somebody else's never stands in for linux.seccomp, and a config
+ * that runtimes read differently is refused.
+ */
+export async function precreate(
+  input: Uint8Array,
+  makeCompiler: () => ConfigCompiler,
+  { foreign, strict }: PrecreateOptions,
+): Promise<Precreated> {
+  let config: RuntimeConfig;
+  try {
+    config = readConfig(input, 'config');
+  } catch (error) {
+    // Some runtime may read it, and find another profile or an annotation in it than this reader would.
+    return { diagnostics: diagnosticsOf(error), ambiguous: true };
+  }
+  const { seccomp, annotation } = config;
+  const key = FILTER_ANNOTATION;
+  const unconfined = (before: readonly Diagnostic[]): Precreated => {
+    if (annotation === undefined) return { output: input, diagnostics: before };
+    const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'kept'];
+    const diagnostics = [...before, diagnostic('FOREIGN_ANNOTATION', { key, what })];
+    return foreign === 'refuse' ? { diagnostics } : { output: input, diagnostics };
+  };
+  if (seccomp === undefined) return unconfined([]);
+  try {
+    const compiled = await makeCompiler().compile(config, seccomp, 'config');
+    const { diagnostics, filter } = compiled;
+    if (!filter.confined) return unconfined(diagnostics);
+    if (annotation === compiled.annotation) return { output: input, diagnostics };
+    const pair = { profile: Buffer.from(seccomp.text).toString('latin1'), filter: compiled.annotation };
+    if (annotation === undefined)
+      return { output: annotated(config, compiled.annotation), diagnostics, pair };
+    const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'replaced'];
+    const found = [...diagnostics, diagnostic('FOREIGN_ANNOTATION', { key, what })];
+    if (foreign === 'refuse') return { diagnostics: found };
+    return { output: annotated(config, compiled.annotation), diagnostics: found, pair };
+  } catch (error) {
+    const diagnostics = diagnosticsOf(error);
+    if (diagnostics.some(({ code }) => READ_DIFFERENTLY.has(code))) return { diagnostics, ambiguous: true };
+    if (strict || (annotation !== undefined && foreign === 'refuse')) return { diagnostics };
+    if (annotation === undefined) return { output: input, diagnostics };
+    const output = Buffer.from(withoutAnnotation(config));
+    const found = diagnostic('FOREIGN_ANNOTATION', { key, what: REACTIONS.removed });
+    return { output, diagnostics: [...diagnostics, found] };
+  }
+}
+
+/**
+ * Faults of a profile that no two runtimes take alike, and some for no profile at all, which starts the container
+ * without a filter: docs/semantics.md 1.11. With any other fault the runtime enforces linux.seccomp or refuses it.
+ */
+const READ_DIFFERENTLY: ReadonlySet<string> = new Set(['WRONG_TYPE', 'NUMBER_FORM', 'NUMBER_RANGE']);
+
+const REACTIONS = {
+  kept: 'kept, as there is no linux.seccomp for it to weaken',
+  replaced: 'replaced',
+  removed: 'removed, so that the runtime enforces linux.seccomp',
+  refused: 'a reason to refuse the start',
+};
+
+function annotated(config: RuntimeConfig, filter: string): Uint8Array {
+  return Buffer.from(withAnnotation(config, filter));
+}
+
+/** Whatever goes wrong here must not decide whether the container starts. */
+function diagnosticsOf(error: unknown): readonly Diagnostic[] {
+  if (error instanceof SeccompcError) return error.diagnostics;
+  return [diagnostic('INTERNAL_ERROR', { reason: error instanceof Error ? error.message : String(error) })];
+}

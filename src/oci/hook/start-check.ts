@@ -1,0 +1,159 @@
+/** Whether a container may start, or go on: asked by a hook, when the runtime has read its config.json. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lowerProfile } from '../../compile.ts';
+import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { parseJson } from '../../profile/json.ts';
+import type { JsonObject } from '../../profile/json.ts';
+import { decodeUtf8 } from '../../profile/json-text.ts';
+import { compare } from '../../prove/compare.ts';
+import { describeAnswer, describeCall } from '../../prove/describe.ts';
+import type { Reference } from '../../prove/profile/reference.ts';
+import type { Target } from '../../target.ts';
+import { FILTER_ANNOTATION, readConfig, valueOf } from '../config.ts';
+import { systemReason } from '../../fs/system-reason.ts';
+import { judgeAnnotation, judgeLoaded, referenceOf } from '../judge.ts';
+import { LISTENER_ANNOTATIONS, listenerOfRuntime } from '../crun/listeners.ts';
+import type { Listener } from '../crun/listeners.ts';
+import { readLoadedFilters, waitForFilter } from '../process/loaded-filter.ts';
+import type { TraceCalls } from '../process/loaded-filter.ts';
+
+export interface StartCheckOptions {
+  target: Target;
+  /** A profile that no container may exceed: text and name. */
+  ceiling?: { input: Uint8Array; file: string };
+  /** With a ceiling: sockets whose listeners may decide on calls. */
+  listeners: readonly string[];
+  /** Refuse a container whose filter the runtime would have to compile. */
+  requireAnnotation: boolean;
+  /** Also compare the program that the kernel runs: for a hook of the stage poststart, whose target is this machine. */
+  loaded?: TraceCalls;
+}
+
+/** What the runtime tells a hook: the state of the runtime-spec. */
+export interface ContainerState {
+  bundle: string;
+  /** Of the container's first process; undefined where the runtime does not tell. */
+  pid: number | undefined;
+  /** As the runtime has read them, so that what was written later does not count. */
+  annotations: ReadonlyMap<string, string>;
+}
+
+/** @throws SeccompcError NOT_A_STATE */
+export function readState(input: Uint8Array): ContainerState {
+  const text = decodeUtf8(input);
+  if (text === undefined) return fail('NOT_A_STATE', { reason: 'it is not UTF-8' });
+  const { root, diagnostics } = parseJson(text);
+  const bundle = root?.kind === 'object' ? valueOf(root, 'bundle') : undefined;
+  if (root?.kind !== 'object' || diagnostics.length > 0 || bundle?.kind !== 'string')
+    return fail('NOT_A_STATE', { reason: diagnostics[0]?.message ?? 'it names no bundle' });
+  const pid = valueOf(root, 'pid');
+  const number = pid?.kind === 'number' && /^[1-9][0-9]{0,8}$/.test(pid.text) ? Number(pid.text) : undefined;
+  return { bundle: bundle.value, pid: number, annotations: annotationsOf(root) };
+}
+
+/**
+ * What there is to say; the container may start, or go on, only if none of it is an error.
+ * @throws SeccompcError when the question cannot be answered, which is no permission either
+ */
+export async function checkStart(state: ContainerState, options: StartCheckOptions): Promise<Diagnostic[]> {
+  const { target, requireAnnotation, loaded } = options;
+  const file = join(state.bundle, 'config.json');
+  const input = await readFile(file).catch((cause: unknown) =>
+    fail('INPUT_UNREADABLE', { reason: `${file}: ${systemReason(cause)}` }, { cause }),
+  );
+  const config = readConfig(input, file);
+  const key = FILTER_ANNOTATION;
+  const found: Diagnostic[] = [];
+  const { seccomp, annotation: now } = config;
+  const read = state.annotations.get(key);
+  if (read !== now) found.push(diagnostic('ANNOTATION_CHANGED', { key, change: changeOf(read, now) }));
+
+  const reference = seccomp && (await referenceOf(config, seccomp, target, file));
+  if (reference === undefined) {
+    const none = now === undefined && read === undefined;
+    found.push(
+      none
+        ? diagnostic('START_UNCONFINED')
+        : diagnostic('ANNOTATION_BASELESS', { key }, { severity: 'error' }),
+    );
+    return found;
+  }
+  for (const value of new Set([now, read])) {
+    const fault = value === undefined ? undefined : await judgeAnnotation(value, reference, target);
+    if (fault !== undefined) found.push(fault);
+  }
+  if (read === undefined && requireAnnotation) found.push(diagnostic('ANNOTATION_MISSING', { key }));
+  else if (read === undefined && loaded === undefined) found.push(diagnostic('PROFILE_UNSEEN'));
+  if (options.ceiling !== undefined) {
+    const named = namedListeners(reference, [state.annotations, annotationsOf(config.root)]);
+    found.push(...(await exceeds(reference, options.ceiling, named, options)));
+  }
+  if (loaded !== undefined) found.push(...(await checkLoaded(state, loaded, reference, target)));
+  return found;
+}
+
+function changeOf(read: string | undefined, now: string | undefined): string {
+  if (read === undefined) return 'the runtime read none, now there is one';
+  return now === undefined ? 'the runtime read one, now there is none' : 'the runtime read another one';
+}
+
+async function checkLoaded(
+  { pid }: ContainerState,
+  calls: TraceCalls,
+  reference: Reference,
+  target: Target,
+): Promise<Diagnostic[]> {
+  if (pid === undefined)
+    return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
+  await waitForFilter(pid);
+  const fault = await judgeLoaded(await readLoadedFilters(pid, calls), reference, target);
+  return fault === undefined ? [] : [fault];
+}
+
+function annotationsOf(root: JsonObject): Map<string, string> {
+  const annotations = valueOf(root, 'annotations');
+  const members = annotations?.kind === 'object' ? annotations.members : [];
+  return new Map(members.flatMap(({ key, value }) => (value.kind === 'string' ? [[key, value.value]] : [])));
+}
+
+/** The listeners that may decide on calls, as linux.seccomp or an annotation says, now or when the runtime read it. */
+function namedListeners(
+  { seccomp: { listenerPath } }: Reference,
+  annotations: readonly ReadonlyMap<string, string>[],
+): Listener[] {
+  const named = LISTENER_ANNOTATIONS.flatMap((key) =>
+    [...new Set(annotations.map((of) => of.get(key)))].flatMap((listener) =>
+      listener === undefined ? [] : [{ source: `the annotation ${key}`, listener }],
+    ),
+  );
+  if (listenerPath === undefined) return named;
+  return [{ source: 'linux.seccomp.listenerPath', listener: listenerPath }, ...named];
+}
+
+/** Empty when the filter nowhere allows more than the ceiling, by the order of `diff --tightens`, and no listener can. */
+async function exceeds(
+  reference: Reference,
+  ceiling: { input: Uint8Array; file: string },
+  named: readonly Listener[],
+  { target, listeners }: StartCheckOptions,
+): Promise<Diagnostic[]> {
+  const { file } = ceiling;
+  const read = await lowerProfile(ceiling.input, { target, file });
+  // A ceiling that asks for no filter would be no limit at all.
+  if (!read.confined) throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file }]);
+  const { reference: limit } = read;
+  const trusted = [...listeners, limit.seccomp.listenerPath];
+  const found = [...named, ...listenerOfRuntime()]
+    .filter(({ listener }) => !trusted.includes(listener))
+    .map(({ source, listener }) => diagnostic('CEILING_LISTENER', { source, listener, file }));
+  const result = compare(limit, reference, { relation: 'tightens', limit: 1 });
+  if (result.verdict === 'holds') return found;
+  if (result.verdict !== 'broken')
+    return [...found, diagnostic('CEILING_NOT_PROVED', { file, reason: result.reason })];
+  const { data, abi, first, second } = result.differences[0]!;
+  const call = await describeCall(data, abi);
+  const values = { file, call, limit: describeAnswer(first, abi), actual: describeAnswer(second, abi) };
+  return [...found, diagnostic('CEILING_EXCEEDED', values)];
+}

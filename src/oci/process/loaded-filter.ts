@@ -1,0 +1,130 @@
+/** The filters that the kernel runs for a process, read from the kernel itself: PTRACE_SECCOMP_GET_FILTER, ptrace(2). */
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
+import { INSTRUCTION_BYTES } from '../../bpf/instruction.ts';
+import { fail } from '../../errors.ts';
+import { startPerl } from './perl.ts';
+import { systemReason } from '../../fs/system-reason.ts';
+
+/** Numbers of these calls on this machine. */
+export interface TraceCalls {
+  getpid: number;
+  ptrace: number;
+  wait4: number;
+}
+
+/**
+ * Attaches without a signal, stops the thread, copies its programs, and lets it go on. The time limit ends perl, at which
+ * the kernel detaches and lets the thread go on too. Requests and options are those of linux/ptrace.h and linux/wait.h.
+ */
+const READER = String.raw`
+my ($getpid, $ptrace, $wait4, $pid) = map { $_ + 0 } @ARGV;
+sub give_up { print STDERR $_[0]; exit 1 }
+syscall($getpid) == $$ or give_up("perl is not built for the architecture of Node");
+binmode STDOUT;
+alarm 3;
+my ($PTRACE_DETACH, $PTRACE_SEIZE, $PTRACE_INTERRUPT, $PTRACE_SECCOMP_GET_FILTER) = (17, 0x4206, 0x4207, 0x420c);
+my ($EINTR, $ENOENT, $__WALL) = (4, 2, 0x40000000);
+syscall($ptrace, $PTRACE_SEIZE, $pid, 0, 0) == 0 or give_up("PTRACE_SEIZE: $!");
+syscall($ptrace, $PTRACE_INTERRUPT, $pid, 0, 0) == 0 or give_up("PTRACE_INTERRUPT: $!");
+my $status = pack("i", 0);
+my $waited;
+do { $waited = syscall($wait4, $pid, $status, $__WALL, 0) } while $waited < 0 && $! == $EINTR;
+$waited == $pid or give_up("wait4: $!");
+$status = unpack("i", $status);
+($status & 0xff) == 0x7f or give_up("the process has ended");
+my $fault;
+my $output = "";
+for (my $n = 0; ; $n++) {
+  my $length = syscall($ptrace, $PTRACE_SECCOMP_GET_FILTER, $pid, $n, 0);
+  if ($length < 0) { $fault = "$!" unless $! == $ENOENT && $n > 0; last }
+  my $program = "\0" x (8 * $length);
+  my $copied = syscall($ptrace, $PTRACE_SECCOMP_GET_FILTER, $pid, $n, $program);
+  if ($copied != $length) { $fault = $copied < 0 ? "$!" : "the program has changed"; last }
+  $output .= unpack("H*", $program) . "\n";
+}
+# A signal that stopped the thread before our request did is not lost; other stops need none.
+my $signal = $status >> 16 ? 0 : ($status >> 8) & 0xff;
+syscall($ptrace, $PTRACE_DETACH, $pid, 0, $signal) == 0 or give_up("PTRACE_DETACH: $!");
+give_up("PTRACE_SECCOMP_GET_FILTER: $fault") if defined $fault;
+print $output;
+`;
+
+/**
+ * The raw programs that the kernel runs at every call of a thread, oldest first, at least one.
+ *
+ * Only root can ask (CAP_SYS_ADMIN outside of any user namespace), and only a process that has no filter itself. The thread
+ * stands still for a moment, like at a SIGSTOP and SIGCONT that nobody sees.
+ *
+ * @param pid Of a thread; that of a process means its first thread.
+ * @throws SeccompcError FILTER_UNREADABLE whenever any of them could not be read, LOADER_MISSING
+ */
+export async function readLoadedFilters(
+  pid: number,
+  { getpid, ptrace, wait4 }: TraceCalls,
+): Promise<Uint8Array[]> {
+  const child = startPerl(
+    READER,
+    [`${getpid}`, `${ptrace}`, `${wait4}`, `${pid}`],
+    ['ignore', 'pipe', 'pipe'],
+  );
+  let startFault: Error | undefined;
+  const ended = new Promise<void>((done) => {
+    child.once('error', (error) => (startFault = error));
+    child.once('close', () => done());
+  });
+  const [output, reason] = await Promise.all([text(child.stdout!), text(child.stderr as Readable), ended]);
+  const unreadable = (why: string) => fail('FILTER_UNREADABLE', { pid, reason: why });
+  if (startFault !== undefined) return unreadable(systemReason(startFault));
+  if (child.signalCode !== null) return unreadable(`the process did not stop in time (${child.signalCode})`);
+  if (child.exitCode !== 0) return unreadable(reason || `perl ended with exit code ${child.exitCode}`);
+  const programs = output
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => Buffer.from(line, 'hex'));
+  if (
+    programs.length === 0 ||
+    programs.some(({ length }) => length === 0 || length % INSTRUCTION_BYTES !== 0)
+  )
+    return unreadable('perl gave no programs');
+  return programs;
+}
+
+/** Long enough for a runtime that is about to start its program on a busy machine. */
+const PATIENCE = 3000;
+const PAUSE = 10;
+
+/**
+ * Waits until a process has a filter: a runtime loads it as the last thing before the program starts, and crun starts its
+ * poststart hooks a moment earlier.
+ * @throws SeccompcError LOADED_NONE, FILTER_UNREADABLE
+ */
+export async function waitForFilter(pid: number): Promise<void> {
+  for (let waited = 0; ; waited += PAUSE) {
+    const status = statusOf(pid);
+    // proc(5): 2 is SECCOMP_MODE_FILTER.
+    if (status.get('Seccomp') === '2') return;
+    if (waited >= PATIENCE) fail('LOADED_NONE', { pid, mode: status.get('Seccomp') ?? 'unknown' });
+    await setTimeout(PAUSE);
+  }
+}
+
+function statusOf(pid: number): Map<string, string> {
+  let content: string;
+  try {
+    content = readFileSync(`/proc/${pid}/status`, 'latin1');
+  } catch (cause) {
+    return fail('FILTER_UNREADABLE', { pid, reason: systemReason(cause) }, { cause });
+  }
+  const status = new Map(
+    content.split('\n').map((line) => {
+      const [name = '', value = ''] = line.split(/:\s*/);
+      return [name, value] as const;
+    }),
+  );
+  if (status.get('State')?.startsWith('Z'))
+    fail('FILTER_UNREADABLE', { pid, reason: 'the process has ended' });
+  return status;
+}
