@@ -163,24 +163,20 @@ function places(node: Node, path = ''): Place[] {
 
 const MATTERS = /^(\/linux(\/seccomp(\/syscalls\/-(\/args\/-)?)?)?|\/annotations)?$/;
 
-/** An object that has to do with the filter. */
-function somewhere(root: Members, chance: Chance): Place {
-  return chance.one(places(root).filter(({ path }) => MATTERS.test(path)));
+/** The objects that have to do with the filter. */
+function concerned(root: Members): Place[] {
+  return places(root).filter(({ path }) => MATTERS.test(path));
 }
 
-/** A member that has to do with the filter, and its position. */
+/** A member that has to do with the filter, and its position; any member where earlier damages left none of those. */
 function someMember(root: Members, chance: Chance): Place & { at: number } {
-  for (;;) {
-    const place = somewhere(root, chance);
-    const at = place.node.members.findIndex(([key]) => INTERESTING.includes(key.slice(1, -1)));
-    const count = place.node.members.length;
-    if (count === 0) continue;
-    // Not process, root and the like, of which a container needs all.
-    const chosen =
-      place.path === '' || place.path === '/linux' ? lastInteresting(place.node, chance) : undefined;
-    if (chosen === undefined && at < 0) continue;
-    return { ...place, at: chosen ?? chance.below(count) };
-  }
+  const found = concerned(root).filter(({ node }) => interesting(node).length > 0);
+  if (found.length === 0) return { node: root, path: '', at: chance.below(root.members.length) };
+  const place = chance.one(found);
+  // Not process, root and the like, of which a container needs all.
+  const isOuter = place.path === '' || place.path === '/linux';
+  const at = isOuter ? chance.one(interesting(place.node)) : chance.below(place.node.members.length);
+  return { ...place, at };
 }
 
 const INTERESTING = [
@@ -188,9 +184,8 @@ const INTERESTING = [
   'errnoRet', 'args', 'index', 'value', 'valueTwo', 'op', KEY,
 ]; // prettier-ignore
 
-function lastInteresting({ members }: Members, chance: Chance): number | undefined {
-  const found = [...members.keys()].filter((at) => INTERESTING.includes(members[at]![0].slice(1, -1)));
-  return found.length === 0 ? undefined : chance.one(found);
+function interesting({ members }: Members): number[] {
+  return [...members.keys()].filter((at) => INTERESTING.includes(members[at]![0].slice(1, -1)));
 }
 
 /** Another value for a member of that name. */
@@ -349,8 +344,7 @@ const TREE_DAMAGES: readonly TreeDamage[] = [
       ),
     ),
   (root, chance) => {
-    const lists = places(root)
-      .filter(({ path }) => MATTERS.test(path))
+    const lists = concerned(root)
       .flatMap(({ node }) => node.members.map(([, value]) => value))
       .filter((value) => typeof value !== 'string' && 'items' in value);
     const chosen = chance.one(lists);
@@ -371,7 +365,7 @@ const TREE_DAMAGES: readonly TreeDamage[] = [
     ]);
     const value =
       chance.below(2) === 0 ? profile(chance, options) : object({ seccomp: profile(chance, options) });
-    const { members } = somewhere(root, chance).node;
+    const { members } = chance.one(concerned(root)).node;
     members.splice(chance.below(members.length + 1), 0, [quoted(key), value]);
   },
   (root, chance, options) => {
@@ -393,14 +387,14 @@ const TREE_DAMAGES: readonly TreeDamage[] = [
     const depth = chance.one([5, 20, 31, 40, 99, 200, 2000]);
     const [open, close] = chance.one([['[', ']'], ['{"a":', '}']] as const); // prettier-ignore
     const value = `${open.repeat(depth)}${open === '[' ? '' : '1'}${close.repeat(depth)}`;
-    somewhere(root, chance).node.members.push(['"deep"', value]);
+    chance.one(concerned(root)).node.members.push(['"deep"', value]);
   },
   (root, chance) => {
     const value = chance.one([
       'Null', 'TRUE', 'nan', '-Infinity', '007', '1.', '1e400', '-0', '-', '"\\u12"', '"\\x41"', "'a'", '"a\tb"', '"\\ud800"',
       '"\xff"', '"\xc1\xb3"', '"\xed\xa0\x80"', '"\\u0000"', '9'.repeat(400), "\"\\'\"", "'\",\"seccomp\":null,\"b\":\"'",
     ]); // prettier-ignore
-    const { members } = somewhere(root, chance).node;
+    const { members } = chance.one(concerned(root)).node;
     members.splice(chance.below(members.length + 1), 0, ['"odd"', value]);
   },
 ];
