@@ -35,7 +35,8 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 interface Entry {
-  severity: Severity;
+  /** An error unless said. */
+  severity?: Severity;
   /** Exit code when this is an error that ends the command; 65 unless said. */
   exit?: ExitCode;
   /** `{word}` is replaced by the parameter of that name. */
@@ -46,56 +47,43 @@ interface Entry {
 // Sections by stage. Keep each sorted by the order in which the stage can find it.
 const TABLE = {
   // -- reading: the text of a profile (src/profile)
-  NOT_A_PROFILE: { severity: 'error', message: 'this is {what}, not an OCI or Docker seccomp profile' },
+  NOT_A_PROFILE: { message: 'this is {what}, not an OCI or Docker seccomp profile' },
   BYTE_ORDER_MARK: {
     severity: 'warning',
     message: 'the file starts with a byte order mark; Docker and Podman refuse it',
     hint: 'save it as UTF-8 without a byte order mark',
   },
-  JSON_TOO_LARGE: { severity: 'error', message: 'the text has more than {limit} characters' },
-  JSON_TOO_DEEP: { severity: 'error', message: 'more than {limit} levels of objects and arrays' },
-  JSON_SYNTAX: { severity: 'error', message: 'not JSON: {reason}' },
+  JSON_TOO_LARGE: { message: 'the text has more than {limit} characters' },
+  JSON_TOO_DEEP: { message: 'more than {limit} levels of objects and arrays' },
+  JSON_SYNTAX: { message: 'not JSON: {reason}' },
   JSON_COMMENT: {
-    severity: 'error',
     message: 'JSON has no comments: crun skips them, every other runtime refuses the file',
     hint: 'put it into a member named "comment"',
   },
   JSON_TRAILING_COMMA: {
-    severity: 'error',
     message: 'trailing comma after the last element',
     hint: 'remove the comma',
   },
-  JSON_DUPLICATE_KEY: {
-    severity: 'error',
-    message: 'duplicate key {key}: readers disagree on which one counts',
-  },
-  JSON_AFTER_END: { severity: 'error', message: 'unexpected {found} after the end of the document' },
+  JSON_DUPLICATE_KEY: { message: 'duplicate key {key}: readers disagree on which one counts' },
+  JSON_AFTER_END: { message: 'unexpected {found} after the end of the document' },
   JSON_NUL: {
-    severity: 'error',
     message: 'the string {value} contains a NUL character; crun reads only the part before it',
     hint: 'remove the NUL character',
   },
   JSON_SURROGATE: {
-    severity: 'error',
     message:
       'the string {value} contains half a surrogate pair; runtimes replace it with different characters',
     hint: 'write the character itself, or both halves of the pair',
   },
-  WRONG_TYPE: { severity: 'error', message: '{member} must be {expected}, not {found}' },
-  MISSING_MEMBER: { severity: 'error', message: '{owner} has no {member}' },
-  UNKNOWN_ACTION: { severity: 'error', message: 'unknown action {value}' },
-  UNKNOWN_OPERATOR: { severity: 'error', message: 'unknown operator {value}' },
-  UNKNOWN_FLAG: { severity: 'error', message: 'unknown filter flag {value}' },
-  ARG_INDEX_RANGE: {
-    severity: 'error',
-    message: 'argument index {value} is out of range: a system call has arguments 0 to 5',
-  },
-  NUMBER_FORM: {
-    severity: 'error',
-    message: '{member} is {value}, but runtimes accept only whole numbers in decimal digits',
-  },
-  NUMBER_RANGE: { severity: 'error', message: '{member} must be 0 to {largest}, not {value}' },
-  EMPTY_NAME: { severity: 'error', message: '{member} is empty; runc refuses the profile' },
+  WRONG_TYPE: { message: '{member} must be {expected}, not {found}' },
+  MISSING_MEMBER: { message: '{owner} has no {member}' },
+  UNKNOWN_ACTION: { message: 'unknown action {value}' },
+  UNKNOWN_OPERATOR: { message: 'unknown operator {value}' },
+  UNKNOWN_FLAG: { message: 'unknown filter flag {value}' },
+  ARG_INDEX_RANGE: { message: 'argument index {value} is out of range: a system call has arguments 0 to 5' },
+  NUMBER_FORM: { message: '{member} is {value}, but runtimes accept only whole numbers in decimal digits' },
+  NUMBER_RANGE: { message: '{member} must be 0 to {largest}, not {value}' },
+  EMPTY_NAME: { message: '{member} is empty; runc refuses the profile' },
   KEY_CASE: {
     severity: 'warning',
     message: 'the key {key} is read as "{proper}": Docker and Podman ignore case, other readers do not{more}',
@@ -112,7 +100,6 @@ const TABLE = {
     hint: 'write "{proper}", or remove it',
   },
   READ_OTHERWISE: {
-    severity: 'error',
     message: 'the profile was read as {reader} reads it, but {semantics} reads some of its keys differently',
     hint: 'pass the semantics of the target to readProfile',
   },
@@ -130,7 +117,6 @@ const TABLE = {
 
   // -- resolving: the Docker dialect against its target (src/profile/docker.ts)
   ARCHITECTURES_AND_ARCHMAP: {
-    severity: 'error',
     message: 'the profile has both architectures and archMap; Docker and Podman refuse it',
     hint: 'keep one of the two',
   },
@@ -143,7 +129,6 @@ const TABLE = {
     message: 'archMap has no entry for {name}, so the filter has {arch} only',
   },
   NAME_AND_NAMES: {
-    severity: 'error',
     message: 'the entry has both name and names; Docker and Podman refuse it',
     hint: 'keep names',
   },
@@ -151,15 +136,12 @@ const TABLE = {
     severity: 'warning',
     message: 'the entry names no system call, so it has no effect{more}',
   },
-  MIN_KERNEL_INVALID: {
-    severity: 'error',
-    message: 'minKernel must be two numbers from 0 to 255 such as "4.8", not {value}',
-  },
+  MIN_KERNEL_INVALID: { message: 'minKernel must be two numbers from 0 to 255 such as "4.8", not {value}' },
   MIN_KERNEL_IGNORED: {
     severity: 'warning',
     message: 'Podman ignores minKernel, so the entry {effect} on every kernel{more}',
   },
-  ERRNO_NAME_UNKNOWN: { severity: 'error', message: 'unknown errno {value}' },
+  ERRNO_NAME_UNKNOWN: { message: 'unknown errno {value}' },
   ERRNO_NAME_IGNORED: {
     severity: 'warning',
     message: 'Docker ignores {member}, so {effect}{more}',
@@ -175,16 +157,14 @@ const TABLE = {
   },
 
   // -- target: what to compile for (src/target.ts)
-  TARGET_INVALID: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
+  TARGET_INVALID: { exit: EXIT.usage, message: '{reason}' },
 
   // -- policy: the resolved profile against its target (src/policy)
   MISSING_DEFAULT_ACTION: {
-    severity: 'error',
     message: 'defaultAction is missing: some runtimes would start the container without a filter',
     hint: 'add "defaultAction": "SCMP_ACT_ERRNO"',
   },
   UNKNOWN_ARCHITECTURE: {
-    severity: 'error',
     message: 'unknown architecture "{name}"',
     hint: 'the runtime-spec has 23, such as "SCMP_ARCH_X86_64" and "SCMP_ARCH_AARCH64"',
   },
@@ -194,13 +174,11 @@ const TABLE = {
     hint: 'write "{proper}"',
   },
   MIXED_BYTE_ORDER: {
-    severity: 'error',
     message:
       'one filter cannot contain both {native} ({nativeOrder}-endian) and {other} ({otherOrder}-endian)',
     hint: 'list architectures of one byte order, or replace the list with --architectures',
   },
   NOTIFY_DEFAULT: {
-    severity: 'error',
     message: 'SCMP_ACT_NOTIFY as default action blocks the container before its listener is handed over',
     hint: 'use SCMP_ACT_NOTIFY only for named calls; --force compiles the profile unchanged',
   },
@@ -214,14 +192,10 @@ const TABLE = {
     message: 'the runtime-spec forbids listenerMetadata without listenerPath',
   },
   ERRNO_WITHOUT_EFFECT: {
-    severity: 'error',
     message: '{action} carries no errno, so {member} is wrong here: crun refuses it, runc ignores it',
     hint: 'remove {member}',
   },
-  ERRNO_TOO_LARGE: {
-    severity: 'error',
-    message: 'errno {errno} is too large: runtimes accept at most {limit}',
-  },
+  ERRNO_TOO_LARGE: { message: 'errno {errno} is too large: runtimes accept at most {limit}' },
   ERRNO_MASKED: {
     severity: 'warning',
     message: 'errno {wanted} is truncated to 16 bits and becomes {errno}',
@@ -231,7 +205,6 @@ const TABLE = {
     message: 'errno {wanted} is truncated to 16 bits and becomes 0: a refused call then reports success',
   },
   MISSING_NAMES: {
-    severity: 'error',
     message: 'the entry has no names, so it makes no rule',
     hint: 'add "names": [...]',
   },
@@ -250,7 +223,6 @@ const TABLE = {
     hint: 'write one entry for each alternative; check whether you meant a range',
   },
   NOTIFY_ON_WRITE: {
-    severity: 'error',
     message: 'SCMP_ACT_NOTIFY on write blocks the runtime before it can hand over the listener',
     hint: 'remove write from the entry; --force compiles the profile unchanged',
   },
@@ -258,16 +230,9 @@ const TABLE = {
     severity: 'note',
     message: 'the entry has the default action {action}, so it makes no rule and does not shadow one',
   },
-  CONSTANT_CUT: {
-    severity: 'warning',
-    message: '{value} is truncated to its low 32 bits on {arches}',
-  },
-  ENOSYS_AFTER_NEEDS_DENY: {
-    severity: 'error',
-    message: '--enosys-after has no meaning with the default action {action}',
-  },
+  CONSTANT_CUT: { severity: 'warning', message: '{value} is truncated to its low 32 bits on {arches}' },
+  ENOSYS_AFTER_NEEDS_DENY: { message: '--enosys-after has no meaning with the default action {action}' },
   CONFLICTING_RULES: {
-    severity: 'error',
     message:
       '{name} on {arch} has the same conditions here with {action} and at {pointer} ({other}) with {otherAction}',
     hint: 'the runtimes fail with "File exists"; keep one of the two',
@@ -305,26 +270,23 @@ const TABLE = {
     message: 'the program is not proved: {reason}',
   },
   PROOF_CONTRADICTS: {
-    severity: 'error',
     exit: EXIT.software,
     message: 'the compiled program differs from the profile, so nothing was written. {witness}',
     hint: 'this is a bug in seccompc; please report it with the profile',
   },
 
   // -- check: the kernel's acceptance rules (src/bpf/check.ts)
-  FILTER_EMPTY: { severity: 'error', message: 'the filter has no instructions; the kernel refuses it' },
+  FILTER_EMPTY: { message: 'the filter has no instructions; the kernel refuses it' },
   FILTER_TOO_LONG: {
-    severity: 'error',
     message: 'the filter has {length} instructions; the kernel accepts at most {limit}',
     hint: 'compile for fewer architectures (--architectures), or allow a call without conditions',
   },
   TOO_MANY_RULES: {
-    severity: 'error',
     message:
       '{name} on {arch} has {rules} rules with conditions. They do not fit into {limit} instructions, the limit of the kernel',
     hint: 'use fewer rules for this call, for example one range instead of many single values',
   },
-  FILTER_INVALID: { severity: 'error', message: 'the kernel would refuse instruction {index}: {reason}' },
+  FILTER_INVALID: { message: 'the kernel would refuse instruction {index}: {reason}' },
 
   // -- cache: never a failure, always a fresh compile instead (src/cache)
   CACHE_UNAVAILABLE: {
@@ -362,54 +324,45 @@ const TABLE = {
     message: 'a cache entry was not used: {reason}',
     hint: 'the filter is correct; "seccompc cache verify --remove" removes such entries',
   },
-  CACHE_FAILED: { severity: 'error', exit: EXIT.unavailable, message: '{reason}' },
+  CACHE_FAILED: { exit: EXIT.unavailable, message: '{reason}' },
   CACHE_SCHEME_UNKNOWN: {
-    severity: 'error',
     exit: EXIT.usage,
     message: 'unknown kind of cache: "{location}"',
     hint: 'use a directory, sqlite:FILE, redis://HOST or postgres://HOST/DATABASE',
   },
   CACHE_KEY_INVALID: {
-    severity: 'error',
     message: 'cannot read a key: {reason}',
     hint: '"openssl genpkey -algorithm ed25519" makes a private key, "openssl pkey -pubout" its public one',
   },
   CACHE_ADDRESS_WRONG: {
-    severity: 'error',
     exit: EXIT.usage,
     message: 'wrong cache address {location}: {reason}',
     hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE; in names and passwords, write %40 for @ and the like',
   },
   CACHE_RECORD_NAME: {
-    severity: 'error',
     exit: EXIT.usage,
     message: '{name} is not a key: give at least the first {least} of its 64 hex digits',
     hint: '"seccompc cache ls" lists the keys',
   },
   CACHE_RECORD_AMBIGUOUS: {
-    severity: 'error',
     exit: EXIT.usage,
     message: '{count} keys begin with {name}: {keys}',
     hint: 'give more digits',
   },
   CACHE_RECORD_MISSING: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'no record {name} in {location}',
     hint: '"seccompc cache ls" lists the records',
   },
   CACHE_RECORD_DAMAGED: {
-    severity: 'error',
     message: 'the record {key} is damaged and never used: {reason}',
     hint: '"seccompc cache verify --remove" removes all such records',
   },
   CACHE_ARCHIVE_INVALID: {
-    severity: 'error',
     message: 'cannot import this file, nothing was changed: {reason}',
     hint: 'export the cache again with this version',
   },
   CACHE_EXPORT_UNSAFE: {
-    severity: 'error',
     message: 'somebody else could have changed this file, so --unsigned does not accept it: {path}: {reason}',
     hint: 'move it to a directory that only you and root can write to, or give the key of its signer with --trust',
   },
@@ -425,7 +378,6 @@ const TABLE = {
     hint: 'name their signing key with --trust, or pass --unsigned if nobody else can write to that cache',
   },
   CACHE_TRANSFER_BROKEN: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'interrupted after {sent} records: {reason}',
     hint: 'run the command again to send the rest',
@@ -433,36 +385,30 @@ const TABLE = {
 
   // -- container runtimes (src/oci)
   NOT_A_CONFIG: {
-    severity: 'error',
     message: 'this is not the config.json of an OCI bundle: {reason}',
     hint: 'give a bundle directory or its config.json; use "seccompc compile" for a profile',
   },
   CONFIG_KEY_CASE: {
-    severity: 'error',
     message: 'the key {key} means "{proper}" to runc and nothing to crun',
     hint: 'write "{proper}", or remove it',
   },
   ANNOTATION_INVALID: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the annotation {key} is not a filter: {reason}',
     hint: '"seccompc bundle" replaces it with the right one',
   },
   ANNOTATION_MISSING: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the annotation {key} is missing, so the runtime compiles linux.seccomp at every start',
     hint: '"seccompc bundle" adds it',
   },
   ANNOTATION_DIFFERS: {
-    severity: 'error',
     exit: EXIT.no,
     message:
       'the annotation {key} differs from linux.seccomp. {call}: linux.seccomp says {wanted}, the annotation {actual}',
     hint: '"seccompc bundle" replaces it with the right one',
   },
   ANNOTATION_NOT_PROVED: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the annotation {key} could not be proved equal to linux.seccomp: {reason}',
     hint: '"seccompc bundle" replaces it with a proved one',
@@ -484,62 +430,49 @@ const TABLE = {
     hint: 'also give {client}: {arguments}',
   },
   CLIENT_READS_OTHERWISE: {
-    severity: 'error',
     message:
       '{client} does not read {what} as a profile: under another runtime than crun the container would have the wrong filter, or none',
     hint: 'convert it with "seccompc resolve", and give the result to this command and to {client}',
   },
   LOADER_MISSING: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'no trusted perl to load the filter: {reason}',
     hint: 'install perl in directories that belong to root; bubblewrap can load a filter too, see docs/oci.md',
   },
   LOADER_FAILED: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'the command was not started under the filter: {reason}',
     hint: 'a filter that refuses execve also refuses the command',
   },
-  COMMAND_NOT_STARTED: {
-    severity: 'error',
-    exit: EXIT.unavailable,
-    message: 'cannot run {command}: {reason}',
-  },
+  COMMAND_NOT_STARTED: { exit: EXIT.unavailable, message: 'cannot run {command}: {reason}' },
   FOREIGN_ANNOTATION: {
     severity: 'warning',
     message: 'the container has an annotation {key} that is not from this hook; it was {what}',
   },
   ANNOTATION_CHANGED: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the annotation {key} has changed since the runtime read config.json: {change}',
     hint: 'find out what writes to the bundle; it may be another hook',
   },
   START_UNCONFINED: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the container would run without a filter',
     hint: 'give it a profile; do not use --privileged or seccomp=unconfined',
   },
   CEILING_EXCEEDED: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the filter allows more than {file}. {call}: at most {limit}, but the filter gives {actual}',
   },
   CEILING_NOT_PROVED: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the filter could not be proved to allow at most what {file} allows: {reason}',
   },
   CEILING_LISTENER: {
-    severity: 'error',
     exit: EXIT.no,
     message: '{source} hands calls to {listener}, which can let through what {file} refuses',
     hint: 'if you trust that listener, name it with --listener',
   },
   LISTENER_UNKNOWN: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the environment of the runtime may name a listener, but cannot be read: {reason}',
   },
@@ -550,39 +483,27 @@ const TABLE = {
     hint: 'check the loaded filter with a poststart hook "seccompc hook check --loaded", or use --require-annotation',
   },
   FILTER_UNREADABLE: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'cannot read the loaded filter of process {pid}: {reason}',
     hint: 'this needs Linux and root outside of user namespaces, and the hook itself must not have a filter',
   },
   LOADED_NONE: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'process {pid} has no filter (Seccomp: {mode})',
     hint: 'before the stage poststart the runtime has not loaded the filter',
   },
   LOADED_DIFFERS: {
-    severity: 'error',
     exit: EXIT.no,
     message: '{which} not equal to linux.seccomp. {call}: linux.seccomp says {wanted}, the filter {actual}',
     hint: 'with runc, use --semantics runc; an older libseccomp ignores calls that it does not know',
   },
   LOADED_NOT_PROVED: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the loaded filter could not be proved equal to linux.seccomp: {reason}',
   },
-  CONTAINER_ENDED: {
-    severity: 'warning',
-    message: 'the container was ended: process {pid} got SIGKILL',
-  },
-  CONTAINER_NOT_ENDED: {
-    severity: 'error',
-    exit: EXIT.no,
-    message: 'the container could not be ended: {reason}',
-  },
+  CONTAINER_ENDED: { severity: 'warning', message: 'the container was ended: process {pid} got SIGKILL' },
+  CONTAINER_NOT_ENDED: { exit: EXIT.no, message: 'the container could not be ended: {reason}' },
   NOT_A_STATE: {
-    severity: 'error',
     message: 'standard input is not the container state that runtimes give to hooks: {reason}',
     hint: 'a runtime starts this command as a hook of the stage createRuntime or poststart',
   },
@@ -598,26 +519,22 @@ const TABLE = {
     hint: 'install mawk, then run this command again',
   },
   HOOK_FILE_FOREIGN: {
-    severity: 'error',
     exit: EXIT.no,
     message: '{file} was not written by this command, so it was not changed',
     hint: 'move it away, or use another directory',
   },
-  HOOK_NOT_INSTALLED: { severity: 'error', exit: EXIT.no, message: 'no hook of seccompc in {folder}' },
+  HOOK_NOT_INSTALLED: { exit: EXIT.no, message: 'no hook of seccompc in {folder}' },
   HOOK_PROGRAM_MISSING: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the hook needs {path}, which is missing or not executable',
     hint: 'run "seccompc hook install" again',
   },
   PLACE_UNSAFE: {
-    severity: 'error',
     exit: EXIT.cannotCreate,
     message: 'somebody else could change what containers load, or what runs at their start: {path}: {reason}',
     hint: 'use directories, and an installation of Node and seccompc, that only you and root can write to, from / down',
   },
   HOOK_STORE_MISSING: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'the store {store} cannot be read',
     hint: 'run "seccompc hook install" again',
@@ -631,147 +548,111 @@ const TABLE = {
     severity: 'warning',
     message: 'cannot write the filter to {store}, so the next start compiles it again: {reason}',
   },
-  CRUN_MISSING: { severity: 'error', exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
+  CRUN_MISSING: { exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: '{program} does not report its version and that of libseccomp, so it is too old to have a cache',
     hint: 'crun has the cache since 1.14; with an older one use the annotation ("seccompc bundle")',
   },
   CRUN_UNTESTED: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'unknown version of crun: {version}',
     hint: '1.14 to 1.29 are known; --force treats it like these, and at worst writes files that it never reads',
   },
   CRUN_CACHE_CONFLICT: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'crun would use {path} for this profile, but that program differs from it',
     hint: `crun's file names ignore errnos: use the annotation ("seccompc bundle"), or remove the file if no other profile needs it`,
   },
 
   // -- server: requests over a socket, and who sends them (src/serve)
-  REQUEST_INVALID: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
-  REQUEST_TOO_LARGE: { severity: 'error', exit: EXIT.usage, message: 'the request has more than {limit}' },
-  REQUEST_TOO_SLOW: {
-    severity: 'error',
-    exit: EXIT.usage,
-    message: 'the request was not complete in time',
-  },
+  REQUEST_INVALID: { exit: EXIT.usage, message: '{reason}' },
+  REQUEST_TOO_LARGE: { exit: EXIT.usage, message: 'the request has more than {limit}' },
+  REQUEST_TOO_SLOW: { exit: EXIT.usage, message: 'the request was not complete in time' },
   REQUEST_TYPE: {
-    severity: 'error',
     exit: EXIT.usage,
     message: 'send the profile as application/json without content encoding, not as {type}',
     hint: 'with curl: -H "Content-Type: application/json" --data-binary @profile.json',
   },
   ANSWER_TYPE: {
-    severity: 'error',
     exit: EXIT.usage,
     message: 'cannot produce any type in the Accept header',
     hint: 'the server can produce application/json and application/octet-stream',
   },
   ROUTE_UNKNOWN: {
-    severity: 'error',
     exit: EXIT.usage,
     message: 'unknown address',
     hint: 'use /v1/compile, /v1/filters/SHA256, /healthz or /metrics',
   },
-  METHOD_UNKNOWN: { severity: 'error', exit: EXIT.usage, message: 'this address accepts only {allowed}' },
+  METHOD_UNKNOWN: { exit: EXIT.usage, message: 'this address accepts only {allowed}' },
   FILTER_UNKNOWN: {
-    severity: 'error',
     exit: EXIT.no,
     message: 'unknown digest',
     hint: 'compile the profile again',
   },
   SERVER_BUSY: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'the server is busy',
     hint: 'try again later',
   },
   SERVER_STOPPING: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'the server is stopping',
     hint: 'try again later',
   },
   COMPILE_TOO_SLOW: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'the compilation took longer than {limit} and was stopped',
   },
   COMPILE_TOO_LARGE: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'the compilation needed more than {limit} of memory and was stopped',
   },
-  SOCKET_REFUSED: {
-    severity: 'error',
-    exit: EXIT.cannotCreate,
-    message: 'cannot listen at {path}: {reason}',
-  },
+  SOCKET_REFUSED: { exit: EXIT.cannotCreate, message: 'cannot listen at {path}: {reason}' },
   SERVER_UNAVAILABLE: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'no answer from a server at {path}: {reason}',
     hint: 'start one with "seccompc serve"',
   },
   SERVER_ANSWER_REFUSED: {
-    severity: 'error',
     exit: EXIT.unavailable,
     message: 'refused the answer of the server at {path}: {reason}',
   },
 
   // -- command line (src/cli)
-  USAGE: { severity: 'error', exit: EXIT.usage, message: '{reason}' },
+  USAGE: { exit: EXIT.usage, message: '{reason}' },
   HOST_ARCHITECTURE_UNKNOWN: {
-    severity: 'error',
     exit: EXIT.usage,
     message: 'unknown architecture of this machine: "{machine}"',
     hint: "name the target's architecture, such as --arch x86_64",
   },
-  INPUT_UNREADABLE: { severity: 'error', exit: EXIT.noInput, message: 'cannot read: {reason}' },
-  OUTPUT_NOT_CREATED: {
-    severity: 'error',
-    exit: EXIT.cannotCreate,
-    message: 'cannot create {file}: {reason}',
-  },
-  OUTPUT_NOT_WRITTEN: { severity: 'error', exit: EXIT.ioError, message: 'cannot write {file}: {reason}' },
+  INPUT_UNREADABLE: { exit: EXIT.noInput, message: 'cannot read: {reason}' },
+  OUTPUT_NOT_CREATED: { exit: EXIT.cannotCreate, message: 'cannot create {file}: {reason}' },
+  OUTPUT_NOT_WRITTEN: { exit: EXIT.ioError, message: 'cannot write {file}: {reason}' },
   OUTPUT_IS_TERMINAL: {
-    severity: 'error',
     exit: EXIT.usage,
     message: 'refusing to write a binary filter to the terminal',
     hint: 'use --format asm to read it, or -o FILE to write it',
   },
   NOT_A_FILTER: {
-    severity: 'error',
     message: 'this is not a filter: {reason}',
     hint: 'a filter has 8 bytes for each instruction, raw as "seccompc compile" writes it, or in base64',
   },
   NOT_CONFINED: {
-    severity: 'error',
     message: 'the input defines no filter, so a container would run WITHOUT one',
     hint: 'add linux.seccomp with a defaultAction; if you want no filter, pass --allow-unconfined',
   },
   FILTER_BYTE_ORDER: {
-    severity: 'error',
     message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian',
     hint: "name the filter's architecture with --arch",
   },
   UNDECIDED: {
-    severity: 'error',
     exit: EXIT.undecided,
     message: 'cannot decide: {reason}',
     hint: 'a larger --node-budget may help; see docs/proof.md',
   },
-  CALL_UNKNOWN: {
-    severity: 'error',
-    exit: EXIT.usage,
-    message: 'no system call "{call}" on {arch}',
-  },
+  CALL_UNKNOWN: { exit: EXIT.usage, message: 'no system call "{call}" on {arch}' },
   INTERNAL_ERROR: {
-    severity: 'error',
     exit: EXIT.software,
     message: 'seccompc itself failed: {reason}',
     hint: 'this is a bug in seccompc, not a fault of the input; DEBUG=1 shows where it happened',
@@ -791,7 +672,7 @@ export function diagnostic(
   const hint = where.hint ?? (entry.hint === undefined ? undefined : fill(entry.hint));
   const found: Diagnostic = {
     code,
-    severity: where.severity ?? entry.severity,
+    severity: where.severity ?? entry.severity ?? 'error',
     message: fill(entry.message),
     ...(where.pointer === undefined ? {} : { pointer: where.pointer }),
   };
@@ -853,8 +734,8 @@ export function diagnosticJson(found: Diagnostic): Record<string, string | numbe
 }
 
 /** All codes with their texts, in table order: for docs/errors.md. */
-export function codeTable(): ReadonlyArray<Entry & { code: Code }> {
-  return Object.entries(TABLE).map(([code, entry]) => ({ code: code as Code, ...entry }));
+export function codeTable(): ReadonlyArray<Entry & { code: Code; severity: Severity }> {
+  return Object.entries(TABLE).map(([code, entry]) => ({ code: code as Code, severity: 'error', ...entry }));
 }
 
 /** The only error this project throws on purpose: one or more diagnostics, and what to exit with. */
