@@ -102,11 +102,11 @@ export default defineConfig([
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
-            test: /src.bpf.|src.syscalls.(?!generated)|src.(arch|action|errno|target|profile.types|codegen.goal|cache.version)\.ts$/,
+            test: /src.bpf.(?!annotate|disassemble|interpreter)|src.syscalls.(load|tables|perfect-hash)\.ts$|src.(arch|action|target|profile.types|codegen.goal)\.ts$/,
           },
           {
             name: 'store',
-            test: /src.cache.(?!hot|location|version|stores.keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+            test: /src.cache.(?!hot|location|version|records.sha256|stores.keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
           },
           { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen(?!.goal)|prove)./ },
         ],

@@ -4,6 +4,7 @@ import type { Diagnostic } from '../errors.ts';
 import { cacheOf } from './options/cache-options.ts';
 import type { CacheFlags } from './options/cache-options.ts';
 import type { Compiled } from './output/filter-json.ts';
+import { expectShortRun } from './short-run.ts';
 
 /** Compiles by way of the cache that the flags ask for. @throws SeccompcError as `compile` does */
 export async function compileWith(
@@ -11,6 +12,7 @@ export async function compileWith(
   input: Uint8Array,
   options: CompileSettings,
 ): Promise<Compiled> {
+  expectShortRun();
   if (flags.cache === false) return compileFresh(input, options, []);
   const { compileCached } = await import('../cache/compile-cached.ts');
   const { closeCache } = await import('../cache/open.ts');

@@ -13,7 +13,6 @@ import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { compileWith } from '../compile-with.ts';
 import { notConfined, refuseUnconfined } from '../options/confined.ts';
-import { filterJson } from '../output/filter-json.ts';
 import type { Compiled } from '../output/filter-json.ts';
 import { readInput } from '../options/input-file.ts';
 import { addOptions } from '../options/add-options.ts';
@@ -109,7 +108,7 @@ function chooseFormat({ format, json, output }: Options): FormatName | 'json' {
 
 async function render(compiled: Compiled, format: FormatName | 'json'): Promise<string | Uint8Array> {
   const { filter } = compiled;
-  if (format === 'json') return filterJson(compiled);
+  if (format === 'json') return (await import('../output/filter-json.ts')).filterJson(compiled);
   // There is no program, and no text could stand for that.
   if (!filter.confined) return new Uint8Array();
   if (format === 'raw') return filter.bytes;
