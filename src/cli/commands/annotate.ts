@@ -13,16 +13,17 @@ import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
-import { addOutputOptions } from '../options/add-options.ts';
+import { addOutputOptions, addProofOption } from '../options/add-options.ts';
+import type { ProofFlag } from '../options/add-options.ts';
+import { programOf } from '../../options/flags.ts';
 import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { compileWith } from '../compile-with.ts';
 
-interface Options extends TargetFlags, CacheFlags, OutputOptions {
+interface Options extends TargetFlags, ProofFlag, CacheFlags, OutputOptions {
   for: keyof typeof CLIENTS;
-  requireProof?: true;
 }
 
 /** How a client is told what it needs beside the annotation. */
@@ -60,16 +61,15 @@ export function makeCommand(): CliCommand {
     .addOption(
       new Option('--for <CLIENT>', 'who gets the argument').choices(Object.keys(CLIENTS)).default('podman'),
     )
-    .option('--require-proof', 'fail rather than print a filter that is not proved')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addOutputOptions(command)));
+  return addTargetOptions(addCacheOptions(addOutputOptions(addProofOption(command))));
 }
 
 async function run(file: string, options: Options): Promise<void> {
   const input = await readInput(file);
   const target = targetOf(options);
-  const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
+  const settings = { target, file, prove: programOf(options).prove } as const;
   const { filter, warnings } = await compileWith(options, input, settings);
   refuseUnconfined(filter, file);
   refuseUnreadable(input, settings, options.for);

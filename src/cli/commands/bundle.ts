@@ -10,16 +10,17 @@ import { addUnconfinedOption } from '../options/confined.ts';
 import type { UnconfinedFlag } from '../options/confined.ts';
 import { writeProduct } from '../output/streams.ts';
 import { makeProgress } from '../output/progress.ts';
-import { addOutputOptions } from '../options/add-options.ts';
+import { addOutputOptions, addProofOption } from '../options/add-options.ts';
+import type { ProofFlag } from '../options/add-options.ts';
+import { programOf } from '../../options/flags.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 
-interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, OutputOptions {
+interface Options extends TargetFlags, ProofFlag, CacheFlags, UnconfinedFlag, OutputOptions {
   check?: true;
   remove?: true;
-  requireProof?: true;
 }
 
 /** Bundles in hand at one time: their waits for the disk overlap, the compiler is one anyway. */
@@ -46,10 +47,9 @@ export function makeCommand(): CliCommand {
     .usage('DIR... [OPTION...]')
     .option('--check', 'change nothing; say whether each annotation means what linux.seccomp says')
     .option('--remove', 'take the annotation out')
-    .option('--require-proof', 'fail rather than write a filter that is not proved')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addOutputOptions(addUnconfinedOption(command))));
+  return addTargetOptions(addCacheOptions(addOutputOptions(addProofOption(addUnconfinedOption(command)))));
 }
 
 async function run(bundles: string[], options: Options): Promise<number> {
@@ -58,7 +58,7 @@ async function run(bundles: string[], options: Options): Promise<number> {
   const task: BundleTask = options.check ? 'check' : options.remove ? 'remove' : 'write';
   const target = targetOf(options);
   const { allowUnconfined = false } = options;
-  const prove = options.requireProof ? 'require' : 'auto';
+  const prove = programOf(options).prove;
   const compiler = makeConfigCompiler({ target, prove }, () => cacheOf(options));
   const progress = makeProgress(bundles.length, options);
   const results: BundleResult[] = [];

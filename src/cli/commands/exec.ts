@@ -16,15 +16,16 @@ import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { readInput } from '../options/input-file.ts';
-import { addOutputOptions } from '../options/add-options.ts';
+import { addOutputOptions, addProofOption } from '../options/add-options.ts';
+import type { ProofFlag } from '../options/add-options.ts';
+import { programOf } from '../../options/flags.ts';
 import { printDiagnostics } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { compileWith } from '../compile-with.ts';
 
-interface Options extends TargetFlags, CacheFlags, OutputOptions {
-  requireProof?: true;
+interface Options extends TargetFlags, ProofFlag, CacheFlags, OutputOptions {
   keepFd: number[];
 }
 
@@ -44,11 +45,10 @@ export function makeCommand(): CliCommand {
     .description('Runs a command under the filter of a profile.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
     .argument('<COMMAND...>', 'what to run, and its arguments')
-    .option('--require-proof', 'fail rather than load a filter that is not proved')
     .option('--keep-fd <N>', 'leave this descriptor open for the command (repeatable)', descriptor, [])
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addOutputOptions(command)));
+  return addTargetOptions(addCacheOptions(addOutputOptions(addProofOption(command))));
 }
 
 async function run(file: string, command: string[], options: Options): Promise<number> {
@@ -62,7 +62,7 @@ async function run(file: string, command: string[], options: Options): Promise<n
     const reason = descriptorFault(fd);
     if (reason !== undefined) fail('USAGE', { reason: `descriptor ${fd} cannot be kept: ${reason}` });
   }
-  const settings = { target, file, prove: options.requireProof ? 'require' : 'auto' } as const;
+  const settings = { target, file, prove: programOf(options).prove } as const;
   const { filter, warnings } = await compileWith(options, await readInput(file), settings);
   refuseUnconfined(filter, file);
   await printDiagnostics([...warnings, ...filter.diagnostics], options);

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { flagOf, optionsIn } from '../../options/table.ts';
-import type { Group, OptionSpec } from '../../options/table.ts';
+import { flagOf, optionNamed, optionsIn } from '../../options/table.ts';
+import type { Group, OptionSpec, ProgramFlags } from '../../options/table.ts';
 import { parseValue, valuesOf, wantedBy } from '../../options/option-values.ts';
 
 /** Headings in the help; the other groups are under the general one. */
@@ -45,4 +45,11 @@ export function valueParser<T>(spec: Pick<OptionSpec, 'takes'>): (text: string, 
 /** `-q` and `--json`, which every command has. */
 export function addOutputOptions<C extends Command>(command: C): C {
   return addOptions(command, optionsIn('messages'));
+}
+
+/** `--require-proof` alone: programs of other commands are always proved if that is possible. */
+export type ProofFlag = Pick<ProgramFlags, 'requireProof'>;
+
+export function addProofOption<C extends Command>(command: C): C {
+  return addOptions(command, [optionNamed('require-proof')]);
 }
