@@ -98,7 +98,7 @@ export const OPTIONS = [
     name: 'require-proof',
     takes: 'switch',
     group: 'program',
-    help: 'fail if there is no such proof',
+    help: 'fail if the program cannot be proved',
     meaning: 'fail if the program cannot be proved',
     defaultMeaning: 'off',
     excludes: 'no-prove',
