@@ -10,9 +10,11 @@ export interface PoolSettings extends ThreadSettings {
   /** Milliseconds of one compilation after which it is given up and its thread ended; unlimited unless given. */
   deadline?: number;
   /**
-   * Milliseconds for which waiting work lets running work go on; for ever unless given. Work that waits longer takes the
-   * thread of the work that has run longest. That one starts again later, with twice its time before the next
+   * Milliseconds for which waiting work lets running work go on; for ever unless given. Work that waits longer replaces the
+   * work that has run longest, whose thread ends. That one starts again later, with twice its time before the next
    * interruption, so that endless work can delay other work by little, however much of it there is.
+   *
+   * If it takes longer to start a thread, that time counts: a busy machine must not spend its time on starting threads.
    */
   quantum?: number;
 }
@@ -62,8 +64,8 @@ interface Run {
   since: number;
 }
 
-/** Threads that {@link CompilerPool.ready} starts; more are started when they are needed. */
-const READY = 2;
+/** Threads that are started before there is work for them. */
+const SPARE = 2;
 
 export function compilerPool(settings: PoolSettings): CompilerPool {
   const { size, deadline, quantum } = settings;
@@ -72,6 +74,8 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
   const runs = new Set<Run>();
   const ending = new Set<Promise<void>>();
   let interruption: NodeJS.Timeout | undefined;
+  /** Milliseconds that the last thread took to start. */
+  let startTime = 0;
   let closed = false;
 
   function schedule(): void {
@@ -80,12 +84,17 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
       if (thread === undefined) break;
       void run(queue.take()!, thread);
     }
-    // What waits may soon take the place of what runs: its thread is loaded meanwhile.
-    if (quantum !== undefined && queue.size > 0 && idle.length === 0) {
-      const spare = start();
-      if (spare !== undefined) idle.push(spare);
-    }
+    // What waits may soon take the place of what runs: threads for it are loaded meanwhile.
+    if (quantum !== undefined) makeIdle(Math.min(queue.size, SPARE));
     planInterruption();
+  }
+
+  function makeIdle(count: number): void {
+    while (idle.length < count) {
+      const thread = start();
+      if (thread === undefined) return;
+      idle.push(thread);
+    }
   }
 
   function idleThread(): CompilerThread | undefined {
@@ -96,7 +105,12 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
 
   /** Undefined while too many threads are about to end, which have their memory until then. */
   function start(): CompilerThread | undefined {
-    return ending.size < size ? startThread(settings) : undefined;
+    if (ending.size >= size) return undefined;
+    const began = performance.now();
+    return startThread(settings, () => {
+      startTime = performance.now() - began;
+      planInterruption();
+    });
   }
 
   async function run(task: Task, thread: CompilerThread): Promise<void> {
@@ -138,20 +152,28 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
   function planInterruption(): void {
     clearTimeout(interruption);
     const next = queue.peek();
-    if (quantum === undefined || next === undefined || ending.size >= size) return;
+    if (quantum === undefined || next === undefined || closed) return;
+    // Ending a thread helps only if another one is ready to go on.
+    if (!idle.some((thread) => thread.alive() && thread.ready())) return;
     const longest = [...runs].reduce<Run | undefined>(
       (best, one) => (best === undefined || one.since < best.since ? one : best),
       undefined,
     );
     if (longest === undefined || longest.since === Infinity) return;
-    const due = Math.max(next.item.waitsSince, longest.since) + quantum * 2 ** next.level;
+    const due = Math.max(next.item.waitsSince, longest.since) + timeAt(next.level);
     interruption = setTimeout(() => interrupt(longest), Math.max(0, due - performance.now()));
   }
 
+  /** For how long work goes on beside waiting work of a level. */
+  function timeAt(level: number): number {
+    return Math.max(quantum!, startTime) * 2 ** level;
+  }
+
   function interrupt(longest: Run): void {
-    const { task } = longest;
-    const ran = performance.now() - longest.since;
-    task.level = Math.max(task.level + 1, Math.ceil(Math.log2(ran / quantum!)));
+    const { task, since } = longest;
+    const ran = performance.now() - since;
+    do task.level += 1;
+    while (timeAt(task.level) <= ran);
     end(longest, INTERRUPTED);
   }
 
@@ -181,9 +203,7 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
   return {
     submit,
     compile: (job) => submit(job, {}).result,
-    ready() {
-      while (idle.length + runs.size < Math.min(size, READY)) idle.push(startThread(settings));
-    },
+    ready: () => makeIdle(Math.min(size, SPARE)),
     async close() {
       closed = true;
       clearTimeout(interruption);

@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CacheFault } from '../../src/cache/stores/store.ts';
@@ -178,6 +181,23 @@ describe('a pool with endless work', () => {
     const works = jobs.map((what, number) => pool.submit(named(what, 1 + number), {}).result);
     const done = await Promise.all(works);
     expect(done.map(({ document }) => document.confined)).toEqual(jobs.map(() => true));
+  });
+
+  it('does not spend its time on starting threads where that takes long', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'seccompc-pool-'));
+    const log = join(folder, 'log');
+    vi.stubEnv('STUCK_LOG', log);
+    vi.stubEnv('STUCK_START', '500');
+    try {
+      const pool = open({ size: 2, quantum: 5, worker });
+      const works = Array.from({ length: 12 }, (_, number) => pool.submit(named('pause:50', 1 + number), {}));
+      await Promise.all(works.map(({ result }) => result));
+      // Two that work, and two that would replace them.
+      expect(readFileSync(log, 'utf8').trim().split('\n').length).toBeLessThanOrEqual(4);
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('gives up what exceeds its time or memory, and says which', async () => {
