@@ -124,7 +124,7 @@ export function crashed(): SeccompcError {
   return new SeccompcError([diagnostic('INTERNAL_ERROR', { reason: 'the compiler stopped' }, { hint })]);
 }
 
-const WORKER = join('workers', 'worker.js');
+const WORKER = join('workers', 'worker.cjs');
 
 /**
  * The built worker, in the nearest folder above this module that has it: a thread is started from a file, and this
