@@ -52,6 +52,12 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve };
 }
 
+const worker = fileURLToPath(new URL('stuck-worker.mjs', import.meta.url));
+const endless = (number: number) => named('stuck', number);
+function named(what: string, number: number): Job {
+  return { input: Buffer.from(text(number).replace('"read"', `"read","${what}"`)), options: { target } };
+}
+
 /** A cache of one store in memory. */
 function cacheWith(changes: Partial<CacheStore> = {}): Cache {
   return { stores: [Object.assign(new TestStore(), changes)] };
@@ -90,9 +96,9 @@ describe.each([1, 3])('a pool of %i', (size) => {
   });
 
   it('gives up what takes too long', async () => {
-    const pool = open({ size, deadline: 1 });
-    expect(await codes(pool.compile(job(1)))).toEqual(['COMPILE_TOO_SLOW']);
-    expect(await codes(pool.compile(job(2)))).toEqual(['COMPILE_TOO_SLOW']);
+    const pool = open({ size, deadline: 1, worker });
+    expect(await codes(pool.compile(endless(1)))).toEqual(['COMPILE_TOO_SLOW']);
+    expect(await codes(pool.compile(endless(2)))).toEqual(['COMPILE_TOO_SLOW']);
   });
 
   it('gives up everything when it is closed', async () => {
@@ -143,12 +149,6 @@ describe('a pool with a store', () => {
 });
 
 describe('a pool with endless work', () => {
-  const worker = fileURLToPath(new URL('stuck-worker.mjs', import.meta.url));
-  const endless = (number: number) => named('stuck', number);
-  function named(what: string, number: number): Job {
-    return { input: Buffer.from(text(number).replace('"read"', `"read","${what}"`)), options: { target } };
-  }
-
   it('still does the short work of others, however many threads would be needed for the endless', async () => {
     const pool = open({ size: 2, quantum: 20, worker });
     let ended = 0;
