@@ -5,14 +5,15 @@ import { crashed, startThread } from './thread.ts';
 import type { CompilerThread, ThreadSettings } from './thread.ts';
 
 export interface PoolSettings extends ThreadSettings {
-  /** Threads; each compiles one profile at a time. */
+  /** Threads; each compiles one profile at a time. With a quantum there is another one for owners without long work. */
   size: number;
   /** Milliseconds of one compilation after which it is given up and its thread ended; unlimited unless given. */
   deadline?: number;
   /**
-   * Milliseconds for which waiting work lets running work go on; for ever unless given. Work that waits longer takes the
-   * thread of the work that has run longest. That one starts again later, with twice its time before the next
-   * interruption, so that endless work can delay other work by little, however much of it there is.
+   * Milliseconds for which waiting work lets running work go on; for ever unless given. Work that waits longer replaces the
+   * work that has run longest, whose thread ends. That one starts again later, and its owner is a level higher: it waits
+   * behind all on lower levels, and four times as long before it interrupts others, until some of its work takes less time
+   * again. So endless work can delay other work by little, however much of it there is.
    */
   quantum?: number;
 }
@@ -38,7 +39,7 @@ export interface CompilerPool {
   submit(job: Job, owner: object): Work;
   /** The result of a job whose owner does not matter. */
   compile(job: Job): Promise<Product>;
-  /** Starts some threads now, so that the first jobs do not wait until the compiler is loaded. */
+  /** Starts threads now, so that the first jobs do not wait until the compiler is loaded. */
   ready(): void;
   /** Ends the threads; jobs that are not done are given up. */
   close(): Promise<void>;
@@ -47,8 +48,6 @@ export interface CompilerPool {
 interface Task {
   job: Job;
   owners: Set<object>;
-  /** How often its time was doubled. */
-  level: number;
   /** When it began to wait, by performance.now(). */
   waitsSince: number;
   resolve: (product: Product) => void;
@@ -60,14 +59,22 @@ interface Run {
   thread: CompilerThread;
   /** Since when it works; Infinity while the compiler is loaded, or a store is asked, which costs no time of the thread. */
   since: number;
+  /** Milliseconds that it had worked before that. */
+  before: number;
 }
 
-/** Threads that {@link CompilerPool.ready} starts; more are started when they are needed. */
-const READY = 2;
+/**
+ * Threads that are started before there is work for them. To start one takes longer than to compile most profiles, and when
+ * many begin with long work at once, each interruption needs one.
+ */
+const SPARE = 5;
 
 export function compilerPool(settings: PoolSettings): CompilerPool {
   const { size, deadline, quantum } = settings;
-  const queue = new FairQueue<Task>();
+  /** Of owners whose work took long; 0 for all others. */
+  const levels = new WeakMap<object, number>();
+  const levelOf = (owner: object) => levels.get(owner) ?? 0;
+  const queue = new FairQueue<Task>(levelOf);
   const idle: CompilerThread[] = [];
   const runs = new Set<Run>();
   const ending = new Set<Promise<void>>();
@@ -75,41 +82,58 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
   let closed = false;
 
   function schedule(): void {
-    while (queue.size > 0 && runs.size < size) {
+    for (let next = queue.peek(); next !== undefined && runs.size < threadsFor(next); next = queue.peek()) {
       const thread = idleThread() ?? start();
       if (thread === undefined) break;
       void run(queue.take()!, thread);
     }
-    // What waits may soon take the place of what runs: its thread is loaded meanwhile.
-    if (quantum !== undefined && queue.size > 0 && idle.length === 0) {
-      const spare = start();
-      if (spare !== undefined) idle.push(spare);
-    }
+    // What waits, or comes next, may take the place of what runs: threads for it are loaded meanwhile.
+    if (quantum !== undefined) loadSpares();
     planInterruption();
   }
 
+  /** Those who send no long work have a thread more, which is theirs at once. */
+  function threadsFor({ level }: { level: number }): number {
+    return quantum !== undefined && level === 0 ? size + 1 : size;
+  }
+
+  function loadSpares(): void {
+    while (idle.length < SPARE) {
+      const thread = start();
+      if (thread === undefined) return;
+      idle.push(thread);
+    }
+  }
+
+  /** One that is ready, else one that will be. */
   function idleThread(): CompilerThread | undefined {
-    for (let thread = idle.pop(); thread !== undefined; thread = idle.pop())
-      if (thread.alive()) return thread;
-    return undefined;
+    const alive = idle.filter((thread) => thread.alive());
+    const chosen = alive.find((thread) => thread.ready()) ?? alive[0];
+    idle.splice(0, idle.length, ...alive.filter((thread) => thread !== chosen));
+    return chosen;
   }
 
   /** Undefined while too many threads are about to end, which have their memory until then. */
   function start(): CompilerThread | undefined {
-    return ending.size < size ? startThread(settings) : undefined;
+    if (ending.size >= size) return undefined;
+    return startThread(settings, planInterruption);
   }
 
   async function run(task: Task, thread: CompilerThread): Promise<void> {
-    const own: Run = { task, thread, since: Infinity };
+    const own: Run = { task, thread, since: Infinity, before: 0 };
     runs.add(own);
     const timer =
       deadline === undefined ? undefined : setTimeout(() => end(own, tooSlow(deadline)), deadline);
     const onWork = (works: boolean) => {
+      own.before += Math.max(0, performance.now() - own.since);
       own.since = works ? performance.now() : Infinity;
       planInterruption();
     };
     try {
-      task.resolve(await thread.compile(task.job, onWork));
+      const product = await thread.compile(task.job, onWork);
+      const level = quantum === undefined ? 0 : levelOfRun(own);
+      for (const owner of task.owners) levels.set(owner, Math.min(levelOf(owner), level));
+      task.resolve(product);
     } catch (error) {
       if (error === INTERRUPTED) wait(task);
       else task.reject(error instanceof SeccompcError ? error : crashed());
@@ -131,33 +155,47 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
   function wait(task: Task): void {
     if (task.owners.size === 0) return task.reject(new WorkDropped());
     task.waitsSince = performance.now();
-    for (const owner of task.owners) queue.add(task, owner, task.level);
+    for (const owner of task.owners) queue.add(task, owner);
   }
 
   /** Waiting work is due when it has waited, and the longest work has run, for the time of its level. */
   function planInterruption(): void {
     clearTimeout(interruption);
     const next = queue.peek();
-    if (quantum === undefined || next === undefined || ending.size >= size) return;
+    if (quantum === undefined || next === undefined || closed) return;
+    // Ending a thread helps only if another one is ready to go on.
+    if (!idle.some((thread) => thread.alive() && thread.ready())) return;
     const longest = [...runs].reduce<Run | undefined>(
       (best, one) => (best === undefined || one.since < best.since ? one : best),
       undefined,
     );
     if (longest === undefined || longest.since === Infinity) return;
-    const due = Math.max(next.item.waitsSince, longest.since) + quantum * 2 ** next.level;
+    const due = Math.max(next.item.waitsSince, longest.since) + timeAt(next.level);
     interruption = setTimeout(() => interrupt(longest), Math.max(0, due - performance.now()));
   }
 
+  /** For how long work goes on beside waiting work of a level. */
+  function timeAt(level: number): number {
+    return quantum! * 4 ** level;
+  }
+
+  /** The first level whose time is more than that of a run. A timer may be early by part of a millisecond. */
+  function levelOfRun({ since, before }: Run): number {
+    const ran = before + Math.max(0, performance.now() - since) + 1;
+    let level = 0;
+    while (timeAt(level) <= ran) level += 1;
+    return level;
+  }
+
   function interrupt(longest: Run): void {
-    const { task } = longest;
-    const ran = performance.now() - longest.since;
-    task.level = Math.max(task.level + 1, Math.ceil(Math.log2(ran / quantum!)));
+    const level = levelOfRun(longest);
+    for (const owner of longest.task.owners) levels.set(owner, Math.max(levelOf(owner), level));
     end(longest, INTERRUPTED);
   }
 
   function submit(job: Job, owner: object): Work {
     const { promise: result, resolve, reject } = deferred<Product>();
-    const task: Task = { job, owners: new Set([owner]), level: 0, waitsSince: 0, resolve, reject };
+    const task: Task = { job, owners: new Set([owner]), waitsSince: 0, resolve, reject };
     if (closed) reject(crashed());
     else {
       wait(task);
@@ -167,7 +205,7 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
       result,
       join(other) {
         task.owners.add(other);
-        if (queue.has(task)) queue.add(task, other, task.level);
+        if (queue.has(task)) queue.add(task, other);
       },
       leave(other) {
         task.owners.delete(other);
@@ -181,9 +219,7 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
   return {
     submit,
     compile: (job) => submit(job, {}).result,
-    ready() {
-      while (idle.length + runs.size < Math.min(size, READY)) idle.push(startThread(settings));
-    },
+    ready: loadSpares,
     async close() {
       closed = true;
       clearTimeout(interruption);

@@ -23,6 +23,8 @@ export interface CompilerThread {
   compile(job: Job, onWork: (works: boolean) => void): Promise<Product>;
   /** False for a thread that has ended, by {@link end} or by a fault. */
   alive(): boolean;
+  /** Whether the compiler is loaded. */
+  ready(): boolean;
   /** Ends the thread at once, whatever it does; a job that is not done rejects with `reason`. */
   end(reason: SeccompcError): Promise<void>;
 }
@@ -30,7 +32,8 @@ export interface CompilerThread {
 /** Old generation of a thread's heap; a profile that needs more is refused. */
 const HEAP_MEGABYTES = 512;
 
-export function startThread({ cache, worker: file }: ThreadSettings): CompilerThread {
+/** @param onReady Called when the compiler is loaded. */
+export function startThread({ cache, worker: file }: ThreadSettings, onReady: () => void): CompilerThread {
   const stores = cache?.stores.map(({ tier, location, shared }) => ({ tier, location, shared }));
   const settings: WorkerSettings = { cache: stores && { stores, keys: cache?.keys?.texts ?? {} } };
   const worker = new Worker(file ?? workerFile(), {
@@ -65,6 +68,7 @@ export function startThread({ cache, worker: file }: ThreadSettings): CompilerTh
     if (message.kind === 'ready') {
       ready = true;
       task?.onWork(true);
+      onReady();
     } else if (message.kind === 'compiled') settle(message.product);
     else if (message.kind === 'refused') settle(new SeccompcError(message.diagnostics));
     else void answer(message.request);
@@ -80,6 +84,7 @@ export function startThread({ cache, worker: file }: ThreadSettings): CompilerTh
         tell({ kind: 'compile', ...job });
       }),
     alive: () => alive,
+    ready: () => ready,
     async end(reason) {
       stopped(reason);
       await worker.terminate();
@@ -119,7 +124,7 @@ export function crashed(): SeccompcError {
   return new SeccompcError([diagnostic('INTERNAL_ERROR', { reason: 'the compiler stopped' }, { hint })]);
 }
 
-const WORKER = join('workers', 'worker.js');
+const WORKER = join('workers', 'worker.cjs');
 
 /**
  * The built worker, in the nearest folder above this module that has it: a thread is started from a file, and this

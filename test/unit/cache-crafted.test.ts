@@ -1,7 +1,10 @@
 /** Databases that somebody else has made. */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileCached } from '../../src/cache/compile-cached.ts';
@@ -189,6 +192,20 @@ describe('a process that reads a database', () => {
     copyFileSync(join(folder, 'good'), file);
     expect(await use(sqliteStoreApart(file, PATIENT)).stats()).toMatchObject({ aliases: 5, objects: 5 });
     expect(await store.list()).toHaveLength(10);
+  });
+
+  it('ends with the process that asked it, also in a query that does not end', async () => {
+    await fill(5);
+    makeEndless(file, 'records');
+    const script = fileURLToPath(new URL('asking-process.mjs', import.meta.url));
+    const asking = spawn(process.execPath, [script, file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    asking.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    const ended = once(asking.stderr, 'end');
+    await Promise.race([once(asking.stdout, 'data'), ended]);
+    asking.kill('SIGKILL');
+    await ended;
+    expect([asking.signalCode ?? (await once(asking, 'exit'))[1], text]).toEqual(['SIGKILL', '']);
   });
 
   it('gives each question its own answer', async () => {

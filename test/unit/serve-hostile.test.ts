@@ -29,7 +29,9 @@ async function start(
   more: Partial<ServerSettings> = {},
 ): Promise<string> {
   const socket = join(folder, `${(count += 1)}.sock`);
-  running.push(await startServer({ socket, limits: { workers: 2, ...limits }, ...more }, { worker: WORKER }));
+  // Nothing ends because the machine is slow.
+  const patient = { workers: 2, compileTime: 600_000, answerTime: 600_000 };
+  running.push(await startServer({ socket, limits: { ...patient, ...limits }, ...more }, { worker: WORKER }));
   return socket;
 }
 
@@ -119,7 +121,7 @@ describe('profiles whose compilation never ends', () => {
   });
 
   it('hold their own request for a limited time only', async () => {
-    const socket = await start({ answerTime: 100, compileTime: 60_000 });
+    const socket = await start({ answerTime: 100 });
     const reply = await send(socket, QUERY, { body: endless(1) });
     expect([reply.status, codesOf(reply)]).toEqual([503, ['SERVER_BUSY']]);
   });
@@ -135,7 +137,7 @@ describe('profiles whose compilation never ends', () => {
     // One that runs is ended when another needs its thread.
     await until(async () => (await metric(socket, 'seccompc_open_requests')) === 1);
     for (const number of [11, 12, 13]) await send(socket, QUERY, { body: profile(number) });
-    await until(async () => (await metric(socket, 'seccompc_compilations')) <= 1);
+    await until(async () => (await metric(socket, 'seccompc_compilations')) <= 2);
     expect(await metric(socket, 'seccompc_compile_seconds_count')).toBe(3);
   });
 });

@@ -3,15 +3,23 @@
  * is. A thread that only waits leaves the processors to the others.
  */
 import { parentPort } from 'node:worker_threads';
-// oxlint-disable-next-line import/no-unassigned-import -- it listens for messages too, before this file does
-import '../../dist/workers/worker.js';
 
+const wait = (milliseconds = Infinity) =>
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+
+await import(new URL('../../dist/workers/worker.cjs', import.meta.url).href);
+
+// After the worker's own: both get each message, and this one keeps the thread from going on.
+let isStuckLater = false;
 parentPort?.on('message', ({ kind, input }) => {
+  if (kind === 'stored' && isStuckLater) wait();
   if (kind !== 'compile') return;
   const text = Buffer.from(input).toString();
-  if (text.includes('"stuck"')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  if (text.includes('"stuck"')) wait();
+  // With the first answer of a store.
+  isStuckLater = text.includes('"stuck later"');
   if (text.includes('"busy"')) for (;;);
   if (text.includes('"hungry"')) for (const kept = []; ;) kept.push(new Array(1e6).fill(0.5));
   const pause = /"pause:(\d+)"/.exec(text);
-  if (pause) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(pause[1]));
+  if (pause) wait(Number(pause[1]));
 });

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CacheFault } from '../../src/cache/stores/store.ts';
 import type { Cache } from '../../src/cache/compile-cached.ts';
@@ -51,6 +52,12 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve };
 }
 
+const worker = fileURLToPath(new URL('stuck-worker.mjs', import.meta.url));
+const endless = (number: number) => named('stuck', number);
+function named(what: string, number: number): Job {
+  return { input: Buffer.from(text(number).replace('"read"', `"read","${what}"`)), options: { target } };
+}
+
 /** A cache of one store in memory. */
 function cacheWith(changes: Partial<CacheStore> = {}): Cache {
   return { stores: [Object.assign(new TestStore(), changes)] };
@@ -89,9 +96,9 @@ describe.each([1, 3])('a pool of %i', (size) => {
   });
 
   it('gives up what takes too long', async () => {
-    const pool = open({ size, deadline: 1 });
-    expect(await codes(pool.compile(job(1)))).toEqual(['COMPILE_TOO_SLOW']);
-    expect(await codes(pool.compile(job(2)))).toEqual(['COMPILE_TOO_SLOW']);
+    const pool = open({ size, deadline: 1, worker });
+    expect(await codes(pool.compile(endless(1)))).toEqual(['COMPILE_TOO_SLOW']);
+    expect(await codes(pool.compile(endless(2)))).toEqual(['COMPILE_TOO_SLOW']);
   });
 
   it('gives up everything when it is closed', async () => {
@@ -142,12 +149,6 @@ describe('a pool with a store', () => {
 });
 
 describe('a pool with endless work', () => {
-  const worker = fileURLToPath(new URL('stuck-worker.mjs', import.meta.url));
-  const endless = (number: number) => named('stuck', number);
-  function named(what: string, number: number): Job {
-    return { input: Buffer.from(text(number).replace('"read"', `"read","${what}"`)), options: { target } };
-  }
-
   it('still does the short work of others, however many threads would be needed for the endless', async () => {
     const pool = open({ size: 2, quantum: 20, worker });
     let ended = 0;
@@ -166,10 +167,12 @@ describe('a pool with endless work', () => {
 
   it('interrupts a thread that computes as well as one that waits', async () => {
     const pool = open({ size: 1, quantum: 20, worker });
-    const spinning = codes(pool.submit(named('busy', 1), {}).result);
+    const spinning = Promise.all(
+      [1, 2].map((number) => codes(pool.submit(named('busy', number), {}).result)),
+    );
     await pool.submit(job(1), {}).result;
     await pool.close();
-    expect(await spinning).toEqual(['INTERNAL_ERROR']);
+    expect(await spinning).toEqual([['INTERNAL_ERROR'], ['INTERNAL_ERROR']]);
   });
 
   it('finishes work that was interrupted', async () => {
@@ -178,6 +181,21 @@ describe('a pool with endless work', () => {
     const works = jobs.map((what, number) => pool.submit(named(what, 1 + number), {}).result);
     const done = await Promise.all(works);
     expect(done.map(({ document }) => document.confined)).toEqual(jobs.map(() => true));
+  });
+
+  it('interrupts an owner less often once it is known how long its work takes', async () => {
+    let threads = 0;
+    const count = () => void (threads += 1);
+    process.on('worker', count);
+    const pool = open({ size: 2, quantum: 5, worker });
+    const owners = [1, 2, 3, 4, 5].map(async (number) => {
+      const owner = {};
+      for (let round = 0; round < 10; round += 1)
+        await pool.submit(named('pause:50', 10 * number + round), owner).result;
+    });
+    await Promise.all(owners).finally(() => process.off('worker', count));
+    // Each piece of work would be interrupted after 5 and after 20 ms: 100 threads.
+    expect(threads).toBeLessThan(50);
   });
 
   it('gives up what exceeds its time or memory, and says which', async () => {
@@ -206,30 +224,36 @@ describe('a pool with endless work', () => {
 
   it('drops work that was interrupted if nobody waits for it', async () => {
     const pool = open({ size: 1, quantum: 20, worker });
-    const owner = {};
-    const left = pool.submit(endless(1), owner);
-    left.leave(owner);
-    const dropped = left.result.catch((error: unknown) => error);
+    const dropped = [1, 2].map((number) => {
+      const owner = {};
+      const left = pool.submit(endless(number), owner);
+      left.leave(owner);
+      return left.result.catch((error: unknown) => error);
+    });
     await pool.submit(job(1), {}).result;
-    expect(await dropped).toBeInstanceOf(WorkDropped);
+    expect(await Promise.race(dropped)).toBeInstanceOf(WorkDropped);
   });
 
   it('does not plan to interrupt work that only waits for a slow store', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const asked = deferred();
     const answered = deferred();
+    const seen = { asked: 0, ready: 0 };
     const get = async () => {
-      asked.resolve();
+      seen.asked += 1;
       await answered.promise;
       return undefined;
     };
-    const pool = open({ size: 1, quantum: 20, cache: cacheWith({ get }) });
-    const first = pool.submit(job(1), {}).result;
-    await asked.promise;
-    const second = pool.submit(job(2), {}).result;
+    // The first message of a thread is that it is ready.
+    const watch = (thread: Worker) => void thread.once('message', () => (seen.ready += 1));
+    process.on('worker', watch);
+    const pool = open({ size: 1, quantum: 20, cache: cacheWith({ get }), worker });
+    for (const number of [1, 2]) pool.submit(named('stuck later', number), {}).result.catch(() => {});
+    pool.submit(job(3), {}).result.catch(() => {});
+    // Two that wait for the store, and two that could replace them.
+    while (seen.asked < 2 || seen.ready < 4) await new Promise(setImmediate);
+    process.off('worker', watch);
     expect(vi.getTimerCount()).toBe(0);
     answered.resolve();
     while (vi.getTimerCount() === 0) await new Promise(setImmediate);
-    await Promise.all([first, second]);
   });
 });

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { remoteStore } from './remote.ts';
 import type { StoreConnection, Times } from './remote.ts';
@@ -31,12 +32,13 @@ function startProcess(file: string): { connection: StoreConnection; store: Asked
   // Loading it takes milliseconds, and most databases do not need it.
   const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(process.execPath, [processFile(), file], {
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     windowsHide: true,
   });
   // Pending requests have a timer, which keeps this process alive. Nothing else should.
   child.unref();
   child.channel?.unref();
+  (child.stdin as Socket | null)?.unref();
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (cause: Error) => void }>();
   let alive = true;
   const ended = new Promise<void>((resolve) => {

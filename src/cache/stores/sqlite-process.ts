@@ -1,4 +1,5 @@
 /** A process that asks one SQLite file and can be killed, which is the only way to stop SQLite. */
+import { Worker } from 'node:worker_threads';
 import { sqliteStore } from './sqlite.ts';
 import type { SqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
@@ -17,6 +18,11 @@ export interface StoreReply {
   value?: unknown;
   fault?: { message: string; diagnostic?: Diagnostic };
 }
+
+/** Standard input closes when the parent is gone, however it ended. A thread watches it: this one sees nothing in a query. */
+const WATCH = `const { Socket } = require('node:net');
+new Socket({ fd: 0 }).resume().once('close', () => process.kill(process.pid, 'SIGKILL'));`;
+new Worker(WATCH, { eval: true }).unref();
 
 const store = sqliteStore(process.argv[2]!);
 
