@@ -2,7 +2,7 @@
 import { convertedLength } from './bpf/check.ts';
 import { encode } from './bpf/instruction.ts';
 import { generatedProgram, kernelFaults } from './compile/generated-program.ts';
-import { runtimeMembers, unconfinedFilter } from './compile/filter.ts';
+import { refuseUnconfined, runtimeMembers, unconfinedFilter } from './compile/filter.ts';
 import type { Filter } from './compile/filter.ts';
 import { readInput } from './compile/findings.ts';
 import type { ProfileInput } from './compile/findings.ts';
@@ -25,7 +25,9 @@ export type { LoweredProfile } from './compile/lowered.ts';
  * @throws SeccompcError if the profile or the options are not acceptable; nothing is ever compiled in part
  */
 export async function compile(input: ProfileInput, options: CompileOptions): Promise<Filter> {
-  return runPipeline(input, compileSettings(options));
+  const filter = await runPipeline(input, compileSettings(options));
+  refuseUnconfined(filter, options);
+  return filter;
 }
 
 /** The first four stages, in which a profile is found to be acceptable or not. @throws as {@link compile} */

@@ -1,5 +1,6 @@
 import type { CompileOptions, CompileSettings, Filter } from '../compile.ts';
 import type { LoweredProfile } from '../compile/lowered.ts';
+import { refuseUnconfined } from '../compile/filter.ts';
 import { compileSettings } from '../compile/settings.ts';
 import type { Diagnostic } from '../errors.ts';
 import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './records/alias.ts'; // prettier-ignore
@@ -60,9 +61,12 @@ export async function compileCached(
   const settings = compileSettings(options);
   const { recent } = cache;
   const known = recent?.find(input, settings);
-  if (known !== undefined) return { ...known, tier: RECENT_TIER, warnings: [] };
-  const found = await compileByStores(input, settings, cache);
-  recent?.keep(input, settings, found);
+  const found =
+    known === undefined
+      ? await compileByStores(input, settings, cache)
+      : { ...known, tier: RECENT_TIER, warnings: [] };
+  if (known === undefined) recent?.keep(input, settings, found);
+  refuseUnconfined(found.filter, options);
   return found;
 }
 

@@ -1,5 +1,5 @@
 import type { Cache } from '../cache/compile-cached.ts';
-import type { CompileSettings } from '../compile.ts';
+import type { CompileOptions, CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { cacheOf } from './options/cache-options.ts';
 import type { CacheFlags } from './options/cache-options.ts';
@@ -10,8 +10,9 @@ import { expectShortRun } from './short-run.ts';
 export async function compileWith(
   flags: CacheFlags,
   input: Uint8Array,
-  options: CompileSettings,
+  settings: CompileSettings,
 ): Promise<Compiled> {
+  const options = { ...settings, allowUnconfined: true }; // each command decides: refuseUnconfined
   expectShortRun();
   if (flags.cache === false) return compileFresh(input, options, []);
   const { compileCached } = await import('../cache/compile-cached.ts');
@@ -33,7 +34,7 @@ export async function compileWith(
 
 async function compileFresh(
   input: Uint8Array,
-  options: CompileSettings,
+  options: CompileOptions,
   warnings: Diagnostic[],
 ): Promise<Compiled> {
   const { compile } = await import('../compile.ts');

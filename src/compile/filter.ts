@@ -1,8 +1,10 @@
 import type { ArchName } from '../arch.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { FlagName, Seccomp } from '../profile/types.ts';
 import type { Target } from '../target.ts';
+import type { CompileMode } from './settings.ts';
 
 /** A compiled profile: the program, and what a runtime must know to load it. */
 export interface Filter {
@@ -14,7 +16,7 @@ export interface Filter {
   endian: Endian;
   /** Architectures in the filter, native first. */
   arches: ArchName[];
-  /** False if the input asks for no filter at all; the program is then empty. */
+  /** False if the input asks for no filter at all, which only `allowUnconfined` accepts; the program is then empty. */
   confined: boolean;
   /** Filter flags of the profile; undefined if it has no such member (runtimes then use SPEC_ALLOW). */
   flags: FlagName[] | undefined;
@@ -30,6 +32,17 @@ export interface Filter {
 export function runtimeMembers(seccomp: Seccomp | null): Pick<Filter, 'flags' | 'listenerPath'> {
   const { flags, listenerPath } = seccomp ?? { flags: undefined };
   return { flags, ...(listenerPath === undefined ? {} : { listenerPath }) };
+}
+
+/** @throws SeccompcError NOT_CONFINED for an input that asks for no filter, unless that is allowed */
+export function refuseUnconfined(
+  { confined, diagnostics }: Filter,
+  { allowUnconfined = false, file }: CompileMode,
+): void {
+  if (confined || allowUnconfined) return;
+  const hint = 'add linux.seccomp with a defaultAction, or accept no filter with the option allowUnconfined';
+  const found = diagnostic('NOT_CONFINED', {}, { hint });
+  throw new SeccompcError([...diagnostics, file === undefined ? found : { ...found, file }]);
 }
 
 /** The result for an input that asks for no filter. */

@@ -15,6 +15,8 @@ export interface CompileMode {
   prove?: ProofMode | undefined;
   /** Name of the input in diagnostics; `-` unless given. */
   file?: string | undefined;
+  /** Accept an input that asks for no filter: the result has `confined: false` and no program. */
+  allowUnconfined?: boolean | undefined;
 }
 
 /** A target: from {@link makeTarget}, or its options. */
@@ -33,7 +35,7 @@ export interface CompileSettings {
 
 /** @throws SeccompcError USAGE, TARGET_INVALID for what the types do not allow */
 export function compileSettings(options: CompileOptions): CompileSettings {
-  const { optimize, prove, file, ...choice } = options;
+  const { optimize, prove, file, allowUnconfined: _, ...choice } = options;
   refuseUnless('optimize', optimize, OPTIMIZE_GOALS);
   refuseUnless('prove', prove, ['auto', 'never', 'require']);
   return {

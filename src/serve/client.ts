@@ -27,17 +27,13 @@ export interface ConnectOptions {
   timeout?: number;
 }
 
-/** What the library's `compile` takes, and whether to accept a profile that asks for no filter. */
-export type ServerCompileOptions = CompileOptions & { allowUnconfined?: boolean | undefined };
-
 /** A client of `seccompc serve`. Connections are opened when they are needed, kept, and shared by parallel calls. */
 export interface Connection {
   /**
-   * Compiles as {@link compile} of the library does, for the same options: nothing of the server's machine counts. A
-   * profile that asks for no filter is refused unless `allowUnconfined` is set.
+   * Compiles as {@link compile} of the library does, for the same options: nothing of the server's machine counts.
    * @throws SeccompcError with the diagnostics of the server; SERVER_UNAVAILABLE, SERVER_ANSWER_REFUSED
    */
-  compile(input: string | Uint8Array, options: ServerCompileOptions): Promise<ServerFilter>;
+  compile(input: string | Uint8Array, options: CompileOptions): Promise<ServerFilter>;
   /**
    * The program with this SHA-256 (64 hex digits), if the server has it.
    * @throws SeccompcError SERVER_UNAVAILABLE, SERVER_ANSWER_REFUSED
@@ -70,9 +66,9 @@ export function connect({ socket = defaultSocket(), timeout = TIMEOUT }: Connect
   }
 
   return {
-    async compile(input, { allowUnconfined, ...options }) {
+    async compile(input, options) {
       const settings = compileSettings(options);
-      const isAllowed = allowUnconfined === true;
+      const isAllowed = options.allowUnconfined === true;
       const reply = await ask({
         method: 'POST',
         path: `/v1/compile?${writeQuery({ ...settings, allowUnconfined: isAllowed }).toString()}`,

@@ -1,6 +1,6 @@
 /** A resident compiler at a unix socket, and its client: `seccompc serve` as functions. Needs Node. */
 export { connect } from './client.ts';
-export type { Connection, ConnectOptions, ServerCompileOptions, ServerFilter } from './client.ts';
+export type { Connection, ConnectOptions, ServerFilter } from './client.ts';
 export { startServer } from './server.ts';
 export type { ServerLimits, RunningServer, ServerSettings } from './server.ts';
 export type { FilterDocument } from '../format/filter-document.ts';

@@ -17,7 +17,7 @@ export interface HostDefaults {
 
 /** What the query of a request asks for. */
 export interface QueryOptions extends Omit<CompileSettings, 'file'> {
-  /** Take a profile that asks for no filter, instead of refusing it. */
+  /** Accept a profile that asks for no filter. */
   allowUnconfined?: boolean;
 }
 

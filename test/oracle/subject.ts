@@ -32,7 +32,7 @@ export function targetOf({ native, ...options }: NaiveOptions): Target {
 
 export async function compileText(text: string, target: Target): Promise<Compiled> {
   try {
-    const { bytes, confined, endian } = await compile(text, { target });
+    const { bytes, confined, endian } = await compile(text, { target, allowUnconfined: true });
     if (!confined) return { absent: true };
     return { bytes, program: readProgram(bytes, endian === 'big') };
   } catch (error) {

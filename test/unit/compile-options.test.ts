@@ -14,13 +14,27 @@ const PROFILE = JSON.stringify({
   ],
 });
 
+const store = memoryStore();
 const WAYS = {
-  compile: async (options: CompileOptions) => compile(PROFILE, options),
-  compileCached: async (options: CompileOptions) =>
-    (await compileCached(PROFILE, options, { stores: [memoryStore()] })).filter,
+  compile: async (options: CompileOptions, text = PROFILE) => compile(text, options),
+  compileCached: async (options: CompileOptions, text = PROFILE) =>
+    (await compileCached(text, options, { stores: [store] })).filter,
 };
 
 describe.each(Object.entries(WAYS))('the options of %s', (_, filterFor) => {
+  it('decide whether an input that asks for no filter is refused', async () => {
+    const config = '{"ociVersion":"1.0.2","process":{},"root":{},"linux":{}}';
+    const options = { arch: 'x86_64', file: 'c.json' };
+    const allowed = await filterFor({ ...options, allowUnconfined: true }, config);
+    expect(allowed).toMatchObject({ confined: false, bytes: new Uint8Array() });
+    // Also when the cache has it.
+    for (const refused of [options, { ...options, allowUnconfined: false }]) {
+      const error = await filterFor(refused, config).catch((cause: unknown) => cause);
+      expect(error).toBeInstanceOf(SeccompcError);
+      expect((error as SeccompcError).diagnostics).toMatchObject([{ code: 'NOT_CONFINED', file: 'c.json' }]);
+    }
+  });
+
   it('are those of a target, or a target', async () => {
     const plain = { arch: 'amd64', capabilities: ['sys_admin'], kernel: '6.1', overlap: 'error' } as const;
     const kept = makeTarget({
