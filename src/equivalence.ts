@@ -147,7 +147,7 @@ async function lowered({
   throw new SeccompcError([...found.diagnostics, unconfined]);
 }
 
-/** Through bytes also if it is instructions already: what is judged is what the kernel would get. */
+/** Encodes instructions too: the judgement is about the bytes that the kernel gets. */
 function readProgram(input: ProgramInput, { endian }: Arch): SockFilter[] {
   try {
     return decode(input instanceof Uint8Array ? input : encode(input, endian), endian);

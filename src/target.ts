@@ -49,7 +49,7 @@ export const CAPABILITY_NAMES: readonly string[] = [
   'CAP_BLOCK_SUSPEND', 'CAP_AUDIT_READ', 'CAP_PERFMON', 'CAP_BPF', 'CAP_CHECKPOINT_RESTORE',
 ]; // prettier-ignore
 
-/** What a container holds when nothing is said. docs/semantics.md section 11. */
+/** Default capabilities of a container. docs/semantics.md section 11. */
 const PODMAN_DEFAULT: readonly string[] = [
   'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_NET_BIND_SERVICE',
   'CAP_SETFCAP', 'CAP_SETGID', 'CAP_SETPCAP', 'CAP_SETUID', 'CAP_SYS_CHROOT',
@@ -87,7 +87,7 @@ export function capabilitySet(
 /** Every capability, in a list of those to add or to drop. */
 const ALL = 'ALL';
 
-/** podman starts no container with these options; docker lets what is added win. */
+/** podman refuses these options; in docker, added capabilities win. */
 function refuseContradiction(added: ReadonlySet<string>, dropped: ReadonlySet<string>): void {
   const both = [...added].filter((name) => dropped.has(name)).toSorted();
   // With one of the two lists being ALL, podman does not compare the names.
@@ -172,7 +172,7 @@ export function makeTarget(options: TargetOptions): Target {
   return target;
 }
 
-/** Reads options and collects what is wrong with them; callers without types can give anything. */
+/** Reads options and collects their faults. Callers without types can pass anything. */
 class OptionReader {
   readonly faults: Diagnostic[] = [];
 

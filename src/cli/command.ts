@@ -5,11 +5,11 @@ import { EXIT } from '../errors.ts';
 export interface Invocation {
   /** The words after the script. */
   args: readonly string[];
-  /** The script: what a hook has to start to run this command again. */
+  /** Path of the script. A hook starts it to run this command again. */
   script: string;
 }
 
-/** A command whose action gives the exit code. Commander drops what an action returns, so it is kept here. */
+/** A command whose action returns the exit code. Commander drops the result of an action, so it is stored here. */
 export class CliCommand extends Command {
   /** Of the action that ran, kept by the outermost command. */
   exitCode: number = EXIT.ok;

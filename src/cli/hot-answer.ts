@@ -7,8 +7,8 @@ import { EXIT } from '../errors.ts';
 import { isTerminal, writeProduct, writeStandard } from './output/streams.ts';
 
 /**
- * Answers a command line by what an equal one printed and produced before, and gives its exit code; undefined where the
- * whole program has to run. Only complete answers are kept, so nothing is printed before one is found.
+ * Repeats the output of an earlier run with the same command line and input. Returns its exit code, or undefined on a
+ * miss. Only complete results are stored, so nothing is printed before the entry was found valid.
  *
  * @throws as {@link writeProduct}
  */
@@ -17,7 +17,7 @@ export async function answerHot(args: readonly string[]): Promise<number | undef
   const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
   const answer = request && find(request);
   if (answer === undefined) return undefined;
-  // A terminal gets colours, and is refused the raw program: the command decides.
+  // Terminals get colours and no raw program; the full command handles that.
   if ((answer.diagnostics !== '' && isTerminal(2)) || (request!.output === undefined && isTerminal(1)))
     return undefined;
   if (answer.diagnostics !== '') await writeStandard(2, answer.diagnostics).catch(() => {});
@@ -33,6 +33,6 @@ function find(request: HotRequest): HotAnswer | undefined {
   try {
     return findAnswer(request);
   } catch {
-    return undefined; // The command finds the same fault, and says so.
+    return undefined; // The full command finds the same fault and reports it.
   }
 }

@@ -3,7 +3,7 @@ import { answerHot } from './hot-answer.ts';
 
 const [, script = '', ...args] = process.argv;
 
-// Not left to the event loop: a cache that hangs must not keep a finished command alive.
+// Exit at once: a cache that hangs must not keep a finished command alive.
 void main().then((code) => process.exit(code));
 
 async function main(): Promise<number> {

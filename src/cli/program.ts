@@ -139,7 +139,7 @@ function settle(parent: Command, command: Command): void {
   for (const below of command.commands) settle(command, below);
 }
 
-/** The parser takes `-1` for a number but `-0x1` for an option. What stands behind `--` is not its business. */
+/** Commander reads `-1` as a number but `-0x1` as an option. Arguments after `--` stay as they are. */
 function plainNegatives(args: readonly string[]): string[] {
   const end = args.includes('--') ? args.indexOf('--') : args.length;
   return args.map((arg, index) =>
@@ -149,7 +149,7 @@ function plainNegatives(args: readonly string[]): string[] {
 
 /** Says what ended a command; gives what to exit with. */
 export async function reportFailure(error: unknown, args: readonly string[]): Promise<number> {
-  // The reader of our output has gone: nobody would read a message.
+  // The reader of our output is gone, so a message would be lost too.
   if (error instanceof OutputClosed) return EXIT.ioError;
   const found = diagnosticsOf(error, args);
   if (found.length > 0) await printFailure(found, outputOptionsIn(args)).catch(() => {});
@@ -160,7 +160,7 @@ export async function reportFailure(error: unknown, args: readonly string[]): Pr
 function diagnosticsOf(error: unknown, args: readonly string[]): readonly Diagnostic[] {
   if (error instanceof SeccompcError) return error.diagnostics;
   if (error instanceof CommanderError) {
-    // Help was asked for, or was printed in place of a message.
+    // Help was requested, or was printed instead of a message.
     if (error.exitCode === 0 || error.code === 'commander.help') return [];
     const command = args.find((arg) => Object.hasOwn(COMMANDS, arg));
     const help = `see "seccompc ${command === undefined ? '' : `${command} `}--help"`;

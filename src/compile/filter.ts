@@ -28,7 +28,7 @@ export interface Filter {
   diagnostics: Diagnostic[];
 }
 
-/** What the profile tells the runtime besides the program. */
+/** The members of a profile that a runtime needs besides the program. */
 export function runtimeMembers(seccomp: Seccomp | null): Pick<Filter, 'flags' | 'listenerPath'> {
   const { flags, listenerPath } = seccomp ?? { flags: undefined };
   return { flags, ...(listenerPath === undefined ? {} : { listenerPath }) };

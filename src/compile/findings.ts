@@ -18,7 +18,7 @@ export class Findings {
     const keep = collector(this.#found);
     this.report = (d) => {
       const position = d.pointer === undefined ? undefined : profile.locate(d.pointer);
-      // A copy would make the hint, which nobody may read.
+      // A copy would compute the hint, which may never be read.
       keep(Object.assign(d, { file: profile.file, ...position }));
     };
   }
@@ -33,7 +33,7 @@ export class Findings {
   }
 }
 
-/** The first stage. @throws SeccompcError if nothing can be made of the input, not even to look for more errors */
+/** The first stage. @throws SeccompcError if the input cannot be read so far that a search for more errors makes sense */
 export function readInput(
   input: ProfileInput,
   options: ReadOptions,

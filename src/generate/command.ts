@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { HeaderFolders } from './headers.ts';
 import { generate, stalePaths, writeOutputs } from './run.ts';
 
-/** Where the command says what it did, and what is wrong. */
+/** Output of the command: what it did, and errors. */
 export interface Streams {
   readonly out: (line: string) => void;
   readonly err: (line: string) => void;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TableName } from '../arch.ts';
 
 /**
- * The kernel headers the tables are made from: which packages, which files, and what they must hash to.
+ * The kernel headers that the tables are made from: packages, files and their hashes.
  *
  * A newer kernel means new versions and new sums here, nothing else. Both packages are Debian's
  * `linux-libc-dev` (Architecture: all), unpacked with `dpkg-deb -x`.
@@ -28,7 +28,7 @@ export const LAST_WITH_S390: HeaderPackage = {
 const UAPI = 'usr/lib/linux/uapi/';
 const GENERIC = 'usr/include/asm-generic/';
 
-/** Where one table stands. `base` names the macro the numbers count from, and the header that defines it. */
+/** The header of one table. `base` is the macro that its numbers count from, with the header that defines it. */
 export interface TableHeader {
   readonly table: TableName;
   readonly file: string;

@@ -1,4 +1,4 @@
-/** A fault in an input of the generator, with the place it stands at. Lines count from 1. */
+/** A fault in an input of the generator, with its position. Lines count from 1. */
 export class InputError extends Error {
   override readonly name = 'InputError';
 

@@ -5,7 +5,7 @@ import type { OptionSpec } from '../options/table.ts';
 import { InputError } from './input-error.ts';
 import type { Output } from './output.ts';
 
-/** The pages with tables of options, and for each name of a mark what stands below it. */
+/** The pages with tables of options, and the content below each mark. */
 const PAGES: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'docs/cli.md': {
     target: () => optionsTable(optionsIn('target')),

@@ -6,7 +6,7 @@ export interface Call {
   readonly name: string;
 }
 
-/** What a file's numbers count from: `(macro + n)` is value + n. */
+/** The base of a file's numbers: `(macro + n)` is value + n. */
 export interface Base {
   readonly macro: string;
   readonly value: number;
@@ -58,7 +58,7 @@ export function readBase(file: string, text: string, macro: string, table: strin
   return { macro, value: Number(define.exec(match)![1]) };
 }
 
-/** The only other name of a call that is left in any header; it is not in the table. */
+/** The only alias that is left in a header. It is not in the table. */
 const KNOWN_ALIAS = /^#define __NR_sync_file_range2\s+__NR_arm_sync_file_range$/;
 const ARM_BASES = /^#define __NR_(OABI_SYSCALL_BASE|SYSCALL_MASK|SYSCALL_BASE)\s/;
 

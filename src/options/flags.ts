@@ -9,10 +9,10 @@ import { formatValue } from './option-values.ts';
 /** Flags by their names, whatever table they are of. */
 export type Flags = Readonly<Record<string, unknown>>;
 
-/** What a program depends on beside its profile. */
+/** The options that a program depends on, besides its profile. */
 export type ProgramOptions = Required<Pick<CompileSettings, 'target' | 'optimize' | 'prove'>>;
 
-/** The target that the flags ask for, with the architecture known. Nothing of the machine is in it. @throws SeccompcError */
+/** The target of the flags. It depends on nothing else, least of all this machine. @throws SeccompcError */
 export function targetOf(flags: TargetFlags & { arch: ArchName }): Target {
   const given = Object.entries(flags).filter(([flag]) => TARGET_FLAGS.has(flag));
   const { capSet = 'default', cap, capDrop, ...members } = Object.fromEntries(given) as typeof flags;

@@ -56,7 +56,7 @@ export function isRepeatable({ takes }: Pick<OptionSpec, 'takes'>): boolean {
   return takes === 'names' || takes === 'texts';
 }
 
-/** What the value of an option can be, for messages. */
+/** The valid values of an option, for messages. */
 export function wantedBy({ takes }: Pick<OptionSpec, 'takes'>): string {
   if (isWords(takes)) return takes.join(' or ');
   return takes === 'switch' ? '1, 0, true or false' : VALUE_TYPES[takes].wanted;
@@ -68,7 +68,7 @@ export function valuesOf({ takes }: Pick<OptionSpec, 'takes'>): readonly string[
   return takes === 'switch' ? undefined : VALUE_TYPES[takes].known?.();
 }
 
-/** The value that a text stands for, after that of an earlier option of the same name; undefined if it is no such value. */
+/** Parses the value of an option. `before` is the value of an earlier option of that name. Undefined if it is invalid. */
 export function parseValue({ takes }: Pick<OptionSpec, 'takes'>, text: string, before?: unknown): unknown {
   if (isWords(takes)) return takes.find((word) => word === text);
   if (takes === 'switch') return SWITCH.get(text);

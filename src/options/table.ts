@@ -6,7 +6,7 @@ import type { KernelVersion } from '../target.ts';
  * The one table of the options of `compile`. Made from it: the options of the commands, the words that the hot tier knows,
  * the query of a request to the server and its client, the words in a hook file, the tables in docs/cli.md and docs/serve.md.
  *
- * Only data is here, because the hot tier loads it before anything else.
+ * This file has only data, because the hot tier loads it first.
  */
 export interface OptionSpec {
   /** Without dashes. The flag has this name in camel case; with `no-` in front the option sets that flag to false. */
@@ -14,7 +14,7 @@ export interface OptionSpec {
   readonly short?: string;
   /** `switch` is an option without a value. An array lists the words that are allowed. */
   readonly takes: 'switch' | keyof ValueTypes | readonly string[];
-  /** What stands for the value in help and documentation. */
+  /** Name of the value in help and documentation. */
   readonly placeholder?: string;
   readonly group: Group;
   /** In the help of a command. */
@@ -23,9 +23,9 @@ export interface OptionSpec {
   readonly meaning: string;
   /** One of the words, if that is the default. */
   readonly default?: string;
-  /** The default in the documentation, as Markdown, where it is something else. */
+  /** The default in the documentation, as Markdown, if it differs. */
   readonly defaultMeaning?: string;
-  /** Set where the default is a fact of the machine, so that what is kept of a run is true for such a machine only. */
+  /** Set if the default depends on the machine: a stored result then holds for such a machine only. */
   readonly machine?: 'architecture' | 'kernel';
   /** Set where the option makes a difference for a linux.seccomp object, which no engine has to resolve any more. */
   readonly oci?: true;
@@ -33,7 +33,7 @@ export interface OptionSpec {
   readonly excludes?: string;
 }
 
-/** `product`: what is written, and where. `input`: which inputs are accepted. */
+/** `product`: the output format and file. `input`: which inputs are accepted. */
 export type Group = 'product' | 'input' | 'program' | 'target' | 'cache' | 'messages';
 
 /** Types of the values of options that are not one of a few words. `src/options/option-values.ts` reads and writes them. */
@@ -316,7 +316,7 @@ export function optionNamed(name: Spec['name']): OptionSpec {
   return OPTIONS.find((option) => option.name === name)!;
 }
 
-/** What the server takes: all that the program depends on. */
+/** The options that the server accepts: all that the program depends on. */
 export const COMPILE_OPTIONS = optionsIn('input', 'target', 'program');
 
 /** The flag that an option sets, and whether it sets it to false. */

@@ -30,7 +30,7 @@ export interface ConnectOptions {
 /** A client of `seccompc serve`. Connections are opened when they are needed, kept, and shared by parallel calls. */
 export interface Connection {
   /**
-   * Compiles as {@link compile} of the library does, for the same options: nothing of the server's machine counts.
+   * Compiles as {@link compile} of the library does, with the same options. The server's machine has no influence.
    * @throws SeccompcError with the diagnostics of the server; SERVER_UNAVAILABLE, SERVER_ANSWER_REFUSED
    */
   compile(input: string | Uint8Array, options: CompileOptions): Promise<ServerFilter>;
@@ -155,7 +155,7 @@ async function readReply(response: IncomingMessage): Promise<Reply> {
   return { status: response.statusCode ?? 0, body: Buffer.concat(chunks) };
 }
 
-/** undefined for what is not JSON. */
+/** Undefined for a text that is not JSON. */
 function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));

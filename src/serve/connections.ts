@@ -31,19 +31,19 @@ export interface Connection {
   lastUse: number;
 }
 
-/** The clients of a server, none of which can take what the others need. */
+/** The clients of a server and their limits: one client cannot use up what others need. */
 export interface Connections {
-  /** A new connection; for one too many, another one that holds up nothing is closed. */
+  /** Adds a connection. If there are too many, an idle one is closed. */
   opened(socket: Socket): void;
   /** Undefined for one that was closed to make room. */
   of(socket: Socket): Connection | undefined;
   /** Begins with a request, at once or when earlier ones of its connection are answered. */
   begin(connection: Connection, response: ServerResponse, work: () => void): void;
-  /** Closes the connection if its client does not take what was written to it. */
+  /** Closes the connection if its client does not read its answers. */
   guard(response: ServerResponse, socket: Socket): void;
   /** Writes a last answer and closes, whether the client takes it or not. */
   endWith(socket: Socket, bytes: Buffer): void;
-  /** Whether so many more bytes may be held for a connection; they count from now on in any case. */
+  /** Counts bytes that are held for a connection, and tells whether it may hold that many. */
   take(connection: Connection, bytes: number): boolean;
   give(connection: Connection, bytes: number): void;
   readonly limits: ConnectionLimits;
@@ -74,7 +74,7 @@ export function makeConnections(
     connection.closed = true;
     connection.waiting.length = 0;
     all.delete(connection.socket);
-    // A response behind another one on its connection has no event of its own for this.
+    // A response that waits for an earlier one emits no event for this.
     count(connection, -connection.open);
     onGone(connection);
   }
@@ -162,7 +162,7 @@ export function makeConnections(
       });
       if (connection.working < limits.requests) return begin(connection, work);
       connection.waiting.push(work);
-      // What is in the parser already still comes.
+      // Requests that were parsed already still arrive.
       socket.pause();
     },
     guard,

@@ -17,7 +17,7 @@ export interface HandlerSettings {
   filters: Filters;
   metrics: Metrics;
   connections: Connections;
-  /** What a query need not say. */
+  /** Defaults of a query. */
   host: HostDefaults;
 }
 
@@ -35,7 +35,7 @@ const ROUTES = new Map<string, [Route, string]>([
   ['/healthz', ['healthz', READING]],
   ['/metrics', ['metrics', READING]],
 ]);
-/** What a query asks for; the filter does not depend on whether there has to be one. */
+/** The options of a query. `allowUnconfined` is not part of the filter's key. */
 interface Query {
   keyed: KeyedOptions<QueryOptions>;
   allowUnconfined: boolean;
@@ -53,7 +53,7 @@ export function makeHandler({ filters, metrics, connections, host }: HandlerSett
     const url = request.url!;
     const connection = connections.of(request.socket);
     if (connection === undefined || request.socket.destroyed) return;
-    // A hit by digest takes no promise and parses nothing. Behind another answer, which waits, it takes its turn.
+    // A hit by digest needs no promise and parses nothing. It waits for earlier answers of its connection.
     if (url.startsWith(FILTERS) && request.method === 'GET' && response.socket !== null && !stopping) {
       const digest = url.slice(FILTERS.length);
       const program = filters.inMemory(digest);
@@ -154,7 +154,7 @@ function splitOnce(text: string, separator: string): string[] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** What has this digest never changes. */
+/** The content of a digest never changes. */
 function sendProgram(
   request: IncomingMessage,
   response: ServerResponse,
@@ -177,7 +177,7 @@ function filterAnswer({ confined, sha256, bytes, json }: ServedFilter, type: str
   // There is no program, and an empty one would not be the same.
   if (type === RAW_TYPE && !confined) return { status: 204, headers: NOT_KEPT, body: Buffer.alloc(0) };
   if (type === JSON_TYPE) return { status: 200, headers: ['Content-Type', type, ...NOT_KEPT], body: json };
-  // These are about the very bytes of the body, so they would be wrong beside the document.
+  // These describe the raw program, so they do not fit the JSON document.
   const place = ['ETag', `"${sha256}"`, 'Content-Location', `${FILTERS}${sha256}`];
   return { status: 200, headers: ['Content-Type', type, ...NOT_KEPT, ...place], body: bytes };
 }

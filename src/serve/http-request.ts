@@ -3,7 +3,7 @@ import { fail } from '../errors.ts';
 import { JSON_TYPE, RAW_TYPE } from './response.ts';
 import type { Connection, Connections } from './connections.ts';
 
-/** The client has gone before its request was complete; there is nobody to answer. */
+/** The client left before its request was complete, so there is no answer. */
 export class RequestAborted extends Error {
   override readonly name = 'RequestAborted';
 }

@@ -1,4 +1,4 @@
-/** What the server counts, in the text format of Prometheus (version 0.0.4). */
+/** The counters of the server, in the text format of Prometheus (version 0.0.4). */
 
 /** Seconds; the upper bounds of the histogram. Most profiles take a few hundredths. */
 const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

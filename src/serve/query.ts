@@ -9,13 +9,13 @@ import type { InputFlags, OptionSpec, ProgramFlags, TargetFlags } from '../optio
 import { isRepeatable, parseValue, wantedBy } from '../options/option-values.ts';
 import type { KernelVersion } from '../target.ts';
 
-/** What a request need not say: the machine that the server runs on. */
+/** Defaults of a request: the machine of the server. */
 export interface HostDefaults {
   arch?: ArchName;
   kernel?: KernelVersion;
 }
 
-/** What the query of a request asks for. */
+/** The options in the query of a request. */
 export interface QueryOptions extends Omit<CompileSettings, 'file'> {
   /** Accept a profile that asks for no filter. */
   allowUnconfined?: boolean;
@@ -23,7 +23,7 @@ export interface QueryOptions extends Omit<CompileSettings, 'file'> {
 
 /** To find what else is wrong with a query that names no architecture. */
 const ANY_ARCH = 'X86_64';
-/** A query of 8 KiB can have thousands of wrong parameters; so many are named. */
+/** A query of 8 KiB can have thousands of wrong parameters. At most this many are named. */
 const MOST_UNKNOWN = 10;
 
 /**

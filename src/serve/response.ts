@@ -30,7 +30,7 @@ const STATUS: Partial<Record<Code, number>> = {
   COMPILE_TOO_LARGE: 503,
 };
 
-/** What a failure says: the diagnostics of the table, and of anything else only that it happened. */
+/** The diagnostics of a failure. A bug is reported without details. */
 export function errorAnswer(error: unknown, headers: string[] = []): Answer {
   const known = error instanceof SeccompcError;
   const found = known
@@ -75,7 +75,7 @@ export function sendAnswer(response: ServerResponse, { status, headers, body }: 
   response.end(body);
 }
 
-/** For a connection whose request could not be read: the last bytes on it. */
+/** The last bytes on a connection whose request could not be read. */
 export function rawAnswer({ status, headers, body }: Answer): Buffer {
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'Connection: close'];
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);

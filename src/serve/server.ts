@@ -19,10 +19,10 @@ export interface ServerSettings {
   socket: string;
   /** Where filters are looked up and kept beyond this process; not closed here. */
   cache?: Cache | undefined;
-  /** What a query need not say. */
+  /** Defaults of a query. */
   host?: HostDefaults;
   limits?: Partial<ServerLimits>;
-  /** Told of faults of the cache, which no answer speaks of. */
+  /** Called for faults of the cache, which are in no answer. */
   onWarning?: (found: Diagnostic) => void;
 }
 
@@ -76,7 +76,7 @@ const HEADER_BYTES = 8 * 1024;
 const IDLE_TIME = 300_000;
 
 export interface RunningServer {
-  /** Answers what has begun, refuses what is new, then removes the socket. */
+  /** Answers requests that have begun, refuses new ones, then removes the socket. */
   stop(): Promise<void>;
 }
 
@@ -149,7 +149,7 @@ async function withinTime(work: Promise<void>, milliseconds: number): Promise<vo
   clearTimeout(timer);
 }
 
-/** Milliseconds for what is written to reach its reader. */
+/** Milliseconds for the last bytes to reach the client. */
 const FLUSH_TIME = 500;
 
 async function closeServer(server: Server): Promise<void> {
@@ -158,10 +158,10 @@ async function closeServer(server: Server): Promise<void> {
   clearTimeout(timer);
 }
 
-/** A request that is no HTTP, too long in its head, or too slow: nothing after it on this connection can be read. */
+/** A request that is not HTTP, has a too long head, or is too slow. The rest of the connection cannot be read. */
 function answerUnreadable(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
   const { open, reading } = connections.of(socket) ?? { open: 0, reading: 0 };
-  // Behind a whole request that is not answered yet, an answer would be taken for that request's.
+  // If an earlier request is unanswered, the client would take this answer for that one's.
   if (!socket.writable || error.code === 'ECONNRESET' || open > reading) {
     socket.destroy();
     return;

@@ -13,7 +13,7 @@ const LONGEST_PATH = 100;
 
 const SOCKET_NAME = join('seccompc', 'serve.sock');
 
-/** Where server and client meet unless said: undefined for a user without a folder for such things. */
+/** The default path of the socket. Undefined for a user without a runtime directory. */
 export function defaultSocket(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const folder = environment['XDG_RUNTIME_DIR'];
   if (folder !== undefined && isAbsolute(folder)) return join(folder, SOCKET_NAME);
@@ -22,13 +22,13 @@ export function defaultSocket(environment: NodeJS.ProcessEnv = process.env): str
 
 /** A socket that a server listens at. */
 export interface ListeningSocket {
-  /** Removes the path if it still leads to this socket. Others can connect until then, so nobody takes it for stale. */
+  /** Removes the path if it still leads to this socket. Clients can connect until then, so it never looks stale. */
   remove(): Promise<void>;
 }
 
 /**
  * Makes the server listen at a path, for its own user alone (mode 0600). Of servers that start at the same time, one gets
- * the path. A socket at which nobody listens is replaced; anything else stays.
+ * the path. A socket without a listener is replaced; anything else stays.
  * @throws SeccompcError SOCKET_REFUSED; the server is then closed
  */
 export async function listenAt(server: Server, path: string): Promise<ListeningSocket> {
@@ -95,7 +95,7 @@ async function stateOf(name: string): Promise<NameState> {
       probe.destroy();
       resolve('answers');
     });
-    // Only a refused connection means that nobody listens: another reason may be a server with too much to do.
+    // Only a refused connection means that there is no listener. Other errors may come from a busy server.
     probe.once('error', ({ message }) =>
       resolve(/ECONNREFUSED/.test(message) ? 'stale' : /ENOENT/.test(message) ? 'free' : 'answers'),
     );

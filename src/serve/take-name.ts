@@ -1,6 +1,6 @@
 import { fail } from '../errors.ts';
 
-/** What stands at a name. `stale`: a socket that nobody listens at. */
+/** What a name leads to. `stale`: a socket without a listener. */
 export type NameState = 'free' | 'stale' | 'answers' | 'other';
 
 /** Names of sockets in a directory, and one socket, at which we listen already, that they can be given to. */

@@ -16,7 +16,7 @@ export interface ArchCall {
   readonly since: string;
 }
 
-/** What was asked: a name as written, or a number. */
+/** The question: a name as written, or a number. */
 export type LookupQuery = { readonly name: string } | { readonly nr: number };
 
 export type LookupResult =

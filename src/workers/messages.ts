@@ -10,7 +10,7 @@ export interface Job {
   options: CompileSettings;
 }
 
-/** The result of a job whose profile is acceptable. */
+/** The result of a job with a valid profile. */
 export interface Product {
   /** Without the warnings of the cache. */
   document: FilterDocument;
@@ -27,7 +27,7 @@ export interface StoreRequest {
   /** Position of the store in the cache. */
   store: number;
   key: string;
-  /** To be stored under the key; without it the request is for what is stored there. */
+  /** The text to store under the key; without it the request reads the key. */
   kept?: RecordInfo & { text: string };
 }
 export type StoreAnswer = { id: number } & ({ text: string | undefined } | { fault: Diagnostic });
@@ -41,7 +41,7 @@ export type FromWorker =
   | { kind: 'compiled'; product: Product }
   | { kind: 'refused'; diagnostics: readonly Diagnostic[] };
 
-/** What a worker is started with. */
+/** The start options of a worker. */
 export interface WorkerSettings {
   /** Undefined: there is no cache. */
   cache: { stores: Pick<CacheStore, 'tier' | 'location' | 'shared'>[]; keys: KeyTexts } | undefined;

@@ -10,7 +10,7 @@ export interface PoolSettings extends ThreadSettings {
   /** Milliseconds of one compilation after which it is given up and its thread ended; unlimited unless given. */
   deadline?: number;
   /**
-   * Milliseconds for which waiting work lets running work go on; for ever unless given. Work that waits longer replaces the
+   * Milliseconds for which waiting work lets running work go on; unlimited unless given. Work that waits longer replaces the
    * work that has run longest, whose thread ends. That one starts again later, and its owner is a level higher: it waits
    * behind all on lower levels, and four times as long before it interrupts others, until some of its work takes less time
    * again. So endless work can delay other work by little, however much of it there is.
@@ -24,7 +24,7 @@ export interface Work {
   readonly result: Promise<Product>;
   /** Another owner waits for the result too. */
   join(owner: object): void;
-  /** The owner no longer waits. Work that nobody waits for is dropped, unless it runs. */
+  /** The owner no longer waits. Work without an owner is dropped, unless it runs. */
   leave(owner: object): void;
 }
 
@@ -35,7 +35,7 @@ export class WorkDropped extends Error {
 
 /** Threads that compile. */
 export interface CompilerPool {
-  /** Owners take turns: each is somebody whose work must not delay the others'. */
+  /** Owners take turns: the work of one must not delay the others'. */
   submit(job: Job, owner: object): Work;
   /** The result of a job whose owner does not matter. */
   compile(job: Job): Promise<Product>;
@@ -174,7 +174,7 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
     interruption = setTimeout(() => interrupt(longest), Math.max(0, due - performance.now()));
   }
 
-  /** For how long work goes on beside waiting work of a level. */
+  /** How long work may go on while work of a level waits, in milliseconds. */
   function timeAt(level: number): number {
     return quantum! * 4 ** level;
   }

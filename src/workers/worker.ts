@@ -42,7 +42,7 @@ async function work({ input, options }: Job): Promise<FromWorker> {
   try {
     return { kind: 'compiled', product: await compileJob(input, options) };
   } catch (error) {
-    // Anything else is a fault of ours: it ends the worker, and the main thread hears of it.
+    // Anything else is a bug: it ends the worker and is reported to the main thread.
     if (!(error instanceof SeccompcError)) throw error;
     return { kind: 'refused', diagnostics: error.diagnostics };
   }

@@ -26,13 +26,13 @@ interface Options extends TargetFlags, ProofFlag, CacheFlags, OutputOptions {
   for: keyof typeof CLIENTS;
 }
 
-/** How a client is told what it needs beside the annotation. */
+/** The arguments that a client needs besides the annotation. */
 interface Client {
-  /** Makes it start crun; nothing where that is its own choice. */
+  /** Selects crun; empty if the client has its own choice of runtime. */
   runtime: string;
-  /** Hands over the profile, which stands behind the last of these words. */
+  /** Passes the profile, whose path follows this text. */
   profile: string;
-  /** The forms of a profile that it reads as we do. */
+  /** The forms of a profile that it reads in the same way as seccompc. */
   reads: readonly Profile['form'][];
 }
 

@@ -63,7 +63,7 @@ async function run(bundles: string[], options: Options): Promise<number> {
   const progress = makeProgress(bundles.length, options);
   const results: BundleResult[] = [];
   try {
-    // Told in the order in which they were given, as soon as all before them are done.
+    // Print the results in the order of the arguments, each as soon as possible.
     await inParallel(
       bundles,
       AT_ONCE,

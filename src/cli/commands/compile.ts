@@ -65,7 +65,7 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   if (!filter.confined) await printDiagnostics([notConfined(file, options)], voice);
 
   await writeProduct(product, options.output);
-  // A hot answer tells its origin in the same words: src/cli/hot-answer.ts.
+  // src/cli/hot-answer.ts prints the same text for a hit.
   const origin = tier === 'none' ? 'compiled' : `from the cache (${tier})`;
   if (summary !== '') await writeStderr(`${summary}${origin} in ${Date.now() - begin} ms\n`);
 }
@@ -78,11 +78,11 @@ interface Made {
   isQuiet: boolean | undefined;
 }
 
-/** Keeps what the next process needs to answer the same command line without this module. Gives warnings. */
+/** Stores the output for the next run of the same command line. Returns warnings. */
 async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[]> {
   const { filter, warnings } = made.compiled;
   const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
-  // A warning about the cache is true of this run only.
+  // A warning about the cache holds for this run only.
   if (request === undefined || !filter.confined || warnings.length > 0) return [];
   const product = request.json ? await render({ ...made.compiled, tier: HOT_TIER }, 'json') : made.product;
   const namesFile = filter.diagnostics.length > 0 && (!made.isQuiet || request.json);
@@ -97,7 +97,7 @@ async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[
   return refused === undefined ? [] : [diagnostic('CACHE_ENTRY_REFUSED', { reason: refused })];
 }
 
-/** Contradictions are refused before anything is read. */
+/** Refuses contradicting options before anything is read. */
 function chooseFormat({ format, json, output }: Options): FormatName | 'json' {
   if (json && format !== undefined && format !== 'json')
     fail('USAGE', { reason: `--json and --format ${format} ask for different products` });
@@ -109,7 +109,7 @@ function chooseFormat({ format, json, output }: Options): FormatName | 'json' {
 async function render(compiled: Compiled, format: FormatName | 'json'): Promise<string | Uint8Array> {
   const { filter } = compiled;
   if (format === 'json') return (await import('../output/filter-json.ts')).filterJson(compiled);
-  // There is no program, and no text could stand for that.
+  // No format has a text for "no program".
   if (!filter.confined) return new Uint8Array();
   if (format === 'raw') return filter.bytes;
   const { formatProgram } = await import('../../format/index.ts');

@@ -57,7 +57,7 @@ async function run(configs: string[], task: 'warm' | 'status', options: Options)
   const compiler = makeConfigCompiler({ target, prove: 'auto' }, () => cacheOf(options));
   const results: CrunCacheResult[] = [];
   try {
-    // One after the other: what one writes is what the next may be in conflict with.
+    // One by one: each may conflict with what an earlier one wrote.
     for (const config of configs) {
       const result = await doCrunCache(config, task, { cache, compiler, target, allowUnconfined });
       results.push(result);

@@ -92,7 +92,7 @@ function descriptor(text: string, before: number[]): number[] {
   return [...new Set([...before, fd])];
 }
 
-/** linux/seccomp.h. A flag that makes a listener has nobody to listen here. */
+/** linux/seccomp.h. No flags that need a listener: there is none. */
 const FLAGS: Partial<Record<FlagName, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC: 1,
   SECCOMP_FILTER_FLAG_LOG: 2,

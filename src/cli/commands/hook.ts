@@ -131,7 +131,7 @@ function defaultStore(): string {
 
 async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   const input = await readInput('-');
-  // The store is the cache here. A machine that cannot be told is a fault like any other: it is in there.
+  // No cache besides the store. targetOf may throw, so it runs where faults are collected.
   const makeCompiler = () =>
     makeConfigCompiler({ target: targetOf(flags), prove: 'auto' }, async () => undefined);
   const { foreign, strict = false } = flags;
@@ -142,7 +142,7 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   if (pair !== undefined && flags.store !== undefined) {
     const { store } = flags;
     const pairs = await pairsDirectory(store, targetOf(flags));
-    // Where awk looks, by the hook file.
+    // The hook file tells awk to look there.
     const read = process.env['SECCOMPC_STORE'];
     if (read !== undefined && read !== pairs) found.push(diagnostic('HOOK_STORE_STALE', { store }));
     await addPair(pairs, pair.profile, pair.filter).catch((cause: unknown) => {
@@ -162,16 +162,16 @@ async function check(flags: CheckFlags): Promise<number> {
   const { readState } = await import('../../oci/hook/start-check.ts');
   let container = containerProcess(undefined);
   let found: Diagnostic[] = [];
-  // What stays when something unforeseen happens.
+  // Stays if something unforeseen happens.
   let exitCode: number = EXIT.software;
   try {
-    // To the end, before anything else: a runtime may fail when its hook does not read.
+    // Read all of it first: a runtime may fail if its hook does not read.
     const state = readState(await readInput('-'));
     container = containerProcess(state.pid);
     found = await judgeStart(state, flags);
     exitCode = found.some(({ severity }) => severity === 'error') ? EXIT.no : EXIT.ok;
   } catch (error) {
-    // A runtime only looks at whether it is 0.
+    // A runtime only checks whether it is 0.
     if (!(error instanceof SeccompcError)) throw error;
     found = [...error.diagnostics];
     exitCode = error.exitCode;

@@ -131,7 +131,7 @@ async function buildAll(
   }
 }
 
-/** Here the cache is where the product goes, so its faults end the command. */
+/** The cache is the output of this command, so a fault of it ends the command. */
 async function openCache(flags: CacheFlags): Promise<Cache | undefined> {
   const { CacheFault } = await import('../../cache/stores/store.ts');
   try {
@@ -147,7 +147,7 @@ function cacheFailure({ message, hint }: Diagnostic): Diagnostic {
   return diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
 }
 
-/** The index last: what it names is there. */
+/** Writes the index last, when all files that it names exist. */
 async function writeFolder(folder: string, built: readonly Built[], index: object): Promise<void> {
   const programs = new Map<string, Uint8Array>();
   for (const { filter } of built)
@@ -187,19 +187,19 @@ async function report(
   return exitCode;
 }
 
-/** A profile says the same for most targets. */
+/** A profile causes the same diagnostics for most targets. */
 function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   return [...new Map(diagnostics.map((found) => [JSON.stringify(found), found])).values()];
 }
 
-/** The gravest: a fault of ours, then of the cache, then of a profile, then of a file. */
+/** The most serious one: a bug, then the cache, then a profile, then a file. */
 function exitCodeOf(errors: readonly Diagnostic[]): ExitCode {
   const codes = new Set(errors.map((found) => new SeccompcError([found]).exitCode));
   const order = [EXIT.software, EXIT.unavailable, EXIT.dataError, EXIT.noInput];
   return order.find((code) => codes.has(code)) ?? EXIT.dataError;
 }
 
-/** For people, so its wording is no interface. */
+/** For people; its wording is not an interface. */
 function summary(built: readonly Built[], failed: number): string {
   const filters = built.flatMap(({ filter }) => filter ?? []);
   const compiled = filters.filter(({ document }) => document.cache.tier === 'none').length;

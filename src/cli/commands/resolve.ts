@@ -58,7 +58,7 @@ async function run(file: string, options: Options): Promise<void> {
   await writeProduct(confined ? printableJson(formatOci(seccomp)) : 'null\n', options.output);
 }
 
-/** What the policy stage says of a missing default action: without one there is nothing to print either. */
+/** The policy stage refuses a missing default action; there is nothing to print without one either. */
 function defaultFault(seccomp: Seccomp | null, target: Target): Diagnostic[] {
   if (seccomp === null || seccomp.defaultAction !== undefined || asksForNoFilter(seccomp, target)) return [];
   return [diagnostic('MISSING_DEFAULT_ACTION', {}, { pointer: seccomp.pointer })];

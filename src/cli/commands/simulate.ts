@@ -92,7 +92,7 @@ function defaultArch(given: FilterInput | undefined): ArchName {
   return host ?? tested[0]!;
 }
 
-/** Undefined where Node runs on what is no architecture of seccomp's. */
+/** Undefined if this machine's architecture has no seccomp. */
 function safeHostArch(): ArchName | undefined {
   try {
     return hostArch();

@@ -11,7 +11,7 @@ import { writeProduct } from '../output/streams.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 
-/** `--node-budget`, of every command that proves something. */
+/** `--node-budget`, for every command that proves something. */
 export interface BudgetFlag {
   nodeBudget?: number;
 }
@@ -21,13 +21,13 @@ export interface ComparisonFlags extends BudgetFlag, OutputOptions {
   limit: number;
 }
 
-/** How one comparison is talked about. */
+/** The texts of one comparison. */
 export interface Wording {
   /** The verdict that goes with exit code 0, and the sentence that says so. */
   holds: readonly [verdict: string, text: string];
   /** The same for exit code 1. */
   broken: readonly [verdict: string, text: string];
-  /** What stands before the answer of the one side and of the other: `the profile asks for`. */
+  /** The text before the answer of each side: `the profile asks for`. */
   says: readonly [first: string, second: string];
   /** The names of the answers in JSON. */
   members: readonly [first: string, second: string];
@@ -128,7 +128,7 @@ async function witnessText(
   return `${call}: ${says} ${describeAnswer(first, abi)}, ${alsoSays} ${describeAnswer(second, abi)}`;
 }
 
-/** `call` as in `simulate --json`, with all that a call consists of; each answer as there. */
+/** `call` and the answers, as in `simulate --json`. */
 async function witnessJson(
   { data, abi, first, second }: Difference,
   [one, other]: Wording['members'],

@@ -25,13 +25,13 @@ function makeOption(spec: OptionSpec, table: readonly OptionSpec[]): Option {
   if (takes === 'switch') return option;
   if (typeof takes === 'string') return option.argParser(valueParser(spec));
   option.choices(takes);
-  // Of a word `default`, only what it stands for is worth printing.
+  // The word `default` itself tells nothing.
   if (spec.default !== undefined)
     option.default(spec.default, spec.default === 'default' ? "the engine's own" : undefined);
   return option;
 }
 
-/** Reads the value of an option for commander, and says what it can be. */
+/** A parser of option values for commander. Its error lists the valid values. */
 export function valueParser<T>(spec: Pick<OptionSpec, 'takes'>): (text: string, before?: T) => T {
   return (text, before) => {
     const value = text === '' ? undefined : parseValue(spec, text, before);

@@ -6,14 +6,14 @@ import { optionsIn } from '../../options/table.ts';
 import type { InputFlags } from '../../options/table.ts';
 import { addOptions } from './add-options.ts';
 
-/** `--allow-unconfined`, of the commands whose product can say that there is no filter. */
+/** `--allow-unconfined`, for commands whose output can express that there is no filter. */
 export type UnconfinedFlag = InputFlags;
 
 export function addUnconfinedOption<T extends Command>(command: T): T {
   return addOptions(command, optionsIn('input'));
 }
 
-/** What is said of an input that asks for no filter: an error, or a warning where that was allowed. */
+/** The diagnostic for an input that asks for no filter: an error, or a warning if that is allowed. */
 export function notConfined(file: string, flag?: UnconfinedFlag): Diagnostic {
   if (flag !== undefined && !flag.allowUnconfined) return { ...diagnostic('NOT_CONFINED'), file };
   const severity = flag === undefined ? 'error' : 'warning';

@@ -8,7 +8,7 @@ import { openTemporaryFile } from '../../fs/temporary.ts';
 import type { TemporaryFile } from '../../fs/temporary.ts';
 import { decodeBase64 } from '../../format/text.ts';
 
-/** A million rules would be smaller; what is larger is the wrong file, or one without end. */
+/** A million rules are smaller. A larger file is the wrong one, or endless. */
 const LARGEST_INPUT = 64 * 1024 * 1024;
 
 /** Reads a file of at most `largest` bytes, or standard input for `-`. @throws SeccompcError INPUT_UNREADABLE */
@@ -16,7 +16,7 @@ export async function readInput(file: string, largest = LARGEST_INPUT): Promise<
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    // At once where there is nothing to wait for.
+    // Synchronously for a regular file: there is nothing to wait for.
     const found = file === '-' ? undefined : statSync(file);
     if (found?.isFile() && found.size <= largest) return readFileSync(file);
     const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
@@ -70,7 +70,7 @@ export interface FilterInput {
 }
 
 /**
- * The program that the bytes are, raw or in base64, if the kernel would take it; undefined for anything else.
+ * The program in the bytes, raw or base64, if the kernel would accept it; undefined otherwise.
  * The byte order follows from the opcodes, all of which are below 256.
  */
 export function recogniseFilter(bytes: Uint8Array): FilterInput | undefined {

@@ -17,13 +17,13 @@ import { testedArches } from './tested-arches.ts';
 /** A profile for its target or a filter with its byte order, ready to be compared. */
 export interface Operand {
   side: Side;
-  /** The architectures that it names, whose calls are worth a witness each. */
+  /** Its architectures. A difference is searched for each of their calls. */
   calls: NamedCalls[];
   /** Warnings and notes; always empty for a filter. */
   diagnostics: Diagnostic[];
 }
 
-/** What the file is decides: a filter if it is one, raw or base64, and a profile otherwise. @throws SeccompcError */
+/** Reads a filter (raw or base64) or a profile, whichever the file contains. @throws SeccompcError */
 export async function readOperand(file: string, flags: TargetFlags): Promise<Operand> {
   const bytes = await readInput(file);
   return isFilter(bytes, file)
@@ -51,7 +51,7 @@ export async function profileOperand(
 
 /**
  * `arch` is added to the architectures that the filter tests.
- * @throws SeccompcError for what is no filter, and for a filter that the kernel would refuse
+ * @throws SeccompcError if the input is not a filter, or the kernel would refuse it
  */
 export async function filterOperand(
   bytes: Uint8Array,

@@ -4,7 +4,7 @@ import type { OptionSpec, TargetFlags } from '../../options/table.ts';
 
 /**
  * The flags, as words of a command line, that make a difference for a linux.seccomp object; those for the Docker dialect
- * do not. What has its default is left out: the machine that runs the words decides.
+ * do not. Defaults are left out, so the machine that runs the command line decides.
  */
 export function targetArguments(
   flags: TargetFlags,

@@ -4,7 +4,7 @@ import type { Diagnostic } from '../../errors.ts';
 import { filterDocument } from '../../format/filter-document.ts';
 import { toJson } from './report.ts';
 
-/** A filter, and what the cache had to do with it. */
+/** A filter and where it came from. */
 export interface Compiled {
   filter: Filter;
   /** The kind of store that answered, or `none`. */
@@ -14,7 +14,7 @@ export interface Compiled {
   warnings: Diagnostic[];
 }
 
-/** The document of `compile --json`: the program, what a runtime must know beside it, and how it was made. */
+/** The document of `compile --json`: the program, what a runtime needs besides it, and how it was made. */
 export function filterJson({ filter, tier, key, warnings }: Compiled): string {
   return toJson(filterDocument(filter, { sha256: sha256(filter.bytes), cache: { tier, key }, warnings }));
 }

@@ -4,7 +4,7 @@ import { openTrusted } from '../../fs/trust.ts';
 import { formatDiagnostic, writeStderr } from './report.ts';
 
 /**
- * Tells of a hook's doings on standard error, which most callers throw away, and in a file, line by line with the time.
+ * Logs a hook's diagnostics to standard error, which most callers discard, and to a file, one line each with the time.
  * Never fails: a full disk must not decide whether a container starts.
  */
 export async function logHook(
@@ -19,7 +19,7 @@ export async function logHook(
   const time = new Date().toISOString();
   const lines = texts.map((text) => `${time} ${hook}: ${text}`);
   try {
-    // Nobody else's file, and not through a link: a hook often runs as root.
+    // Only a file of the caller's, not through a link: a hook often runs as root.
     const fd = openTrusted(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT);
     writeFileSync(fd, lines.join(''));
     closeSync(fd);

@@ -1,13 +1,13 @@
 import type { OutputOptions } from './report.ts';
 
-/** One line on the terminal that says how far a long command is; nothing where nobody watches. */
+/** Progress of a long command: one line on the terminal, nothing elsewhere. */
 export interface Progress {
   show(done: number): void;
   /** Makes room for other output. */
   clear(): void;
 }
 
-/** Shorter work is done before anybody could read the line. */
+/** Shorter work ends before a person could read the line. */
 const WORTH_SHOWING = 20;
 /** The terminal is slower than the work: milliseconds between two changes of the line. */
 const PAUSE = 100;

@@ -29,7 +29,7 @@ export async function writeParts(parts: Iterable<string | Uint8Array>, file?: st
     const { path, found } = place;
     if (found === undefined || found.isFile()) replace(file, path, found, parts);
     else if (found.isDirectory()) fail('OUTPUT_NOT_CREATED', { file, reason: 'it is a folder' });
-    // A device, a pipe: nothing could be renamed into its place.
+    // A device or pipe cannot be replaced by a rename.
     else await writeInto(file, path, parts);
   } finally {
     place.close();
@@ -47,7 +47,7 @@ function placeOf(file: string): OutputPlace {
 /**
  * Writes to standard output (1) or standard error (2), all of it. Node's own streams for them take longer to make than
  * most of our commands to run, so they are for a reader who lets us wait.
- * @throws OutputClosed when nobody reads any more; SeccompcError OUTPUT_NOT_WRITTEN
+ * @throws OutputClosed when the reader is gone; SeccompcError OUTPUT_NOT_WRITTEN
  */
 export async function writeStandard(fd: 1 | 2, product: string | Uint8Array): Promise<void> {
   const bytes = Buffer.from(product);
@@ -65,7 +65,7 @@ async function writeStream(stream: NodeJS.WritableStream, product: Uint8Array): 
   await new Promise<void>((resolve, reject) => {
     stream.once('error', reject);
     stream.write(product, (error) => {
-      // After an error its event is still to come, and would end the process if nobody listened.
+      // The error event comes later and would end the process without a listener.
       if (error) reject(error);
       else resolve(void stream.removeListener('error', reject));
     });

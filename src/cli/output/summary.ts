@@ -4,7 +4,7 @@ import { possibleAnswers } from '../../bpf/answers.ts';
 import type { Filter } from '../../compile.ts';
 import { loadTables } from '../../syscalls/load.ts';
 
-/** What was made, the beginning of the one line that tells it: for people, so its wording is no interface. */
+/** The beginning of the one-line summary. It is for people; its wording is not an interface. */
 export async function summarise(filter: Filter): Promise<string> {
   const native = archOf(filter.target.arch);
   const table = (await loadTables([native.table])).of(native.name);

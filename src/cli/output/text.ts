@@ -1,9 +1,9 @@
 /**
- * Text for terminals and for tools that read lines. Names of files, labels of records and names in profiles are anybody's: no
- * line break in one starts a line, no tab a cell, and no escape sequence or bidirectional mark changes what is seen.
+ * Text for terminals and line-based tools. File names, labels and names in profiles are untrusted: a line break in one
+ * must not start a line, a tab must not start a cell, and escape sequences and bidirectional marks must have no effect.
  */
 
-/** What in a name is not for showing: C0, DEL, C1, marks and separators of Unicode for direction and lines. */
+/** Characters that are never shown: C0, DEL, C1, Unicode's direction marks and line separators. */
 // eslint-disable-next-line no-control-regex
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 /** The same without C0, which JSON itself escapes, and of which its layout consists. */
@@ -24,7 +24,7 @@ export function toJson(document: unknown): string {
   return printableJson(`${JSON.stringify(document, null, 2)}\n`);
 }
 
-/** The same document, in which nothing but its layout controls a terminal. */
+/** The same document without characters that control a terminal, except its layout. */
 export function printableJson(json: string): string {
   return json.replaceAll(HIDDEN_IN_JSON, escape);
 }

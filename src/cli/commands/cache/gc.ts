@@ -13,7 +13,7 @@ export interface GcOptions extends CacheOptions {
   maxAge?: number;
 }
 
-/** Removes from both tiers what is too old, too much or of no use. */
+/** Removes old, excess and useless entries from both tiers. */
 export async function gc({ cache, maxBytes, maxAge, json, quiet }: GcOptions): Promise<void> {
   const store = open(cache);
   const folder = cacheFolderOf({ cache });

@@ -9,7 +9,7 @@ export interface LsOptions extends CacheOptions {
   kind?: RecordKind;
 }
 
-/** Lists records by what the store knows of them; none is read. */
+/** Lists the records without reading them. */
 export async function list({ cache, json, kind }: LsOptions): Promise<void> {
   const store = open(cache);
   const all = await ask(store, () => store.list(), UPKEEP_DEADLINE);

@@ -22,7 +22,7 @@ export interface TransferOptions extends CacheOptions {
   unsigned?: true;
 }
 
-/** Far above what a store keeps of its own accord. */
+/** Far above the default limit of a store. */
 const LARGEST_ARCHIVE = 1024 ** 3;
 
 export async function push(url: string, options: TransferOptions): Promise<void> {
@@ -88,12 +88,12 @@ export async function importFrom(file: string, options: TransferOptions): Promis
   }
 }
 
-/** A file that nobody else can change or exchange. @throws SeccompcError CACHE_EXPORT_UNSAFE */
+/** A file that only the caller and root can change or replace. @throws SeccompcError CACHE_EXPORT_UNSAFE */
 function ownFile(file: string): string {
   try {
     return trustedFile(file);
   } catch (error) {
-    if (!(error instanceof UntrustedPath)) return file; // opening it tells what is wrong
+    if (!(error instanceof UntrustedPath)) return file; // opening it reports the fault
     const { path, reason } = error;
     throw new SeccompcError([{ ...diagnostic('CACHE_EXPORT_UNSAFE', { path, reason }), file }]);
   }

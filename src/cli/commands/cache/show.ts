@@ -14,7 +14,7 @@ import { table, toJson } from '../../output/report.ts';
 import { dateOf, open, use } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 
-/** Of a key, so much has to be said. */
+/** Shortest prefix of a key that is accepted. */
 const LEAST_DIGITS = 6;
 
 /** A member of the document, and a row of the text, where an empty array has none and a longer one several. */

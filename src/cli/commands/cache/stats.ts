@@ -10,7 +10,7 @@ export async function path({ cache, json }: CacheOptions): Promise<void> {
   await writeProduct(json ? toJson({ path: location }) : table([[location]]));
 }
 
-/** Counts what is in both tiers; no record is read. */
+/** Counts the entries of both tiers without reading them. */
 export async function stats({ cache, json }: CacheOptions): Promise<void> {
   const store = open(cache);
   const { aliases, objects, bytes, oldest, leastUsed } = await ask(store, () => store.stats());
@@ -33,7 +33,7 @@ export async function stats({ cache, json }: CacheOptions): Promise<void> {
 /** Empties both tiers; a damaged store is made anew. */
 export async function clear({ cache, json, quiet }: CacheOptions): Promise<void> {
   const store = open(cache);
-  // First what answers first: nothing that is being cleared is given out any more.
+  // The hot tier first, so that nothing is served while the cache is cleared.
   const folder = cacheFolderOf({ cache });
   if (folder !== undefined) clearHot(folder);
   await ask(store, () => store.clear());

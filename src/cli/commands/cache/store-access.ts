@@ -26,7 +26,7 @@ export function open(location: string | undefined): CacheStore {
   }
 }
 
-/** What a store answers to one question within so many milliseconds; then it is closed. @throws SeccompcError */
+/** Asks a store one question with a deadline in milliseconds, then closes it. @throws SeccompcError */
 export function ask<T>(
   store: CacheStore,
   question: () => Promise<T>,
@@ -35,7 +35,7 @@ export function ask<T>(
   return use(store, () => withDeadline(question(), deadline));
 }
 
-/** The same for work of many answers. */
+/** The same for work that asks several questions. */
 export async function use<T>(store: CacheStore, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -46,19 +46,19 @@ export async function use<T>(store: CacheStore, work: () => Promise<T>): Promise
   }
 }
 
-/** Here the cache is the subject, so its faults end the command. */
+/** These commands are about the cache, so a fault of it ends them. */
 function failure({ message, hint }: Diagnostic, cause: unknown): SeccompcError {
   const found = diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
   return new SeccompcError([found], { cause });
 }
 
-/** ISO 8601 in UTC, to the second; `-` for none, and for what the clock of somebody else holds for a time. */
+/** ISO 8601 in UTC, to the second; `-` without a time or for an invalid one. */
 export function dateOf(milliseconds: number | null): string {
   const date = new Date(milliseconds ?? Number.NaN);
   return Number.isNaN(date.getTime()) ? '-' : date.toISOString().replace(/\.\d+/, '');
 }
 
-/** Work whose amount is known only once it has begun, shown on the terminal. */
+/** Progress of work whose total is known only after it has begun. */
 export function watch(output: OutputOptions): {
   show: (done: number, total: number) => void;
   end: () => void;

@@ -14,7 +14,7 @@ export interface VerifyOptions extends CacheOptions {
   remove?: true;
 }
 
-/** Checks all that both tiers hold; the exit code says whether something was found, also if it was removed. */
+/** Checks every entry of both tiers. Exit code 1 if something was found, even if it was removed. */
 export async function verify(options: VerifyOptions): Promise<number> {
   const { cache, remove = false, json, quiet } = options;
   const trusted = (await keysOf(options))?.trusted;
