@@ -129,7 +129,7 @@ describe('a list of rules', () => {
   });
 });
 
-describe('the bdd of a program', () => {
+describe('the BDD of a program', () => {
   const cheap: Mnemonic[] = [
     'ld #', 'ldx #', 'ld len', 'ldx len', 'tax', 'txa', 'and', 'or', 'xor', 'lsh', 'rsh', 'add', 'sub', 'neg',
     'st M', 'stx M', 'jeq', 'jgt', 'jge', 'jset', 'and x', 'or x', 'xor x', 'jset x', 'div', 'mul', 'lsh x',

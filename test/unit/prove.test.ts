@@ -206,7 +206,7 @@ describe('a profile whose bits are too many', () => {
     const { program, reference } = compiled(tangled);
     expect(prove(program, reference, { nodeBudget: 100 })).toEqual({
       verdict: 'undecided',
-      reason: 'the decision bdd needs more than 100 nodes',
+      reason: 'the decision diagram needs more than 100 nodes',
     });
   });
 });

@@ -43,16 +43,21 @@ const CLIENTS = {
 } as const satisfies Record<string, Client>;
 
 const HELP = `
-The argument has nothing in it that a shell would change. Only crun reads it. Give the client the profile too, as below:
-other runtimes enforce that one, and without it ctr starts the container without any filter under them.
-No client reads a config.json as a profile, and ctr no Docker dialect: "seccompc resolve" makes an OCI profile of both.
+The argument needs no quoting in a shell. Only crun reads it, so also give the profile to
+the client, as below: other runtimes enforce the profile, and without it ctr starts the
+container without a filter under them.
+
+No client reads a config.json as a profile, and ctr does not read the Docker dialect.
+"seccompc resolve" converts both to an OCI profile.
 
 Examples:
   seccompc annotate profile.json
   podman run $(seccompc annotate profile.json) --security-opt seccomp=profile.json IMAGE
-  docker run --runtime=crun $(seccompc annotate profile.json --for docker) --security-opt seccomp=profile.json IMAGE
+  docker run --runtime=crun $(seccompc annotate profile.json --for docker) \\
+    --security-opt seccomp=profile.json IMAGE
   seccompc resolve profile.json -o oci.json &&
-  ctr run --runc-binary=crun $(seccompc annotate oci.json --for ctr) --seccomp --seccomp-profile oci.json IMAGE NAME`;
+  ctr run --runc-binary=crun $(seccompc annotate oci.json --for ctr) \\
+    --seccomp --seccomp-profile oci.json IMAGE NAME`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('annotate')

@@ -27,15 +27,17 @@ interface Options extends TargetFlags, ProofFlag, CacheFlags, UnconfinedFlag, Ou
 const AT_ONCE = 16;
 
 const HELP = `
-crun loads the filter from the annotation run.oci.seccomp_bpf_data instead of compiling linux.seccomp at each start.
-linux.seccomp stays as it is: runtimes that do not know the annotation enforce it, and crun takes flags and
-listenerPath from it. No byte outside the annotation changes.
+crun loads the filter from the annotation run.oci.seccomp_bpf_data instead of compiling
+linux.seccomp at each start. linux.seccomp stays: runtimes that do not know the annotation
+enforce it, and crun takes flags and listenerPath from it. No byte outside the annotation
+changes.
 
-Prints a line for each bundle: what was done, a tab, the bundle. One that fails does not stop the others.
+Prints one line for each bundle: the result, a tab, the bundle. A failure does not stop the
+other bundles.
 
 Examples:
   seccompc bundle /var/lib/bundles/*
-  seccompc bundle --check bundle      exit code 1 unless the annotation means what linux.seccomp says
+  seccompc bundle --check bundle      exit code 1 if the annotation differs from linux.seccomp
   seccompc bundle --remove bundle`;
 
 export function makeCommand(): CliCommand {

@@ -10,8 +10,9 @@ import type { TransferOptions } from './cache/move.ts';
 import type { VerifyOptions } from './cache/verify.ts';
 
 const HELP = `
-The cache only saves time: a filter from it is the same as a fresh one, and every record is checked before use.
-An alias leads from a profile and its target to an object, and an object is a program, kept under its SHA-256.
+The cache only saves time: a filter from it is the same as a fresh one, and every record is
+checked before use. An alias leads from a profile and its target to an object. An object is
+a program, stored under its SHA-256.
 
 Examples:
   seccompc cache stats
@@ -103,8 +104,8 @@ Examples:
   seccompc cache stats --json --cache sqlite:/var/cache/filters.sqlite`;
 
 const LS = `
-One line for each record, sorted by key: key, kind, bytes, age, time since the last use, label. Tabs separate
-them.
+Prints one line for each record, sorted by key: key, kind, bytes, age, time since the last
+use, label, separated by tabs.
 
 Examples:
   seccompc cache ls
@@ -118,18 +119,19 @@ Examples:
   seccompc cache show 3f9a1c --trust release.pub --json`;
 
 const VERIFY = `
-One line for each damaged record: key, kind, what is wrong. Exit code 1 if there is one, also if it was removed.
-Records that another version wrote into a shared cache are listed too, because this version cannot read them.
+Prints one line for each damaged record: key, kind, reason. Exit code 1 if there is one,
+even if it was removed. Records of other versions in a shared cache are listed too, because
+this version cannot read them.
 
 Examples:
   seccompc cache verify
   seccompc cache verify --remove --trust release.pub`;
 
 const GC = `
-The default limits are those of the cache itself: 256 MiB and 90 days; none on a server. If there is more than
---max-bytes, the least recently used records are removed until three quarters are left. On a server, age counts from
-the time when a record was made. gc also removes aliases without an object, objects without an alias, and leftover
-files.
+The default limits are those of the cache itself: 256 MiB and 90 days, none on a server. If
+there is more than --max-bytes, the least recently used records are removed until three
+quarters are left. On a server, age counts from the time when a record was made. gc also
+removes aliases without an object, objects without an alias, and leftover files.
 
 Examples:
   seccompc cache gc
@@ -140,34 +142,39 @@ Example:
   seccompc cache clear --cache ./cache`;
 
 const EXPORT = `
-The same records give the same file, byte for byte. An import accepts the signed aliases. To sign aliases that others
-wrote into a shared cache, accept theirs with --trust or --unsigned.
+The same records give the same file, byte for byte. An import accepts the signed aliases. To
+sign aliases that others wrote into a shared cache, accept them with --trust or --unsigned.
 
 Examples:
   seccompc cache export cache.txt --sign release.pem
   seccompc cache export - | ssh host seccompc cache import - --unsigned`;
 
 const IMPORT = `
-The whole file is checked before anything is written. Existing records do not change. Objects are always accepted:
-they are harmless. Aliases are accepted if a key of --trust has signed them. --unsigned accepts all of them, because
-your own cache is trusted later: use it only for a file that nobody else could write. Exit code 65: the file is
-damaged or of another version, or --unsigned was given and somebody else could have changed the file.
+The whole file is checked before anything is written. Existing records do not change.
+Objects are always accepted, because they are harmless. Aliases are accepted if a key of
+--trust has signed them. --unsigned accepts all aliases. Your own cache is trusted later, so
+use it only for a file that only you could write.
+
+Exit code 65: the file is damaged or of another version, or --unsigned was given and others
+could have changed the file.
 
 Examples:
   seccompc cache import cache.txt --trust release.pub
   seccompc cache import my-own.txt --unsigned`;
 
 const PUSH = `
-Objects are sent before the aliases that lead to them. If the connection breaks (exit code 69), the records sent so far
-are usable, and the next run sends the rest. Existing records do not change, signed or not.
+Objects are sent before the aliases that lead to them. If the connection breaks (exit code
+69), the records sent so far are usable, and the next run sends the rest. Existing records
+do not change, signed or not.
 
 Examples:
   seccompc cache push redis://cache.example.org --sign release.pem
   seccompc cache push sqlite:/mnt/image/cache.sqlite --cache ./cache`;
 
 const PULL = `
-Aliases are accepted if a key of --trust has signed them. --unsigned accepts all of them: use it only if nobody but you
-could write to the other cache. If the connection breaks (exit code 69), the next run gets the rest.
+Aliases are accepted if a key of --trust has signed them. --unsigned accepts all aliases:
+use it only if only you could write to the other cache. If the connection breaks (exit code
+69), the next run gets the rest.
 
 Examples:
   seccompc cache pull redis://cache.example.org --trust release.pub

@@ -25,8 +25,8 @@ import { targetOf } from '../options/target-options.ts';
 interface Options extends FlagsOf<'product' | 'program' | 'target' | 'input'>, CacheFlags, OutputOptions {}
 
 const HELP = `
-Nothing is written when the profile has faults: all of them are listed, with line, column and a hint.
-An existing FILE is replaced in one step, or left as it was.
+Nothing is written if the profile has faults: all of them are listed with line, column and a
+hint. An existing FILE is replaced in one step, or left as it was.
 
 Examples:
   seccompc compile profile.json -o filter.bpf

@@ -20,11 +20,12 @@ interface Options extends TargetFlags, CacheFlags, UnconfinedFlag, OutputOptions
 }
 
 const HELP = `
-Experimental: how crun names its files is an internal of crun, known for releases 1.14 to 1.29. It saves the first start
-after boot the compilation, whatever starts crun, with no change to any configuration.
+Experimental: the names of crun's files are an internal of crun, known for releases 1.14 to
+1.29. The cache saves crun the compilation at the first start after boot, with any engine
+and without a change to any configuration.
 
-crun leaves errnos out of the name. Where two profiles differ in nothing else, the first that is cached counts for both:
-such a one is not written, and the exit code is 1.
+The name does not cover errnos. If two profiles differ only in errnos, crun uses the first
+one that is cached for both. Such a filter is not written, and the exit code is 1.
 
 Examples:
   seccompc crun-cache warm config.json

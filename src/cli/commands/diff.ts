@@ -35,22 +35,23 @@ const WORDINGS: Record<Relation, Wording> = {
 };
 
 const HELP = `
-A and B are profiles or filters (raw or base64, of any compiler), in any mix. The target options concern the
-profiles. What is compared is the answer to every call: flags, listener and metadata are not.
+A and B are profiles or filters (raw or base64, of any compiler), in any combination. The
+target options apply to profiles. The answers to all calls are compared; flags, listener and
+metadata are not.
 
 Without an option: do both give every call the same answer, errno included?
---tightens: is B's action at every call the same as A's or a stricter one, in the kernel's order KILL_PROCESS,
-  KILL_THREAD, TRAP, ERRNO, USER_NOTIF, TRACE, LOG, ALLOW? Then nothing gets through B that A would have stopped.
-  Which errno an ERRNO carries does not count, except that errno 0, success without running, is less strict than
-  any other. --loosens asks for the same or a less strict action.
-Two that differ may tighten and loosen at once: in their errnos only. Listeners are not compared.
+--tightens: is B's action for every call the same as A's or a stricter one? The kernel's
+order is KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, USER_NOTIF, TRACE, LOG, ALLOW. Then B lets
+nothing through that A stops. Errnos are not compared, except that errno 0 (success without
+running) is less strict than any other.
+--loosens: the same for equal or less strict actions.
 
-Exits with 0: equal, or yes; 1: different, or no, with calls that show it, arguments left out being 0;
-2: cannot be decided; 65: A or B is not acceptable.
+Exit codes: 0 equal, or yes; 1 different, or no, with calls that show it (missing arguments
+are 0); 2 cannot be decided; 65 A or B is faulty.
 
 Examples:
   seccompc diff old.json new.json
-  seccompc diff old.json new.json --tightens      may the new one replace it without letting more through?
+  seccompc diff old.json new.json --tightens      does the new profile let nothing more through?
   seccompc diff filter.bpf profile.json --arch arm64 --json`;
 
 export function makeCommand(): CliCommand {

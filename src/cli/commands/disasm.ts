@@ -15,7 +15,9 @@ interface Options extends OutputOptions {
 }
 
 const HELP = `
-FILTER is a file or - for standard input: 8 bytes an instruction in either byte order, or base64 of that.
+FILTER is a file or - for standard input: 8 bytes for each instruction in either byte order,
+raw or in base64.
+
 A filter that the kernel would refuse is printed too, with a warning for each reason.
 
 Examples:

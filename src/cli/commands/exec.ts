@@ -30,10 +30,13 @@ interface Options extends TargetFlags, ProofFlag, CacheFlags, OutputOptions {
 }
 
 const HELP = `
-perl loads the filter and then becomes the command; no rights are needed. The command gets no_new_privs: set-user-ID
-programs do not change the user. Input, output, terminal, exit code and signals are the command's own;
-ended by signal N, the exit code is 128+N, as in a shell. 127: no such command, 126: not executable.
-Arguments and environment reach the command byte for byte. Other open descriptors do not, without --keep-fd.
+perl loads the filter and then becomes the command; this needs no rights. The command gets
+no_new_privs, so set-user-ID programs do not change the user. Input, output, terminal, exit
+code and signals are the command's own.
+
+Exit codes: 128+N if signal N ended the command, as in a shell; 127 if it does not exist;
+126 if it is not executable. Arguments and environment reach the command byte for byte.
+Other open descriptors are closed without --keep-fd.
 
 Examples:
   seccompc exec profile.json -- ls -l

@@ -15,11 +15,11 @@ import type { BudgetFlag } from './verdict.ts';
 interface Options extends TargetFlags, BudgetFlag, OutputOptions {}
 
 const HELP = `
-Prints a SHA-256 in hex over what the profile or filter answers to every call, and nothing else: two have the
-same one exactly if "seccompc diff" calls them equal, whatever their instructions, their byte order or the
-spelling of the profile. Flags, listener and metadata do not count.
+Prints a SHA-256 in hex over the answers to all calls. Two profiles or filters have the same
+fingerprint exactly if "seccompc diff" calls them equal. Instructions, byte order and
+spelling have no influence; flags, listener and metadata do not count.
 
-Exits with 0, or with 2 where the fingerprint cannot be made within the budget.
+Exit code 2: the fingerprint cannot be made within the budget.
 
 Examples:
   seccompc fingerprint profile.json --arch x86_64

@@ -47,9 +47,9 @@ interface CheckFlags extends TargetFlags, OutputOptions {
 }
 
 const HELP = `
-podman runs the precreate hook at every start, whichever runtime it starts: the config goes through it, and comes out with
-the filter as an annotation, which crun loads instead of compiling the profile. Privileged and unconfined containers pass
-through untouched.
+podman runs the precreate hook at every start, with any runtime. The hook adds the compiled
+filter to the config as an annotation, and crun loads it instead of compiling the profile.
+Privileged and unconfined containers stay as they are.
 
 Examples:
   seccompc hook install /etc/containers/oci/hooks.d
@@ -58,14 +58,17 @@ Examples:
   seccompc hook uninstall /etc/containers/oci/hooks.d`;
 
 const CHECK_HELP = `
-At the stage createRuntime the runtime has read config.json, but has not made the filter yet. What it has read of the
-annotations is in the state on standard input. Of linux.seccomp it cannot be seen: config.json may have been changed since.
---require-annotation closes that gap under crun, which loads the annotation. --loaded closes it under any runtime: it reads
-the filter of the container's first process from the kernel. At the stage poststart that process already runs its program
-(crun), or is about to (runc 1.1). runc ends the container when such a hook fails; crun goes on, so give --kill.
+At the stage createRuntime the runtime has read config.json but has not made the filter yet.
+The state on standard input contains the annotations as the runtime read them, but not
+linux.seccomp, and config.json may have changed since.
 
-Exits with 0 when the container may start or go on. Any other exit code refuses it, also when the question cannot be
-answered.`;
+--require-annotation closes this gap under crun, which loads the annotation. --loaded closes
+it under any runtime: it reads the filter of the container's first process from the kernel.
+At the stage poststart that process already runs its program (crun) or is about to (runc
+1.1). runc ends the container if such a hook fails. crun does not, so pass --kill.
+
+Exit code 0: the container may start or go on. Any other exit code refuses it, also if the
+question cannot be answered.`;
 
 const listener = (description: string) =>
   new Option('--listener <PATH>', description)

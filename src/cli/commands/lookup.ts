@@ -18,9 +18,10 @@ interface Options extends OutputOptions {
 }
 
 const HELP = `
-Prints number, name, architecture, audit arch and the first Linux release that has the call, separated by
-tabs.
-Exits with 1 when there is no such call.
+Prints number, name, architecture, audit arch and the first Linux release that has the call,
+separated by tabs.
+
+Exit code 1: there is no such call.
 
 Examples:
   seccompc lookup openat2

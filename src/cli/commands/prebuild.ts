@@ -40,9 +40,9 @@ interface Options
 }
 
 const HELP = `
-Every profile is compiled for every --arch with every --kernel. Filters go into the cache, where "compile" and
-"serve" find them, or, by --out, into files named by their SHA-256 with an index.json. A profile that is refused
-is reported, and the others are still done.
+Compiles every profile for every --arch and every --kernel. The filters go into the cache,
+where "compile" and "serve" find them, or with --out into files named by their SHA-256 with
+an index.json. A profile that is refused is reported, and the others are still compiled.
 
 Examples:
   seccompc prebuild profiles/ --arch x86_64,aarch64 --kernel 5.15,6.1

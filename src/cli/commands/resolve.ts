@@ -22,8 +22,11 @@ interface Options extends TargetFlags, UnconfinedFlag, OutputOptions {
 }
 
 const HELP = `
-The Docker dialect depends on machine, kernel and capabilities; the object that is printed does not any more.
-A config.json without linux.seccomp is refused; with --allow-unconfined it gives "null".
+The Docker dialect depends on machine, kernel and capabilities. The printed OCI object does
+not.
+
+A config.json without linux.seccomp is refused; with --allow-unconfined the result is
+"null".
 
 Examples:
   seccompc resolve default.json

@@ -26,12 +26,14 @@ interface Options extends TargetFlags, OutputOptions {
 }
 
 const HELP = `
-CALL is a name or a number; ARG is decimal, 0x hex or negative (two's complement), and 0 where it is left out.
-The input is taken for a FILTER if it is one, raw or base64, and for a PROFILE otherwise. The target options
-below concern profiles; for a filter, --arch says whose call it is (default: this machine's if the filter
-knows it, else the first that it tests).
+CALL is a name or a number. ARG is decimal, 0x hex or negative (two's complement); missing
+arguments are 0.
 
-"bitmap: yes" means that Linux 5.11 and newer do not even run the filter for this call.
+The input can be a filter (raw or base64) or a profile. The target options apply to
+profiles. For a filter, --arch is the architecture of the call; the default is this
+machine's if the filter knows it, else the first that the filter tests.
+
+"bitmap: yes" means that Linux 5.11 and newer do not run the filter for this call.
 
 Examples:
   seccompc simulate profile.json clone3

@@ -48,7 +48,7 @@ export function addComparisonOptions<C extends Command>(command: C): C {
 export function addBudgetOption<C extends Command>(command: C): C {
   return command.option(
     '--node-budget <N>',
-    `how large a decision bdd may become (default: ${DEFAULT_NODE_BUDGET})`,
+    `nodes that a decision diagram may have (default: ${DEFAULT_NODE_BUDGET})`,
     (text) => count(text, LARGEST_NODE_BUDGET),
   );
 }

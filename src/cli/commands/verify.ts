@@ -20,11 +20,13 @@ const WORDING: Wording = {
 };
 
 const HELP = `
-Proves for every architecture, number, argument and instruction pointer that FILTER gives the answer that
-PROFILE asks for on its target, or shows calls for which it does not: one line each, arguments left out are 0.
-FILTER may come from any compiler, raw or in base64, such as the seccomp.bpf that crun keeps.
+Proves that FILTER gives the answer that PROFILE asks for, for every architecture, number,
+argument and instruction pointer. Otherwise it prints calls with different answers, one on
+each line; missing arguments are 0. FILTER may come from any compiler, raw or in base64, for
+example the seccomp.bpf that crun keeps.
 
-Exits with 0: equal, 1: different, 2: cannot be decided, 65: the profile or the filter is not acceptable.
+Exit codes: 0 equal, 1 different, 2 cannot be decided, 65 the profile or the filter is
+faulty.
 
 Examples:
   seccompc verify profile.json filter.bpf

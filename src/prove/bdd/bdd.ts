@@ -1,5 +1,5 @@
 /**
- * Reduced ordered binary decision BDDs over the bits of a filter's input, with any number of
+ * Reduced ordered binary decision diagrams (BDDs) over the bits of a filter's input, with any number of
  * terminals: functions from inputs to 32-bit values.
  *
  * Nodes are hash-consed, so within one `BDD` two functions are equal exactly if their nodes are the
@@ -388,7 +388,7 @@ export class Bdd {
   }
 
   #exceeded(): Undecided {
-    return new Undecided(`the decision bdd needs more than ${this.#budget} nodes`);
+    return new Undecided(`the decision diagram needs more than ${this.#budget} nodes`);
   }
 }
 
