@@ -112,7 +112,7 @@ describe('bundle', () => {
     expect(await bundle('missing')).toMatchObject({ code: 66 });
   });
 
-  it('tells of each fault where it stands, in equal profiles too', async () => {
+  it('reports each fault with its position, in equal profiles too', async () => {
     const spread =
       '{\n    "defaultAction": "SCMP_ACT_DENY",\n "syscalls": [{"names": ["read"], "action": "X"}]}';
     make('first', configOf(spread));
@@ -137,7 +137,7 @@ describe('bundle', () => {
     expect(readFileSync(file, 'utf8')).toContain(await compiled(DENY_MKDIR));
   });
 
-  it('refuses names that nobody knows where the configuration asks for that', async () => {
+  it('refuses unknown names if the configuration asks for that', async () => {
     const profile = DENY_MKDIR.replace('"mkdir"', '"mkdirr"');
     const asking = ',"annotations":{"run.oci.seccomp_fail_unknown_syscall":"1"}';
     make('asking', configOf(profile, asking));
@@ -234,7 +234,7 @@ describe('bundle --check', () => {
     expect((await check('same', annotated(longer.toString('base64')))).stdout).toBe('equivalent\tsame\n');
   });
 
-  it('says no to an annotation that stands alone', async () => {
+  it('refuses an annotation without linux.seccomp', async () => {
     const lonely = `{"ociVersion":"1","annotations":{"${KEY}":"${await compiled(DENY_MKDIR)}"}}`;
     const found = await check('lonely', lonely);
     expect(found).toMatchObject({ code: 1, stdout: 'different\tlonely\n' });

@@ -137,7 +137,7 @@ describe('cache show', () => {
     expect(all.map(documentOf).filter(({ of }) => of === 'lowered profile')).toHaveLength(2);
   });
 
-  it('says so where there is none, more than one, or a damaged one', async () => {
+  it('reports a missing, an ambiguous and a damaged record', async () => {
     await edit('alike', async (store) => {
       for (const end of ['0', '1'])
         await store.set(`abcdef${end.repeat(58)}`, 'x', { kind: 'alias', label: '' });
@@ -251,7 +251,7 @@ describe('cache export and import', () => {
     expect(verified.stderr).toContain('(4 signed by a trusted key)');
   });
 
-  it('refuse unsigned aliases of a file that somebody else could have changed', async () => {
+  it('refuse unsigned aliases of a file that another user could have changed', async () => {
     const open = join(folder, 'open.txt');
     writeFileSync(open, readFileSync(join(folder, 'full.txt')));
     chmodSync(open, 0o666);

@@ -144,7 +144,7 @@ describe('simulate with a filter', () => {
     expect(big).toMatchObject({ action: 'ERRNO', errno: 1, call: { arch: 'S390X' } });
   });
 
-  it('refuses a call or an argument that is none with 64', async () => {
+  it('refuses an invalid call or argument with exit code 64', async () => {
     const wrong = [
       ['raed'],
       ['read', 'x'],

@@ -365,7 +365,7 @@ describe.skipIf(!isRoot)('a place that somebody else can change', () => {
     }
   });
 
-  it('cannot hold the program of the hook, which stands in the hook file', async () => {
+  it('cannot hold the program of the hook, which is part of the hook file', async () => {
     const file = await install('inline');
     const { args } = JSON.parse(readFileSync(file, 'utf8')).hook as { args: string[] };
     expect(args[1]).toContain('BEGIN {');

@@ -145,7 +145,7 @@ describe('seccompc serve', () => {
     expect((await send(second.socket, `/v1/filters/${digest}`)).body.toString('base64')).toBe(hit['bytes']);
   });
 
-  it('goes on without a cache that is at fault, and says so once and to nobody else', async () => {
+  it('goes on without a faulty cache, and reports that once on standard error only', async () => {
     const { child, socket, ended } = await serve('faulty.sock', '--cache', '/proc/none');
     for (const number of [3, 4]) {
       const body = PLAIN.replace('38', String(number));

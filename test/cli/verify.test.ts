@@ -42,7 +42,7 @@ beforeAll(() => {
 });
 
 describe('verify', () => {
-  it('calls a program equal that somebody else wrote', async () => {
+  it('accepts an equal program of another compiler', async () => {
     const { code, stdout, stderr } = await verify('right.bpf');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.toString()).toMatch(/^equal: .*\n$/);

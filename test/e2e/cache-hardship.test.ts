@@ -219,7 +219,7 @@ describe('a store that never answers', () => {
   });
 });
 
-describe('files of the cache that somebody has damaged', () => {
+describe('damaged files of the cache', () => {
   it('cut, overwritten or swapped, are never handed out', async () => {
     const place = at('damaged');
     for (const number of files.keys()) await expectRight(number, place);

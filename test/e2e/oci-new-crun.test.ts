@@ -68,7 +68,7 @@ describe.skipIf(skipWithout(needs))('a crun with a cache', () => {
     return { text, program: text.split('\n').at(-1)! };
   }
 
-  it('is one that tells the versions that its cache goes by', () => {
+  it('reports the versions that its cache depends on', () => {
     const { annotations } = JSON.parse(spawnSync(tree.crun, ['features'], { encoding: 'utf8' }).stdout);
     expect(Number(/^1\.(\d+)/.exec(annotations['run.oci.crun.version'])?.[1])).toBeGreaterThanOrEqual(14);
     expect(annotations['io.github.seccomp.libseccomp.version']).toMatch(/^2\.\d+\.\d+$/);

@@ -202,7 +202,7 @@ describe.skipIf(skipWithout(exchange))('a cache below a directory', () => {
     expectRefusedAt(join(directory('foreign-sticky', 0o1777, [MALLORY, MALLORY]), 'cache'));
   });
 
-  it('is not used with an access control list that lets somebody write', () => {
+  it('is not used if an access control list lets others write', () => {
     for (const on of ['acl', 'acl/cache']) {
       const cache = directory('acl/cache', 0o700);
       const path = join(place, on);

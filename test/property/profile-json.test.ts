@@ -69,7 +69,7 @@ describe('parseJson', () => {
     );
   });
 
-  test('knows where every value stands', () => {
+  test('knows the position of every value', () => {
     const space = fc.constantFrom('', ' ', '\t', '\n', '\r\n', '  \n ');
     fc.assert(
       fc.property(

@@ -84,7 +84,7 @@ describe('20,000 names that no table has', () => {
     expect(diagnostics.at(-1)?.message).toBe('19900 more reports of UNKNOWN_SYSCALL are left out');
   });
 
-  test('have suggestions for the first few, looked for when somebody reads them', async () => {
+  test('have suggestions for the first few, searched only when they are read', async () => {
     const diagnostics = await diagnosticsOf(text, { arch: 'X86_64' });
     expect(lookup.nearestNames).not.toHaveBeenCalled();
     const hints = diagnostics.map(({ hint }) => hint).filter((hint) => hint !== undefined);

@@ -24,7 +24,7 @@ describe('a file that is replaced', () => {
     expect(statSync(path).mode).toBe(before.mode);
   });
 
-  it('stays when somebody else has changed or removed it since', async () => {
+  it('stays if another process has changed or removed it', async () => {
     const path = join(folder, 'changed');
     writeFileSync(path, 'old');
     const read = await readForReplacing(path);

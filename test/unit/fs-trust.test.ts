@@ -115,7 +115,7 @@ describe.runIf(process.geteuid !== undefined)('a trusted directory', () => {
     expect(readdirSync(home)).toEqual([]);
   });
 
-  it('follows a link only if nobody else can change it or what it leads through', () => {
+  it('follows a link only if no other user can change it or its path', () => {
     const open = nest('open');
     const path = nest('safe', 'd');
     symlinkSync('../safe/d', join(base, 'open', 'link'));
@@ -212,7 +212,7 @@ describe('a private group', () => {
     ['staff', 'x', '50', 'ann'],
   ];
 
-  it("is the caller's primary one, and nobody else's", () => {
+  it('is the primary group of the caller and of no other user', () => {
     expect(isPrivateGroup(1000, passwd, groups, 1000)).toBe(true);
     expect(isPrivateGroup(1000, passwd, groups, 1001)).toBe(false);
   });

@@ -100,7 +100,7 @@ describe('a syscall table header', () => {
   });
 });
 
-describe('the header a base stands in', () => {
+describe('the header that defines a base', () => {
   const text = [
     '#define __NR_Linux 4000', '#include <asm/unistd_o32.h>', '#endif', '#define __NR_Linux\t5000',
     '# include <asm/unistd_n64.h>', '#define __BIT 0x40000000', '#include <asm/unistd_x.h>', '',

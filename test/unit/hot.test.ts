@@ -176,7 +176,7 @@ describe.runIf(process.geteuid !== undefined)('the hot tier', () => {
     expect(() => entries()).toThrow('ENOENT');
   });
 
-  it('gives nothing from a file that somebody else could have written', () => {
+  it('reads no file that another user could have written', () => {
     keep();
     for (const mode of [0o620, 0o602, 0o666]) {
       chmodSync(entry(), mode);

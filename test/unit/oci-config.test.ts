@@ -40,7 +40,7 @@ describe('the annotation in a text', () => {
     expect(cleaned(output)).toBe(text);
   });
 
-  it('is taken out wherever it stands', () => {
+  it('is removed from every position', () => {
     const member = `"${FILTER_ANNOTATION}": "QUJD"`;
     expect(cleaned(`{"linux":{},"annotations":{"a":"b", ${member}}}`)).toBe(
       '{"linux":{},"annotations":{"a":"b"}}',

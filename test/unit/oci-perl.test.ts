@@ -21,7 +21,7 @@ const found = (...places: string[]) => {
 };
 
 describe.skipIf(skipWithout(requirements(['perl'])))('perl', () => {
-  it('is taken from the first place that nobody else can change', () => {
+  it('is the first one that only the caller and root can change', () => {
     expect(found('/nonexistent/perl', PERL)).toBe(realpathSync(PERL));
   });
 

@@ -204,7 +204,7 @@ describe('what is no profile is refused by name', () => {
     expect(diagnostics[0]!.message).toContain(`this is ${what},`);
   });
 
-  it('takes a profile for one whatever stands beside it', () => {
+  it('recognises a profile with any other members beside it', () => {
     const profile = '{"defaultAction": "SCMP_ACT_LOG", "type": "object", "properties": {}}';
     for (const input of [
       `{"linux": {"seccomp": ${profile}}}`,
@@ -222,7 +222,7 @@ describe('what is no profile is refused by name', () => {
     expect(diagnostics).toMatchObject([{ pointer: '/default_action', line: 1, column: 21 }]);
   });
 
-  it('says where the profile stands that somebody wrapped', () => {
+  it('names the position of a wrapped profile', () => {
     const { diagnostics } = parseProfile('{"profile": {"defaultAction": "SCMP_ACT_LOG"}}', FILE);
     expect(diagnostics[0]!.hint).toContain('"profile"');
   });

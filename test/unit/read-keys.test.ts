@@ -24,7 +24,7 @@ function only(text: string): Diagnostic {
   return diagnostics[0]!;
 }
 
-describe('a key that nobody reads', () => {
+describe('a key that no runtime reads', () => {
   it('is a warning, with what was likely meant', () => {
     expect(only(`{${HEAD}, ‸"syscals": []}`)).toMatchObject({
       code: 'UNKNOWN_KEY',

@@ -86,7 +86,7 @@ describe('profiles whose compilation never ends', () => {
     expect(answers.map((text) => text())).toEqual(hostile.map(() => ''));
   });
 
-  it('do not delay the same short profile, which somebody queued behind them', async () => {
+  it('do not delay a short profile that another client queued after them', async () => {
     const socket = await start();
     const hostile = await connection(socket);
     hostile.write([1, 2, 3, 4, 5].map((number) => post(endless(number))).join('') + post(profile(7)));

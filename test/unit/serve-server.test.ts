@@ -291,7 +291,7 @@ describe('a client that', () => {
     expect(status).toBe(200);
   });
 
-  it('goes away before its answer takes it from nobody else', async () => {
+  it('does not cancel the work of others by leaving before its answer', async () => {
     const socket = await start();
     const connection = await rawConnection(socket);
     connection.write(

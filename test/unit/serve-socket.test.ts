@@ -79,7 +79,7 @@ describe('the socket', () => {
     expect(readdirSync(dirname(socket))).toEqual([basename(socket)]);
   });
 
-  it('is taken over when nobody answers at it', async () => {
+  it('is replaced if no server answers at it', async () => {
     const socket = place();
     kill(socket);
     await start(socket);

@@ -206,7 +206,7 @@ describe('a pool with endless work', () => {
     expect((await patient.submit(job(1), {}).result).document.confined).toBe(true);
   });
 
-  it('drops work that nobody waits for any more', async () => {
+  it('drops work without an owner', async () => {
     const pool = open({ size: 1, worker });
     const [first, second] = [{}, {}];
     const running = codes(pool.submit(endless(1), first).result);
@@ -222,7 +222,7 @@ describe('a pool with endless work', () => {
     expect(await running).toEqual(['INTERNAL_ERROR']);
   });
 
-  it('drops work that was interrupted if nobody waits for it', async () => {
+  it('drops interrupted work without an owner', async () => {
     const pool = open({ size: 1, quantum: 20, worker });
     const dropped = [1, 2].map((number) => {
       const owner = {};
