@@ -48,8 +48,8 @@ async function work({ input, options }: Job): Promise<FromWorker> {
   }
 }
 
-async function compileJob(input: Uint8Array, settings: Job['options']): Promise<Product> {
-  const options = { ...settings, allowUnconfined: true }; // the owner of the job decides
+async function compileJob(input: Uint8Array, given: Job['options']): Promise<Product> {
+  const options = { ...given, allowUnconfined: true }; // the owner of the job decides
   if (cache === undefined) {
     const filter = await compile(input, options);
     return { ...productOf(filter, 'none', null), warnings: [] };
