@@ -41,6 +41,7 @@ describe('annotate', () => {
     const { stdout } = await runIn(folder, ['annotate', '--help']);
     const examples = stdout
       .toString()
+      .replaceAll(/ \\\n +/g, ' ')
       .split('\n')
       .filter((line) => line.includes(`${client} run`));
     expect(examples).toHaveLength(1);

@@ -35,7 +35,7 @@ function job(errno: number): Job {
 }
 
 /** At which the compiler stumbles, as at a fault of its own. */
-const BROKEN = { input: Buffer.from(text(1)), options: null } as unknown as Job;
+const BROKEN = { input: null, options: { target } } as unknown as Job;
 
 async function codes(work: Promise<unknown>): Promise<string[]> {
   const error: unknown = await work.then(
