@@ -1,9 +1,8 @@
 import { join, resolve } from 'node:path';
 import { diagnostic, fail } from '../errors.ts';
 import type { Cache } from './compile-cached.ts';
-import { defaultCacheFolder } from './folder.ts';
 import { filesStore } from './stores/files.ts';
-import { schemeOf } from './location.ts';
+import { schemeOf, userCacheFolder } from './location.ts';
 import { postgresStore } from './stores/postgres.ts';
 import { redisStore } from './stores/redis.ts';
 import type { Keys } from './records/signature.ts';
@@ -87,7 +86,7 @@ function openWith(location: string | undefined, openFile: (file: string) => Cach
 
 function ownFolder(): string {
   try {
-    return defaultCacheFolder();
+    return userCacheFolder();
   } catch (cause) {
     // A hook can run without HOME, for a user that the system does not know.
     const reason = 'this user has no home, and XDG_CACHE_HOME is not set';

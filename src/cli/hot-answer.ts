@@ -1,6 +1,5 @@
 import { findAnswer, HOT_TIER } from '../cache/hot/hot-tier.ts';
 import type { HotAnswer } from '../cache/hot/entry.ts';
-import { BUILD } from '../cache/hot/build.ts';
 import { hotRequest } from '../cache/hot/hot-request.ts';
 import type { HotRequest } from '../cache/hot/hot-request.ts';
 import { EXIT } from '../errors.ts';
@@ -14,7 +13,7 @@ import { isTerminal, writeProduct, writeStandard } from './output/streams.ts';
  */
 export async function answerHot(args: readonly string[]): Promise<number | undefined> {
   const begin = Date.now();
-  const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
+  const request = hotRequest(args);
   const answer = request && find(request);
   if (answer === undefined) return undefined;
   // Terminals get colours and no raw program; the full command handles that.

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findAnswer, keepAnswer } from '../../src/cache/hot/hot-tier.ts';
-import { clearHot, hotStats } from '../../src/cache/hot/directory.ts';
+import { hotStats } from '../../src/cache/hot/directory.ts';
 import { hotRequest } from '../../src/cache/hot/hot-request.ts';
+import { filesIn, removeFiles } from '../../src/cache/plain-files.ts';
 import { recentFilters } from '../../src/cache/recent.ts';
 import { compile } from '../../src/compile.ts';
 import type { CompileSettings } from '../../src/compile.ts';
@@ -31,6 +32,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function hotFront(): Front {
   const file = join(folder, 'p.json');
+  const hot = join(folder, 'hot');
   const requestFor = (arch: string) =>
     hotRequest(['compile', file, '-q', '--arch', arch, '--cache', folder], 'this build')!;
   return {
@@ -43,8 +45,8 @@ function hotFront(): Front {
       const found = findAnswer(requestFor(arch));
       return found && Buffer.from(found.product, 'base64').toString();
     },
-    clear: () => clearHot(folder),
-    entries: () => hotStats(folder).entries,
+    clear: () => void removeFiles(hot, filesIn(hot)),
+    entries: () => hotStats(hot).entries,
     most: 512,
   };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DeadlinePassed, withDeadline } from '../../src/cache/stores/deadline.ts';
-import { defaultCacheFolder } from '../../src/cache/folder.ts';
+import { userCacheFolder } from '../../src/cache/location.ts';
 import { openStore } from '../../src/cache/open.ts';
 import { CacheFault } from '../../src/cache/stores/store.ts';
 import type { CacheStore } from '../../src/cache/stores/store.ts';
@@ -255,13 +255,13 @@ describe('a location', () => {
   });
 
   it('is where the system keeps caches, and an odd variable is ignored', () => {
-    const home = defaultCacheFolder({}, 'linux');
+    const home = userCacheFolder({}, 'linux');
     expect(home).toMatch(/\.cache\/seccompc$/);
-    expect(defaultCacheFolder({ XDG_CACHE_HOME: '/x' }, 'linux')).toBe('/x/seccompc');
-    expect(defaultCacheFolder({ XDG_CACHE_HOME: 'relative' }, 'linux')).toBe(home);
-    expect(defaultCacheFolder({ XDG_CACHE_HOME: '' }, 'linux')).toBe(home);
-    expect(defaultCacheFolder({}, 'darwin')).toMatch(/Library\/Caches\/seccompc$/);
-    expect(defaultCacheFolder({ LOCALAPPDATA: '/local' }, 'win32')).toBe('/local/seccompc/Cache');
+    expect(userCacheFolder({ XDG_CACHE_HOME: '/x' }, 'linux')).toBe('/x/seccompc');
+    expect(userCacheFolder({ XDG_CACHE_HOME: 'relative' }, 'linux')).toBe(home);
+    expect(userCacheFolder({ XDG_CACHE_HOME: '' }, 'linux')).toBe(home);
+    expect(userCacheFolder({}, 'darwin')).toMatch(/Library\/Caches\/seccompc$/);
+    expect(userCacheFolder({ LOCALAPPDATA: '/local' }, 'win32')).toBe('/local/seccompc/Cache');
   });
 });
 

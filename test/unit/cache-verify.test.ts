@@ -170,12 +170,12 @@ describe.runIf(process.platform !== 'win32')('looking after hot answers', () => 
     );
     put('d', bytes, 0o666);
     put('.e.1-x', bytes.subarray(0, 5));
-    expect(verifyHot(folder)).toEqual({
+    expect(verifyHot(join(folder, 'hot'))).toEqual({
       checked: 4,
       findings: [
-        { name: 'b', reason: 'it is damaged' },
-        { name: 'c', reason: 'it is damaged' },
-        { name: 'd', reason: expect.stringContaining('everybody can write to it') },
+        { key: 'b', kind: 'hot', reason: 'it is damaged' },
+        { key: 'c', kind: 'hot', reason: 'it is damaged' },
+        { key: 'd', kind: 'hot', reason: expect.stringContaining('everybody can write to it') },
       ],
     });
     expect(verifyHot(join(folder, 'none'))).toEqual({ checked: 0, findings: [] });
@@ -194,7 +194,7 @@ describe.runIf(process.platform !== 'win32')('looking after hot answers', () => 
       const time = (Date.now() - age) / 1000;
       utimesSync(join(hot, name), time, time);
     }
-    expect(sweepHot(folder, 2 * DAY)).toEqual({ leftOver: 1, old: 1 });
+    expect(sweepHot(hot, 2 * DAY)).toEqual({ leftOver: 1, old: 1 });
     expect(readdirSync(hot).toSorted()).toEqual(['.new.1-a', 'new']);
     expect(sweepHot(join(folder, 'none'), 0)).toEqual({ leftOver: 0, old: 0 });
   });

@@ -1,100 +1,89 @@
 /** The directory of hot entries, one file for each: `hot` in the cache directory. */
-import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isTemporaryName, replaceFile } from '../../fs/replace.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { readTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
+import { folderAt, isServer, userCacheFolder } from '../location.ts';
+import { filesIn, removeFiles, removeLeftOver } from '../plain-files.ts';
 import { checkHotEntry } from './entry.ts';
 
-/** A larger entry is not kept: reading it would take as long as compiling. */
+/** A larger entry is not kept: reading it would take as long as compiling. Bytes. */
 const LARGEST_ENTRY = 4 * 1024 * 1024;
 /** When there are more entries than this, the older half is removed. */
 const MOST_ENTRIES = 512;
-/** Writing a file takes milliseconds; a temporary one of this age was left over. Milliseconds. */
-const LEFT_OVER = 60 * 60 * 1000;
+
+/**
+ * The directory for `--cache LOCATION`. Undefined if a location has none, and on Windows, which has no owners by which to
+ * trust one; the functions below then find nothing.
+ */
+export function hotDirectory(location: string | undefined): string | undefined {
+  if (process.geteuid === undefined) return undefined;
+  try {
+    const isOwn = location === undefined || isServer(location);
+    const folder = isOwn ? userCacheFolder() : folderAt(location);
+    return folder && join(folder, 'hot');
+  } catch {
+    return undefined; // This user has no home.
+  }
+}
 
 /** The text of an entry; undefined if there is none; or why it must not or cannot be used. */
-export function readEntry(cache: string, name: string): string | undefined | { refused: string } {
+export function readEntry(directory: string, name: string): string | undefined | { refused: string } {
   try {
-    return readTrusted(join(cache, 'hot', name))?.toString('utf8');
+    return readTrusted(join(directory, name))?.toString('utf8');
   } catch (error) {
     return { refused: error instanceof UntrustedPath ? error.message : systemReason(error) };
   }
 }
 
-/** Puts an entry in place in one step. Does nothing where that is impossible: it would only have saved time. */
-export function writeEntry(cache: string, name: string, text: string): void {
+/** Puts an entry in place in one step. Does nothing if that is impossible: it would only save time. */
+export function writeEntry(directory: string, name: string, text: string): void {
   const bytes = Buffer.from(text);
   if (bytes.length > LARGEST_ENTRY) return;
   try {
-    const directory = trustedDirectory(join(cache, 'hot'), { make: true });
-    replaceFile(join(directory, name), bytes, { mode: 0o600 });
-    makeRoom(directory);
+    const trusted = trustedDirectory(directory, { make: true });
+    replaceFile(join(trusted, name), bytes, { mode: 0o600 });
+    makeRoom(trusted);
   } catch {}
 }
 
 function makeRoom(directory: string): void {
   const files = filesIn(directory);
   if (files.length <= MOST_ENTRIES) return;
-  for (const { name } of files.toSorted((a, b) => a.used - b.used).slice(0, MOST_ENTRIES / 2))
-    rmSync(join(directory, name), { force: true });
+  removeFiles(directory, files.toSorted((a, b) => a.used - b.used).slice(0, MOST_ENTRIES / 2));
 }
 
-export function hotStats(cache: string): { entries: number; bytes: number } {
-  const files = filesIn(join(cache, 'hot'));
+export function hotStats(directory: string | undefined): { entries: number; bytes: number } {
+  const files = filesIn(directory);
   return { entries: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
 }
 
-export function clearHot(cache: string): void {
-  removeEntries(
-    cache,
-    filesIn(join(cache, 'hot')).map(({ name }) => name),
-  );
-}
-
-export function removeEntries(cache: string, names: readonly string[]): void {
-  for (const name of names) rmSync(join(cache, 'hot', name), { force: true });
+/** An entry that is never used, by the name of its file. */
+export interface HotFinding {
+  key: string;
+  kind: 'hot';
+  reason: string;
 }
 
 /** Checks every entry; findings by ascending name. */
-export function verifyHot(cache: string): { checked: number; findings: { name: string; reason: string }[] } {
-  const names = filesIn(join(cache, 'hot'))
+export function verifyHot(directory: string | undefined): { checked: number; findings: HotFinding[] } {
+  const names = filesIn(directory)
     .map(({ name }) => name)
     .filter((name) => !isTemporaryName(name))
     .toSorted();
-  const findings = names.flatMap((name) => {
-    const text = readEntry(cache, name);
-    // Another process has removed it.
-    if (text === undefined) return [];
+  const findings = names.flatMap((key): HotFinding[] => {
+    const text = readEntry(directory!, key);
+    if (text === undefined) return []; // Another process has removed it.
     const read = typeof text === 'string' ? checkHotEntry(text) : text;
-    return 'refused' in read ? [{ name, reason: read.refused }] : [];
+    return 'refused' in read ? [{ key, kind: 'hot', reason: read.refused }] : [];
   });
   return { checked: names.length, findings };
 }
 
 /** Removes what interrupted writes left over, and entries that were not read for `age` milliseconds; counts both. */
-export function sweepHot(cache: string, age: number): { leftOver: number; old: number } {
-  const sweep = (temporary: boolean, limit: number) => {
-    const names = filesIn(join(cache, 'hot'))
-      .filter(({ name, used }) => isTemporaryName(name) === temporary && used < Date.now() - limit)
-      .map(({ name }) => name);
-    removeEntries(cache, names);
-    return names.length;
-  };
-  return { leftOver: sweep(true, LEFT_OVER), old: sweep(false, age) };
-}
-
-/** `used` is the last reading, where the file system notes it, or else the writing; milliseconds since 1970. */
-function filesIn(directory: string): { name: string; size: number; used: number }[] {
-  let names: string[];
-  try {
-    names = readdirSync(directory);
-  } catch {
-    return [];
-  }
-  return names.flatMap((name) => {
-    const found = statSync(join(directory, name), { throwIfNoEntry: false });
-    if (found === undefined) return []; // Another process has removed it.
-    return [{ name, size: found.size, used: Math.max(found.atimeMs, found.mtimeMs) }];
-  });
+export function sweepHot(directory: string | undefined, age: number): { leftOver: number; old: number } {
+  const leftOver = removeLeftOver(directory);
+  const isOld = ({ name, used }: { name: string; used: number }) =>
+    !isTemporaryName(name) && used < Date.now() - age;
+  return { leftOver, old: removeFiles(directory, filesIn(directory).filter(isOld)) };
 }

@@ -5,9 +5,9 @@ import type { OptionSpec } from '../../options/table.ts';
 /** A command line that can be answered by bytes kept from an earlier run, without knowing what they mean. */
 export interface HotRequest {
   file: string;
-  /** What -o names; undefined for standard output. */
+  /** The value of -o; undefined for standard output. */
   output: string | undefined;
-  /** What --cache names; undefined for the user's own cache. */
+  /** The value of --cache; undefined for the user's own cache. */
   cache: string | undefined;
   /** Whether diagnostics and key are part of the product. */
   json: boolean;
@@ -15,87 +15,70 @@ export interface HotRequest {
   identity: string;
 }
 
-/** The words of all options, each with its option. */
-function flagsOf(table: readonly OptionSpec[]): Map<string, OptionSpec> {
-  return new Map(
-    table.flatMap((option) => {
-      const words = [`--${option.name}`, ...(option.short === undefined ? [] : [`-${option.short}`])];
-      return words.map((word) => [word, option] as const);
-    }),
-  );
-}
-
-/** Words that need no parser: the input, and the options in their order, each with its value if it takes one. */
-export interface HotFlags {
-  file: string;
-  options: { word: string; option: OptionSpec; value?: string }[];
-}
+/** Put in by the build: the version, and a hash of all sources. Sources that were not built have no hot tier. */
+declare const SECCOMPC_BUILD: string | undefined;
+const BUILD = typeof SECCOMPC_BUILD === 'undefined' ? undefined : SECCOMPC_BUILD;
 
 /**
  * Reads `compile FILE [OPTION...]` as the parser of the command would, but nothing else: undefined for any word that is
- * not exactly one of an option in the table, and for a value that might be taken for something else.
+ * not exactly one of an option in the table, and for a value that might be taken for something else. Values are not
+ * checked: no entry exists for words that no run has succeeded with.
  */
-export function hotFlags(
+export function hotRequest(
   args: readonly string[],
-  table: readonly OptionSpec[] = OPTIONS,
-): HotFlags | undefined {
-  if (args[0] !== 'compile') return undefined;
+  build: string | undefined = BUILD,
+): HotRequest | undefined {
+  if (build === undefined || args[0] !== 'compile') return undefined;
   let file: string | undefined;
-  const known = flagsOf(table);
-  const options: HotFlags['options'] = [];
-  for (let index = 1; index < args.length; index += 1) {
-    const word = args[index]!;
-    if (!word.startsWith('-')) {
+  const given: GivenOption[] = [];
+  for (let at = 1; at < args.length;) {
+    const word = args[at]!;
+    if (word.startsWith('-')) {
+      const option = optionAt(args, at);
+      if (option === undefined || option.name === 'no-cache') return undefined;
+      given.push(option);
+      at += option.words.length;
+    } else {
       if (file !== undefined || word === '') return undefined;
       file = word;
-      continue;
+      at += 1;
     }
-    const option = known.get(word);
-    if (option === undefined) return undefined;
-    if (option.takes === 'switch') {
-      options.push({ word, option });
-      continue;
-    }
-    const value = args[(index += 1)];
-    if (value === undefined || value === '' || value.startsWith('-')) return undefined;
-    options.push({ word, option, value });
   }
-  return file === undefined ? undefined : { file, options };
-}
-
-/**
- * The request that the words are. Values are not judged: words that no run has succeeded with have no entry.
- *
- * @param build what tells this build from every other one
- */
-export function hotRequest(args: readonly string[], build: string): HotRequest | undefined {
-  const words = hotFlags(args);
-  if (words === undefined) return undefined;
-  let output: string | undefined;
-  let cache: string | undefined;
-  let json = false;
-  const rest: string[] = [];
-  for (const { word, option, value } of words.options) {
-    if (option.name === 'no-cache') return undefined;
-    if (option.name === 'output') output = value;
-    else if (option.name === 'cache') cache = value;
-    else rest.push(word, ...(value === undefined ? [] : [value]));
-    if (option.name === 'json') json = true;
-  }
-  json ||= words.options.findLast(({ option }) => option.name === 'format')?.value === 'json';
-  const identity = [build, ...machine(words), ...rest].join('\0');
-  return { file: words.file, output, cache, json, identity };
-}
-
-/** What a run takes from the machine where the words do not say it. */
-function machine({ options }: HotFlags): string[] {
-  const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-  const facts = {
-    architecture: `${process.arch} ${littleEndian ? 'little' : 'big'}`,
-    kernel: `${process.platform} ${release()}`,
-  };
-  return OPTIONS.flatMap((spec: OptionSpec) => {
+  if (file === undefined) return undefined;
+  const find = (name: string) => given.findLast((option) => option.name === name);
+  const [output, cache, format] = ['output', 'cache', 'format'].map((name) => find(name)?.words[1]);
+  const rest = given
+    .filter(({ name }) => name !== 'output' && name !== 'cache')
+    .flatMap(({ words }) => words);
+  const machine = OPTIONS.flatMap((spec: OptionSpec) => {
     if (spec.machine === undefined) return [];
-    return options.some(({ option }) => option.name === spec.name) ? [''] : [facts[spec.machine]];
+    return find(spec.name) === undefined ? [MACHINE[spec.machine]()] : [''];
   });
+  const json = find('json') !== undefined || format === 'json';
+  return { file, output, cache, json, identity: [build, ...machine, ...rest].join('\0') };
 }
+
+/** An option of the table with its words on the command line: the flag, and the value if it takes one. */
+interface GivenOption {
+  name: string;
+  words: string[];
+}
+
+function optionAt(args: readonly string[], at: number): GivenOption | undefined {
+  const [word, value] = [args[at]!, args[at + 1]];
+  const option = OPTIONS.find(
+    ({ name, short }: OptionSpec) => word === `--${name}` || (short !== undefined && word === `-${short}`),
+  );
+  if (option === undefined) return undefined;
+  const { name } = option;
+  if (option.takes === 'switch') return { name, words: [word] };
+  if (value === undefined || value === '' || value.startsWith('-')) return undefined;
+  return { name, words: [word, value] };
+}
+
+/** What a run takes from the machine if the words do not say it. */
+const MACHINE = {
+  architecture: () =>
+    `${process.arch} ${new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 'little' : 'big'}`,
+  kernel: () => `${process.platform} ${release()}`,
+};

@@ -13,9 +13,8 @@ const AT_ONCE = 8;
 
 /** Something that is wrong with a record. */
 export interface Finding {
-  /** The key of a record, or the name of a hot answer's file. */
   key: string;
-  kind: RecordKind | 'hot';
+  kind: RecordKind;
   reason: string;
 }
 

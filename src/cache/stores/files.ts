@@ -1,23 +1,14 @@
-import {
-  closeSync,
-  fstatSync,
-  opendirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
+import { closeSync, fstatSync, opendirSync, readFileSync, readSync, rmSync, statSync, utimesSync } from 'node:fs'; // prettier-ignore
 import { join } from 'node:path';
 import { diagnostic } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { isTemporaryName, replaceFile } from '../../fs/replace.ts';
-import { errorCode } from '../../fs/system-reason.ts';
-import { openTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
+import { openTrusted, trustedDirectory } from '../../fs/trust.ts';
 import { listOf, readRow, rowOf, statsOf, writeRow } from './list-rows.ts';
 import type { Row } from './list-rows.ts';
-import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
+import { DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, StoreLimits } from './store.ts';
+import { ifPresent, trusted } from './trusted.ts';
 
 /** Bytes of a file: a text with its quotes escaped, and its row. */
 const LARGEST_FILE = 4 * LARGEST_TEXT;
@@ -122,33 +113,15 @@ function keyOf(name: string): string | undefined {
   return /^x([0-9a-f]{2})*$/.test(name) ? Buffer.from(name.slice(1), 'hex').toString() : undefined;
 }
 
-/** @throws CacheFault where the file or its directory can be changed by others */
-function trusted<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    if (!(cause instanceof UntrustedPath)) throw cause;
-    const { path: location, reason } = cause;
-    throw new CacheFault(diagnostic('CACHE_FOLDER_UNSAFE', { location, reason }), cause);
-  }
-}
-
-/** What `read` makes of an open file; undefined where there is none. */
+/** What `read` makes of an open file; undefined if there is none. @throws CacheFault if others can change it */
 function withFile<T>(path: string, read: (fd: number) => T): T | undefined {
-  return trusted(() => {
-    let fd: number;
-    try {
-      fd = openTrusted(path);
-    } catch (cause) {
-      if (errorCode(cause) === 'ENOENT') return undefined;
-      throw cause;
-    }
-    try {
-      return read(fd);
-    } finally {
-      closeSync(fd);
-    }
-  });
+  const fd = trusted(() => ifPresent(() => openTrusted(path)));
+  if (fd === undefined) return undefined;
+  try {
+    return read(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The text in a file; an empty one, which is refused like any damage, where there is something else. */

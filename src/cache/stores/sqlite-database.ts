@@ -1,11 +1,10 @@
-import { closeSync, fstatSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { diagnostic } from '../../errors.ts';
-import { errorCode } from '../../fs/system-reason.ts';
-import { openTrusted } from '../../fs/trust.ts';
-import { privateDatabaseFile } from '../folder.ts';
+import { openTrusted, trustedDirectory } from '../../fs/trust.ts';
 import { noteOrigin } from './sqlite-origin.ts';
-import type { Nonce } from './sqlite-origin.ts';
 import { CacheFault } from './store.ts';
+import { ifPresent, trusted } from './trusted.ts';
 
 /** Processes that create one database at the same moment can be told "locked" at once, without waiting. */
 const OPEN_ATTEMPTS = 5;
@@ -83,26 +82,47 @@ export async function openDatabase(file: string): Promise<Database> {
 }
 
 async function openAlone(file: string): Promise<Database> {
-  const path = privateDatabaseFile(file);
+  const path = trusted(() => privateFile(file));
   refuseStrangeFiles(path);
   const isNew = statSync(path).size === 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
       const database = await connect(path);
-      if (isNew) noteOrigin(path, await readNonce(database));
+      if (isNew) await noteNew(path, database);
       return database;
     } catch (cause) {
-      if (isRefusedSchema(cause)) refuseSchema(file, cause);
+      refuseSchema(file, cause);
       if (attempt === OPEN_ATTEMPTS || !/SQLITE_BUSY|is locked/.test(String(cause))) throw cause;
       await new Promise((resolve) => setTimeout(resolve, OPEN_PAUSE * attempt));
     }
   }
 }
 
-async function readNonce(db: Database): Promise<Nonce> {
+async function noteNew(file: string, db: Database): Promise<void> {
   const [version] = await db.query('PRAGMA user_version');
   const [id] = await db.query('PRAGMA application_id');
-  return { userVersion: Number(version?.['user_version']), applicationId: Number(id?.['application_id']) };
+  noteOrigin(file, {
+    userVersion: Number(version?.['user_version']),
+    applicationId: Number(id?.['application_id']),
+  });
+}
+
+/** What SQLite keeps beside a database and reads when it opens it (sqlite.org/tempfiles.html). */
+const JOURNAL = '-journal';
+const COMPANIONS = ['-wal', '-shm', JOURNAL];
+
+/**
+ * Makes a database file and its directory for the caller alone if they are missing, and gives its path without symbolic
+ * links.
+ * @throws UntrustedPath; the system's error
+ */
+function privateFile(file: string): string {
+  const path = join(trustedDirectory(dirname(file), { make: true }), basename(file));
+  // SQLite would make it with the umask's mode, and gives its companions the mode that it finds.
+  closeSync(openTrusted(path, constants.O_RDWR | constants.O_CREAT));
+  // Another process can remove a companion at any time.
+  for (const suffix of COMPANIONS) ifPresent(() => closeSync(openTrusted(path + suffix, constants.O_RDWR)));
+  return path;
 }
 
 /** SQLite deletes the file that a journal of several databases names. seccompc never leaves one behind. */
@@ -110,23 +130,18 @@ function refuseStrangeFiles(file: string): void {
   const sizes = ['', '-wal'].map((suffix) => statSync(file + suffix, { throwIfNoEntry: false })?.size ?? 0);
   if (sizes.some((size) => size > LARGEST_DATABASE))
     refuse(file, `it is larger than ${LARGEST_DATABASE / 1024 ** 2} MiB`);
-  if (namesAnotherJournal(`${file}-journal`)) refuse(file, 'its journal names another file');
+  if (namesAnotherJournal(file + JOURNAL)) refuse(file, 'its journal names another file');
 }
 
 /** The end of a rollback journal that belongs to a transaction over several files (sqlite.org/fileformat2.html, 3.0). */
 const JOURNAL_MAGIC = 'd9d505f920a163d7';
 
 function namesAnotherJournal(journal: string): boolean {
-  let fd: number;
-  try {
-    fd = openTrusted(journal);
-  } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return false;
-    throw cause;
-  }
+  const fd = ifPresent(() => openTrusted(journal));
+  if (fd === undefined) return false;
   try {
     const end = Buffer.alloc(JOURNAL_MAGIC.length / 2);
-    // A journal of one header alone begins with the same bytes, and is longer than them.
+    // A journal with a header alone begins with the same bytes, and is longer.
     readSync(fd, end, 0, end.length, Math.max(fstatSync(fd).size - end.length, 0));
     return end.toString('hex') === JOURNAL_MAGIC;
   } finally {
@@ -134,12 +149,10 @@ function namesAnotherJournal(journal: string): boolean {
   }
 }
 
-function isRefusedSchema(cause: unknown): cause is Error & { isOurs: boolean } {
-  return cause instanceof Error && cause.name === 'SchemaRefused';
-}
-
-function refuseSchema(location: string, cause: Error & { isOurs: boolean }): never {
-  if (cause.isOurs) refuse(location, cause.message);
+/** For an error of sqlite3/index.js about another schema than that of seccompc. */
+function refuseSchema(location: string, cause: unknown): void {
+  if (!(cause instanceof Error && cause.name === 'SchemaRefused' && 'isOurs' in cause)) return;
+  if (cause.isOurs === true) refuse(location, cause.message);
   throw new CacheFault(diagnostic('CACHE_DATABASE_FOREIGN', { location }), cause);
 }
 

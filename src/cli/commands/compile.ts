@@ -1,5 +1,4 @@
 import { HOT_TIER, keepAnswer } from '../../cache/hot/hot-tier.ts';
-import { BUILD } from '../../cache/hot/build.ts';
 import { hotRequest } from '../../cache/hot/hot-request.ts';
 import type { CompileSettings } from '../../compile.ts';
 import { diagnostic, fail } from '../../errors.ts';
@@ -81,7 +80,7 @@ interface Made {
 /** Stores the output for the next run of the same command line. Returns warnings. */
 async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[]> {
   const { filter, warnings } = made.compiled;
-  const request = BUILD === undefined ? undefined : hotRequest(args, BUILD);
+  const request = hotRequest(args);
   // A warning about the cache holds for this run only.
   if (request === undefined || !filter.confined || warnings.length > 0) return [];
   const product = request.json ? await render({ ...made.compiled, tier: HOT_TIER }, 'json') : made.product;

@@ -1,6 +1,5 @@
 import { collect } from '../../../cache/records/collect.ts';
-import { cacheFolderOf } from '../../../cache/hot/hot-tier.ts';
-import { sweepHot } from '../../../cache/hot/directory.ts';
+import { hotDirectory, sweepHot } from '../../../cache/hot/directory.ts';
 import { DEFAULT_LIMITS } from '../../../cache/stores/store.ts';
 import { writeProduct } from '../../output/streams.ts';
 import { writeStderr, toJson } from '../../output/report.ts';
@@ -16,8 +15,7 @@ export interface GcOptions extends CacheOptions {
 /** Removes old, excess and useless entries from both tiers. */
 export async function gc({ cache, maxBytes, maxAge, json, quiet }: GcOptions): Promise<void> {
   const store = open(cache);
-  const folder = cacheFolderOf({ cache });
-  const hot = folder === undefined ? { leftOver: 0, old: 0 } : sweepHot(folder, maxAge ?? DEFAULT_LIMITS.age);
+  const hot = sweepHot(hotDirectory(cache), maxAge ?? DEFAULT_LIMITS.age);
   const removed = await use(store, () => collect(store, { bytes: maxBytes, age: maxAge }));
   if (json) return writeProduct(toJson({ removed: { ...removed, hot } }));
   if (quiet) return undefined;

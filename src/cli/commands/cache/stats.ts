@@ -1,5 +1,5 @@
-import { cacheFolderOf } from '../../../cache/hot/hot-tier.ts';
-import { clearHot, hotStats } from '../../../cache/hot/directory.ts';
+import { hotDirectory, hotStats } from '../../../cache/hot/directory.ts';
+import { filesIn, removeFiles } from '../../../cache/plain-files.ts';
 import { writeProduct } from '../../output/streams.ts';
 import { printable, writeStderr, table, toJson } from '../../output/report.ts';
 import { ask, dateOf, open } from './store-access.ts';
@@ -15,8 +15,7 @@ export async function stats({ cache, json }: CacheOptions): Promise<void> {
   const store = open(cache);
   const { aliases, objects, bytes, oldest, leastUsed } = await ask(store, () => store.stats());
   const { tier, location } = store;
-  const folder = cacheFolderOf({ cache });
-  const hot = folder === undefined ? { entries: 0, bytes: 0 } : hotStats(folder);
+  const hot = hotStats(hotDirectory(cache));
   const entries = aliases + objects;
   const sums = { tier, path: location, entries, aliases, objects, bytes };
   if (json) return writeProduct(toJson({ ...sums, oldest, leastUsed, hot }));
@@ -34,8 +33,8 @@ export async function stats({ cache, json }: CacheOptions): Promise<void> {
 export async function clear({ cache, json, quiet }: CacheOptions): Promise<void> {
   const store = open(cache);
   // The hot tier first, so that nothing is served while the cache is cleared.
-  const folder = cacheFolderOf({ cache });
-  if (folder !== undefined) clearHot(folder);
+  const hot = hotDirectory(cache);
+  removeFiles(hot, filesIn(hot));
   await ask(store, () => store.clear());
   if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
   else if (!quiet) await writeStderr(`cleared ${printable(store.location)}\n`);

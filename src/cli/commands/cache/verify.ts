@@ -1,8 +1,7 @@
-import { removeEntries, verifyHot } from '../../../cache/hot/directory.ts';
+import { hotDirectory, verifyHot } from '../../../cache/hot/directory.ts';
 import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/stores/deadline.ts';
-import { cacheFolderOf } from '../../../cache/hot/hot-tier.ts';
+import { removeFiles } from '../../../cache/plain-files.ts';
 import { verifyStore } from '../../../cache/records/verify-store.ts';
-import type { Finding } from '../../../cache/records/verify-store.ts';
 import { EXIT } from '../../../errors.ts';
 import { keysOf } from '../../options/cache-options.ts';
 import { writeProduct } from '../../output/streams.ts';
@@ -19,12 +18,12 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const { cache, remove = false, json, quiet } = options;
   const trusted = (await keysOf(options))?.trusted;
   const store = open(cache);
-  const folder = cacheFolderOf({ cache });
-  const hot = folder === undefined ? { checked: 0, findings: [] } : verifyHot(folder);
-  if (remove && folder !== undefined)
-    removeEntries(
-      folder,
-      hot.findings.map(({ name }) => name),
+  const directory = hotDirectory(cache);
+  const hot = verifyHot(directory);
+  if (remove)
+    removeFiles(
+      directory,
+      hot.findings.map(({ key }) => ({ name: key })),
     );
   const { checked, signed, findings } = await use(store, async () => {
     const watched = watch(options);
@@ -36,10 +35,7 @@ export async function verify(options: VerifyOptions): Promise<number> {
     }
     return verified;
   });
-  const all: Finding[] = [
-    ...findings,
-    ...hot.findings.map(({ name, reason }) => ({ key: name, kind: 'hot' as const, reason })),
-  ];
+  const all = [...findings, ...hot.findings];
   const exitCode = all.length > 0 ? EXIT.no : EXIT.ok;
   if (json) {
     await writeProduct(
