@@ -31,20 +31,17 @@ function namesIn(directory: string | undefined): string[] {
   }
 }
 
-/** Removes files, and counts them. */
+/** Removes the files that `test` picks, or all, and counts them. */
 export function removeFiles(
   directory: string | undefined,
-  files: readonly Pick<PlainFile, 'name'>[],
+  test: (file: PlainFile) => boolean = () => true,
 ): number {
-  for (const { name } of files) rmSync(join(directory!, name), { recursive: true, force: true });
-  return files.length;
+  const picked = filesIn(directory).filter(test);
+  for (const { name } of picked) rmSync(join(directory!, name), { recursive: true, force: true });
+  return picked.length;
 }
 
-/** Removes what interrupted writes left over, and counts it. */
-export function removeLeftOver(directory: string | undefined): number {
-  const before = Date.now() - LEFT_OVER;
-  return removeFiles(
-    directory,
-    filesIn(directory).filter(({ name, used }) => isTemporaryName(name) && used < before),
-  );
+/** Whether an interrupted write left the file over. */
+export function isLeftOver({ name, used }: PlainFile): boolean {
+  return isTemporaryName(name) && used < Date.now() - LEFT_OVER;
 }

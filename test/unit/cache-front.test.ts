@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findAnswer, keepAnswer } from '../../src/cache/hot/hot-tier.ts';
 import { hotStats } from '../../src/cache/hot/directory.ts';
 import { hotRequest } from '../../src/cache/hot/hot-request.ts';
-import { filesIn, removeFiles } from '../../src/cache/plain-files.ts';
+import { removeFiles } from '../../src/cache/plain-files.ts';
 import { recentFilters } from '../../src/cache/recent.ts';
 import { compile } from '../../src/compile.ts';
 import type { CompileSettings } from '../../src/compile.ts';
@@ -45,7 +45,7 @@ function hotFront(): Front {
       const found = findAnswer(requestFor(arch));
       return found && Buffer.from(found.product, 'base64').toString();
     },
-    clear: () => void removeFiles(hot, filesIn(hot)),
+    clear: () => void removeFiles(hot),
     entries: () => hotStats(hot).entries,
     most: 512,
   };

@@ -1,10 +1,11 @@
 /** The directory of hot entries, one file for each: `hot` in the cache directory. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isTemporaryName, replaceFile } from '../../fs/replace.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { readTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
 import { folderAt, isServer, userCacheFolder } from '../location.ts';
-import { filesIn, removeFiles, removeLeftOver } from '../plain-files.ts';
+import { filesIn, isLeftOver, removeFiles } from '../plain-files.ts';
 import { checkHotEntry } from './entry.ts';
 
 /** A larger entry is not kept: reading it would take as long as compiling. Bytes. */
@@ -50,7 +51,8 @@ export function writeEntry(directory: string, name: string, text: string): void 
 function makeRoom(directory: string): void {
   const files = filesIn(directory);
   if (files.length <= MOST_ENTRIES) return;
-  removeFiles(directory, files.toSorted((a, b) => a.used - b.used).slice(0, MOST_ENTRIES / 2));
+  for (const { name } of files.toSorted((a, b) => a.used - b.used).slice(0, MOST_ENTRIES / 2))
+    rmSync(join(directory, name), { force: true });
 }
 
 export function hotStats(directory: string | undefined): { entries: number; bytes: number } {
@@ -82,8 +84,9 @@ export function verifyHot(directory: string | undefined): { checked: number; fin
 
 /** Removes what interrupted writes left over, and entries that were not read for `age` milliseconds; counts both. */
 export function sweepHot(directory: string | undefined, age: number): { leftOver: number; old: number } {
-  const leftOver = removeLeftOver(directory);
-  const isOld = ({ name, used }: { name: string; used: number }) =>
-    !isTemporaryName(name) && used < Date.now() - age;
-  return { leftOver, old: removeFiles(directory, filesIn(directory).filter(isOld)) };
+  const before = Date.now() - age;
+  return {
+    leftOver: removeFiles(directory, isLeftOver),
+    old: removeFiles(directory, ({ name, used }) => !isTemporaryName(name) && used < before),
+  };
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { fstatSync, readSync, writeSync } from 'node:fs';
 import { RECORD_FORMAT } from './envelope.ts';
 import type { Refused } from './envelope.ts';
-import { membersOf } from '../json-object.ts';
+import { membersOf, parseJson } from '../json-object.ts';
 import { plainLabel, readRecord } from './record.ts';
 import type { TrustedKeys } from './signature.ts';
 import type { RecordKind, Source, StoredRecord } from '../stores/store.ts';
@@ -72,7 +72,7 @@ interface FoundRecord {
 
 const NOT_ONE = 'it does not begin as one';
 
-function faultOfHeader(line: Uint8Array): string | undefined {
+function faultOfHeader(line: Buffer): string | undefined {
   const header = membersOf(parseJson(line));
   if (header?.get('format') !== FORMAT) return NOT_ONE;
   return header.get('version') === VERSION && header.get('records') === RECORD_FORMAT
@@ -202,13 +202,4 @@ function recordOf(value: unknown): NewRecord | undefined {
 
 function isKind(value: unknown): value is RecordKind {
   return value === 'alias' || value === 'object';
-}
-
-/** undefined for what is not JSON. */
-function parseJson(line: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.length).toString());
-  } catch {
-    return undefined;
-  }
 }

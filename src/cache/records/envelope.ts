@@ -1,5 +1,5 @@
 import { canonicalBytes } from './canonical.ts';
-import { membersOf } from '../json-object.ts';
+import { membersOf, parseJson } from '../json-object.ts';
 import { sha256 } from './sha256.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 
@@ -92,13 +92,4 @@ function isSigned(
 
 function boundBytes(key: string, body: string): Uint8Array {
   return canonicalBytes(['seccompc', RECORD_FORMAT, key, body]);
-}
-
-/** undefined for text that is not JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

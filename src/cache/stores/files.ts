@@ -1,10 +1,12 @@
-import { closeSync, fstatSync, opendirSync, readFileSync, readSync, rmSync, statSync, utimesSync } from 'node:fs'; // prettier-ignore
+import { closeSync, fstatSync, readFileSync, readSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { diagnostic } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
-import { isTemporaryName, replaceFile } from '../../fs/replace.ts';
+import { replaceFile } from '../../fs/replace.ts';
 import { openTrusted, trustedDirectory } from '../../fs/trust.ts';
-import { listOf, readRow, rowOf, statsOf, writeRow } from './list-rows.ts';
+import { parseJson } from '../json-object.ts';
+import { filesIn, isLeftOver, removeFiles } from '../plain-files.ts';
+import { DAY, listOf, readRow, rowOf, statsOf, writeRow } from './list-rows.ts';
 import type { Row } from './list-rows.ts';
 import { DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, StoreLimits } from './store.ts';
@@ -12,22 +14,19 @@ import { ifPresent, trusted } from './trusted.ts';
 
 /** Bytes of a file: a text with its quotes escaped, and its row. */
 const LARGEST_FILE = 4 * LARGEST_TEXT;
-/** A row with its newline is shorter. */
+/** A row with its newline is shorter. Bytes. */
 const LONGEST_ROW = 2000;
-const DAY = 24 * 60 * 60 * 1000;
-/** Writing a file takes milliseconds; a temporary one of this age was left over. Milliseconds. */
-const LEFT_OVER = 60 * 60 * 1000;
-/** An empty file whose age says when the limits were last looked at. */
+/** An empty file whose age says when the limits were last checked. */
 const CHECKED = 'limits-checked';
 
 /**
- * Records in a directory, a file for each: its row, a newline, and its text as JSON. When it was last used is the time of the
- * file. For a Node without SQLite: a list opens every file, which takes longer than a query.
+ * Records in a directory, a file for each: its row, a newline, and its text as JSON. The time of a file says when the record
+ * was last used. For a Node without SQLite: a list opens every file, which takes longer than a query.
  */
 export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMITS): CacheStore {
   let notice: Diagnostic | undefined;
 
-  /** Makes the directory where it is missing. */
+  /** The path of the directory, which is made if it is missing. */
   function opened(): string {
     return trusted(() => {
       if (statSync(directory, { throwIfNoEntry: false }) === undefined)
@@ -38,13 +37,13 @@ export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMI
 
   async function list() {
     const found = opened();
-    const rows = new Map<string, Row>();
-    for await (const { name } of opendirSync(found)) {
-      const key = keyOf(name);
-      const row = key === undefined ? undefined : readHead(join(found, name));
-      if (row !== undefined) rows.set(key!, row);
-    }
-    return listOf(rows);
+    return listOf(
+      filesIn(found).flatMap(({ name }): [string, Row][] => {
+        const key = keyOf(name);
+        const row = key === undefined ? undefined : readHead(join(found, name));
+        return row === undefined ? [] : [[key!, row]];
+      }),
+    );
   }
 
   async function remove(keys: readonly string[]) {
@@ -53,14 +52,7 @@ export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMI
   }
 
   async function shrink(most: StoreLimits) {
-    const found = opened();
-    const now = Date.now();
-    for await (const { name } of opendirSync(found))
-      if (
-        isTemporaryName(name) &&
-        (statSync(join(found, name), { throwIfNoEntry: false })?.mtimeMs ?? now) < now - LEFT_OVER
-      )
-        rmSync(join(found, name), { force: true });
+    removeFiles(opened(), isLeftOver);
     const keys = excessOf(await list(), most);
     await remove(keys);
     return keys.length;
@@ -88,9 +80,7 @@ export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMI
     remove,
     list,
     async clear() {
-      const found = opened();
-      for await (const { name } of opendirSync(found))
-        rmSync(join(found, name), { recursive: true, force: true });
+      removeFiles(opened());
     },
     stats: async () => statsOf(await list()),
     shrink,
@@ -124,23 +114,18 @@ function withFile<T>(path: string, read: (fd: number) => T): T | undefined {
   }
 }
 
-/** The text in a file; an empty one, which is refused like any damage, where there is something else. */
+/** The text in a file. Any other content gives an empty text, which is refused like any damage. */
 function readText(path: string): string | undefined {
   return withFile(path, (fd) => {
     if (fstatSync(fd).size > LARGEST_FILE) return '';
     const content = readFileSync(fd, 'utf8');
-    const end = content.indexOf('\n');
-    if (readRow(content.slice(0, Math.max(end, 0))) === undefined) return '';
-    try {
-      const text: unknown = JSON.parse(content.slice(end + 1));
-      return typeof text === 'string' ? text : '';
-    } catch {
-      return '';
-    }
+    const end = Math.max(content.indexOf('\n'), 0);
+    const text = parseJson(content.slice(end + 1));
+    return readRow(content.slice(0, end)) !== undefined && typeof text === 'string' ? text : '';
   });
 }
 
-/** The row in a file. What has none has no place in a list. */
+/** The row in a file; undefined for any other content, which is in no list. */
 function readHead(path: string): Row | undefined {
   return withFile(path, (fd) => {
     const head = Buffer.alloc(LONGEST_ROW);
@@ -150,7 +135,7 @@ function readHead(path: string): Row | undefined {
   });
 }
 
-/** Once a day is enough to tell what is used, and most reads then write nothing. A cache on a full disk still answers. */
+/** Once a day is enough, so most reads write nothing. A cache on a full disk still answers. */
 function noteUse(path: string): void {
   const now = Date.now();
   try {

@@ -1,11 +1,11 @@
-import { membersOf } from '../json-object.ts';
+import { membersOf, parseJson } from '../json-object.ts';
 import type { RecordInfo, StoredRecord, StoreStats } from './store.ts';
 
 /** What is kept beside a record: a row of the list without its key. */
 export type Row = Omit<StoredRecord, 'key'>;
 
-/** `used` is exact to this many milliseconds, a day: a hit is then hardly ever a write. */
-const USED_WITHIN = 24 * 60 * 60 * 1000;
+/** `used` is exact to this many milliseconds, so most hits write nothing. */
+export const DAY = 24 * 60 * 60 * 1000;
 
 /** The row of a record that is written now. */
 export function rowOf(text: string, { kind, label }: RecordInfo): Row {
@@ -16,7 +16,7 @@ export function rowOf(text: string, { kind, label }: RecordInfo): Row {
 /** The row of a record that is read now, if it must be written again for that. */
 export function rowUsedNow(row: Row): Row | undefined {
   const now = Date.now();
-  return now - row.used < USED_WITHIN ? undefined : { ...row, used: now };
+  return now - row.used < DAY ? undefined : { ...row, used: now };
 }
 
 export function writeRow(row: Row): string {
@@ -34,14 +34,6 @@ export function readRow(written: unknown): Row | undefined {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Rows as a list, by ascending key. */

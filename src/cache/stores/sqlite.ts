@@ -2,12 +2,10 @@ import { rmSync } from 'node:fs';
 import { forgetOpen, NAMESPACE, openDatabase, RECORDS, TEXTS, tune } from './sqlite-database.ts';
 import type { Database } from './sqlite-database.ts';
 import { membersOf } from '../json-object.ts';
-import { readRow } from './list-rows.ts';
+import { DAY, readRow } from './list-rows.ts';
 import { ORIGIN_SUFFIX } from './sqlite-origin.ts';
 import { CacheFault, DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, StoreLimits, RecordKind, StoredRecord } from './store.ts';
-
-const DAY = 24 * 60 * 60 * 1000;
 
 /** Bytes of a text as Keyv writes it, with quotes escaped. */
 const LARGEST_VALUE = 4 * LARGEST_TEXT;

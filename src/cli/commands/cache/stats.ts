@@ -1,5 +1,5 @@
 import { hotDirectory, hotStats } from '../../../cache/hot/directory.ts';
-import { filesIn, removeFiles } from '../../../cache/plain-files.ts';
+import { removeFiles } from '../../../cache/plain-files.ts';
 import { writeProduct } from '../../output/streams.ts';
 import { printable, writeStderr, table, toJson } from '../../output/report.ts';
 import { ask, dateOf, open } from './store-access.ts';
@@ -33,8 +33,7 @@ export async function stats({ cache, json }: CacheOptions): Promise<void> {
 export async function clear({ cache, json, quiet }: CacheOptions): Promise<void> {
   const store = open(cache);
   // The hot tier first, so that nothing is served while the cache is cleared.
-  const hot = hotDirectory(cache);
-  removeFiles(hot, filesIn(hot));
+  removeFiles(hotDirectory(cache));
   await ask(store, () => store.clear());
   if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
   else if (!quiet) await writeStderr(`cleared ${printable(store.location)}\n`);

@@ -20,11 +20,8 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const store = open(cache);
   const directory = hotDirectory(cache);
   const hot = verifyHot(directory);
-  if (remove)
-    removeFiles(
-      directory,
-      hot.findings.map(({ key }) => ({ name: key })),
-    );
+  const bad = new Set(hot.findings.map(({ key }) => key));
+  if (remove) removeFiles(directory, ({ name }) => bad.has(name));
   const { checked, signed, findings } = await use(store, async () => {
     const watched = watch(options);
     const verified = await verifyStore(store, trusted, watched.show);
