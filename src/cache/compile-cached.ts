@@ -5,7 +5,7 @@ import { compileSettings } from '../compile/settings.ts';
 import type { Diagnostic } from '../errors.ts';
 import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './records/alias.ts'; // prettier-ignore
 import type { Refused } from './records/envelope.ts';
-import { cacheKey, keyFields, loweredKey } from './key.ts';
+import { keyedOptions, loweredKey } from './key.ts';
 import { readObject, writeObject } from './records/object.ts';
 import type { RecentFilters } from './recent.ts';
 import type { Keys, Signer, TrustedKeys } from './records/signature.ts';
@@ -80,7 +80,8 @@ async function compileByStores(
 ): Promise<CachedFilter> {
   const tiers = new Tiers(stores, deadline);
   const { warnings } = tiers;
-  const key = cacheKey(await keyFields(input, options));
+  const { keyOf } = await keyedOptions(options);
+  const key = keyOf(input);
 
   const hit = await tiers.find((store) => findFilter(store, key, options, keys?.trusted));
   if (hit !== undefined) {

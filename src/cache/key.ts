@@ -3,7 +3,6 @@ import type { CompileSettings, LoweredProfile } from '../compile.ts';
 import type { Decision } from '../policy/types.ts';
 import { loadTables } from '../syscalls/load.ts';
 import { packageVersion } from './version.ts';
-import { canonicalBytes } from './records/canonical.ts';
 import { RECORD_FORMAT } from './records/envelope.ts';
 import { sha256 } from './records/sha256.ts';
 
@@ -13,12 +12,8 @@ import { sha256 } from './records/sha256.ts';
  */
 export const COMPILER_REVISION = 4;
 
-/** Everything a result depends on, by name; {@link cacheKey} hashes exactly this. */
-export interface KeyFields {
-  /** The document as it was given, byte for byte: the positions in the diagnostics depend on its layout. */
-  input: Uint8Array | string;
-  /** All of them except the name of the file, which the diagnostics get back on a hit. */
-  options: Omit<CompileSettings, 'file'>;
+/** What results depend on beside the profile and the options. */
+interface Build {
   /** SHA-256 of the syscall tables. */
   tables: string;
   version: string;
@@ -27,60 +22,52 @@ export interface KeyFields {
   format: number;
 }
 
-/** What this build of the compiler makes of an input and its options. */
-export async function keyFields(input: Uint8Array | string, options: CompileSettings): Promise<KeyFields> {
-  const { file: _, ...rest } = options;
+async function thisBuild(): Promise<Build> {
   const { digest } = await loadTables([]);
-  return {
-    input,
-    options: rest,
-    tables: digest,
-    version: packageVersion(),
-    revision: COMPILER_REVISION,
-    format: RECORD_FORMAT,
-  };
+  return { tables: digest, version: packageVersion(), revision: COMPILER_REVISION, format: RECORD_FORMAT };
 }
 
-/** SHA-256 over the canonical form of all fields: 64 hex digits. */
-export function cacheKey(fields: KeyFields): string {
-  return sha256(canonicalBytes(fields));
+/** Everything that the result for an input depends on, by name. */
+export interface KeyFields extends Build {
+  /** All of them except the name of the file, which the diagnostics get back on a hit. */
+  options: Omit<CompileSettings, 'file'>;
+}
+
+/**
+ * The key of an input, 64 hex digits: SHA-256 over the fields and the document byte for byte, because the positions in the
+ * diagnostics depend on its layout. The fields are encoded once for many inputs.
+ */
+export function keyMaker(fields: KeyFields): (input: Uint8Array | string) => string {
+  const prefix = canonicalJson(fields);
+  return (input) => {
+    const hash = createHash('sha256').update(`${prefix}\n${typeof input}\n`);
+    // UTF-8 would turn every unpaired surrogate into the same bytes.
+    return (typeof input === 'string' ? hash.update(input, 'utf16le') : hash.update(input)).digest('hex');
+  };
 }
 
 /** The options of many inputs, with the key of each. */
 export interface KeyedOptions<T extends CompileSettings = CompileSettings> {
   options: T;
-  /** {@link cacheKey} of the {@link keyFields} of an input and these options. */
-  keyOf: (input: Uint8Array) => string;
+  keyOf: (input: Uint8Array | string) => string;
 }
 
-/** For a process that computes many keys: all that does not depend on the input is encoded once. */
 export async function keyedOptions<T extends CompileSettings>(options: T): Promise<KeyedOptions<T>> {
-  const encoded = Buffer.from(canonicalBytes(await keyFields(new Uint8Array(), options)));
-  // `format` alone is encoded before it, and holds no such bytes.
-  const [member, empty] = ['s5:input', 'b0:'];
-  const at = encoded.indexOf(member + empty) + member.length;
-  const [before, after] = [encoded.subarray(0, at), encoded.subarray(at + empty.length)];
-  return {
-    options,
-    keyOf: (input) => {
-      const hash = createHash('sha256').update(before).update(`b${input.length}:`);
-      return hash.update(input).update(after).digest('hex');
-    },
-  };
+  const { file: _, ...rest } = options;
+  return { options, keyOf: keyMaker({ options: rest, ...(await thisBuild()) }) };
 }
 
 /**
- * The key of what the rules of a profile come to: all that the generator of programs sees, so that profiles with one
- * such key have one program, to the byte, however they are written. 64 hex digits.
+ * The key of a lowered profile: all that the generator of programs reads, so that profiles with one such key have one
+ * program, to the byte, however they are written. 64 hex digits.
  *
- * Profiles can mean the same and differ here, by another choice of conditions. They do not share it: the program of
- * one would be right for the other, but not the one that compiling the other gives.
+ * Profiles can mean the same and differ here, by another choice of conditions. Then the program of one would be right for
+ * the other, but not the one that compiling the other gives.
  */
 export async function loweredKey(
   { policy }: Pick<LoweredProfile & { confined: true }, 'policy'>,
   { optimize = 'attach', prove = 'auto' }: Pick<CompileSettings, 'optimize' | 'prove'>,
 ): Promise<string> {
-  const { digest } = await loadTables([]);
   const decisions = new Map<Decision, number>();
   const positionOf = (decision: Decision): number => {
     const known = decisions.get(decision) ?? decisions.size;
@@ -90,20 +77,38 @@ export async function loweredKey(
   const arches = policy.arches.map(({ auditArch, abis, ranges }) => ({
     auditArch,
     abis: abis.map(({ name }) => name),
-    ranges: Buffer.from(
-      ranges.map(({ from, to, decision }) => `${from} ${to} ${positionOf(decision)};`).join(''),
-    ),
+    ranges: ranges.map(({ from, to, decision }) => `${from} ${to} ${positionOf(decision)};`).join(''),
   }));
   const { endian, badArchAction } = policy;
   const fields = {
     meaning: { endian, badArchAction, arches, decisions: [...decisions.keys()] },
     optimize,
-    // A program that nobody tried to prove is none that could not be proved.
+    // A program that was never tried must not count as one that could not be proved.
     tried: prove !== 'never',
-    tables: digest,
-    version: packageVersion(),
-    revision: COMPILER_REVISION,
-    format: RECORD_FORMAT,
+    ...(await thisBuild()),
   };
-  return sha256(canonicalBytes(fields));
+  return sha256(Buffer.from(canonicalJson(fields)));
+}
+
+/**
+ * One JSON text for one value, on one line: members are sorted by name, and one that is undefined counts as absent.
+ *
+ * @throws TypeError for a value that JSON would leave out or change, because two values could then have one text
+ */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    if (typeof part === 'bigint') return { bigint: String(part) };
+    if (isPlainObject(part))
+      return Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    const isExact = ['undefined', 'string', 'boolean'].includes(typeof part) || Number.isFinite(part);
+    if (!isExact && part !== null && !Array.isArray(part))
+      throw new TypeError(`a value of type ${typeof part} that has no canonical form`);
+    return part;
+  });
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }

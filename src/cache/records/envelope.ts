@@ -1,4 +1,3 @@
-import { canonicalBytes } from './canonical.ts';
 import { membersOf, parseJson } from '../json-object.ts';
 import { sha256 } from './sha256.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
@@ -90,6 +89,14 @@ function isSigned(
   return verdict === 'forged' ? { refused: 'its signature is wrong' } : verdict === 'good';
 }
 
+/** Each part has its length before it, so that no two pairs of key and body have the same bytes. */
 function boundBytes(key: string, body: string): Uint8Array {
-  return canonicalBytes(['seccompc', RECORD_FORMAT, key, body]);
+  const parts = [key, body].map((text) =>
+    // UTF-8 would turn every unpaired surrogate into the same bytes.
+    /[^\0-\x7f]/.test(text)
+      ? { tag: 'w', bytes: Buffer.from(text, 'utf16le') }
+      : { tag: 's', bytes: Buffer.from(text) },
+  );
+  const framed = parts.flatMap(({ tag, bytes }) => [Buffer.from(`${tag}${bytes.length}:`), bytes]);
+  return Buffer.concat([Buffer.from(`a4:s8:seccompcd1:${RECORD_FORMAT}`), ...framed]);
 }
