@@ -7,11 +7,11 @@ import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlia
 import type { Refused } from './records/envelope.ts';
 import { keyedOptions, loweredKey } from './key.ts';
 import { readObject, writeObject } from './records/object.ts';
+import { plainLabel } from './records/record.ts';
 import type { RecentFilters } from './recent.ts';
 import type { Keys, Signer, TrustedKeys } from './records/signature.ts';
-import type { CacheStore } from './stores/store.ts';
+import type { CacheStore, NewRecord } from './stores/store.ts';
 import { Tiers } from './tiers.ts';
-import type { NewRecord } from './stores/store.ts';
 
 /** How long a store may take for one answer before the profile is compiled without it, in milliseconds. */
 export const STORE_DEADLINE = 2000;
@@ -44,11 +44,12 @@ export interface Cache {
 }
 
 /**
- * Compiles, unless one of the stores has the result already; a nearer store gets what a farther one has. Any fault of a store is a warning, and a compile that fails is not kept.
+ * Compiles, unless one of the stores has the result already; a nearer store gets what a farther one has. Any fault of a
+ * store is a warning, and a compile that fails is not kept.
  *
- * A filter from a store of one's own is handed out after its key, checksum, form and content were checked and its program
- * passed the kernel's acceptance rules. From a store that others can write to, only what a trusted key has signed
- * is taken like that. Of everything else there the program alone is used, and only when it is proved equal to the profile.
+ * A filter from a store of one's own is used after its key, checksum, form and content were checked and its program passed
+ * the kernel's acceptance rules. From a store that others can write to, only what a trusted key has signed is used like that.
+ * Of everything else there, only the program is used, and only if it is proved equal to the profile.
  *
  * The input is the text or the bytes of the document: a parsed profile has lost what the key covers.
  * @throws SeccompcError as {@link compile} does.
@@ -64,14 +65,11 @@ export async function compileCached(
   const found =
     known === undefined
       ? await compileByStores(input, settings, cache)
-      : { ...known, tier: RECENT_TIER, warnings: [] };
+      : { ...known, tier: 'memory', warnings: [] };
   if (known === undefined) recent?.keep(input, settings, found);
   refuseUnconfined(found.filter, options);
   return found;
 }
-
-/** What answers before all stores. */
-const RECENT_TIER = 'memory';
 
 async function compileByStores(
   input: string | Uint8Array,
@@ -86,7 +84,8 @@ async function compileByStores(
   const hit = await tiers.find((store) => findFilter(store, key, options, keys?.trusted));
   if (hit !== undefined) {
     const { filter, records } = hit.found;
-    await tiers.keep(records, tiers.above(hit.store));
+    const nearer = stores.slice(0, stores.indexOf(hit.store));
+    await tiers.keep((store) => (nearer.includes(store) ? records : []));
     return { filter, tier: hit.store.tier, key, warnings };
   }
 
@@ -182,24 +181,17 @@ async function keepFilter(
   signer: Signer | undefined,
 ): Promise<void> {
   const { digest, text } = writeObject(filter.bytes);
-  const object = filter.confined ? [objectRecord(digest, text, filter.bytes)] : [];
-  const records = (by?: Signer): NewRecord[] => {
-    const { proved } = filter;
-    const aliases: [string | undefined, string | undefined][] = [
-      [ofLowered, ofLowered && writeLoweredAlias(ofLowered, { object: digest, proved }, by)],
-      [ofInput, writeInputAlias(ofInput, { filter, file, object: digest }, by)],
+  await tiers.keep((store) => {
+    // A store of one's own needs no signature.
+    const by = store.shared ? signer : undefined;
+    const lowered = ofLowered && writeLoweredAlias(ofLowered, { object: digest, proved: filter.proved }, by);
+    const input = writeInputAlias(ofInput, { filter, file, object: digest }, by);
+    return [
+      ...(filter.confined ? [objectRecord(digest, text, filter.bytes)] : []),
+      ...(lowered ? [aliasRecord(ofLowered!, lowered, filter)] : []),
+      ...(input === undefined ? [] : [aliasRecord(ofInput, input, filter)]),
     ];
-    return aliases.reduce<NewRecord[]>(
-      (all, [key, alias]) => (key && alias ? [...all, aliasRecord(key, alias, filter)] : all),
-      object,
-    );
-  };
-  // One's own store needs no signature: its owner is known.
-  const isSigned = (store: CacheStore) => store.shared && signer !== undefined;
-  await Promise.all([
-    tiers.keep(records(), (store) => !isSigned(store)),
-    tiers.keep(signer === undefined ? [] : records(signer), isSigned),
-  ]);
+  });
 }
 
 function objectRecord(key: string, text: string, bytes: Uint8Array): NewRecord {
@@ -208,7 +200,5 @@ function objectRecord(key: string, text: string, bytes: Uint8Array): NewRecord {
 
 function aliasRecord(key: string, text: string, { arches, confined, proved }: Filter): NewRecord {
   const what = confined ? `${arches.join(' ')}, ${proved ? 'proved' : 'not proved'}` : 'no filter';
-  return { key, text, kind: 'alias', label: what.slice(0, LONGEST_LABEL) };
+  return { key, text, kind: 'alias', label: plainLabel(what) };
 }
-
-const LONGEST_LABEL = 200;

@@ -6,8 +6,8 @@ import { CacheFault } from './stores/store.ts';
 import type { CacheStore, NewRecord } from './stores/store.ts';
 
 /**
- * Stores in a row, the nearest first. What one of them does wrong is a warning, and from then on it is left alone:
- * none is waited for twice.
+ * Stores in a row, the nearest first. A fault of a store is a warning, and the store is not asked again, so that nothing
+ * waits for it twice.
  */
 export class Tiers {
   readonly warnings: Diagnostic[] = [];
@@ -32,24 +32,16 @@ export class Tiers {
     return undefined;
   }
 
-  /** Puts records into all stores that `where` takes, at the same time. */
-  async keep(
-    records: readonly NewRecord[],
-    where: (store: CacheStore) => boolean = () => true,
-  ): Promise<void> {
+  /** Puts records into the stores, all at the same time; `recordsFor` gives those for each. */
+  async keep(recordsFor: (store: CacheStore) => readonly NewRecord[]): Promise<void> {
     await Promise.all(
-      this.#stores.filter(where).map((store) =>
+      this.#stores.map((store) =>
         this.#ask(store, async () => {
-          for (const { key, text, kind, label } of records) await store.set(key, text, { kind, label });
+          for (const { key, text, kind, label } of recordsFor(store))
+            await store.set(key, text, { kind, label });
         }),
       ),
     );
-  }
-
-  /** The stores before this one. */
-  above(store: CacheStore): (other: CacheStore) => boolean {
-    const position = this.#stores.indexOf(store);
-    return (other) => this.#stores.indexOf(other) < position;
   }
 
   async #ask<T>(store: CacheStore, work: () => Promise<T>): Promise<T | undefined> {

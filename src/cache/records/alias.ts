@@ -9,7 +9,7 @@ import { codeTable } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { FLAG_NAMES } from '../../profile/types.ts';
 import { openEnvelope, writeEnvelope } from './envelope.ts';
-import type { Refused } from './envelope.ts';
+import type { Opened, Refused } from './envelope.ts';
 import { membersOf } from '../json-object.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 
@@ -35,11 +35,8 @@ export interface LoweredAlias {
   proved: boolean;
 }
 
-/** A text that was read, and whether a trusted key had signed it. */
-export interface Read<T> {
-  alias: T;
-  signed: boolean;
-}
+/** A text that was read, with what its envelope says of its signature. */
+export type Read<T> = { alias: T } & Omit<Opened, 'body'>;
 
 /** What a caller expects of an alias of an input. */
 export interface Expectation {
@@ -79,16 +76,15 @@ export function readInputAlias(
   expected: Expectation,
   trusted?: TrustedKeys,
 ): Read<InputAlias> | Refused {
-  const opened = openEnvelope(text, key, trusted);
-  if ('refused' in opened) return opened;
-  const { body: alias, signed } = opened;
-  if (!isInputAlias(alias)) return { refused: 'its content is not that of a filter' };
+  const read = readAs((body) => (isInputAlias(body) ? body : undefined), 'a filter', text, key, trusted);
+  if ('refused' in read) return read;
+  const { alias } = read;
   const foreign = alias.object !== null && alias.endian !== archOf(expected.arch).endian;
   if (foreign || alias.target.arch !== expected.arch)
     return { refused: 'its program is for another architecture' };
   if (expected.proved && alias.object !== null && !alias.proved)
     return { refused: 'its program is not proved' };
-  return { alias, signed };
+  return read;
 }
 
 export function writeLoweredAlias(key: string, alias: LoweredAlias, signer?: Signer): string {
@@ -101,34 +97,35 @@ export function readLoweredAlias(
   key: string,
   trusted?: TrustedKeys,
 ): Read<LoweredAlias> | Refused {
-  const opened = openEnvelope(text, key, trusted);
-  if ('refused' in opened) return opened;
-  const alias = loweredAliasOf(opened.body);
-  return alias === undefined
-    ? { refused: 'its content is not that of a lowered profile' }
-    : { alias, signed: opened.signed };
+  return readAs(loweredAliasOf, 'a lowered profile', text, key, trusted);
 }
 
 /** An alias of either kind. */
 export type Alias = ({ of: 'input' } & InputAlias) | ({ of: 'lowered profile' } & LoweredAlias);
 
-/**
- * The alias of either kind that was kept under a key, for maintenance of a store, without a filter; or the
- * reason why the text is not one. `by` is the key that it claims to be signed by.
- */
-export function readAlias(
+/** The same for an alias of either kind, to maintain a store without a profile. */
+export function readAlias(text: string, key: string, trusted?: TrustedKeys): Read<Alias> | Refused {
+  return readAs(aliasOf, 'an alias', text, key, trusted);
+}
+
+function readAs<T>(
+  parse: (body: unknown) => T | undefined,
+  kind: string,
   text: string,
   key: string,
-  trusted?: TrustedKeys,
-): (Read<Alias> & { by?: string }) | Refused {
+  trusted: TrustedKeys | undefined,
+): Read<T> | Refused {
   const opened = openEnvelope(text, key, trusted);
   if ('refused' in opened) return opened;
   const { body, ...signature } = opened;
-  if (isInputAlias(body)) return { alias: { of: 'input', ...body }, ...signature };
+  const alias = parse(body);
+  return alias === undefined ? { refused: `its content is not that of ${kind}` } : { alias, ...signature };
+}
+
+function aliasOf(body: unknown): Alias | undefined {
+  if (isInputAlias(body)) return { of: 'input', ...body };
   const lowered = loweredAliasOf(body);
-  return lowered === undefined
-    ? { refused: 'its content is not that of an alias' }
-    : { alias: { of: 'lowered profile', ...lowered }, ...signature };
+  return lowered && { of: 'lowered profile', ...lowered };
 }
 
 function loweredAliasOf(value: unknown): LoweredAlias | undefined {

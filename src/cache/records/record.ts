@@ -1,7 +1,7 @@
-/** Records as those see them who look after a store: all of one kind alike, without a profile in the hand. */
+/** Checking any record, to maintain a store without a profile. */
 import type { Endian } from '../../bpf/instruction.ts';
 import { readAlias, readProgram } from './alias.ts';
-import type { Alias } from './alias.ts';
+import type { Alias, Read } from './alias.ts';
 import type { Refused } from './envelope.ts';
 import { readObject } from './object.ts';
 import type { TrustedKeys } from './signature.ts';
@@ -12,19 +12,12 @@ export type ReadRecord =
   | {
       kind: 'object';
       program: Uint8Array;
-      /** The byte orders in which the kernel would take it; one, but for programs of a few odd instructions. */
+      /** The byte orders in which the kernel would accept it: one, except for programs of a few odd instructions. */
       endians: Endian[];
     }
-  | {
-      kind: 'alias';
-      alias: Alias;
-      /** Whether a trusted key has signed it. */
-      signed: boolean;
-      /** Which key it claims to be signed by. */
-      by?: string;
-    };
+  | ({ kind: 'alias' } & Read<Alias>);
 
-/** What a text is that was kept as a record of this kind, or the reason why it is not one. */
+/** The record in a text that was kept as one of this kind, or the reason why it is not one. */
 export function readRecord(
   { key, kind }: Pick<StoredRecord, 'key' | 'kind'>,
   text: string,
@@ -46,7 +39,7 @@ export function readRecord(
     : { kind, program, endians };
 }
 
-/** Labels in a store that others write to are anybody's: one line of Unicode, no control characters, bounded. */
+/** A label as one line of bounded length without control characters, because anybody can have written it. */
 export function plainLabel(label: string): string {
   return label.slice(0, LONGEST_LABEL).replaceAll(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, ' ');
 }
