@@ -1,18 +1,17 @@
+/** Records that are read or sent at the same time. */
+const AT_ONCE = 8;
+
 /**
- * Works on all items, `most` at a time, in their order. Rejects with the first fault, after which no item is begun any
- * more, once those that were begun have ended.
+ * Works on items in their order, a few at a time. Rejects with the first fault: after it no item is begun, and those that
+ * were begun have ended.
  */
-export async function atOnce<T>(
-  items: Iterable<T>,
-  most: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
+export async function atOnce<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const rest = items[Symbol.iterator]();
   const faults: unknown[] = [];
   const worker = async () => {
     for (let next = rest.next(); next.done !== true && faults.length === 0; next = rest.next())
       await work(next.value).catch((cause: unknown) => faults.push(cause));
   };
-  await Promise.all(Array.from({ length: most }, worker));
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
   if (faults.length > 0) throw faults[0];
 }

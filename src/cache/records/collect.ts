@@ -1,13 +1,11 @@
-/** Taking out of a store what is of no use any more. */
-import { UPKEEP_DEADLINE, withDeadline } from '../stores/deadline.ts';
-import { DEFAULT_LIMITS, excessOf, peek } from '../stores/store.ts';
-import type { CacheStore, StoreLimits } from '../stores/store.ts';
+import { DEFAULT_LIMITS, excessOf } from '../stores/store.ts';
+import type { CacheStore } from '../stores/store.ts';
 import { readAll } from './verify-store.ts';
 
-/** Who writes an object has not yet written its aliases: such a young one may still get them. Milliseconds. */
+/** An object is written before its aliases, so a younger one may still get them. Milliseconds. */
 const GRACE = 60 * 60 * 1000;
 
-/** What may stay; a store of one's own has limits of its own where none are given, one that others use has none. */
+/** What may stay. If nothing is given, your own store has its default limits, and one that others use has none. */
 export interface Bounds {
   /** Bytes of all texts; of more, the oldest go until three quarters are left. */
   bytes?: number | undefined;
@@ -25,44 +23,42 @@ export interface Collected {
   orphans: number;
 }
 
-/** Removes what exceeds the bounds, then what leads nowhere and what nothing leads to. */
+/** Removes what exceeds the bounds, then aliases without their object, and objects without an alias. */
 export async function collect(store: CacheStore, { bytes, age }: Bounds): Promise<Collected> {
   const most = {
     ...DEFAULT_LIMITS,
     ...(bytes === undefined ? {} : { bytes }),
     ...(age === undefined ? {} : { age }),
   };
-  const exceeding =
-    (await store.shrink?.(most)) ??
-    (await removeOldest(store, { bytes: bytes ?? Infinity, age: age ?? Infinity }));
+  const exceeding = (await store.shrink?.(most)) ?? (await removeOldest(store, { bytes, age }));
   const { dangling, orphans } = await findUseless(store);
-  await withDeadline(store.remove([...dangling, ...orphans]), UPKEEP_DEADLINE);
+  await store.remove([...dangling, ...orphans]);
   // Once more, for the disk that this has freed.
   if (dangling.length + orphans.length > 0) await store.shrink?.(most);
   return { exceeding, dangling: dangling.length, orphans: orphans.length };
 }
 
-/** By when they were written: when they were read, not every server notes. */
-async function removeOldest(store: CacheStore, limits: StoreLimits): Promise<number> {
-  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
-  const keys = excessOf(
-    list.map((record) => ({ ...record, used: record.made })),
-    limits,
-  );
-  await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
+/** By the time of writing, because not every server notes when a record was read. */
+async function removeOldest(
+  store: CacheStore,
+  { bytes = Infinity, age = Infinity }: Bounds,
+): Promise<number> {
+  const list = (await store.list()).map((record) => ({ ...record, used: record.made }));
+  const keys = excessOf(list, { bytes, age });
+  await store.remove(keys);
   return keys.length;
 }
 
 async function findUseless(store: CacheStore): Promise<{ dangling: string[]; orphans: string[] }> {
-  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
-  const { aliases, findings } = await readAll({
-    list: async () => list.filter(({ kind }) => kind === 'alias'),
-    get: (key) => peek(store, key),
-  });
+  const list = await store.list();
+  const { aliases, findings } = await readAll(
+    store,
+    list.filter(({ kind }) => kind === 'alias'),
+  );
   const there = new Set(list.filter(({ kind }) => kind === 'object').map(({ key }) => key));
   const wanted = new Set([...aliases.values()].map(({ alias }) => alias.object));
   const dangling = [...aliases].filter(([, { alias }]) => alias.object !== null && !there.has(alias.object));
-  // Another version's aliases may lead to what no alias that we can read leads to.
+  // Aliases of another version, which cannot be read here, may lead to objects too.
   const unread = store.shared && findings.length > 0;
   const before = Date.now() - GRACE;
   const orphans = list.filter(

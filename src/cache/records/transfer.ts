@@ -1,32 +1,26 @@
-/** Records on their way from one store into another. */
 import { atOnce } from './at-once.ts';
-import { UPKEEP_DEADLINE, withDeadline } from '../stores/deadline.ts';
 import { signEnvelope } from './envelope.ts';
 import { plainLabel, readRecord } from './record.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 import { peek } from '../stores/store.ts';
 import type { CacheStore, Source, StoredRecord } from '../stores/store.ts';
 
-/** So many records are under way at the same time, unless said. */
-const AT_ONCE = 8;
-
 /** Where records go. */
 export type Destination = Source & Pick<CacheStore, 'set' | 'remove'>;
 
 export interface Terms {
-  /** Whether aliases go only if a trusted key has signed them: where they come from, others can write. */
+  /** Whether only aliases are sent that a trusted key has signed, because others can write to their source. */
   signedOnly: boolean;
   trusted?: TrustedKeys | undefined;
   /** Signs every alias that goes. */
   signer?: Signer | undefined;
-  atOnce?: number;
-  /** Told of each record that is done with, and how many there are to be done. */
+  /** Called after each record. */
   progress?: (done: number, total: number) => void;
 }
 
 /**
- * Whether aliases must be signed to be sent: by being carried into a store of one's own, or by being signed, what
- * others wrote would become one's own word.
+ * Whether only signed aliases may be sent: aliases that others wrote would be trusted without a signature in a store of
+ * one's own, and with a signature anywhere.
  */
 export function mustBeSigned(
   from: Pick<CacheStore, 'shared'>,
@@ -49,9 +43,9 @@ export interface Transferred {
 }
 
 /**
- * Sends the records that the destination lacks, by its list. Each is checked when it was read, and read again where it
- * was written. Objects go before the aliases that lead to them, and no alias goes without its object: wherever this ends,
- * what was sent is of use, and the next run sends the rest. Never rejects.
+ * Sends the records that the destination lacks, by its list. Each is checked after it was read, and again after it was
+ * written. Objects go before the aliases that lead to them, and no alias goes without its object, so an interrupted transfer
+ * leaves something usable, and the next run sends the rest. Never rejects because of a store.
  */
 export async function transfer(from: Source, to: Destination, terms: Terms): Promise<Transferred> {
   const result: Transferred = { sent: 0, present: 0, unsigned: 0, refused: [] };
@@ -64,7 +58,6 @@ export async function transfer(from: Source, to: Destination, terms: Terms): Pro
     const sendAll = (objects: boolean) =>
       atOnce(
         missing.filter(({ kind }) => (kind === 'object') === objects),
-        terms.atOnce ?? AT_ONCE,
         async (record) => {
           const verdict = await send(record, from, to, terms, known);
           if (verdict === 'sent') {
@@ -112,7 +105,7 @@ async function send(
   return 'sent';
 }
 
-/** What arrived damaged must not count as being there in the next run. */
+/** Removes what arrived damaged, so that the next run sends it again. */
 async function checkArrival(record: StoredRecord, to: Destination): Promise<void> {
   const { key } = record;
   const kept = await ask('destination', peek(to, key));
@@ -133,7 +126,7 @@ class StoreFault extends Error {
 
 async function ask<T>(side: 'source' | 'destination', work: Promise<T>): Promise<T> {
   try {
-    return await withDeadline(work, UPKEEP_DEADLINE);
+    return await work;
   } catch (cause) {
     throw new StoreFault(side, cause);
   }

@@ -1,15 +1,10 @@
-/** Whether all that a store holds is what it should be. */
 import type { Endian } from '../../bpf/instruction.ts';
 import type { Alias } from './alias.ts';
 import { atOnce } from './at-once.ts';
-import { UPKEEP_DEADLINE, withDeadline } from '../stores/deadline.ts';
 import { readRecord } from './record.ts';
 import type { TrustedKeys } from './signature.ts';
 import { peek } from '../stores/store.ts';
-import type { RecordKind, Source } from '../stores/store.ts';
-
-/** So many records are read at the same time. */
-const AT_ONCE = 8;
+import type { RecordKind, Source, StoredRecord } from '../stores/store.ts';
 
 /** Something that is wrong with a record. */
 export interface Finding {
@@ -36,7 +31,8 @@ export async function verifyStore(
   trusted?: TrustedKeys,
   progress?: (done: number, total: number) => void,
 ): Promise<Verified> {
-  const { list, objects, aliases, findings } = await readAll(store, trusted, progress);
+  const list = await store.list();
+  const { objects, aliases, findings } = await readAll(store, list, trusted, progress);
   let signed = 0;
   for (const [key, found] of aliases) {
     const reason = faultOfTarget(found.alias, objects);
@@ -46,27 +42,27 @@ export async function verifyStore(
   return { checked: list.length, signed, findings: findings.toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
 }
 
-/** All records of a store that pass their own checks, without their texts, and what is wrong with the others. */
+/** The listed records that pass their own checks, without their texts, and what is wrong with the others. */
 export async function readAll(
   store: Source,
+  list: readonly StoredRecord[],
   trusted?: TrustedKeys,
   progress?: (done: number, total: number) => void,
 ) {
-  const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
   const objects = new Map<string, readonly Endian[]>();
   const aliases = new Map<string, { alias: Alias; signed: boolean }>();
   const findings: Finding[] = [];
   let done = 0;
-  await atOnce(list, AT_ONCE, async (record) => {
+  await atOnce(list, async (record) => {
     const { key, kind } = record;
-    const text = await withDeadline(peek(store, key), UPKEEP_DEADLINE);
+    const text = await peek(store, key);
     const read = text === undefined ? { refused: 'it is not there' } : readRecord(record, text, trusted);
     if ('refused' in read) findings.push({ key, kind, reason: read.refused });
     else if (read.kind === 'object') objects.set(key, read.endians);
-    else aliases.set(key, { alias: read.alias, signed: read.signed });
+    else aliases.set(key, read);
     progress?.((done += 1), list.length);
   });
-  return { list, objects, aliases, findings };
+  return { objects, aliases, findings };
 }
 
 function faultOfTarget(alias: Alias, objects: ReadonlyMap<string, readonly Endian[]>): string | undefined {

@@ -1,6 +1,3 @@
-/** How long a store may take for one answer where nobody's container waits for it, in milliseconds. */
-export const UPKEEP_DEADLINE = 30_000;
-
 /** Thrown when a store has not answered in time. The store may still be working. */
 export class DeadlinePassed extends Error {
   override readonly name = 'DeadlinePassed';

@@ -1,8 +1,7 @@
-import { UPKEEP_DEADLINE } from '../../../cache/stores/deadline.ts';
 import type { RecordKind } from '../../../cache/stores/store.ts';
 import { writeProduct } from '../../output/streams.ts';
 import { table, toJson } from '../../output/report.ts';
-import { ask, open } from './store-access.ts';
+import { open, use } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 
 export interface LsOptions extends CacheOptions {
@@ -12,7 +11,7 @@ export interface LsOptions extends CacheOptions {
 /** Lists the records without reading them. */
 export async function list({ cache, json, kind }: LsOptions): Promise<void> {
   const store = open(cache);
-  const all = await ask(store, () => store.list(), UPKEEP_DEADLINE);
+  const all = await use(store, () => store.list());
   const records = kind === undefined ? all : all.filter((record) => record.kind === kind);
   if (json) return writeProduct(toJson({ records }));
   const now = Date.now();

@@ -1,7 +1,6 @@
 import { convertedLength } from '../../../bpf/check.ts';
 import { decode } from '../../../bpf/instruction.ts';
 import type { Alias } from '../../../cache/records/alias.ts';
-import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/stores/deadline.ts';
 import type { CacheStore, StoredRecord } from '../../../cache/stores/store.ts';
 import { readRecord } from '../../../cache/records/record.ts';
 import type { ReadRecord } from '../../../cache/records/record.ts';
@@ -25,10 +24,10 @@ export async function show(name: string, options: CacheOptions): Promise<void> {
   const trusted = (await keysOf(options))?.trusted;
   const store = open(options.cache);
   const rows = await use(store, async (): Promise<Row[]> => {
-    const list = await withDeadline(store.list(), UPKEEP_DEADLINE);
+    const list = await store.list();
     const record = find(name, list, store);
     const { key, kind, bytes, made, used, label } = record;
-    const text = await withDeadline(peek(store, key), UPKEEP_DEADLINE);
+    const text = await peek(store, key);
     const read = text === undefined ? { refused: 'it is not there' } : readRecord(record, text, trusted);
     if ('refused' in read) fail('CACHE_RECORD_DAMAGED', { key, reason: read.refused });
     const content = read.kind === 'alias' ? aliasRows(read) : await objectRows(key, read, list, store);
@@ -96,10 +95,10 @@ async function objectRows(
   store: CacheStore,
 ): Promise<Row[]> {
   const instructions = decode(program, endians[0]!);
-  const { aliases } = await readAll({
-    list: async () => list.filter(({ kind }) => kind === 'alias'),
-    get: (other) => peek(store, other),
-  });
+  const { aliases } = await readAll(
+    store,
+    list.filter(({ kind }) => kind === 'alias'),
+  );
   const leading = [...aliases].filter(([, { alias }]) => alias.object === key).map(([other]) => other);
   return [
     ['sha256', key],

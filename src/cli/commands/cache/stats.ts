@@ -2,7 +2,7 @@ import { hotDirectory, hotStats } from '../../../cache/hot/directory.ts';
 import { removeFiles } from '../../../cache/plain-files.ts';
 import { writeProduct } from '../../output/streams.ts';
 import { printable, writeStderr, table, toJson } from '../../output/report.ts';
-import { ask, dateOf, open } from './store-access.ts';
+import { dateOf, open, use } from './store-access.ts';
 import type { CacheOptions } from './store-access.ts';
 
 export async function path({ cache, json }: CacheOptions): Promise<void> {
@@ -13,7 +13,7 @@ export async function path({ cache, json }: CacheOptions): Promise<void> {
 /** Counts the entries of both tiers without reading them. */
 export async function stats({ cache, json }: CacheOptions): Promise<void> {
   const store = open(cache);
-  const { aliases, objects, bytes, oldest, leastUsed } = await ask(store, () => store.stats());
+  const { aliases, objects, bytes, oldest, leastUsed } = await use(store, () => store.stats());
   const { tier, location } = store;
   const hot = hotStats(hotDirectory(cache));
   const entries = aliases + objects;
@@ -34,7 +34,7 @@ export async function clear({ cache, json, quiet }: CacheOptions): Promise<void>
   const store = open(cache);
   // The hot tier first, so that nothing is served while the cache is cleared.
   removeFiles(hotDirectory(cache));
-  await ask(store, () => store.clear());
+  await use(store, () => store.clear());
   if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
   else if (!quiet) await writeStderr(`cleared ${printable(store.location)}\n`);
 }

@@ -1,6 +1,4 @@
 /** What all actions on a cache do: open one store, ask it, and let its faults end the command. */
-import { withDeadline } from '../../../cache/stores/deadline.ts';
-import { STORE_DEADLINE } from '../../../cache/compile-cached.ts';
 import { CacheFault } from '../../../cache/stores/store.ts';
 import { closeStore, faultOf } from '../../../cache/tiers.ts';
 import type { CacheStore } from '../../../cache/stores/store.ts';
@@ -26,16 +24,7 @@ export function open(location: string | undefined): CacheStore {
   }
 }
 
-/** Asks a store one question with a deadline in milliseconds, then closes it. @throws SeccompcError */
-export function ask<T>(
-  store: CacheStore,
-  question: () => Promise<T>,
-  deadline: number = STORE_DEADLINE,
-): Promise<T> {
-  return use(store, () => withDeadline(question(), deadline));
-}
-
-/** The same for work that asks several questions. */
+/** Works with a store, which has its own deadlines, then closes it. @throws SeccompcError */
 export async function use<T>(store: CacheStore, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,5 +1,4 @@
 import { hotDirectory, verifyHot } from '../../../cache/hot/directory.ts';
-import { UPKEEP_DEADLINE, withDeadline } from '../../../cache/stores/deadline.ts';
 import { removeFiles } from '../../../cache/plain-files.ts';
 import { verifyStore } from '../../../cache/records/verify-store.ts';
 import { EXIT } from '../../../errors.ts';
@@ -26,10 +25,7 @@ export async function verify(options: VerifyOptions): Promise<number> {
     const watched = watch(options);
     const verified = await verifyStore(store, trusted, watched.show);
     watched.end();
-    if (remove) {
-      const keys = verified.findings.map(({ key }) => key);
-      await withDeadline(store.remove(keys), UPKEEP_DEADLINE);
-    }
+    if (remove) await store.remove(verified.findings.map(({ key }) => key));
     return verified;
   });
   const all = [...findings, ...hot.findings];
