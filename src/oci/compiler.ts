@@ -1,7 +1,7 @@
 /** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
 import { compileCached } from '../cache/compile-cached.ts';
 import type { Cache } from '../cache/compile-cached.ts';
-import { lruByBytes } from '../cache/stores/lru.ts';
+import { Lru } from '../cache/stores/lru.ts';
 import { closeCache } from '../cache/open.ts';
 import { CacheFault } from '../cache/stores/store.ts';
 import type { CompileSettings, Filter } from '../compile.ts';
@@ -39,7 +39,7 @@ export function makeConfigCompiler(
   openCache: () => Promise<Cache | undefined>,
   limit: number = MOST_BYTES,
 ): ConfigCompiler {
-  const known = lruByBytes<Promise<CompiledConfig>>(limit);
+  const known = new Lru<Promise<CompiledConfig>>(limit);
   let cache: Promise<Cache | undefined> | undefined;
   const opened = () => (cache ??= openCache());
 

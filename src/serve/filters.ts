@@ -2,7 +2,7 @@ import type { KeyedOptions } from '../cache/key.ts';
 import { readObject } from '../cache/records/object.ts';
 import { faultOf } from '../cache/tiers.ts';
 import type { Cache } from '../cache/compile-cached.ts';
-import { lruByBytes } from '../cache/stores/lru.ts';
+import { Lru } from '../cache/stores/lru.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import type { Product } from '../workers/messages.ts';
@@ -87,9 +87,9 @@ export function makeFilters(settings: FilterSettings): Filters {
     quantum: QUANTUM,
     worker: settings.worker,
   });
-  const byRequest = lruByBytes<ServedFilter>(memory / 2);
-  const byDigest = lruByBytes<Buffer>((memory * 3) / 8);
-  const refusals = lruByBytes<Refusal>(memory / 8);
+  const byRequest = new Lru<ServedFilter>(memory / 2);
+  const byDigest = new Lru<Buffer>((memory * 3) / 8);
+  const refusals = new Lru<Refusal>(memory / 8);
   const maps = [byRequest, byDigest, refusals];
   const gone = new WeakSet<object>();
   const flights = new Map<string, { work: Work; filter: Promise<ServedFilter> }>();

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { keyedOptions } from '../cache/key.ts';
 import type { KeyedOptions } from '../cache/key.ts';
-import { lruByBytes } from '../cache/stores/lru.ts';
+import { Lru } from '../cache/stores/lru.ts';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import { errorAnswer, faultAnswer, JSON_TYPE, jsonAnswer, RAW_TYPE, sendAnswer } from './response.ts';
 import type { Answer } from './response.ts';
@@ -46,7 +46,7 @@ const QUERIES = 1024 ** 2;
 
 /** Answers every request of the server, and counts it. */
 export function makeHandler({ filters, metrics, connections, host }: HandlerSettings): Handler {
-  const queries = lruByBytes<Query>(QUERIES);
+  const queries = new Lru<Query>(QUERIES);
   let stopping = false;
 
   function handle(request: IncomingMessage, response: ServerResponse, expects: boolean): void {

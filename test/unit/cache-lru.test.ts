@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lruByBytes } from '../../src/cache/stores/lru.ts';
+import { Lru } from '../../src/cache/stores/lru.ts';
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
 const step = fc.oneof(
@@ -14,7 +14,7 @@ describe('a map bounded by bytes', () => {
   it('holds what was used last, and never more than its limit', () => {
     fc.assert(
       fc.property(fc.nat(100), fc.array(step, { maxLength: 60 }), (limit, steps) => {
-        const lru = lruByBytes<number>(limit);
+        const lru = new Lru<number>(limit);
         // Oldest first, as a plain list.
         let model: { name: string; value: number; bytes: number }[] = [];
         let evicted = 0;

@@ -1,67 +1,62 @@
 /** A map that forgets what was not used for longest once its values have more bytes than it may hold. */
-export interface Lru<V> {
-  get(key: string): V | undefined;
-  /** `bytes` is what the value counts for; a value above the limit by itself is not kept. */
-  set(key: string, value: V, bytes: number): void;
-  remove(key: string): void;
-  clear(): void;
-  /** Everything it holds, that not used for longest first; looking at it so is no use. */
-  all(): [string, V][];
-  readonly bytes: number;
-  readonly entries: number;
-  /** How many values were forgotten. */
-  readonly evicted: number;
-}
-
-interface Kept<V> {
-  value: V;
-  bytes: number;
-}
-
-/** @param limit bytes, 0 for a map that holds nothing */
-export function lruByBytes<V>(limit: number): Lru<V> {
+export class Lru<V> {
   // A Map is in the order of insertion, so the first key is the one to forget.
-  const map = new Map<string, Kept<V>>();
-  let total = 0;
-  let evicted = 0;
+  readonly #map = new Map<string, { value: V; bytes: number }>();
+  readonly #limit: number;
+  #bytes = 0;
+  #evicted = 0;
 
-  function remove(key: string): void {
-    total -= map.get(key)?.bytes ?? 0;
-    map.delete(key);
+  /** @param limit bytes, 0 for a map that holds nothing */
+  constructor(limit: number) {
+    this.#limit = limit;
   }
-  return {
-    get(key) {
-      const kept = map.get(key);
-      if (kept === undefined) return undefined;
-      map.delete(key);
-      map.set(key, kept);
-      return kept.value;
-    },
-    set(key, value, bytes) {
-      remove(key);
-      if (bytes > limit) return;
-      map.set(key, { value, bytes });
-      total += bytes;
-      for (const oldest of map.keys()) {
-        if (total <= limit) break;
-        remove(oldest);
-        evicted += 1;
-      }
-    },
-    remove,
-    clear() {
-      map.clear();
-      total = 0;
-    },
-    all: () => Array.from(map, ([key, { value }]) => [key, value]),
-    get bytes() {
-      return total;
-    },
-    get entries() {
-      return map.size;
-    },
-    get evicted() {
-      return evicted;
-    },
-  };
+
+  get(key: string): V | undefined {
+    const kept = this.#map.get(key);
+    if (kept === undefined) return undefined;
+    this.#map.delete(key);
+    this.#map.set(key, kept);
+    return kept.value;
+  }
+
+  /** `bytes` is the size of the value; a value above the limit by itself is not kept. */
+  set(key: string, value: V, bytes: number): void {
+    this.remove(key);
+    if (bytes > this.#limit) return;
+    this.#map.set(key, { value, bytes });
+    this.#bytes += bytes;
+    for (const oldest of this.#map.keys()) {
+      if (this.#bytes <= this.#limit) break;
+      this.remove(oldest);
+      this.#evicted += 1;
+    }
+  }
+
+  remove(key: string): void {
+    this.#bytes -= this.#map.get(key)?.bytes ?? 0;
+    this.#map.delete(key);
+  }
+
+  clear(): void {
+    this.#map.clear();
+    this.#bytes = 0;
+  }
+
+  /** Everything in it, what was not used for longest first. This does not count as use. */
+  all(): [string, V][] {
+    return Array.from(this.#map, ([key, { value }]) => [key, value]);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get entries(): number {
+    return this.#map.size;
+  }
+
+  /** How many values were forgotten. */
+  get evicted(): number {
+    return this.#evicted;
+  }
 }

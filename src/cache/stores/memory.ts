@@ -1,4 +1,4 @@
-import { lruByBytes } from './lru.ts';
+import { Lru } from './lru.ts';
 import { listOf, rowOf, rowUsedNow, statsOf } from './list-rows.ts';
 import type { Row } from './list-rows.ts';
 import type { CacheStore } from './store.ts';
@@ -15,7 +15,7 @@ interface Kept {
 
 /** Records in this process's memory. They outlive `close`, not the process. */
 export function memoryStore({ maxBytes = 64 * 1024 * 1024 }: MemoryStoreOptions = {}): CacheStore {
-  const kept = lruByBytes<Kept>(maxBytes);
+  const kept = new Lru<Kept>(maxBytes);
   const list = () => listOf(kept.all().map(([key, { row }]) => [key, row] as const));
   return {
     tier: 'memory',
