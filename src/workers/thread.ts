@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { faultOf } from '../cache/tiers.ts';
 import type { Cache } from '../cache/compile-cached.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
+import { builtFile } from '../fs/built-file.ts';
 import type { FromWorker, Job, Product, StoreAnswer, StoreRequest, ToWorker, WorkerSettings } from './messages.ts'; // prettier-ignore
 
 export interface ThreadSettings {
@@ -32,11 +31,13 @@ export interface CompilerThread {
 /** Old generation of a thread's heap; a profile that needs more is refused. */
 const HEAP_MEGABYTES = 512;
 
+const WORKER = join('workers', 'worker.cjs');
+
 /** @param onReady Called when the compiler is loaded. */
 export function startThread({ cache, worker: file }: ThreadSettings, onReady: () => void): CompilerThread {
   const stores = cache?.stores.map(({ tier, location, shared }) => ({ tier, location, shared }));
   const settings: WorkerSettings = { cache: stores && { stores, keys: cache?.keys?.texts ?? {} } };
-  const worker = new Worker(file ?? workerFile(), {
+  const worker = new Worker(file ?? builtFile(WORKER), {
     workerData: settings,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
   });
@@ -122,21 +123,4 @@ function tooLarge(): SeccompcError {
 export function crashed(): SeccompcError {
   const hint = 'please report it with the profile';
   return new SeccompcError([diagnostic('INTERNAL_ERROR', { reason: 'the compiler stopped' }, { hint })]);
-}
-
-const WORKER = join('workers', 'worker.cjs');
-
-/**
- * The built worker, in the nearest folder above this module that has it: a thread is started from a file, and this
- * module may be a source, a built module, or a part of a bundle.
- */
-function workerFile(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    for (const file of [join(folder, WORKER), join(folder, 'dist', WORKER)])
-      if (existsSync(file)) return file;
-    const above = dirname(folder);
-    if (above === folder) throw new Error(`${WORKER} is missing from the package: build it first`);
-    folder = above;
-  }
 }

@@ -34,7 +34,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errors', 'format', 'fs', 'options', 'policy', 'profile', 'syscalls',
     'target',
   ],
-  workers: ['cache', 'compile', 'errors', 'format'],
+  workers: ['cache', 'compile', 'errors', 'format', 'fs'],
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [

@@ -1,6 +1,5 @@
 import type { RedisServer } from './keyv-redis.ts';
-import { keyvStore } from './keyv-store.ts';
-import { CONNECT_TIME, parseAddress, refuseAddress, remoteStore, SERVER_HINT } from './remote.ts';
+import { CONNECT_TIME, parseAddress, refuseAddress, serverStore } from './remote.ts';
 import type { CacheStore } from './store.ts';
 
 const SCHEMES: Record<string, { tls: boolean }> = {
@@ -13,23 +12,15 @@ const PORT = 6379;
 
 /**
  * Records on a Redis or Valkey server: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss:` (TLS), `valkey:`,
- * `valkeys:`. Nothing is connected to yet.
+ * `valkeys:`.
  *
  * @throws SeccompcError CACHE_ADDRESS_WRONG
  */
 export function redisStore(address: string): CacheStore {
   const { server, location } = parseRedisAddress(address);
-  return remoteStore({
-    tier: 'redis',
-    location,
-    shared: true,
-    make: async () => {
-      // Only a cache like this pays for loading the client.
-      const { redisConnection } = await import('./keyv-redis.ts');
-      const connection = redisConnection(server, CONNECT_TIME);
-      return { connection, store: keyvStore({ tier: 'redis', location, keyv: connection.keyv }) };
-    },
-    hint: SERVER_HINT,
+  return serverStore('redis', location, async () => {
+    const { redisConnection } = await import('./keyv-redis.ts');
+    return redisConnection(server, CONNECT_TIME);
   });
 }
 

@@ -1,43 +1,41 @@
 import { diagnostic, fail } from '../../errors.ts';
 import { DeadlinePassed, withDeadline } from './deadline.ts';
+import { keyvStore } from './keyv-store.ts';
 import type { KeyvLike } from './keyv-store.ts';
 import { CacheFault, peek } from './store.ts';
 import type { CacheStore } from './store.ts';
 
-/**
- * How long a server may take to let us in, and then for one record, in milliseconds: together less than STORE_DEADLINE
- * of compile-cached.ts.
- */
+/** Milliseconds for a connection, and then for one record: together less than STORE_DEADLINE of compile-cached.ts. */
 export const CONNECT_TIME = 900;
 export const ANSWER_TIME = 1000;
-/** The same for what goes through everything it holds. */
+/** Milliseconds for what reads all records. */
 export const SWEEP_TIME = 30_000;
 
-/** How long a server may take to hear our farewell. */
+/** Milliseconds for ending a connection. */
 const FAREWELL_TIME = 200;
 
 /** A connection to what keeps the records. It has no deadlines: those are kept here. */
 export interface StoreConnection {
-  /** Resolves when the server has let us in. */
+  /** Resolves when the server has accepted the connection. */
   connect: () => Promise<void>;
   /** Whether asking it again can work. */
   alive: () => boolean;
-  /** Says goodbye, where the server wants it. */
+  /** Ends the connection by the protocol of the server, if that is necessary. */
   end: () => Promise<void>;
-  /** Frees sockets and timers; what is still asked rejects. */
+  /** Frees sockets and timers; pending questions reject. */
   destroy: () => void;
 }
 
-/** One to a server, as the modules with the clients make it. */
+/** A connection to a server, by which Keyv reads and writes. */
 export interface KeyvConnection extends StoreConnection {
   keyv: (namespace: string) => KeyvLike;
 }
 
 /** In milliseconds. */
 export interface Times {
-  /** What one record may take; {@link ANSWER_TIME} unless given. */
+  /** For one record; {@link ANSWER_TIME} unless given. */
   answerTime: number;
-  /** What going through all records may take; {@link SWEEP_TIME} unless given. */
+  /** For what reads all records; {@link SWEEP_TIME} unless given. */
   sweepTime: number;
 }
 
@@ -46,10 +44,8 @@ interface Remote extends Partial<Times> {
   location: string;
   /** Whether others than this user can write to it. */
   shared: boolean;
-  /** A connection that is not connected yet, and what is asked by way of it. */
+  /** A connection that is not connected yet, and the store behind it. */
   make: () => Promise<{ connection: StoreConnection; store: Asked }>;
-  /** What helps when it cannot be used, if it is not what helps with a file. */
-  hint?: string;
 }
 
 type Asked = Omit<CacheStore, 'tier' | 'location' | 'shared' | 'close'>;
@@ -57,17 +53,17 @@ type Asked = Omit<CacheStore, 'tier' | 'location' | 'shared' | 'close'>;
 interface Opened {
   connection: StoreConnection;
   store: Asked;
-  /** Rejects what is still waited for; a client forgets some of it when it is closed. */
+  /** Rejects pending questions: a client forgets some of them when it is closed. */
   waiting: Set<(cause: Error) => void>;
 }
 
 /**
- * Records outside this process. What keeps them is connected to when it is first asked, and again when it is asked after a connection broke or
- * an answer did not come: never in between, so nothing keeps a process that is done. Every method rejects within
- * CONNECT_TIME and the time for an answer, or SWEEP_TIME for `list`, `stats`, `clear`, `remove` and `shrink`.
+ * Records outside this process. A connection is made when the store is first asked, and again after it broke or an answer did
+ * not come, so nothing keeps a finished process alive. Every method rejects within CONNECT_TIME and the time for an answer,
+ * or SWEEP_TIME for `list`, `stats`, `clear`, `remove` and `shrink`.
  */
 export function remoteStore(remote: Remote): CacheStore {
-  const { tier, location, shared, make, answerTime = ANSWER_TIME, sweepTime = SWEEP_TIME, hint } = remote;
+  const { tier, location, shared, make, answerTime = ANSWER_TIME, sweepTime = SWEEP_TIME } = remote;
   let opening: Promise<Opened> | undefined;
 
   async function open(): Promise<Opened> {
@@ -89,11 +85,11 @@ export function remoteStore(remote: Remote): CacheStore {
       return await withDeadline(unlessLeft(opened, work), time);
     } catch (cause) {
       if (opened?.connection.alive() !== true || cause instanceof DeadlinePassed) {
-        // Another one may be in its place already.
+        // Another question may have opened the next connection already.
         if (opening === mine) opening = undefined;
         if (opened !== undefined) leave(opened);
       }
-      throw unavailable(location, hint, cause);
+      throw unavailable(remote, cause);
     }
   }
 
@@ -114,7 +110,7 @@ export function remoteStore(remote: Remote): CacheStore {
     list: () => ask(sweepTime, (store) => store.list()),
     clear: () => ask(sweepTime, (store) => store.clear()),
     stats: () => ask(sweepTime, (store) => store.stats()),
-    // What is on a server is not only ours to remove.
+    // Others use the records on a server too.
     ...(shared ? {} : { shrink: (limits) => ask(sweepTime, async (store) => store.shrink?.(limits) ?? 0) }),
     async close() {
       const opened = await take()?.catch(() => undefined);
@@ -141,26 +137,40 @@ function leave({ connection, waiting }: Opened): void {
   for (const stop of waiting) stop(new Error('its connection was closed'));
 }
 
-export const SERVER_HINT =
+const SERVER_HINT =
   'the result is right, only slower; look after the server, or go without by another --cache';
 
-function unavailable(location: string, hint: string | undefined, cause: unknown): CacheFault {
+function unavailable({ location, shared }: Remote, cause: unknown): CacheFault {
   if (cause instanceof CacheFault) return cause;
-  const found = diagnostic(
-    'CACHE_UNAVAILABLE',
-    { location, reason: reasonOf(cause) },
-    hint === undefined ? {} : { hint },
-  );
+  const reason = reasonOf(cause);
+  const found = diagnostic('CACHE_UNAVAILABLE', { location, reason }, shared ? { hint: SERVER_HINT } : {});
   return new CacheFault(found, cause);
 }
 
-/** An error of several addresses of one name has its messages further in. */
+/** If a name has several addresses, each has an error of its own. */
 function reasonOf(cause: unknown): string {
   if (cause instanceof AggregateError && cause.message === '') return cause.errors.map(reasonOf).join(', ');
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** The parts of an address, and how it is named in messages: without name and password, wherever they stand. */
+/** A store on a server, by Keyv. Nothing is connected to yet; `client` loads the client first. */
+export function serverStore(
+  tier: string,
+  location: string,
+  client: () => Promise<KeyvConnection>,
+): CacheStore {
+  return remoteStore({
+    tier,
+    location,
+    shared: true,
+    async make() {
+      const connection = await client();
+      return { connection, store: keyvStore({ tier, location, keyv: connection.keyv }) };
+    },
+  });
+}
+
+/** The parts of an address, and its form for messages, without name and password. */
 export interface Address {
   url: URL;
   location: string;
@@ -177,7 +187,7 @@ export function refuseAddress(location: string, reason: string): never {
   return fail('CACHE_ADDRESS_WRONG', { location, reason });
 }
 
-/** What a text that is no URL may be shown as: neither what stands before an @ nor what comes after a ?. */
+/** A text that is no URL, without what comes before an @ or after a ?. */
 function withoutSecrets(text: string): string {
   return text.replace(/\?.*/s, '').replace(/\/\/.*@/s, '//');
 }

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { builtFile } from '../../fs/built-file.ts';
 import { remoteStore } from './remote.ts';
 import type { StoreConnection, Times } from './remote.ts';
 import type { StoreCall, StoreMethod, StoreReply } from './sqlite-process.ts';
@@ -8,12 +8,12 @@ import type { SqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
-/** How long one record may take, with the start of the process, in milliseconds: less than STORE_DEADLINE. */
-export const ANSWER_TIME = 1900;
+/** Milliseconds for one record, with the start of the process: less than STORE_DEADLINE of compile-cached.ts. */
+const ANSWER_TIME = 1900;
 
 /**
- * Records in one SQLite file, asked by a process of its own, which is killed when it does not answer in time. A file from
- * somebody else can be made so that a query on it never ends, and SQLite cannot be stopped within a process.
+ * Records in one SQLite file that another process reads, which is killed if it does not answer in time. On a file from
+ * somebody else a query may never end, and a process cannot stop its own SQLite.
  */
 export function sqliteStoreApart(file: string, times: Partial<Times> = {}): CacheStore {
   return remoteStore({
@@ -26,16 +26,19 @@ export function sqliteStoreApart(file: string, times: Partial<Times> = {}): Cach
   });
 }
 
+const PROCESS = join('cache', 'stores', 'sqlite-process.js');
+const METHODS: StoreMethod[] = ['get', 'peek', 'set', 'remove', 'list', 'clear', 'stats', 'shrink'];
+
 type Asked = Pick<SqliteStore, StoreMethod>;
 
 function startProcess(file: string): { connection: StoreConnection; store: Asked } {
   // Loading it takes milliseconds, and most databases do not need it.
   const { spawn } = process.getBuiltinModule('node:child_process');
-  const child = spawn(process.execPath, [processFile(), file], {
+  const child = spawn(process.execPath, [builtFile(PROCESS), file], {
     stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     windowsHide: true,
   });
-  // Pending requests have a timer, which keeps this process alive. Nothing else should.
+  // Only the timers of pending questions keep this process alive.
   child.unref();
   child.channel?.unref();
   (child.stdin as Socket | null)?.unref();
@@ -52,7 +55,7 @@ function startProcess(file: string): { connection: StoreConnection; store: Asked
     child.on('error', end);
     child.on('exit', (code, signal) => end(new Error(`the process that reads it ended (${signal ?? code})`)));
   });
-  // A process that is busy with a query would not see that nobody waits for it any more.
+  // While a query runs, the process would not notice that this one has ended.
   const kill = () => void child.kill('SIGKILL');
   process.on('exit', kill);
   child.on('message', (reply: StoreReply) => {
@@ -63,8 +66,9 @@ function startProcess(file: string): { connection: StoreConnection; store: Asked
   });
 
   let calls = 0;
-  function call<M extends StoreMethod>(method: M): Asked[M] {
-    const ask = (...args: unknown[]) =>
+  const call =
+    (method: StoreMethod) =>
+    (...args: unknown[]) =>
       new Promise((resolve, reject) => {
         const id = (calls += 1);
         waiting.set(id, { resolve, reject });
@@ -73,18 +77,7 @@ function startProcess(file: string): { connection: StoreConnection; store: Asked
           if (cause !== null && waiting.delete(id)) reject(cause);
         });
       });
-    return ask as Asked[M];
-  }
-  const store: Asked = {
-    get: call('get'),
-    peek: call('peek'),
-    set: call('set'),
-    remove: call('remove'),
-    list: call('list'),
-    clear: call('clear'),
-    stats: call('stats'),
-    shrink: call('shrink'),
-  };
+  const store = Object.fromEntries(METHODS.map((method) => [method, call(method)])) as unknown as Asked;
   const connection: StoreConnection = {
     connect: async () => {},
     alive: () => alive,
@@ -101,15 +94,4 @@ function startProcess(file: string): { connection: StoreConnection; store: Asked
 
 function errorOf({ message, diagnostic }: NonNullable<StoreReply['fault']>): Error {
   return diagnostic === undefined ? new Error(message) : new CacheFault(diagnostic);
-}
-
-const PROCESS = join('cache', 'stores', 'sqlite-process.js');
-
-/** The built module, from wherever this one runs: as a source, as a module of the library, or in the command. */
-function processFile(): string {
-  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
-    for (const file of [join(folder, PROCESS), join(folder, 'dist', PROCESS)])
-      if (existsSync(file)) return file;
-    if (folder === dirname(folder)) throw new Error(`${PROCESS} is missing from the package: build it first`);
-  }
 }
