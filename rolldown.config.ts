@@ -102,14 +102,25 @@ export default defineConfig([
         // What a hot answer needs stays in the first file.
         includeDependenciesRecursively: false,
         groups: [
+          // What hot answers and stores both need.
+          {
+            name: 'files',
+            test: /src.fs.(built-file|private-group|replace|system-reason|trust)\.ts|src.cache.(location|plain-files|version)\.ts/,
+          },
+          { name: 'program', test: /src.cli.(program|command)\.ts|src.cli.output.(report|text)/ },
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
-            test: /src.bpf.(?!annotate|disassemble|interpreter)|src.syscalls.(load|tables|perfect-hash)\.ts$|src.(arch|action|target|profile.types|codegen.goal)\.ts$/,
+            test: /src.bpf.(?!annotate|disassemble|interpreter)|src.syscalls.(load|tables|perfect-hash|since|generated.(since|union))\.ts$|src.(arch|action|target|profile.types|codegen.goal|compile.(filter|settings))\.ts$/,
           },
           {
             name: 'store',
-            test: /src.cache.(?!hot|location|version|records.sha256|stores.keyv-(redis|postgres))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+            test: /src.cache.(?!hot|location|plain-files|version|stores.keyv-(redis|postgres)|records.(archive|at-once|collect|sha256|transfer|verify))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+          },
+          // What most commands need.
+          {
+            name: 'command',
+            test: /src.(cli.(compile-with|short-run|commands.compile)|fs.temporary)\.ts|src.cli.options.(?!call|host-calls|operand|tested-arches)|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!table)/,
           },
           { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen(?!.goal)|prove)./ },
         ],

@@ -25,6 +25,8 @@ export function userCacheFolder(
 
 /** `sqlite` of `sqlite:FILE`; undefined for a path. Two letters at least, so that a Windows drive is no scheme. */
 export function schemeOf(location: string): string | undefined {
+  // The first use of a regular expression takes longer than many an answer has.
+  if (!location.includes(':')) return undefined;
   return /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(location)?.[1]?.toLowerCase();
 }
 

@@ -89,14 +89,13 @@ function isSigned(
   return verdict === 'forged' ? { refused: 'its signature is wrong' } : verdict === 'good';
 }
 
-/** Each part has its length before it, so that no two pairs of key and body have the same bytes. */
+/** Each part comes after its length, so that no two pairs of key and body have the same bytes. */
 function boundBytes(key: string, body: string): Uint8Array {
-  const parts = [key, body].map((text) =>
+  const parts = [key, body].flatMap((text) => {
+    const isAscii = Buffer.byteLength(text) === text.length;
     // UTF-8 would turn every unpaired surrogate into the same bytes.
-    /[^\0-\x7f]/.test(text)
-      ? { tag: 'w', bytes: Buffer.from(text, 'utf16le') }
-      : { tag: 's', bytes: Buffer.from(text) },
-  );
-  const framed = parts.flatMap(({ tag, bytes }) => [Buffer.from(`${tag}${bytes.length}:`), bytes]);
-  return Buffer.concat([Buffer.from(`a4:s8:seccompcd1:${RECORD_FORMAT}`), ...framed]);
+    const bytes = Buffer.from(text, isAscii ? 'latin1' : 'utf16le');
+    return [Buffer.from(`${isAscii ? 's' : 'w'}${bytes.length}:`), bytes];
+  });
+  return Buffer.concat([Buffer.from(`a4:s8:seccompcd1:${RECORD_FORMAT}`), ...parts]);
 }

@@ -1,5 +1,5 @@
 /** Ed25519 (RFC 8032) signatures of what goes into a store that others can write to. */
-import crypto from 'node:crypto';
+import { createPrivateKey, createPublicKey, sign as signBytes, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { sha256 } from './sha256.ts';
 
@@ -48,10 +48,10 @@ export function readKeys(texts: KeyTexts): Keys {
  * @throws TypeError for anything else
  */
 export function readSigner(pem: string): Signer {
-  const key = keyOf(() => crypto.createPrivateKey(pem), 'a private Ed25519 key in PEM');
+  const key = keyOf(() => createPrivateKey(pem), 'a private Ed25519 key in PEM');
   return {
-    id: idOf(crypto.createPublicKey(key)),
-    sign: (bytes) => crypto.sign(null, bytes, key).toString('base64'),
+    id: idOf(createPublicKey(key)),
+    sign: (bytes) => signBytes(null, bytes, key).toString('base64'),
   };
 }
 
@@ -65,7 +65,7 @@ export function readTrustedKeys(pems: readonly string[]): TrustedKeys {
     const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g);
     if (blocks === null || pem.includes('PRIVATE KEY')) throw new TypeError(`it holds no ${PUBLIC_KEY}`);
     for (const block of blocks) {
-      const key = keyOf(() => crypto.createPublicKey(block), PUBLIC_KEY);
+      const key = keyOf(() => createPublicKey(block), PUBLIC_KEY);
       keys.set(idOf(key), key);
     }
   }
@@ -73,7 +73,7 @@ export function readTrustedKeys(pems: readonly string[]): TrustedKeys {
     verify(id, signature, bytes) {
       const key = keys.get(id);
       if (key === undefined) return 'unknown';
-      return crypto.verify(null, bytes, key, Buffer.from(signature, 'base64')) ? 'good' : 'forged';
+      return verify(null, bytes, key, Buffer.from(signature, 'base64')) ? 'good' : 'forged';
     },
   };
 }

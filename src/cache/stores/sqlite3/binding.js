@@ -1,7 +1,7 @@
 // The SQLite of Node, or for Node 20, which has none, the binary of @photostructure/sqlite: one API for both.
 import { existsSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 /** @typedef {typeof import('@photostructure/sqlite')} Binding */
 
@@ -41,19 +41,17 @@ function withoutWarning(work) {
   }
 }
 
-/** The binary for this machine, without the JavaScript around it, which takes longer to load. */
+/** @type {string | undefined | null} */
+let found = null;
+
+/** The binary for this machine, without the JavaScript around it, which takes longer to load. Looked for once. */
 function nativeFile() {
+  if (found !== null) return found;
   const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
-  const name = join(
-    'prebuilds',
-    `${process.platform}-${process.arch}`,
-    `@photostructure+sqlite.${libc}.node`,
-  );
-  try {
-    const { resolve } = createRequire(import.meta.filename);
-    const file = join(dirname(resolve('@photostructure/sqlite/package.json')), name);
-    return existsSync(file) ? file : undefined;
-  } catch {
-    return undefined;
-  }
+  const platform = `${process.platform}-${process.arch}`;
+  const file = join('@photostructure/sqlite/prebuilds', platform, `@photostructure+sqlite.${libc}.node`);
+  // Resolving the name would read and match its package.json.
+  const folders = createRequire(import.meta.filename).resolve.paths(file) ?? [];
+  found = folders.map((folder) => join(folder, file)).find((path) => existsSync(path));
+  return found;
 }
