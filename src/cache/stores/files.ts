@@ -1,16 +1,16 @@
-import { closeSync, fstatSync, readFileSync, readSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { fstatSync, readFileSync, readSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { diagnostic } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { replaceFile } from '../../fs/replace.ts';
-import { openTrusted, trustedDirectory } from '../../fs/trust.ts';
+import { trustedDirectory } from '../../fs/trust.ts';
 import { parseJson } from '../json-object.ts';
 import { filesIn, isLeftOver, removeFiles } from '../plain-files.ts';
 import { DAY, listOf, readRow, rowOf, statsOf, writeRow } from './list-rows.ts';
 import type { Row } from './list-rows.ts';
 import { DEFAULT_LIMITS, excessOf, LARGEST_TEXT } from './store.ts';
 import type { CacheStore, StoreLimits } from './store.ts';
-import { ifPresent, trusted } from './trusted.ts';
+import { trusted, withFile } from './trusted.ts';
 
 /** Bytes of a file: a text with its quotes escaped, and its row. */
 const LARGEST_FILE = 4 * LARGEST_TEXT;
@@ -101,17 +101,6 @@ function nameOf(key: string): string {
 function keyOf(name: string): string | undefined {
   if (/^[0-9a-f]{64}$/.test(name)) return name;
   return /^x([0-9a-f]{2})*$/.test(name) ? Buffer.from(name.slice(1), 'hex').toString() : undefined;
-}
-
-/** What `read` makes of an open file; undefined if there is none. @throws CacheFault if others can change it */
-function withFile<T>(path: string, read: (fd: number) => T): T | undefined {
-  const fd = trusted(() => ifPresent(() => openTrusted(path)));
-  if (fd === undefined) return undefined;
-  try {
-    return read(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** The text in a file. Any other content gives an empty text, which is refused like any damage. */

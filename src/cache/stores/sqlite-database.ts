@@ -3,17 +3,18 @@ import { basename, dirname, join } from 'node:path';
 import { diagnostic } from '../../errors.ts';
 import { openTrusted, trustedDirectory } from '../../fs/trust.ts';
 import { noteOrigin } from './sqlite-origin.ts';
+import type { Nonce } from './sqlite-origin.ts';
 import { CacheFault } from './store.ts';
-import { ifPresent, trusted } from './trusted.ts';
+import { trusted, withFile } from './trusted.ts';
 
-/** Processes that create one database at the same moment can be told "locked" at once, without waiting. */
+/** SQLite does not wait for the lock if several processes create one database. The pause is in milliseconds. */
 const OPEN_ATTEMPTS = 5;
 const OPEN_PAUSE = 50;
 
 /** Keyv's own table: the texts. Both tables are created by sqlite3/index.js. */
 export const TEXTS = 'filters';
 export const NAMESPACE = 'seccompc';
-/** What is known of each text. A row is written after its text and removed before it: what is listed is there. */
+/** The rows of the list. A row is written after its text and removed before it, so every listed text is there. */
 export const RECORDS = 'records';
 
 /** Bytes of a database, and of its log. A store keeps 256 MiB of texts, so a larger file is not one of ours. */
@@ -22,7 +23,7 @@ const LARGEST_DATABASE = 1024 ** 3;
 /** By column. */
 export type Columns = Record<string, unknown>;
 
-/** An open database: Keyv for the texts, and its adapter for the statements Keyv has no word for. */
+/** An open database: Keyv reads and writes the texts, its adapter runs all other statements. */
 export interface Database {
   get(key: string): Promise<unknown>;
   set(key: string, text: string): Promise<unknown>;
@@ -31,10 +32,10 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Without a write-ahead log each new entry would wait for the disk some 20 ms; a cache may lose its last one. */
+/** Without a write-ahead log each new record would wait for the disk, some 20 ms. A cache may lose its last record. */
 export async function tune(db: Database): Promise<void> {
   await db.query('PRAGMA synchronous = NORMAL');
-  // Refused while another process uses the file; then this write is slow, and a later one sets it.
+  // Refused while another process uses the file. Then this write is slow, and a later one sets it.
   await db.query('PRAGMA journal_mode = WAL').catch(() => {});
 }
 
@@ -45,14 +46,14 @@ export function isOpenHere(file: string): boolean {
   return open.has(file);
 }
 
-/** For a file that is removed: the next one to open it gets a new one. */
+/** For a file that is removed, so that the next store opens a new one. */
 export function forgetOpen(file: string): void {
   open.delete(file);
 }
 
 /**
- * Opens a database, and creates it if it is missing. A process opens each file once: closing any descriptor of it would
- * take away the locks of all others (sqlite.org/howtocorrupt.html, 2.2).
+ * Opens a database, to be closed once, and creates it if it is missing. A process opens each file once: closing any
+ * descriptor of it would take away the locks of all others (sqlite.org/howtocorrupt.html, 2.2).
  * @throws CacheFault for a file that others could have changed, or that is not a database of seccompc
  */
 export async function openDatabase(file: string): Promise<Database> {
@@ -65,12 +66,9 @@ export async function openDatabase(file: string): Promise<Database> {
   };
   try {
     const database = await shared.database;
-    let closed = false;
     return {
       ...database,
       async close() {
-        if (closed) return;
-        closed = true;
         leave();
         if (shared.users === 0) await database.close();
       },
@@ -83,12 +81,12 @@ export async function openDatabase(file: string): Promise<Database> {
 
 async function openAlone(file: string): Promise<Database> {
   const path = trusted(() => privateFile(file));
-  refuseStrangeFiles(path);
+  checkFiles(path);
   const isNew = statSync(path).size === 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
       const database = await connect(path);
-      if (isNew) await noteNew(path, database);
+      if (isNew) noteOrigin(path, await readNonce(database));
       return database;
     } catch (cause) {
       refuseSchema(file, cause);
@@ -98,18 +96,11 @@ async function openAlone(file: string): Promise<Database> {
   }
 }
 
-async function noteNew(file: string, db: Database): Promise<void> {
+async function readNonce(db: Database): Promise<Nonce> {
   const [version] = await db.query('PRAGMA user_version');
   const [id] = await db.query('PRAGMA application_id');
-  noteOrigin(file, {
-    userVersion: Number(version?.['user_version']),
-    applicationId: Number(id?.['application_id']),
-  });
+  return [Number(version?.['user_version']), Number(id?.['application_id'])];
 }
-
-/** What SQLite keeps beside a database and reads when it opens it (sqlite.org/tempfiles.html). */
-const JOURNAL = '-journal';
-const COMPANIONS = ['-wal', '-shm', JOURNAL];
 
 /**
  * Makes a database file and its directory for the caller alone if they are missing, and gives its path without symbolic
@@ -118,35 +109,30 @@ const COMPANIONS = ['-wal', '-shm', JOURNAL];
  */
 function privateFile(file: string): string {
   const path = join(trustedDirectory(dirname(file), { make: true }), basename(file));
-  // SQLite would make it with the umask's mode, and gives its companions the mode that it finds.
+  // SQLite would make it with the umask's mode, and gives the files beside it the mode that it finds.
   closeSync(openTrusted(path, constants.O_RDWR | constants.O_CREAT));
-  // Another process can remove a companion at any time.
-  for (const suffix of COMPANIONS) ifPresent(() => closeSync(openTrusted(path + suffix, constants.O_RDWR)));
   return path;
 }
 
-/** SQLite deletes the file that a journal of several databases names. seccompc never leaves one behind. */
-function refuseStrangeFiles(file: string): void {
-  const sizes = ['', '-wal'].map((suffix) => statSync(file + suffix, { throwIfNoEntry: false })?.size ?? 0);
+/** Checks what SQLite keeps beside a database and reads when it opens it (sqlite.org/tempfiles.html). */
+function checkFiles(file: string): void {
+  const sizes = ['', '-wal', '-shm'].map(
+    (suffix) => withFile(file + suffix, (fd) => fstatSync(fd).size) ?? 0,
+  );
   if (sizes.some((size) => size > LARGEST_DATABASE))
     refuse(file, `it is larger than ${LARGEST_DATABASE / 1024 ** 2} MiB`);
-  if (namesAnotherJournal(file + JOURNAL)) refuse(file, 'its journal names another file');
+  // SQLite deletes the file that a journal of several databases names. seccompc never leaves one behind.
+  if (withFile(`${file}-journal`, namesAnotherJournal)) refuse(file, 'its journal names another file');
 }
 
 /** The end of a rollback journal that belongs to a transaction over several files (sqlite.org/fileformat2.html, 3.0). */
 const JOURNAL_MAGIC = 'd9d505f920a163d7';
 
-function namesAnotherJournal(journal: string): boolean {
-  const fd = ifPresent(() => openTrusted(journal));
-  if (fd === undefined) return false;
-  try {
-    const end = Buffer.alloc(JOURNAL_MAGIC.length / 2);
-    // A journal with a header alone begins with the same bytes, and is longer.
-    readSync(fd, end, 0, end.length, Math.max(fstatSync(fd).size - end.length, 0));
-    return end.toString('hex') === JOURNAL_MAGIC;
-  } finally {
-    closeSync(fd);
-  }
+function namesAnotherJournal(fd: number): boolean {
+  const end = Buffer.alloc(JOURNAL_MAGIC.length / 2);
+  // A journal with a header alone begins with the same bytes, and is longer.
+  readSync(fd, end, 0, end.length, Math.max(fstatSync(fd).size - end.length, 0));
+  return end.toString('hex') === JOURNAL_MAGIC;
 }
 
 /** For an error of sqlite3/index.js about another schema than that of seccompc. */
@@ -161,7 +147,6 @@ function refuse(location: string, reason: string): never {
 }
 
 async function connect(file: string): Promise<Database> {
-  // Only a cache that is asked pays for loading it.
   const { Keyv, KeyvSqlite } = await import('./keyv-sqlite.ts');
   const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, table: TEXTS });
   // Both emit what they also reject with; without a listener the process would end.

@@ -1,6 +1,7 @@
+import { closeSync } from 'node:fs';
 import { diagnostic } from '../../errors.ts';
 import { errorCode } from '../../fs/system-reason.ts';
-import { UntrustedPath } from '../../fs/trust.ts';
+import { openTrusted, UntrustedPath } from '../../fs/trust.ts';
 import { CacheFault } from './store.ts';
 
 /** What `work` gives. @throws CacheFault instead of UntrustedPath */
@@ -14,10 +15,20 @@ export function trusted<T>(work: () => T): T {
   }
 }
 
-/** What `work` gives; undefined if the file that it opens does not exist. */
-export function ifPresent<T>(work: () => T): T | undefined {
+/** What `read` makes of an open file; undefined if there is none. @throws CacheFault if others can change it */
+export function withFile<T>(path: string, read: (fd: number) => T): T | undefined {
+  const fd = trusted(() => openIfPresent(path));
+  if (fd === undefined) return undefined;
   try {
-    return work();
+    return read(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openIfPresent(path: string): number | undefined {
+  try {
+    return openTrusted(path);
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return undefined;
     throw cause;
