@@ -1,4 +1,4 @@
-/** What leads to a program in a store: from an input and its options, or from what the rules of a profile come to. */
+/** What leads to a program in a store: from an input and its options, or from a lowered profile. */
 import { archOf, parseArch } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { checkProgram, convertedLength } from '../../bpf/check.ts';
@@ -13,24 +13,18 @@ import type { Opened, Refused } from './envelope.ts';
 import { membersOf } from '../json-object.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 
-/** All of a filter but its program, what can be derived from that, and the name of the file that it came from. */
-interface InputAlias {
-  /** Digest of the program; null where the input asks for none. */
+/** A filter without its program, what can be derived from that, and the name of the file that it came from. */
+interface InputAlias extends Pick<Filter, 'endian' | 'arches' | 'listenerPath' | 'target' | 'proved'> {
+  /** Digest of the program; null if the input asks for none. */
   object: string | null;
-  endian: Endian;
-  arches: ArchName[];
   /** null: the profile has none. */
   flags: Filter['flags'] | null;
-  listenerPath?: string;
-  target: Filter['target'];
-  proved: boolean;
-  /** `file` is null where it was the name of the input. */
+  /** `file` is null if it was the name of the input. */
   diagnostics: (Omit<Diagnostic, 'file'> & { file?: null })[];
 }
 
-/** What the rules of a profile were compiled to. */
+/** The digest of a lowered profile's program, and whether it was proved. */
 export interface LoweredAlias {
-  /** Digest of the program. */
   object: string;
   proved: boolean;
 }
@@ -164,11 +158,11 @@ export function filterOf(alias: InputAlias, bytes: Uint8Array, file: string): Fi
   };
 }
 
-/** Made when the first diagnostic is looked at: most filters come without. */
+/** Made for the first diagnostic: most filters have none. */
 let knownCodes: Set<unknown> | undefined;
 const KNOWN_FLAGS = new Set<unknown>(FLAG_NAMES);
 
-/** The checksum says that these are the bytes that were written; this says that this build can read them. */
+/** The checksum shows that these bytes were written; this checks that they are a filter of this build. */
 function isInputAlias(value: unknown): value is InputAlias {
   const alias = membersOf(value);
   if (alias === undefined) return false;

@@ -1,4 +1,4 @@
-/** Records in one file, to be carried to where no store can be reached. */
+/** Records in one file. */
 import { createHash } from 'node:crypto';
 import { fstatSync, readSync, writeSync } from 'node:fs';
 import { RECORD_FORMAT } from './envelope.ts';
@@ -6,25 +6,23 @@ import type { Refused } from './envelope.ts';
 import { membersOf, parseJson } from '../json-object.ts';
 import { plainLabel, readRecord } from './record.ts';
 import type { TrustedKeys } from './signature.ts';
-import type { RecordKind, Source, StoredRecord } from '../stores/store.ts';
-import type { NewRecord } from '../stores/store.ts';
+import type { NewRecord, Source, StoredRecord } from '../stores/store.ts';
 import type { Destination } from './transfer.ts';
 
 const FORMAT = 'seccompc cache';
-/** Of the file; that of the texts in it is a number of its own. */
+/** Version of the file; the texts in it have one of their own. */
 const VERSION = 1;
 
 const NEWLINE = 0x0a;
 /** Bytes that are read at once. */
 const BLOCK = 1024 * 1024;
-/** Bytes of a line. A text of the largest size that a store keeps fits, however much of it JSON escapes. */
+/** Bytes of a line. The largest text that a store keeps fits, however much of it JSON escapes. */
 const LONGEST_LINE = 64 * 1024 * 1024;
 const MOST_RECORDS = 1_000_000;
 
 /**
- * The file, piece by piece: lines of JSON, each ended by a newline. The first says what it is, the last is a SHA-256 of all
- * bytes before it, and between them stands a record in each, `[kind, key, label, text]`. The same records give the
- * same bytes: nothing of the machine or of the clock is in it.
+ * The file, line by line. Each line is JSON and ends with a newline: a header, one `[kind, key, label, text]` for each record,
+ * and a SHA-256 of all bytes before it. The same records give the same bytes.
  *
  * @param records by ascending key
  */
@@ -41,33 +39,36 @@ export function* writeArchive(records: Iterable<NewRecord>): Generator<Uint8Arra
 }
 
 /**
- * The records in an open file that is whole and each of whose records passes its own checks; or why it is not. Only what a
- * list needs stays in memory: a text is read again when it is asked for.
+ * The records in an open file, if it is complete and each record passes its own checks; or why not. Only what a list needs
+ * stays in memory: a text is read again when it is asked for.
  */
 export function readArchive(fd: number, trusted?: TrustedKeys): Source | Refused {
   const hash = createHash('sha256');
-  const found: FoundRecord[] = [];
+  const records: StoredRecord[] = [];
+  const places = new Map<string, Place>();
   const lines = linesOf(fd);
   const header = lines.next();
   const fault = header.done === true ? NOT_ONE : faultOfHeader(header.value.bytes);
   if (fault !== undefined) return { refused: fault };
-  // The last line is not a record, and which one it is shows only behind it.
+  // The last line is not a record, and only the end of the file shows which one it is.
   let last: Line = header.value;
   let refused: string | undefined;
   for (const line of lines) {
     hash.update(last.bytes);
-    if (last !== header.value) refused ??= faultOfRecord(last, found, trusted);
+    if (last !== header.value && refused === undefined) {
+      const record = recordIn(last.bytes, records, trusted);
+      if ('refused' in record) ({ refused } = record);
+      else {
+        records.push(record);
+        places.set(record.key, { position: last.position, length: last.bytes.length });
+      }
+    }
     last = line;
   }
   if (last.bytes.at(-1) !== NEWLINE || membersOf(parseJson(last.bytes))?.get('sha256') !== hash.digest('hex'))
     return { refused: 'it is damaged, or not whole' };
-  return refused === undefined ? sourceOf(fd, found) : { refused };
-}
-
-/** A record of a file, and where in the file its line is. */
-interface FoundRecord {
-  record: StoredRecord;
-  place: Place;
+  if (refused !== undefined) return { refused };
+  return { list: async () => records, get: async (key) => recordAt(fd, places.get(key))?.text };
 }
 
 const NOT_ONE = 'it does not begin as one';
@@ -80,27 +81,23 @@ function faultOfHeader(line: Buffer): string | undefined {
     : 'it is of another version';
 }
 
-/** What is wrong with the record in a line; one that is right goes to those found. */
-function faultOfRecord(
-  { position, bytes }: Line,
-  found: FoundRecord[],
+/** What a list needs of the record in a line, which has to follow the records before it; or what is wrong with it. */
+function recordIn(
+  line: Buffer,
+  before: readonly StoredRecord[],
   trusted: TrustedKeys | undefined,
-): string | undefined {
-  const record = recordOf(parseJson(bytes));
-  if (record === undefined) return 'one of its lines is no record';
+): StoredRecord | Refused {
+  const record = recordOf(parseJson(line));
+  if (record === undefined) return { refused: 'one of its lines is no record' };
   const { text, ...known } = record;
-  if (known.key <= (found.at(-1)?.record.key ?? '')) return 'its records are not in their order';
+  if (known.key <= (before.at(-1)?.key ?? '')) return { refused: 'its records are not in their order' };
   const read = readRecord(record, text, trusted);
-  if ('refused' in read) return `of the record ${known.key}, ${read.refused}`;
-  if (found.length === MOST_RECORDS) return `it has more than ${MOST_RECORDS} records`;
-  found.push({
-    record: { ...known, bytes: Buffer.byteLength(text), made: 0, used: 0 },
-    place: { position, length: bytes.length },
-  });
-  return undefined;
+  if ('refused' in read) return { refused: `of the record ${known.key}, ${read.refused}` };
+  if (before.length === MOST_RECORDS) return { refused: `it has more than ${MOST_RECORDS} records` };
+  return { ...known, bytes: Buffer.byteLength(text), made: 0, used: 0 };
 }
 
-/** A destination that keeps records in an open file, until they are written in their order. */
+/** A destination that keeps records in an open file until they are written by their keys. */
 export interface Spool extends Destination {
   /** By ascending key. */
   records(): Iterable<NewRecord>;
@@ -109,13 +106,9 @@ export interface Spool extends Destination {
 export function spool(fd: number): Spool {
   const places = new Map<string, Place>();
   let end = 0;
-  const read = (place: Place) => recordOf(parseJson(readAt(fd, place)))!;
   return {
     list: async () => [],
-    async get(key) {
-      const place = places.get(key);
-      return place && read(place).text;
-    },
+    get: async (key) => recordAt(fd, places.get(key))?.text,
     async set(key, text, { kind, label }) {
       const bytes = Buffer.from(JSON.stringify([kind, key, label, text]));
       places.set(key, { position: end, length: bytes.length });
@@ -125,7 +118,7 @@ export function spool(fd: number): Spool {
     },
     remove: async (keys) => keys.forEach((key) => places.delete(key)),
     *records() {
-      for (const key of [...places.keys()].toSorted()) yield read(places.get(key)!);
+      for (const key of [...places.keys()].toSorted()) yield recordAt(fd, places.get(key))!;
     },
   };
 }
@@ -136,24 +129,13 @@ interface Place {
   length: number;
 }
 
-function sourceOf(fd: number, found: readonly FoundRecord[]): Source {
-  const places = new Map(found.map(({ record, place }) => [record.key, place]));
-  return {
-    list: async () => found.map(({ record }) => record),
-    async get(key) {
-      const place = places.get(key);
-      return place && recordOf(parseJson(readAt(fd, place)))?.text;
-    },
-  };
-}
-
 interface Line {
   position: number;
   /** With its newline, if it has one. */
   bytes: Buffer;
 }
 
-/** The lines of a file; one that is too long comes in several pieces, which are no record. */
+/** The lines of a file. One that is too long comes in several pieces, which are not records. */
 function* linesOf(fd: number): Generator<Line> {
   let rest: Buffer[] = [];
   let length = 0;
@@ -192,14 +174,14 @@ function readAt(fd: number, { position, length }: Place): Buffer {
   return bytes.subarray(0, done);
 }
 
+function recordAt(fd: number, place: Place | undefined): NewRecord | undefined {
+  return place && recordOf(parseJson(readAt(fd, place)));
+}
+
 function recordOf(value: unknown): NewRecord | undefined {
   if (!Array.isArray(value) || value.length !== 4) return undefined;
   const [kind, key, label, text]: unknown[] = value;
-  if (!isKind(kind) || typeof key !== 'string' || typeof label !== 'string' || typeof text !== 'string')
-    return undefined;
+  if ((kind !== 'alias' && kind !== 'object') || typeof key !== 'string') return undefined;
+  if (typeof label !== 'string' || typeof text !== 'string') return undefined;
   return { kind, key, label: plainLabel(label), text };
-}
-
-function isKind(value: unknown): value is RecordKind {
-  return value === 'alias' || value === 'object';
 }
