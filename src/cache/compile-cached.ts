@@ -13,7 +13,7 @@ import type { Keys, Signer, TrustedKeys } from './records/signature.ts';
 import type { CacheStore, NewRecord } from './stores/store.ts';
 import { Tiers } from './tiers.ts';
 
-/** How long a store may take for one answer before the profile is compiled without it, in milliseconds. */
+/** Milliseconds for one answer of a store. After that the profile is compiled without it. */
 export const STORE_DEADLINE = 2000;
 
 /** What the compiler calls an input without a name. */
@@ -44,14 +44,16 @@ export interface Cache {
 }
 
 /**
- * Compiles, unless one of the stores has the result already; a nearer store gets what a farther one has. Any fault of a
- * store is a warning, and a compile that fails is not kept.
+ * Compiles, unless one of the stores has the result already; a nearer store gets what a farther one
+ * has. Any fault of a store is a warning, and a compile that fails is not kept.
  *
- * A filter from a store of one's own is used after its key, checksum, form and content were checked and its program passed
- * the kernel's acceptance rules. From a store that others can write to, only what a trusted key has signed is used like that.
- * Of everything else there, only the program is used, and only if it is proved equal to the profile.
+ * A filter from a store of one's own is used after its key, checksum, form and content were checked
+ * and its program passed the kernel's acceptance rules. From a store that others can write to, only
+ * what a trusted key has signed is used like that. Of everything else there, only the program is
+ * used, and only if it is proved equal to the profile.
  *
- * The input is the text or the bytes of the document: a parsed profile has lost what the key covers.
+ * The input is the text or the bytes of the document: a parsed profile has lost what the key
+ * covers.
  * @throws SeccompcError as {@link compile} does.
  */
 export async function compileCached(
@@ -127,7 +129,7 @@ async function findFilter(
   return { filter, records };
 }
 
-/** A program by its digest; undefined where it is no longer there. */
+/** A program by its digest; undefined if it is no longer there. */
 async function findObject(
   store: CacheStore,
   digest: string,
@@ -141,7 +143,7 @@ async function findObject(
 
 const NO_PROGRAM = { bytes: new Uint8Array(), records: [] };
 
-/** The program of a profile whose rules come to what another one's did. */
+/** The program of another profile with the same lowered form. */
 async function findByLowered(
   tiers: Tiers,
   key: string,
@@ -151,7 +153,7 @@ async function findByLowered(
 ): Promise<{ found: Pick<Filter, 'instructions' | 'proved'>; store: CacheStore } | undefined> {
   const { isProved } = await import('../compile/proof.ts');
   return tiers.find(async (store) => {
-    // What must be proved to be believed is of no use to those who want no proof.
+    // Without trusted keys a program needs a proof, which is not wanted here.
     if (store.shared && trusted === undefined && prove === 'never') return undefined;
     const text = await store.get(key);
     if (text === undefined) return undefined;

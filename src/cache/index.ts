@@ -1,4 +1,4 @@
-/** Compiling with a cache: the part of the library that needs Node. docs/library.md describes every function. */
+/** Compiling with a cache, in Node. docs/library.md describes every function. */
 export { compileCached } from './compile-cached.ts';
 export type { Cache, CachedFilter } from './compile-cached.ts';
 export { closeCache, openCache, openStore } from './open.ts';

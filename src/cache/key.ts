@@ -7,8 +7,8 @@ import { RECORD_FORMAT } from './records/envelope.ts';
 import { sha256 } from './records/sha256.ts';
 
 /**
- * Raised with every change that makes the compiler give other bytes or other diagnostics for the same input
- * while the version of the package stays.
+ * Raised with every change that makes the compiler give other bytes or other diagnostics for the
+ * same input while the version of the package stays.
  */
 export const COMPILER_REVISION = 4;
 
@@ -34,8 +34,9 @@ export interface KeyFields extends Build {
 }
 
 /**
- * The key of an input, 64 hex digits: SHA-256 over the fields and the document byte for byte, because the positions in the
- * diagnostics depend on its layout. The fields are encoded once for many inputs.
+ * The key of an input, 64 hex digits: SHA-256 over the fields and the document byte for byte,
+ * because the positions in the diagnostics depend on its layout. The fields are encoded once for
+ * many inputs.
  */
 export function keyMaker(fields: KeyFields): (input: Uint8Array | string) => string {
   const prefix = canonicalJson(fields);
@@ -58,11 +59,11 @@ export async function keyedOptions<T extends CompileSettings>(options: T): Promi
 }
 
 /**
- * The key of a lowered profile: all that the generator of programs reads, so that profiles with one such key have one
- * program, to the byte, however they are written. 64 hex digits.
+ * The key of a lowered profile: all that the generator of programs reads, so that profiles with one
+ * such key have one program, to the byte, however they are written. 64 hex digits.
  *
- * Profiles can mean the same and differ here, by another choice of conditions. Then the program of one would be right for
- * the other, but not the one that compiling the other gives.
+ * Profiles can mean the same and differ here, by another choice of conditions. Then the program of
+ * one would be right for the other, but not the one that compiling the other gives.
  */
 export async function loweredKey(
   { policy }: Pick<LoweredProfile & { confined: true }, 'policy'>,
@@ -91,9 +92,11 @@ export async function loweredKey(
 }
 
 /**
- * One JSON text for one value, on one line: members are sorted by name, and one that is undefined counts as absent.
+ * One JSON text for one value, on one line: members are sorted by name, and one that is undefined
+ * counts as absent.
  *
- * @throws TypeError for a value that JSON would leave out or change, because two values could then have one text
+ * @throws TypeError for a value that JSON would leave out or change, because two values could then
+ *   have one text
  */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => {

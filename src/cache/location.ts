@@ -2,8 +2,9 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 
 /**
- * Where this user's caches belong: the XDG base directory specification on Linux, the conventions of macOS and Windows. An
- * environment variable that is not an absolute path is ignored, as XDG asks.
+ * Where this user's caches belong: the XDG base directory specification on Linux, the conventions
+ * of macOS and Windows. An environment variable that is not an absolute path is ignored, as XDG
+ * asks.
  *
  * @throws the system's error for a user without a home, if the directory depends on it
  */
@@ -23,7 +24,7 @@ export function userCacheFolder(
   return join(homedir(), '.cache', 'seccompc');
 }
 
-/** `sqlite` of `sqlite:FILE`; undefined for a path. Two letters at least, so that a Windows drive is no scheme. */
+/** `sqlite` of `sqlite:FILE`; undefined for a path. One letter is a drive of Windows. */
 export function schemeOf(location: string): string | undefined {
   // The first use of a regular expression takes longer than many an answer has.
   if (!location.includes(':')) return undefined;

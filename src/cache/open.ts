@@ -29,8 +29,8 @@ const SERVERS: Record<string, (address: string) => CacheStore> = {
 };
 
 /**
- * The cache that a location stands for: the store there, and before a server, which others use too, the user's own, if
- * there can be one. Nothing is opened or created yet.
+ * The cache that a location stands for: the store there, and before a server, which others use too,
+ * the user's own, if there can be one. Nothing is opened or created yet.
  * @throws as {@link openStore}
  */
 export function openCache(location?: string, keys?: Keys): Cache {
@@ -53,10 +53,10 @@ export async function closeCache({ stores }: Cache): Promise<void> {
 }
 
 /**
- * The store at a location: a folder, `sqlite:FILE`, a server, or, without one, the user's cache folder. Nothing is opened
- * or created yet.
- * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a home, and for
- *   `sqlite:FILE` where there is no SQLite
+ * The store at a location: a folder, `sqlite:FILE`, a server, or, without one, the user's cache
+ * folder. Nothing is opened or created yet.
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a
+ *   home, and for `sqlite:FILE` where there is no SQLite
  */
 export function openStore(location?: string): CacheStore {
   return openWith(location, (file) =>
@@ -64,7 +64,7 @@ export function openStore(location?: string): CacheStore {
   );
 }
 
-/** The same for work whose time does not matter: every SQLite file is asked by a process of its own. */
+/** The same, but another process reads every SQLite file. */
 export function openStoreApart(location?: string): CacheStore {
   return openWith(location, sqliteStoreApart);
 }

@@ -1,4 +1,4 @@
-/** Directories of plain files that several processes write to at a time: hot entries, and records without SQLite. */
+/** Directories of plain files that several processes use: hot entries, and records without SQLite. */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isTemporaryName } from '../fs/replace.ts';

@@ -7,7 +7,7 @@ export interface RecentFilters {
   find(input: string | Uint8Array, options: CompileSettings): RecentFilter | undefined;
   keep(input: string | Uint8Array, options: CompileSettings, made: RecentFilter): void;
   clear(): void;
-  /** How much it holds, about. */
+  /** Size of all filters, about. */
   readonly bytes: number;
   readonly entries: number;
   /** How many were forgotten to make room. */
@@ -23,7 +23,7 @@ export interface RecentFilter {
 /** Of a filter beside its program, about. */
 const OVERHEAD = 2000;
 
-/** @param limit bytes that the filters may have together; those not asked for longest are forgotten */
+/** @param limit bytes of all filters; above it, the least recently used are forgotten */
 export function recentFilters(limit: number = 64 * 1024 * 1024): RecentFilters {
   const kept = new Lru<RecentFilter>(limit);
   return {

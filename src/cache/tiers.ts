@@ -6,8 +6,8 @@ import { CacheFault } from './stores/store.ts';
 import type { CacheStore, NewRecord } from './stores/store.ts';
 
 /**
- * Stores in a row, the nearest first. A fault of a store is a warning, and the store is not asked again, so that nothing
- * waits for it twice.
+ * Stores in a row, the nearest first. A fault of a store is a warning, and the store is not asked
+ * again, so that nothing waits for it twice.
  */
 export class Tiers {
   readonly warnings: Diagnostic[] = [];
@@ -19,7 +19,7 @@ export class Tiers {
     this.#deadline = deadline;
   }
 
-  /** The first answer that `look` finds in a store; what it refuses is a warning, and the next store is asked. */
+  /** The first answer that `look` finds. What it refuses is a warning, and the next store is asked. */
   async find<T extends object>(
     look: (store: CacheStore) => Promise<T | Refused | undefined>,
   ): Promise<{ found: T; store: CacheStore } | undefined> {

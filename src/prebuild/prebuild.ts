@@ -17,7 +17,7 @@ export interface PrebuildInput extends ProfileFile {
 export interface Matrix {
   targets: readonly Target[];
   options: Pick<CompileSettings, 'optimize' | 'prove'>;
-  /** Whether a profile that asks for no filter is none to refuse. */
+  /** Whether a profile that asks for no filter is accepted. */
   allowUnconfined: boolean;
 }
 
@@ -34,8 +34,9 @@ export interface Built {
 }
 
 /**
- * Compiles every profile for every target, as many at a time as the pool has threads. The result is in the order
- * of inputs and targets, whichever was done first; a profile that is refused keeps none of the others.
+ * Compiles every profile for every target, as many at a time as the pool has threads. The result is
+ * in the order of inputs and targets, whichever was done first; a profile that is refused keeps
+ * none of the others.
  */
 export async function prebuild(
   inputs: readonly PrebuildInput[],
@@ -84,7 +85,7 @@ export function programPath(digest: string): string {
   return `filters/${digest}.bpf`;
 }
 
-/** What is found under which name: depends on the profiles, the targets and this version, and on nothing else. */
+/** The programs by name. Depends on nothing but the profiles, the targets and this version. */
 export function makeIndex(built: readonly Built[], version: string): object {
   const filters = built.flatMap(({ input, target, filter }) => {
     if (filter === undefined) return [];

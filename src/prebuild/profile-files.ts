@@ -7,13 +7,15 @@ import { systemReason } from '../fs/system-reason.ts';
 export interface ProfileFile {
   /** What an index calls it: the path below the folder, with `/`, or the name of the file. */
   name: string;
-  /** Where it is, as it was said. */
+  /** Its path as it was given. */
   path: string;
 }
 
 /**
- * The files, and all `.json` files below the folders, sorted by name and each once. `-` stays as it is.
- * @throws SeccompcError INPUT_UNREADABLE for each that is not there, and for a folder without such a file
+ * The files, and all `.json` files below the folders, sorted by name and each once. `-` stays as it
+ * is.
+ * @throws SeccompcError INPUT_UNREADABLE for each that is not there, and for a folder without such
+ *   a file
  */
 export async function findProfiles(paths: readonly string[]): Promise<ProfileFile[]> {
   const found = new Map<string, ProfileFile>();

@@ -14,8 +14,8 @@ const LARGEST_ENTRY = 4 * 1024 * 1024;
 const MOST_ENTRIES = 512;
 
 /**
- * The directory for `--cache LOCATION`. Undefined if a location has none, and on Windows, which has no owners by which to
- * trust one; the functions below then find nothing.
+ * The directory for `--cache LOCATION`. Undefined if a location has none, and on Windows, which has
+ * no owners by which to trust one; the functions below then find nothing.
  */
 export function hotDirectory(location: string | undefined): string | undefined {
   if (process.geteuid === undefined) return undefined;
@@ -37,7 +37,7 @@ export function readEntry(directory: string, name: string): string | undefined |
   }
 }
 
-/** Puts an entry in place in one step. Does nothing if that is impossible: it would only save time. */
+/** Puts an entry in place in one step. Does nothing if that fails: it would only save time. */
 export function writeEntry(directory: string, name: string, text: string): void {
   const bytes = Buffer.from(text);
   if (bytes.length > LARGEST_ENTRY) return;
@@ -82,7 +82,7 @@ export function verifyHot(directory: string | undefined): { checked: number; fin
   return { checked: names.length, findings };
 }
 
-/** Removes what interrupted writes left over, and entries that were not read for `age` milliseconds; counts both. */
+/** Removes files left over, and entries not read for `age` milliseconds; counts both. */
 export function sweepHot(directory: string | undefined, age: number): { leftOver: number; old: number } {
   const before = Date.now() - age;
   return {

@@ -6,7 +6,7 @@ export interface HotAnswer {
   file: string | null;
   /** The diagnostics as they are printed, without colours. */
   diagnostics: string;
-  /** The summary up to where it tells the origin; empty if there is none. */
+  /** The summary without its end, which tells the origin; empty without a summary. */
   summary: string;
   /** In base64. */
   product: string;
@@ -20,15 +20,16 @@ export interface HotQuestion {
   input: string;
 }
 
-/** Stands in a text for bytes that are not UTF-8. An input with it has no entry: two inputs could be the same text. */
+/** Replaces bytes that are not UTF-8. Two inputs with it could be the same text: neither is kept. */
 export const REPLACEMENT_CHARACTER = '\ufffd';
 
 /** The first line of a file; its last digit is the version of the format. */
 const MAGIC = 'seccompc hot 3\n';
 
 /**
- * The file of an entry, in UTF-8: a line of magic, the answer with the length of the input as a line of JSON, the same line
- * again, the input. Comparing the two lines finds damage; the input is compared as a whole anyway.
+ * The file of an entry, in UTF-8: a line of magic, the answer with the length of the input as a
+ * line of JSON, the same line again, the input. Comparing the two lines finds damage; the input is
+ * compared as a whole anyway.
  */
 export function writeHotEntry(answer: HotAnswer, input: string): string {
   const line = JSON.stringify({ ...answer, length: input.length });
@@ -36,8 +37,9 @@ export function writeHotEntry(answer: HotAnswer, input: string): string {
 }
 
 /**
- * The answer in a file if it answers this question; `undefined` if it answers another one, since two questions can have one
- * file name and every new build asks other questions; or why the file must not be used.
+ * The answer in a file if it answers this question; `undefined` if it answers another one, since
+ * two questions can have one file name and every new build asks other questions; or why the file
+ * must not be used.
  */
 export function readHotEntry(
   file: string,

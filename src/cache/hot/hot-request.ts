@@ -2,7 +2,7 @@ import { release } from 'node:os';
 import { OPTIONS } from '../../options/table.ts';
 import type { OptionSpec } from '../../options/table.ts';
 
-/** A command line that can be answered by bytes kept from an earlier run, without knowing what they mean. */
+/** A command line that can be answered by the bytes of an earlier run. */
 export interface HotRequest {
   file: string;
   /** The value of -o; undefined for standard output. */
@@ -11,18 +11,19 @@ export interface HotRequest {
   cache: string | undefined;
   /** Whether diagnostics and key are part of the product. */
   json: boolean;
-  /** Everything else that a run depends on beside its input: the other words in their order, build, machine. */
+  /** What else a run depends on beside its input: build, machine, the other words in order. */
   identity: string;
 }
 
-/** Put in by the build: the version, and a hash of all sources. Sources that were not built have no hot tier. */
+/** Version and hash of all sources, defined by the build. Without a build there is no hot tier. */
 declare const SECCOMPC_BUILD: string | undefined;
 const BUILD = typeof SECCOMPC_BUILD === 'undefined' ? undefined : SECCOMPC_BUILD;
 
 /**
- * Reads `compile FILE [OPTION...]` as the parser of the command would, but nothing else: undefined for any word that is
- * not exactly one of an option in the table, and for a value that might be taken for something else. Values are not
- * checked: no entry exists for words that no run has succeeded with.
+ * Reads `compile FILE [OPTION...]` as the parser of the command would, but nothing else: undefined
+ * for any word that is not exactly one of an option in the table, and for a value that might be
+ * taken for something else. Values are not checked: no entry exists for words that no run has
+ * succeeded with.
  */
 export function hotRequest(
   args: readonly string[],
@@ -58,7 +59,7 @@ export function hotRequest(
   return { file, output, cache, json, identity: [build, ...machine, ...rest].join('\0') };
 }
 
-/** An option of the table with its words on the command line: the flag, and the value if it takes one. */
+/** An option with its words on the command line: the flag, and the value if it takes one. */
 interface GivenOption {
   name: string;
   words: string[];

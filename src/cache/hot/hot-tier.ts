@@ -10,7 +10,7 @@ export const HOT_TIER = 'hot';
 /** A larger input takes longer to compare than the program to load. Bytes. */
 const LARGEST_INPUT = 1024 * 1024;
 
-/** The kept answer to a request; undefined if there is none that can be used. @throws the system's error */
+/** The kept answer to a request; undefined without a usable one. @throws the system's error */
 export function findAnswer(request: HotRequest): HotAnswer | undefined {
   const directory = hotDirectory(request.cache);
   const input = directory === undefined ? undefined : readText(request.file);
@@ -43,7 +43,7 @@ function lookUp(directory: string, { identity, file }: HotRequest, input: string
   return typeof entry === 'string' ? readHotEntry(entry, { identity, file, input }) : entry;
 }
 
-/** Undefined if it is not a file of moderate size, because reading a pipe would empty it, or not UTF-8. */
+/** Undefined for other than a file of moderate size in UTF-8: reading a pipe would empty it. */
 function readText(file: string): string | undefined {
   const found = statSync(file);
   if (!found.isFile() || found.size > LARGEST_INPUT) return undefined;
@@ -51,12 +51,12 @@ function readText(file: string): string | undefined {
   return text.includes(REPLACEMENT_CHARACTER) ? undefined : text;
 }
 
-/** Characters of an input that are hashed, evenly spread. Loading node:crypto takes longer than a hit has. */
+/** Characters of an input that are hashed, evenly spread. Loading node:crypto takes too long. */
 const SAMPLES = 101;
 
 /**
- * The file name of an entry, 8 hex digits: FNV-1a (RFC 9923) over UTF-16 units. Two questions can have one name, because
- * equality decides on a hit.
+ * The file name of an entry, 8 hex digits: FNV-1a (RFC 9923) over UTF-16 units. Two questions can
+ * have one name, because equality decides on a hit.
  */
 function nameOf(identity: string, input: string): string {
   let hash = 0x811c9dc5;

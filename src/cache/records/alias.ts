@@ -13,7 +13,7 @@ import type { Opened, Refused } from './envelope.ts';
 import { membersOf } from '../json-object.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 
-/** A filter without its program, what can be derived from that, and the name of the file that it came from. */
+/** A filter without its program, what can be derived from that, and the name of the input. */
 interface InputAlias extends Pick<Filter, 'endian' | 'arches' | 'listenerPath' | 'target' | 'proved'> {
   /** Digest of the program; null if the input asks for none. */
   object: string | null;
@@ -137,7 +137,7 @@ export function readProgram(bytes: Uint8Array, endian: Endian): SockFilter[] | R
     : instructions;
 }
 
-/** The filter of an alias and its program, which is empty where there is none; or the reason why there is none. */
+/** The filter of an alias and its program (empty without one), or why they are refused. */
 export function filterOf(alias: InputAlias, bytes: Uint8Array, file: string): Filter | Refused {
   const confined = alias.object !== null;
   const instructions = confined ? readProgram(bytes, alias.endian) : [];
@@ -162,7 +162,7 @@ export function filterOf(alias: InputAlias, bytes: Uint8Array, file: string): Fi
 let knownCodes: Set<unknown> | undefined;
 const KNOWN_FLAGS = new Set<unknown>(FLAG_NAMES);
 
-/** The checksum shows that these bytes were written; this checks that they are a filter of this build. */
+/** The checksum shows that the bytes are undamaged; this, that they are a filter of this build. */
 function isInputAlias(value: unknown): value is InputAlias {
   const alias = membersOf(value);
   if (alias === undefined) return false;

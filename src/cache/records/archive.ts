@@ -21,8 +21,9 @@ const LONGEST_LINE = 64 * 1024 * 1024;
 const MOST_RECORDS = 1_000_000;
 
 /**
- * The file, line by line. Each line is JSON and ends with a newline: a header, one `[kind, key, label, text]` for each record,
- * and a SHA-256 of all bytes before it. The same records give the same bytes.
+ * The file, line by line. Each line is JSON and ends with a newline: a header, one `[kind, key,
+ * label, text]` for each record, and a SHA-256 of all bytes before it. The same records give the
+ * same bytes.
  *
  * @param records by ascending key
  */
@@ -39,8 +40,8 @@ export function* writeArchive(records: Iterable<NewRecord>): Generator<Uint8Arra
 }
 
 /**
- * The records in an open file, if it is complete and each record passes its own checks; or why not. Only what a list needs
- * stays in memory: a text is read again when it is asked for.
+ * The records in an open file, if it is complete and each record passes its own checks; or why not.
+ * Only what a list needs stays in memory: a text is read again when it is asked for.
  */
 export function readArchive(fd: number, trusted?: TrustedKeys): Source | Refused {
   const hash = createHash('sha256');
@@ -81,7 +82,7 @@ function faultOfHeader(line: Buffer): string | undefined {
     : 'it is of another version';
 }
 
-/** What a list needs of the record in a line, which has to follow the records before it; or what is wrong with it. */
+/** What a list needs of the record in a line that follows those before; or what is wrong with it. */
 function recordIn(
   line: Buffer,
   before: readonly StoredRecord[],

@@ -2,8 +2,8 @@
 const AT_ONCE = 8;
 
 /**
- * Works on items in their order, a few at a time. Rejects with the first fault: after it no item is begun, and those that
- * were begun have ended.
+ * Works on items in their order, a few at a time. Rejects with the first fault: after it no item is
+ * begun, and those that were begun have ended.
  */
 export async function atOnce<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const rest = items[Symbol.iterator]();

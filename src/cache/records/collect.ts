@@ -5,7 +5,7 @@ import { readAll } from './verify-store.ts';
 /** An object is written before its aliases, so a younger one may still get them. Milliseconds. */
 const GRACE = 60 * 60 * 1000;
 
-/** What may stay. If nothing is given, your own store has its default limits, and one that others use has none. */
+/** What may stay. Defaults: the limits of your own store; no limits for one that others use. */
 export interface Bounds {
   /** Bytes of all texts; of more, the oldest go until three quarters are left. */
   bytes?: number | undefined;
@@ -23,7 +23,7 @@ export interface Collected {
   orphans: number;
 }
 
-/** Removes what exceeds the bounds, then aliases without their object, and objects without an alias. */
+/** Removes what exceeds the bounds, aliases without their object, and objects without an alias. */
 export async function collect(store: CacheStore, { bytes, age }: Bounds): Promise<Collected> {
   const most = {
     ...DEFAULT_LIMITS,

@@ -2,10 +2,10 @@ import { membersOf, parseJson } from '../json-object.ts';
 import { sha256 } from './sha256.ts';
 import type { Signer, TrustedKeys } from './signature.ts';
 
-/** Version of all texts in a store; part of every key, so an older one is never even found. */
+/** Version of all texts in a store; part of every key, so an older text is never found. */
 export const RECORD_FORMAT = 2;
 
-/** A text in a store that is bound to its key. The checksum covers all but the signature, which signs the same. */
+/** A text that is bound to its key. Checksum and signature cover the same bytes. */
 interface Envelope {
   format: number;
   key: string;
@@ -30,7 +30,7 @@ export function writeEnvelope(key: string, content: object, signer?: Signer): st
   return seal(key, JSON.stringify(content), signer);
 }
 
-/** The same text with this signature in place of any other, or the reason why it cannot be signed. */
+/** The same text with this signature instead of any other, or why it cannot be signed. */
 export function signEnvelope(text: string, key: string, signer: Signer): string | Refused {
   const bound = unseal(text, key);
   return 'refused' in bound ? bound : seal(key, bound.body, signer);
@@ -75,7 +75,7 @@ export interface Refused {
   refused: string;
 }
 
-/** No signature, or that of a stranger, is no fault; one that claims a trusted key and does not fit is. */
+/** Refused is only a damaged signature, or a wrong one that claims a trusted key. */
 function isSigned(
   signature: unknown,
   bound: Uint8Array,

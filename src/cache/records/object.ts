@@ -2,8 +2,8 @@ import { sha256 } from './sha256.ts';
 import type { Refused } from './envelope.ts';
 
 /**
- * A program as a store keeps it: in base64, under the SHA-256 of its bytes. It needs nothing else: a caller that reads
- * it computes the digest again.
+ * A program as a store keeps it: in base64, under the SHA-256 of its bytes. It needs nothing else:
+ * a caller that reads it computes the digest again.
  */
 export function writeObject(bytes: Uint8Array): { digest: string; text: string } {
   return { digest: sha256(bytes), text: Buffer.from(bytes).toString('base64') };

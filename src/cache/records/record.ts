@@ -7,12 +7,12 @@ import { readObject } from './object.ts';
 import type { TrustedKeys } from './signature.ts';
 import type { StoredRecord } from '../stores/store.ts';
 
-/** A record whose own checks have passed: key, checksum or digest, form, and the kernel's rules for a program. */
+/** A record that passed the checks of key, checksum or digest, form, and the kernel's rules. */
 export type ReadRecord =
   | {
       kind: 'object';
       program: Uint8Array;
-      /** The byte orders in which the kernel would accept it: one, except for programs of a few odd instructions. */
+      /** The byte orders in which the kernel would accept it: two only for odd programs. */
       endians: Endian[];
     }
   | ({ kind: 'alias' } & Read<Alias>);
@@ -39,7 +39,7 @@ export function readRecord(
     : { kind, program, endians };
 }
 
-/** A label as one line of bounded length without control characters, because anybody can have written it. */
+/** A label as one line of bounded length without control characters: anybody can write one. */
 export function plainLabel(label: string): string {
   return label.slice(0, LONGEST_LABEL).replaceAll(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, ' ');
 }

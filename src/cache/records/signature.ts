@@ -13,11 +13,11 @@ export interface Signer {
 
 /** Whose signatures are believed. */
 export interface TrustedKeys {
-  /** `unknown`: the key is none of these; `forged`: it is, and did not sign this. */
+  /** `unknown`: the key is not trusted; `forged`: it is, but did not sign these bytes. */
   verify(id: string, signature: string, bytes: Uint8Array): 'good' | 'unknown' | 'forged';
 }
 
-/** Keys in PEM, as they stand in files. */
+/** Keys in PEM. */
 export interface KeyTexts {
   /** Public keys; a text may hold several. */
   trust?: readonly string[];
@@ -57,7 +57,8 @@ export function readSigner(pem: string): Signer {
 
 /**
  * @param pems public keys in SPKI, as `openssl pkey -pubout` writes them; one text may hold several
- * @throws TypeError for anything else, a private key included: it has no business where signatures are only checked
+ * @throws TypeError for anything else, a private key included: it has no business where signatures
+ *   are only checked
  */
 export function readTrustedKeys(pems: readonly string[]): TrustedKeys {
   const keys = new Map<string, KeyObject>();

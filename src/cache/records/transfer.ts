@@ -9,7 +9,7 @@ import type { CacheStore, Source, StoredRecord } from '../stores/store.ts';
 export type Destination = Source & Pick<CacheStore, 'set' | 'remove'>;
 
 export interface Terms {
-  /** Whether only aliases are sent that a trusted key has signed, because others can write to their source. */
+  /** Whether only aliases are sent that a trusted key has signed. */
   signedOnly: boolean;
   trusted?: TrustedKeys | undefined;
   /** Signs every alias that goes. */
@@ -19,8 +19,8 @@ export interface Terms {
 }
 
 /**
- * Whether only signed aliases may be sent: aliases that others wrote would be trusted without a signature in a store of
- * one's own, and with a signature anywhere.
+ * Whether only signed aliases may be sent: aliases that others wrote would be trusted without a
+ * signature in a store of one's own, and with a signature anywhere.
  */
 export function mustBeSigned(
   from: Pick<CacheStore, 'shared'>,
@@ -43,9 +43,10 @@ export interface Transferred {
 }
 
 /**
- * Sends the records that the destination lacks, by its list. Each is checked after it was read, and again after it was
- * written. Objects go before the aliases that lead to them, and no alias goes without its object, so an interrupted transfer
- * leaves something usable, and the next run sends the rest. Never rejects because of a store.
+ * Sends the records that the destination lacks, by its list. Each is checked after it was read, and
+ * again after it was written. Objects go before the aliases that lead to them, and no alias goes
+ * without its object, so an interrupted transfer leaves something usable, and the next run sends
+ * the rest. Never rejects because of a store.
  */
 export async function transfer(from: Source, to: Destination, terms: Terms): Promise<Transferred> {
   const result: Transferred = { sent: 0, present: 0, unsigned: 0, refused: [] };

@@ -22,8 +22,9 @@ export interface Verified {
 }
 
 /**
- * Reads every record and checks all that can be checked without the profile: key, checksum, digest, form, the kernel's
- * rules for programs, the signatures that claim a trusted key, and that an alias leads to a program of its byte order.
+ * Reads every record and checks all that can be checked without the profile: key, checksum, digest,
+ * form, the kernel's rules for programs, the signatures that claim a trusted key, and that an alias
+ * leads to a program of its byte order.
  * @throws whatever the store rejects with
  */
 export async function verifyStore(
@@ -42,7 +43,7 @@ export async function verifyStore(
   return { checked: list.length, signed, findings: findings.toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
 }
 
-/** The listed records that pass their own checks, without their texts, and what is wrong with the others. */
+/** The listed records that pass their own checks, and what is wrong with the others. */
 export async function readAll(
   store: Source,
   list: readonly StoredRecord[],

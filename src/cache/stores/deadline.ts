@@ -4,8 +4,8 @@ export class DeadlinePassed extends Error {
 }
 
 /**
- * The answer of `work`, or {@link DeadlinePassed} after `milliseconds`: a container must not wait for a cache.
- * A later rejection of `work` is ignored.
+ * The answer of `work`, or {@link DeadlinePassed} after `milliseconds`: a container must not wait
+ * for a cache. A later rejection of `work` is ignored.
  */
 export async function withDeadline<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -20,8 +20,9 @@ const LONGEST_ROW = 2000;
 const CHECKED = 'limits-checked';
 
 /**
- * Records in a directory, a file for each: its row, a newline, and its text as JSON. The time of a file says when the record
- * was last used. For a Node without SQLite: a list opens every file, which takes longer than a query.
+ * Records in a directory, a file for each: its row, a newline, and its text as JSON. The time of a
+ * file says when the record was last used. For a Node without SQLite: a list opens every file,
+ * which takes longer than a query.
  */
 export function filesStore(directory: string, limits: StoreLimits = DEFAULT_LIMITS): CacheStore {
   let notice: Diagnostic | undefined;

@@ -1,4 +1,4 @@
-/** What the store in a PostgreSQL database is made of; the build puts the packages into this module. */
+/** The client of PostgreSQL. The build bundles its packages into this module. */
 import { Socket } from 'node:net';
 import { KeyvPostgres } from '@keyv/postgres';
 import { Keyv } from 'keyv';
@@ -7,7 +7,7 @@ import type { KeyvConnection } from './remote.ts';
 
 const SCHEMA = 'public';
 const TABLE = 'seccompc_cache';
-/** A command asks one thing at a time, a server several. */
+/** A command asks one question at a time, a server several. */
 const CONNECTIONS = 4;
 
 /**
@@ -23,7 +23,7 @@ export function postgresConnection(address: string, time: number): KeyvConnectio
     connectionTimeoutMillis: time,
     allowExitOnIdle: true,
     application_name: 'seccompc',
-    // Ours, so that it can be ended where the pool would wait for the server.
+    // A socket of our own, because the pool would wait for the server to end it.
     stream: () => {
       const socket = new Socket();
       sockets.add(socket);
@@ -49,7 +49,7 @@ async function createTable(pool: pg.Pool): Promise<void> {
   try {
     await pool.query(`CREATE TABLE ${SCHEMA}.${TABLE} (key varchar(255) PRIMARY KEY, value text)`);
   } catch (cause) {
-    // Who is second at the same moment hears of a table, a type or a row of the catalogue that is there already.
+    // If another process creates it at the same moment, the error depends on the moment.
     if (!(await tableIsThere(pool))) throw cause;
   }
 }
@@ -61,9 +61,9 @@ async function tableIsThere(pool: pg.Pool): Promise<boolean> {
 }
 
 /**
- * Keyv's adapter over a pool of our own: its own one is a single one for the whole process, which the next address takes
- * away. Also replaced: an iterator that ends early when it fails, and a removal that first reads what it removes.
- * Keys are `NAMESPACE:KEY`.
+ * Keyv's adapter over a pool of our own: its own one is a single one for the whole process, which
+ * the next address takes away. Also replaced: an iterator that ends early when it fails, and a
+ * removal that first reads what it removes. Keys are `NAMESPACE:KEY`.
  */
 class Adapter extends KeyvPostgres {
   constructor(pool: pg.Pool) {
@@ -72,7 +72,7 @@ class Adapter extends KeyvPostgres {
     this.query = async (statement, values) => (await pool.query(statement, values as unknown[])).rows;
   }
 
-  /** The adapter asks for its pool, and for the table, when it is made; it has both already. */
+  /** The adapter would make a pool and the table. */
   override async connect() {
     return async () => [];
   }

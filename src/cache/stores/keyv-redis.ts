@@ -1,10 +1,10 @@
-/** What the store on a Redis server is made of; the build puts the packages into this module. */
+/** The client of Redis. The build bundles its packages into this module. */
 import { isIP } from 'node:net';
 import KeyvRedis, { createClient } from '@keyv/redis';
 import { Keyv } from 'keyv';
 import type { KeyvConnection } from './remote.ts';
 
-/** Where a server is and how it lets us in. */
+/** The address of a server, and the account there. */
 export interface RedisServer {
   host: string;
   port: number;
@@ -15,7 +15,7 @@ export interface RedisServer {
   password?: string;
 }
 
-/** How many keys the server looks at for one answer to a scan: 10 by itself, so ten thousand would be a thousand trips. */
+/** Keys that the server reads for one answer to a scan. Its default of 10 takes too many answers. */
 const PAGE = 5000;
 
 /**
@@ -33,7 +33,7 @@ export function redisConnection(server: RedisServer, time: number): KeyvConnecti
     },
     keyv: (namespace) => new Keyv({ store: new Adapter(client, namespace), namespace, useKeyPrefix: false }),
     alive: () => client.isReady,
-    // The server needs no farewell, and waiting for answers that may never come is what its own one does.
+    // The client would wait for pending answers.
     async end() {},
     destroy() {
       if (client.isOpen) client.destroy();
@@ -64,8 +64,9 @@ function clientOf({ host, port, tls, database, username, password }: RedisServer
 }
 
 /**
- * Keyv's adapter, with some of its methods replaced: its iterator goes ten keys at a time and fails at one that is
- * removed meanwhile, and its `clear` tells nobody that it failed. Keys are `NAMESPACE::KEY`.
+ * Keyv's adapter, with some of its methods replaced: its iterator goes ten keys at a time and fails
+ * at one that is removed meanwhile, and its `clear` tells nobody that it failed. Keys are
+ * `NAMESPACE::KEY`.
  */
 class Adapter extends KeyvRedis<string> {
   readonly #client: Client;
@@ -76,7 +77,7 @@ class Adapter extends KeyvRedis<string> {
     this.#client = client;
   }
 
-  /** The adapter would connect again, without anybody to end that. */
+  /** The adapter would connect again, and nothing would end that. */
   override async getClient() {
     return this.#client as never;
   }

@@ -1,3 +1,3 @@
-/** What the store is made of, in one module: the build puts these packages into it. */
+/** The build bundles these packages into this module. */
 export { Keyv } from 'keyv';
 export { KeyvSqlite } from '@keyv/sqlite';

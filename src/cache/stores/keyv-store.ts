@@ -16,7 +16,7 @@ export interface KeyvLike {
   deserialize?: ((text: string) => unknown) | undefined;
 }
 
-/** The namespace of the records' texts, and of what is known of them. */
+/** The namespaces of the texts, and of the rows of the list. */
 const RECORDS = 'seccompc';
 const INDEX = 'seccompc-index';
 
@@ -25,11 +25,12 @@ export interface KeyvStoreOptions {
   tier: string;
   /** Its address for messages, without a password. */
   location: string;
-  /** Whether others than this user may write to it; true where it is not said. */
+  /** Whether other users may write to it; true unless given. */
   shared?: boolean;
   /**
-   * A new Keyv of this namespace, opened when the store is first asked and closed with it; asked for once for each of
-   * two namespaces. Each needs an adapter of its own: an adapter knows one namespace, and clears and lists by it.
+   * A new Keyv of this namespace, opened when the store is first asked and closed with it; asked
+   * for once for each of two namespaces. Each needs an adapter of its own: an adapter knows one
+   * namespace, and clears and lists by it.
    *
    *     keyv: (namespace) => new Keyv({ store: new KeyvMongo(url), namespace })
    */
@@ -42,8 +43,9 @@ interface Opened {
 }
 
 /**
- * Records in whatever Keyv has an adapter for: the texts in one namespace, the rows of the list in another, so that a
- * list reads no text. A write that is cut short leaves a row without its text, which the next write of it mends.
+ * Records in whatever Keyv has an adapter for: the texts in one namespace, the rows of the list in
+ * another, so that a list reads no text. A write that is cut short leaves a row without its text,
+ * which the next write of it mends.
  */
 export function keyvStore(options: KeyvStoreOptions): CacheStore {
   const { tier, location, shared = true } = options;
@@ -60,7 +62,7 @@ export function keyvStore(options: KeyvStoreOptions): CacheStore {
     const { index } = open();
     if (index.iterator === undefined)
       throw new Error(`the Keyv adapter of ${tier} cannot list what it holds`);
-    // A scan may come to a key twice.
+    // A scan may give a key twice.
     const rows = new Map<string, Row>();
     for await (const pair of index.iterator({})) {
       const [key, text] = pair as [string, unknown];
@@ -113,7 +115,7 @@ export function keyvStore(options: KeyvStoreOptions): CacheStore {
   };
 }
 
-/** A Keyv that rejects where it would only tell its listeners, and takes a damaged value for an empty one. */
+/** Makes a Keyv reject instead of emitting errors, and read a damaged value as an empty text. */
 function prepare(keyv: KeyvLike): KeyvLike {
   keyv.throwOnErrors = true;
   // What it emits it also rejects with; without a listener an adapter would end the process.

@@ -1,7 +1,7 @@
 import { membersOf, parseJson } from '../json-object.ts';
 import type { RecordInfo, StoredRecord, StoreStats } from './store.ts';
 
-/** What is kept beside a record: a row of the list without its key. */
+/** A row of the list without its key, kept beside the record. */
 export type Row = Omit<StoredRecord, 'key'>;
 
 /** `used` is exact to this many milliseconds, so most hits write nothing. */
@@ -13,7 +13,7 @@ export function rowOf(text: string, { kind, label }: RecordInfo): Row {
   return { kind, label, bytes: Buffer.byteLength(text), made: now, used: now };
 }
 
-/** The row of a record that is read now, if it must be written again for that. */
+/** The row to write for a record that is read now; undefined if the old one is good enough. */
 export function rowUsedNow(row: Row): Row | undefined {
   const now = Date.now();
   return now - row.used < DAY ? undefined : { ...row, used: now };

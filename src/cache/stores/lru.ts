@@ -1,4 +1,4 @@
-/** A map that forgets what was not used for longest once its values have more bytes than it may hold. */
+/** A map of bounded size that forgets the least recently used values. */
 export class Lru<V> {
   // A Map is in the order of insertion, so the first key is the one to forget.
   readonly #map = new Map<string, { value: V; bytes: number }>();
@@ -42,7 +42,7 @@ export class Lru<V> {
     this.#bytes = 0;
   }
 
-  /** Everything in it, what was not used for longest first. This does not count as use. */
+  /** Everything in it, the least recently used first. This does not count as use. */
   all(): [string, V][] {
     return Array.from(this.#map, ([key, { value }]) => [key, value]);
   }

@@ -4,7 +4,7 @@ import type { Row } from './list-rows.ts';
 import type { CacheStore } from './store.ts';
 
 export interface MemoryStoreOptions {
-  /** How many bytes the texts may have together; then those not asked for longest are forgotten. 64 MiB by default. */
+  /** Bytes of all texts, 64 MiB by default. Above it, the least recently used are forgotten. */
   maxBytes?: number;
 }
 

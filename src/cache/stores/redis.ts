@@ -11,8 +11,8 @@ const SCHEMES: Record<string, { tls: boolean }> = {
 const PORT = 6379;
 
 /**
- * Records on a Redis or Valkey server: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss:` (TLS), `valkey:`,
- * `valkeys:`.
+ * Records on a Redis or Valkey server: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or
+ * `rediss:` (TLS), `valkey:`, `valkeys:`.
  *
  * @throws SeccompcError CACHE_ADDRESS_WRONG
  */

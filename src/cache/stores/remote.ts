@@ -5,7 +5,7 @@ import type { KeyvLike } from './keyv-store.ts';
 import { CacheFault, peek } from './store.ts';
 import type { CacheStore } from './store.ts';
 
-/** Milliseconds for a connection, and then for one record: together less than STORE_DEADLINE of compile-cached.ts. */
+/** Milliseconds for a connection, and then for one record: together less than STORE_DEADLINE. */
 export const CONNECT_TIME = 900;
 export const ANSWER_TIME = 1000;
 /** Milliseconds for what reads all records. */
@@ -58,9 +58,10 @@ interface Opened {
 }
 
 /**
- * Records outside this process. A connection is made when the store is first asked, and again after it broke or an answer did
- * not come, so nothing keeps a finished process alive. Every method rejects within CONNECT_TIME and the time for an answer,
- * or SWEEP_TIME for `list`, `stats`, `clear`, `remove` and `shrink`.
+ * Records outside this process. A connection is made when the store is first asked, and again after
+ * it broke or an answer did not come, so nothing keeps a finished process alive. Every method
+ * rejects within CONNECT_TIME and the time for an answer, or SWEEP_TIME for `list`, `stats`,
+ * `clear`, `remove` and `shrink`.
  */
 export function remoteStore(remote: Remote): CacheStore {
   const { tier, location, shared, make, answerTime = ANSWER_TIME, sweepTime = SWEEP_TIME } = remote;

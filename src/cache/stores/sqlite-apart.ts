@@ -8,12 +8,13 @@ import type { SqliteStore } from './sqlite.ts';
 import { CacheFault } from './store.ts';
 import type { CacheStore } from './store.ts';
 
-/** Milliseconds for one record, with the start of the process: less than STORE_DEADLINE of compile-cached.ts. */
+/** Milliseconds for one record, with the start of the process: less than STORE_DEADLINE. */
 const ANSWER_TIME = 1900;
 
 /**
- * Records in one SQLite file that another process reads, which is killed if it does not answer in time. On a file from
- * somebody else a query may never end, and a process cannot stop its own SQLite.
+ * Records in one SQLite file that another process reads, which is killed if it does not answer in
+ * time. On a file from somebody else a query may never end, and a process cannot stop its own
+ * SQLite.
  */
 export function sqliteStoreApart(file: string, times: Partial<Times> = {}): CacheStore {
   return remoteStore({

@@ -7,17 +7,17 @@ import type { Nonce } from './sqlite-origin.ts';
 import { CacheFault } from './store.ts';
 import { trusted, withFile } from './trusted.ts';
 
-/** SQLite does not wait for the lock if several processes create one database. The pause is in milliseconds. */
+/** SQLite does not wait for the lock if several processes create one database. Milliseconds. */
 const OPEN_ATTEMPTS = 5;
 const OPEN_PAUSE = 50;
 
 /** Keyv's own table: the texts. Both tables are created by sqlite3/index.js. */
 export const TEXTS = 'filters';
 export const NAMESPACE = 'seccompc';
-/** The rows of the list. A row is written after its text and removed before it, so every listed text is there. */
+/** Rows of the list. A row is written after its text and removed before it, so no text is missing. */
 export const RECORDS = 'records';
 
-/** Bytes of a database, and of its log. A store keeps 256 MiB of texts, so a larger file is not one of ours. */
+/** Bytes of a database, and of its log. A store keeps 256 MiB of texts. */
 const LARGEST_DATABASE = 1024 ** 3;
 
 /** By column. */
@@ -32,7 +32,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Without a write-ahead log each new record would wait for the disk, some 20 ms. A cache may lose its last record. */
+/** Without a write-ahead log each record waits for the disk, some 20 ms. A cache may lose the last. */
 export async function tune(db: Database): Promise<void> {
   await db.query('PRAGMA synchronous = NORMAL');
   // Refused while another process uses the file. Then this write is slow, and a later one sets it.
@@ -52,9 +52,11 @@ export function forgetOpen(file: string): void {
 }
 
 /**
- * Opens a database, to be closed once, and creates it if it is missing. A process opens each file once: closing any
- * descriptor of it would take away the locks of all others (sqlite.org/howtocorrupt.html, 2.2).
- * @throws CacheFault for a file that others could have changed, or that is not a database of seccompc
+ * Opens a database, to be closed once, and creates it if it is missing. A process opens each file
+ * once: closing any descriptor of it would take away the locks of all others
+ * (sqlite.org/howtocorrupt.html, 2.2).
+ * @throws CacheFault for a file that others could have changed, or that is not a database of
+ *   seccompc
  */
 export async function openDatabase(file: string): Promise<Database> {
   const shared = open.get(file) ?? { database: openAlone(file), users: 0 };
@@ -103,29 +105,29 @@ async function readNonce(db: Database): Promise<Nonce> {
 }
 
 /**
- * Makes a database file and its directory for the caller alone if they are missing, and gives its path without symbolic
- * links.
+ * Makes a database file and its directory for the caller alone if they are missing, and gives its
+ * path without symbolic links.
  * @throws UntrustedPath; the system's error
  */
 function privateFile(file: string): string {
   const path = join(trustedDirectory(dirname(file), { make: true }), basename(file));
-  // SQLite would make it with the umask's mode, and gives the files beside it the mode that it finds.
+  // SQLite would use the umask's mode. It gives the files beside the database the same mode.
   closeSync(openTrusted(path, constants.O_RDWR | constants.O_CREAT));
   return path;
 }
 
-/** Checks what SQLite keeps beside a database and reads when it opens it (sqlite.org/tempfiles.html). */
+/** Checks the files that SQLite reads when it opens a database (sqlite.org/tempfiles.html). */
 function checkFiles(file: string): void {
   const sizes = ['', '-wal', '-shm'].map(
     (suffix) => withFile(file + suffix, (fd) => fstatSync(fd).size) ?? 0,
   );
   if (sizes.some((size) => size > LARGEST_DATABASE))
     refuse(file, `it is larger than ${LARGEST_DATABASE / 1024 ** 2} MiB`);
-  // SQLite deletes the file that a journal of several databases names. seccompc never leaves one behind.
+  // SQLite deletes the file that a journal of several databases names.
   if (withFile(`${file}-journal`, namesAnotherJournal)) refuse(file, 'its journal names another file');
 }
 
-/** The end of a rollback journal that belongs to a transaction over several files (sqlite.org/fileformat2.html, 3.0). */
+/** The end of the journal of a transaction over several files (sqlite.org/fileformat2.html, 3.0). */
 const JOURNAL_MAGIC = 'd9d505f920a163d7';
 
 function namesAnotherJournal(fd: number): boolean {

@@ -1,13 +1,13 @@
 /**
- * Which databases seccompc itself has made, on this machine and in this place. A file that was copied, unpacked or restored
- * is another one, even if somebody has copied it over the old one.
+ * Which databases seccompc itself has made, on this machine and in this place. A file that was
+ * copied, unpacked or restored is another one, even if somebody has copied it over the old one.
  */
 import { readSync, statSync } from 'node:fs';
 import { replaceFile } from '../../fs/replace.ts';
 import { readTrusted } from '../../fs/trust.ts';
 import { withFile } from './trusted.ts';
 
-/** Two numbers in the header of a database, set at random when it is made (sqlite.org/fileformat2.html, 1.3). */
+/** Two random numbers in the header of a database (sqlite.org/fileformat2.html, 1.3). */
 export type Nonce = readonly [userVersion: number, applicationId: number];
 
 const HEADER = 100;

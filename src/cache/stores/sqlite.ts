@@ -16,8 +16,9 @@ const MOST_RECORDS = 1_000_000;
 export type SqliteStore = CacheStore & Required<Pick<CacheStore, 'peek' | 'shrink'>>;
 
 /**
- * Records in one SQLite file, by Keyv and @keyv/sqlite, opened when the store is first asked. SQLite works in the calling
- * thread, where nothing can stop it, so a file that seccompc has not made here is for {@link sqliteStoreApart}.
+ * Records in one SQLite file, by Keyv and @keyv/sqlite, opened when the store is first asked.
+ * SQLite works in the calling thread, where nothing can stop it, so a file that seccompc has not
+ * made here is for {@link sqliteStoreApart}.
  */
 export function sqliteStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): SqliteStore {
   let opened: Promise<Database> | undefined;
@@ -95,14 +96,14 @@ export function sqliteStore(file: string, limits: StoreLimits = DEFAULT_LIMITS):
 /** Bytes of all columns of a record together: a key, a label of 200 characters, three numbers. */
 const LARGEST_ROW = 2000;
 
-/** One text for a page: reading six values of each row takes the binding of Node 20 several times as long. */
+/** One text for a page, because the binding of Node 20 is slow at reading single values. */
 const LIST = `SELECT json_group_array(CASE
     WHEN octet_length(key) + octet_length(kind) + octet_length(label) + octet_length(bytes)
       + octet_length(made) + octet_length(used) <= ${LARGEST_ROW}
     THEN json_object('key', key, 'kind', kind, 'label', label, 'bytes', bytes, 'made', made, 'used', used) END) AS list
   FROM (SELECT * FROM ${RECORDS} WHERE key > ? ORDER BY key LIMIT ${PAGE})`;
 
-/** Each page begins after the last key of the one before, which finds pages that lead in a circle. */
+/** Each page begins after the last key of the one before. That finds pages that form a circle. */
 async function listAll(db: Database): Promise<StoredRecord[]> {
   const all: StoredRecord[] = [];
   let page: unknown[];
@@ -121,7 +122,7 @@ async function listAll(db: Database): Promise<StoredRecord[]> {
   return all;
 }
 
-/** A value that is not a text, or far too long, gives an empty text, which is refused like any damage. */
+/** A value that is not a text, or too long, gives an empty text, which is refused as damaged. */
 async function readText(db: Database, key: string): Promise<string | undefined> {
   const [found] = await db.query(
     `SELECT octet_length(value) AS bytes FROM ${TEXTS} WHERE key = ?`,
@@ -141,7 +142,7 @@ async function markUsed(db: Database, key: string): Promise<void> {
     await db.query(`UPDATE ${RECORDS} SET used = ? WHERE key = ?`, now, key).catch(() => {});
 }
 
-/** Removes what exceeds the limits, and counts it. The sums come from no more rows than a store keeps, and one. */
+/** Removes what exceeds the limits, and counts it. Sums up at most one row more than a store keeps. */
 async function evict(db: Database, limits: StoreLimits): Promise<number> {
   const most = limits.records ?? DEFAULT_LIMITS.records;
   const [sums] = await db.query(
@@ -158,7 +159,7 @@ async function evict(db: Database, limits: StoreLimits): Promise<number> {
 /** Keyv writes its namespace before its keys. */
 const PREFIX = `${NAMESPACE}:`;
 
-/** Removes texts without a row, of another version or an interrupted write, and rows without a text. */
+/** Removes texts without a row, as an interrupted write leaves them, and rows without a text. */
 async function removeStrays(db: Database): Promise<number> {
   const rows = await db.query(
     `SELECT substr(key, ${PREFIX.length + 1}) AS key FROM ${TEXTS}

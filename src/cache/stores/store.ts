@@ -3,10 +3,10 @@ import type { Diagnostic } from '../../errors.ts';
 /** What a record is: an alias leads from a profile to its object, an object holds a program. */
 export type RecordKind = 'alias' | 'object';
 
-/** What is known of a record without reading it. */
+/** What a list shows of a record. */
 export interface RecordInfo {
   kind: RecordKind;
-  /** For people who look at a list; at most 200 characters, one line. */
+  /** For people; at most 200 characters, one line. */
   label: string;
 }
 
@@ -24,14 +24,15 @@ export interface StoredRecord extends RecordInfo {
   bytes: number;
   /** When it was written, milliseconds since 1970 by the clock of its writer. */
   made: number;
-  /** When it was last asked for, to about a day; never before `made`. */
+  /** When it was last read, to about a day; never before `made`. */
   used: number;
 }
 
 /**
- * A place where compiled filters are kept. A store is dumb: it neither reads nor checks the texts it holds
- * (src/cache/records does, on every read, whichever store answered), and any method may reject: a fault of
- * the cache is a warning and a fresh compile, never a failure (src/cache/compile-cached.ts).
+ * A place where compiled filters are kept. A store is dumb: it neither reads nor checks the texts
+ * it holds (src/cache/records does, on every read, whichever store answered), and any method may
+ * reject: a fault of the cache is a warning and a fresh compile, never a failure
+ * (src/cache/compile-cached.ts).
  *
  * What a list or a sum needs is kept beside the texts, so neither reads one.
  */
@@ -40,21 +41,21 @@ export interface CacheStore {
   readonly tier: string;
   /** Path or address, for messages; never with a password. */
   readonly location: string;
-  /** Whether others than this user may write to it: what it holds is then believed only with a proof or a signature. */
+  /** Whether other users may write to it. Then its records need a proof or a signature. */
   readonly shared: boolean;
-  /** The text kept under a key (64 hex digits); undefined when there is none. What is there and no text is ''. */
+  /** The text under a key (64 hex digits); undefined if there is none, '' if it is not a text. */
   get(key: string): Promise<string | undefined>;
-  /** The same for maintenance: does not count as use if the store can tell. */
+  /** The same for maintenance: does not count as use. */
   peek?(key: string): Promise<string | undefined>;
   set(key: string, text: string, info: RecordInfo): Promise<void>;
-  /** Removes records and what is known of them; those that are not there do no harm. */
+  /** Removes records, and ignores those that are not there. */
   remove(keys: readonly string[]): Promise<void>;
   /** All records, by ascending key. */
   list(): Promise<StoredRecord[]>;
-  /** Removes every record; repairs a store that can no longer be read, by starting a new one. */
+  /** Removes every record. Replaces a store that can no longer be read by a new one. */
   clear(): Promise<void>;
   stats(): Promise<StoreStats>;
-  /** Removes what exceeds the limits, and gives the disk back what is free; counts what was removed. */
+  /** Removes what exceeds the limits, and counts it. Frees the space on the disk. */
   shrink?(limits: StoreLimits): Promise<number>;
   /** What the user should hear about this store, once. */
   takeNotice?(): Diagnostic | undefined;
@@ -64,11 +65,11 @@ export interface CacheStore {
 
 /** What a store may hold. */
 export interface StoreLimits {
-  /** Bytes of all texts; of more, those go that were not used for longest, until three quarters are left. */
+  /** Bytes of all texts. Above it, the least recently used go until three quarters are left. */
   bytes: number;
-  /** Milliseconds; what was not used for longer goes. */
+  /** Milliseconds since the last use. */
   age: number;
-  /** Of more records, those go that were not used for longest, until three quarters are left. Any number unless given. */
+  /** Number of records, unlimited unless given. Above it, the same. */
   records?: number;
 }
 
@@ -78,10 +79,10 @@ export const DEFAULT_LIMITS: Required<StoreLimits> = {
   records: 100_000,
 };
 
-/** Bytes of a text that a store of one's own keeps. Only a profile with tens of thousands of warnings comes to more. */
+/** Bytes. Only a profile with tens of thousands of warnings has a larger text. */
 export const LARGEST_TEXT = 8 * 1024 * 1024;
 
-/** The keys of the records that exceed the limits, those not used for longest first. */
+/** The keys of the records that exceed the limits, the least recently used first. */
 export function excessOf(
   records: readonly Pick<StoredRecord, 'key' | 'bytes' | 'made' | 'used'>[],
   { bytes, age, records: most = Infinity }: StoreLimits,
@@ -103,10 +104,10 @@ export function excessOf(
   return keys;
 }
 
-/** All that is needed of a store to read it as a whole. */
+/** What reading a whole store needs. */
 export type Source = Pick<CacheStore, 'list' | 'get' | 'peek'>;
 
-/** The text under a key, without counting as use where the store can tell that. */
+/** The text under a key, without counting as use if the store has {@link CacheStore.peek}. */
 export function peek(store: Pick<CacheStore, 'get' | 'peek'>, key: string): Promise<string | undefined> {
   return store.peek === undefined ? store.get(key) : store.peek(key);
 }
@@ -117,7 +118,7 @@ export interface StoreStats {
   objects: number;
   /** Bytes of all records' texts. */
   bytes: number;
-  /** The earliest `made` and the earliest `used`, milliseconds since 1970; null when there is no record. */
+  /** The earliest `made` and `used`, milliseconds since 1970; null without a record. */
   oldest: number | null;
   leastUsed: number | null;
 }

@@ -15,7 +15,7 @@ export function trusted<T>(work: () => T): T {
   }
 }
 
-/** What `read` makes of an open file; undefined if there is none. @throws CacheFault if others can change it */
+/** The result of `read` on an open file; undefined without a file. @throws CacheFault */
 export function withFile<T>(path: string, read: (fd: number) => T): T | undefined {
   const fd = trusted(() => openIfPresent(path));
   if (fd === undefined) return undefined;
