@@ -81,8 +81,12 @@ function openOwn(file) {
     // Not every binding has it, and the pragmas alone are enough for a schema like ours.
     database.enableDefensive?.(true);
     database.exec(SETTINGS);
-    if (readSchema(database).length < SCHEMA.length) createTables(database);
-    if (readSchema(database).join() !== SCHEMA.join()) throw new SchemaRefused(true);
+    let schema = readSchema(database);
+    if (schema.length < SCHEMA.length) {
+      createTables(database);
+      schema = readSchema(database);
+    }
+    if (schema.join() !== SCHEMA.join()) throw new SchemaRefused(true);
     return database;
   } catch (error) {
     database.close();
