@@ -190,7 +190,7 @@ async function keepFilter(
     const input = writeInputAlias(ofInput, { filter, file, object: digest }, by);
     return [
       ...(filter.confined ? [objectRecord(digest, text, filter.bytes)] : []),
-      ...(lowered ? [aliasRecord(ofLowered!, lowered, filter)] : []),
+      ...(lowered ? [aliasRecord(ofLowered, lowered, filter)] : []),
       ...(input === undefined ? [] : [aliasRecord(ofInput, input, filter)]),
     ];
   });

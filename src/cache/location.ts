@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 
 /**
  * Where this user's caches belong: the XDG base directory specification on Linux, the conventions
@@ -29,15 +29,4 @@ export function schemeOf(location: string): string | undefined {
   // The first use of a regular expression takes longer than many an answer has.
   if (!location.includes(':')) return undefined;
   return /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(location)?.[1]?.toLowerCase();
-}
-
-/** The directory that `--cache LOCATION` names; undefined if it names something else. */
-export function folderAt(location: string): string | undefined {
-  return location === '' || schemeOf(location) !== undefined ? undefined : resolve(location);
-}
-
-/** Whether a location is a server, which has the user's own cache before it. */
-export function isServer(location: string): boolean {
-  const scheme = schemeOf(location);
-  return scheme !== undefined && scheme !== 'sqlite';
 }

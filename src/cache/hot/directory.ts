@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isTemporaryName, replaceFile } from '../../fs/replace.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { readTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
-import { folderAt, isServer, userCacheFolder } from '../location.ts';
+import { schemeOf, userCacheFolder } from '../location.ts';
 import { filesIn, isLeftOver, removeFiles } from '../plain-files.ts';
 import { checkHotEntry } from './entry.ts';
 
@@ -19,10 +19,12 @@ const MOST_ENTRIES = 512;
  */
 export function hotDirectory(location: string | undefined): string | undefined {
   if (process.geteuid === undefined) return undefined;
+  const scheme = schemeOf(location ?? '');
+  if (location === '' || scheme === 'sqlite') return undefined;
   try {
-    const isOwn = location === undefined || isServer(location);
-    const folder = isOwn ? userCacheFolder() : folderAt(location);
-    return folder && join(folder, 'hot');
+    // A server has the user's own cache before it.
+    const isOwn = location === undefined || scheme !== undefined;
+    return join(isOwn ? userCacheFolder() : location, 'hot');
   } catch {
     return undefined; // This user has no home.
   }

@@ -48,7 +48,7 @@ export function readKeys(texts: KeyTexts): Keys {
  * @throws TypeError for anything else
  */
 export function readSigner(pem: string): Signer {
-  const key = keyOf(() => createPrivateKey(pem), 'a private Ed25519 key in PEM');
+  const key = keyOf(() => createPrivateKey(pem), 'private Ed25519 key in PEM');
   return {
     id: idOf(createPublicKey(key)),
     sign: (bytes) => signBytes(null, bytes, key).toString('base64'),
@@ -86,7 +86,7 @@ function keyOf(read: () => KeyObject, what: string): KeyObject {
   try {
     key = read();
   } catch {}
-  if (key?.asymmetricKeyType !== 'ed25519') throw new TypeError(`it holds no ${what.replace(/^a /, '')}`);
+  if (key?.asymmetricKeyType !== 'ed25519') throw new TypeError(`it holds no ${what}`);
   return key;
 }
 

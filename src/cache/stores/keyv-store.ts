@@ -37,19 +37,14 @@ export interface KeyvStoreOptions {
   keyv(namespace: string): KeyvLike;
 }
 
-interface Opened {
-  records: KeyvLike;
-  index: KeyvLike;
-}
-
 /**
  * Records in whatever Keyv has an adapter for: the texts in one namespace, the rows of the list in
- * another, so that a list reads no text. A write that is cut short leaves a row without its text,
- * which the next write of it mends.
+ * another, so that a list reads no text. An interrupted write leaves a row without its text,
+ * until the record is written again.
  */
 export function keyvStore(options: KeyvStoreOptions): CacheStore {
   const { tier, location, shared = true } = options;
-  let opened: Opened | undefined;
+  let opened: { records: KeyvLike; index: KeyvLike } | undefined;
   const open = () =>
     (opened ??= { records: prepare(options.keyv(RECORDS)), index: prepare(options.keyv(INDEX)) });
 
@@ -106,11 +101,7 @@ export function keyvStore(options: KeyvStoreOptions): CacheStore {
     async close() {
       const { records, index } = opened ?? {};
       opened = undefined;
-      try {
-        await records?.disconnect();
-      } finally {
-        await index?.disconnect();
-      }
+      await Promise.all([records?.disconnect(), index?.disconnect()]);
     },
   };
 }

@@ -8,14 +8,9 @@ export interface MemoryStoreOptions {
   maxBytes?: number;
 }
 
-interface Kept {
-  text: string;
-  row: Row;
-}
-
 /** Records in this process's memory. They outlive `close`, not the process. */
 export function memoryStore({ maxBytes = 64 * 1024 * 1024 }: MemoryStoreOptions = {}): CacheStore {
-  const kept = new Lru<Kept>(maxBytes);
+  const kept = new Lru<{ text: string; row: Row }>(maxBytes);
   const list = () => listOf(kept.all().map(([key, { row }]) => [key, row] as const));
   return {
     tier: 'memory',

@@ -94,12 +94,6 @@ export function remoteStore(remote: Remote): CacheStore {
     }
   }
 
-  function take(): Promise<Opened> | undefined {
-    const taken = opening;
-    opening = undefined;
-    return taken;
-  }
-
   return {
     tier,
     location,
@@ -114,7 +108,9 @@ export function remoteStore(remote: Remote): CacheStore {
     // Others use the records on a server too.
     ...(shared ? {} : { shrink: (limits) => ask(sweepTime, async (store) => store.shrink?.(limits) ?? 0) }),
     async close() {
-      const opened = await take()?.catch(() => undefined);
+      const closing = opening;
+      opening = undefined;
+      const opened = await closing?.catch(() => undefined);
       if (opened === undefined) return;
       await withDeadline(opened.connection.end(), FAREWELL_TIME).catch(() => {});
       leave(opened);
