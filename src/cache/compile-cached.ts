@@ -64,11 +64,10 @@ export async function compileCached(
   const settings = compileSettings(options);
   const { recent } = cache;
   const known = recent?.find(input, settings);
-  const found =
-    known === undefined
-      ? await compileByStores(input, settings, cache)
-      : { ...known, tier: 'memory', warnings: [] };
-  if (known === undefined) recent?.keep(input, settings, found);
+  const found = known
+    ? { ...known, tier: 'memory', warnings: [] }
+    : await compileByStores(input, settings, cache);
+  if (!known) recent?.keep(input, settings, found);
   refuseUnconfined(found.filter, options);
   return found;
 }

@@ -1,4 +1,4 @@
-// The SQLite of Node, or for Node 20, which has none, the binary of @photostructure/sqlite: one API for both.
+// The SQLite of Node, or the binary of @photostructure/sqlite for Node 20. Both have one API.
 import { existsSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ export function loadBinding() {
 }
 
 /**
- * Node 22 calls its SQLite experimental, in a warning that nobody who compiles a profile can do anything about.
+ * Node 22 warns that its SQLite is experimental. Users of seccompc can do nothing about that.
  *
  * @template T
  * @param {() => T} work
@@ -44,7 +44,7 @@ function withoutWarning(work) {
 /** @type {string | undefined | null} */
 let found = null;
 
-/** The binary for this machine, without the JavaScript around it, which takes longer to load. Looked for once. */
+/** The binary for this machine, searched once. Its JavaScript would take longer to load. */
 function nativeFile() {
   if (found !== null) return found;
   const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';

@@ -1,12 +1,13 @@
-// The calls that @keyv/sqlite makes of the package sqlite3, over a binding with the API of node:sqlite, for databases
-// that seccompc made. The real sqlite3 has to be compiled where its download fails; "overrides" in package.json puts
-// this into its place. JavaScript, because Node itself loads it from node_modules when the sources are tested.
+// The part of the package sqlite3 that @keyv/sqlite calls, over a binding with the API of
+// node:sqlite, for databases that seccompc made. "overrides" in package.json replaces the real
+// sqlite3, which has to be compiled if its download fails. This is JavaScript because Node loads it
+// from node_modules when the sources are tested.
 import { loadBinding } from './binding.js';
 
 /** How long SQLite waits for another process's lock, in milliseconds; below the deadline for an answer. */
 const BUSY_TIMEOUT = 1500;
 
-/** What stands in the schema of a database that seccompc made, and how it comes there. */
+/** The tables of a database that seccompc made, and its schema. */
 const TABLES = [
   // Word for word what @keyv/sqlite would create.
   'CREATE TABLE filters(key VARCHAR(255) PRIMARY KEY, value TEXT )',
@@ -20,7 +21,7 @@ const SCHEMA = [
   ['table', 'records', 'records', TABLES[1]],
 ].map((row) => JSON.stringify(row));
 
-/** A file can come from somebody else: nothing in its schema runs, and a damaged page is an error. */
+/** A file can have any origin: nothing in its schema runs, and a damaged page is an error. */
 const SETTINGS = `PRAGMA busy_timeout = ${BUSY_TIMEOUT};
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
@@ -110,8 +111,8 @@ function readSchema(database) {
 }
 
 /**
- * In one step, so that no other process sees one table without the other. A new database gets two numbers by which it is
- * told from every other one (sqlite-origin.ts).
+ * In one step, so that no other process sees one table without the other. A new database gets two
+ * random numbers that identify it (sqlite-origin.ts).
  *
  * @param {import('@photostructure/sqlite').DatabaseSyncInstance} database
  */
