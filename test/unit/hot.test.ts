@@ -167,6 +167,14 @@ describe.runIf(process.geteuid !== undefined)('the hot tier', () => {
     expect(find(asked(), Buffer.concat([input, Buffer.from(' ')]))).toBeUndefined();
   });
 
+  it('keeps small inputs apart that differ in one character', () => {
+    const inputs = Array.from(input, (_, at) =>
+      Buffer.from(input.map((byte, index) => byte + Number(index === at))),
+    );
+    for (const other of inputs) keep(asked(), other);
+    expect(entries()).toHaveLength(inputs.length);
+  });
+
   it('keeps nothing for an input that is no UTF-8: two of those could be read as one text', () => {
     const bad = Buffer.from('{"defaultAction":"\xff"}', 'latin1');
     keep(asked(), bad);

@@ -52,7 +52,7 @@ function readText(file: string): string | undefined {
 }
 
 /** Characters of an input that are hashed, evenly spread. Loading node:crypto takes too long. */
-const SAMPLES = 101;
+const SAMPLES = 500;
 
 /**
  * The file name of an entry, 8 hex digits: FNV-1a (RFC 9923) over UTF-16 units. Two questions can
@@ -64,6 +64,6 @@ function nameOf(identity: string, input: string): string {
     for (let at = 0; at < text.length; at += step) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   };
   add(`${identity} ${input.length} `, 1);
-  add(input, Math.ceil(input.length / SAMPLES));
+  add(input, Math.max(input.length / SAMPLES, 1));
   return (hash >>> 0).toString(16).padStart(8, '0');
 }
