@@ -2,18 +2,19 @@
  * Compares what two filters answer, for every input: profiles or programs, in any combination.
  *
  * Both become functions over the bits of the input, where equality is one comparison of node numbers. When
- * that needs too many nodes, two other representations are tried; what none can decide is "undecided".
+ * that needs too many nodes, a program is proved against a profile by cases, and another order of the bits is
+ * tried; what none of them can decide is "undecided".
  */
 import { compareStrictness } from '../action.ts';
 import { abiOfCall } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { run } from '../bpf/interpreter.ts';
 import type { Endian, SeccompData, SockFilter } from '../bpf/instruction.ts';
-
 import { answerOf } from './profile/reference-answer.ts';
+import { CaseProof } from './cases/cases.ts';
 import { referenceBdd, referenceGroups } from './profile/profile-bdd.ts';
-import type { Node } from './bdd/bdd.ts';
-import { effortFor, Undecided } from './bdd/bdd.ts';
+import type { Effort, Node } from './bdd/bdd.ts';
+import { DEFAULT_NODE_BUDGET, effortFor, Undecided } from './bdd/bdd.ts';
 import type { NamedCalls } from './bdd/difference.ts';
 import { findInputs } from './bdd/difference.ts';
 import { fingerprintBytes } from './bdd/fingerprint.ts';
@@ -21,10 +22,10 @@ import { dataOf } from './bdd/input-words.ts';
 import { Malformed } from './program/decoded.ts';
 import type { Breaks, Input } from './bdd/pair.ts';
 import { programBdd } from './program/program-bdd.ts';
-import type { Reference } from './profile/reference.ts';
+import type { Reference, ReferenceArch } from './profile/reference.ts';
 import { resolveReference } from './profile/reference.ts';
 import type { Space, TestGroup } from './bdd/space.ts';
-import { atomSpace, canonicalSpace, interleavedSpace } from './bdd/space.ts';
+import { canonicalSpace, interleavedSpace } from './bdd/space.ts';
 import { programGroups } from './program/tested-bits.ts';
 
 /** One side of a comparison: a program with the byte order of its machine, or a profile. */
@@ -73,6 +74,8 @@ export interface CompareOptions {
 }
 
 const DEFAULT_LIMIT = 32;
+/** Nodes of a BDD that is tried before a proof by cases. */
+const FEW_NODES = 1 << 16;
 
 /** Whether the second return value is not what the relation asks for. */
 const BREAKS: Record<Relation, Breaks> = {
@@ -88,6 +91,10 @@ interface Prepared {
   /** The answer (u32) to one call, found without any BDD. */
   answer(data: SeccompData): number;
   calls: readonly NamedCalls[];
+  /** Of a profile. */
+  arches?: readonly ReferenceArch[];
+  /** Of a program. */
+  program?: { program: readonly SockFilter[]; endian: Endian };
 }
 
 /** Where a difference is looked for: both functions in one space. */
@@ -103,35 +110,8 @@ export function compare(first: Side, second: Side, options: CompareOptions = {})
     const sides = [prepare(first), prepare(second)] as const;
     const known = [...sides.flatMap(({ calls }) => calls), ...(options.calls ?? [])];
     const calls = [...new Map(known.map((named) => [named.abi.name, named])).values()];
-    return firstDecided(spaces(options.nodeBudget, sides), (space) => {
-      const pair = {
-        space,
-        first: building('first', () => sides[0].build(space)),
-        second: building('second', () => sides[1].build(space)),
-      };
-      const nodes = space.bdd.size;
-      if (pair.first === pair.second) {
-        if (!space.canonical) return { verdict: 'holds', nodes };
-        // A walk over the whole BDD, for the few who ask.
-        return {
-          verdict: 'holds',
-          nodes,
-          get fingerprint() {
-            return fingerprintBytes(space.bdd, pair.first);
-          },
-        };
-      }
-      const inputs = findInputs(space, pair.first, pair.second, BREAKS[relation], {
-        limit: options.limit ?? DEFAULT_LIMIT,
-        calls,
-      });
-      if (inputs.length === 0) {
-        // Functions of bits that are two nodes are different somewhere.
-        if (relation === 'equal' && !space.atoms) throw new Error('internal error: no witness was found');
-        return { verdict: 'holds', nodes };
-      }
-      return { verdict: 'broken', differences: inputs.map((input) => replay(pair, sides, relation, input)) };
-    });
+    const question = { sides, relation, calls, limit: options.limit ?? DEFAULT_LIMIT };
+    return firstDecided(question, attemptsAt(question, options.nodeBudget));
   } catch (error) {
     return failureOf(error);
   }
@@ -151,35 +131,103 @@ export function fingerprint(
   }
 }
 
-/** The representations, cheapest proof first. */
-function spaces(nodeBudget: number | undefined, sides: readonly Prepared[]): (() => Space)[] {
-  // Shared: what the first attempt used up is not there for the others.
+interface Question {
+  sides: readonly [Prepared, Prepared];
+  relation: Relation;
+  calls: readonly NamedCalls[];
+  limit: number;
+}
+
+/** The ways to an answer, those that end soonest first. All together take a bounded number of steps. */
+function attemptsAt(question: Question, nodeBudget = DEFAULT_NODE_BUDGET): (() => ComparisonResult)[] {
+  const { sides, relation } = question;
+  const [first, second] = sides;
+  const decideIn = (space: Space) => compareIn(space, question);
+  const byCases = relation === 'equal' && first.arches !== undefined && second.program !== undefined;
   const effort = effortFor(nodeBudget);
   return [
-    () => canonicalSpace(nodeBudget, effort),
+    // A BDD that becomes large soon becomes too large; most are small.
+    ...(byCases ? [() => decideIn(canonicalSpace(Math.min(nodeBudget, FEW_NODES)))] : []),
+    // Its steps take longer than those of a BDD.
+    ...(byCases ? [() => compareByCases(question, effortFor(nodeBudget / 2))] : []),
+    () => decideIn(canonicalSpace(nodeBudget, effort)),
     // A profile says what belongs together in fewer words than a program, so it comes first.
-    () =>
-      interleavedSpace(
-        nodeBudget,
-        sides.toReversed().flatMap((side) => [...side.groups()]),
-        effort,
-      ),
-    () => atomSpace(nodeBudget, effort),
+    () => {
+      const groups = sides.toReversed().flatMap((side) => [...side.groups()]);
+      return decideIn(interleavedSpace(nodeBudget, groups, effort));
+    },
   ];
 }
 
 /** The first answer that does not exceed its means. @throws Undecided with the reason of the first attempt. */
-function firstDecided<T>(attempts: readonly (() => Space)[], decide: (space: Space) => T): T {
+function firstDecided(question: Question, attempts: readonly (() => ComparisonResult)[]): ComparisonResult {
   let reason: Undecided | undefined;
   for (const attempt of attempts) {
     try {
-      return decide(attempt());
+      return attempt();
     } catch (error) {
       if (!(error instanceof Undecided)) throw error;
       reason ??= error;
     }
   }
+  const differences = differingExamples(question);
+  if (differences.length > 0) return { verdict: 'broken', differences };
   throw reason!;
+}
+
+/** @throws Undecided when it needs too many nodes or steps */
+function compareIn(space: Space, { sides, relation, limit, calls }: Question): ComparisonResult {
+  const pair = {
+    space,
+    first: building('first', () => sides[0].build(space)),
+    second: building('second', () => sides[1].build(space)),
+  };
+  const nodes = space.bdd.size;
+  if (pair.first === pair.second) {
+    if (!space.canonical) return { verdict: 'holds', nodes };
+    // A walk over the whole BDD, for the few who ask.
+    return {
+      verdict: 'holds',
+      nodes,
+      get fingerprint() {
+        return fingerprintBytes(space.bdd, pair.first);
+      },
+    };
+  }
+  const inputs = findInputs(space, pair.first, pair.second, BREAKS[relation], { limit, calls });
+  if (inputs.length === 0) {
+    // Functions of bits that are two nodes are different somewhere.
+    if (relation === 'equal') throw new Error('internal error: no witness was found');
+    return { verdict: 'holds', nodes };
+  }
+  return { verdict: 'broken', differences: inputs.map((input) => replay(pair, sides, relation, input)) };
+}
+
+/** A program against a profile without a BDD. @throws Undecided where that does not show anything */
+function compareByCases({ sides }: Question, effort: Effort): ComparisonResult {
+  const [{ arches }, { program }] = sides;
+  const proof = building('second', () => new CaseProof(program!.program, program!.endian, arches!, effort));
+  const doubt = proof.run();
+  if (doubt === undefined) return { verdict: 'holds', nodes: proof.states };
+  const data = dataOf(doubt);
+  const [first, second] = sides.map((side) => side.answer(data));
+  if (first === second) throw new Undecided('the cases of the proof do not show that the two are equal');
+  const difference = { data, abi: abiOfCall(data.arch, data.nr), first: first!, second: second! };
+  return { verdict: 'broken', differences: [difference] };
+}
+
+/** Calls with names, without arguments: filters that are nothing like each other mostly differ there. */
+function differingExamples({ sides, relation, calls, limit }: Question): Difference[] {
+  const differences: Difference[] = [];
+  for (const { abi, table } of calls)
+    for (const [nr] of table.entries()) {
+      const data = { arch: abi.auditArch, nr, ip: 0n, args: [0n, 0n, 0n, 0n, 0n, 0n] };
+      const [first, second] = [sides[0].answer(data), sides[1].answer(data)];
+      if (abiOfCall(abi.auditArch, nr) !== abi.name || !BREAKS[relation](first, second)) continue;
+      differences.push({ data, abi: abi.name, first, second });
+      if (differences.length === limit) return differences;
+    }
+  return differences;
 }
 
 function prepare(side: Side): Prepared {
@@ -190,6 +238,7 @@ function prepare(side: Side): Prepared {
       groups: () => programGroups(program, endian),
       answer: (data) => run(program, data, endian).value,
       calls: [],
+      program: side,
     };
   }
   const arches = resolveReference(side);
@@ -198,6 +247,7 @@ function prepare(side: Side): Prepared {
     groups: () => referenceGroups(arches),
     answer: (data) => answerOf(arches, data),
     calls: arches.flatMap(({ abis }) => abis.map((abi) => ({ abi, table: side.tables.of(abi.name) }))),
+    arches,
   };
 }
 
@@ -217,8 +267,7 @@ function replay(
   };
   const { bdd } = space;
   const agrees =
-    space.atoms !== undefined ||
-    (bdd.evaluate(first, input) === difference.first && bdd.evaluate(second, input) === difference.second);
+    bdd.evaluate(first, input) === difference.first && bdd.evaluate(second, input) === difference.second;
   if (!agrees || !BREAKS[relation](difference.first, difference.second))
     throw new Error(
       `internal error: a witness of the proof does not replay (arch ${data.arch}, nr ${data.nr}, ` +
@@ -228,7 +277,7 @@ function replay(
 }
 
 /** Notes which side a malformed program is. */
-function building(side: 'first' | 'second', build: () => Node): Node {
+function building<T>(side: 'first' | 'second', build: () => T): T {
   try {
     return build();
   } catch (error) {

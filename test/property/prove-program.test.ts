@@ -4,15 +4,14 @@ import { allArches } from '../../src/arch.ts';
 import type { SeccompData } from '../../src/bpf/instruction.ts';
 import { run } from '../../src/bpf/interpreter.ts';
 import { answerOf } from '../../src/prove/profile/reference-answer.ts';
-import { comparisonOverAtoms, comparisonOverBits } from '../../src/prove/profile/comparison.ts';
+import { comparisonOverBits } from '../../src/prove/profile/comparison.ts';
 import { spanBdd } from '../../src/prove/profile/profile-bdd.ts';
 import { Undecided } from '../../src/prove/bdd/bdd.ts';
 import { fingerprintBytes } from '../../src/prove/bdd/fingerprint.ts';
 import { wordsOf } from '../../src/prove/bdd/input-words.ts';
 import { Malformed } from '../../src/prove/program/decoded.ts';
 import { programBdd } from '../../src/prove/program/program-bdd.ts';
-import { atomSpace, canonicalSpace, interleavedSpace } from '../../src/prove/bdd/space.ts';
-import { atomOverBits } from '../../src/prove/bdd/atoms.ts';
+import { canonicalSpace, interleavedSpace } from '../../src/prove/bdd/space.ts';
 import { condition, holds } from '../oracle/conditions.ts';
 import type { Mnemonic } from '../unit/prove-programs.ts';
 import { insn } from '../unit/prove-programs.ts';
@@ -41,7 +40,7 @@ describe('a comparison of an argument', () => {
     arg: fc.integer({ min: 0, max: 5 }),
   });
 
-  it('means over bits and over atoms what plain integers say', () => {
+  it('means over bits what plain integers say', () => {
     fc.assert(
       fc.property(comparison, fc.array(input, { minLength: 5, maxLength: 20 }), (shape, inputs) => {
         const { value, valueTwo, bits, arg } = shape;
@@ -51,17 +50,6 @@ describe('a comparison of an argument', () => {
         }; // prettier-ignore
         const { bdd } = canonicalSpace(undefined);
         const overBits = comparisonOverBits(bdd, cut);
-        const { bdd: tests, atoms } = atomSpace(undefined);
-        const overAtoms = comparisonOverAtoms(tests, atoms!, cut);
-        /** Follows the BDD of atoms, answering each by its own bits. */
-        const followAtoms = (words: Uint32Array) => {
-          let node = overAtoms;
-          while (!tests.isTerminal(node)) {
-            const test = atomOverBits(bdd, atoms!.atomOf(tests.variableOf(node)));
-            node = bdd.evaluate(test, words) === 1 ? tests.high(node) : tests.low(node);
-          }
-          return tests.valueOf(node);
-        };
         const expected = condition({ index: BigInt(arg), op, value, valueTwo }, BigInt(bits));
         const near = [value, value - 1n, value + 1n, value ^ (1n << 32n), valueTwo, ~value].map((x) => ({
           ...inputs[0]!,
@@ -70,7 +58,6 @@ describe('a comparison of an argument', () => {
         for (const data of [...inputs, ...near]) {
           const wanted = holds(expected, data.args) ? 1 : 0;
           expect(bdd.evaluate(overBits, wordsOf(data))).toBe(wanted);
-          expect(followAtoms(wordsOf(data))).toBe(wanted);
         }
       }),
       { numRuns: runs(80, 400) },

@@ -72,6 +72,41 @@ describe('36 entries with a comparison of four arguments each', () => {
   });
 });
 
+describe('rules on several arguments of one call', () => {
+  const bits = scattered(300).map((value) => value % 32);
+  const bit = (index: number, at: number) => ({
+    index,
+    op: 'SCMP_CMP_MASKED_EQ',
+    value: 2 ** bits[at]!,
+    valueTwo: 2 ** bits[at]!,
+  });
+  const values = scattered(1000);
+
+  test.each([
+    ['one bit of each of three', (at: number) => [0, 1, 2].map((index) => bit(index, 3 * at + index))],
+    [
+      'two bits and two comparisons',
+      (at: number) => [
+        bit(0, 2 * at),
+        bit(1, 2 * at + 1),
+        condition(2, 'GT', values[2 * at]!),
+        condition(3, 'LT', values[2 * at + 1]!),
+      ],
+    ],
+    [
+      'three comparisons of 64 bits',
+      (at: number) => [
+        bit(0, at),
+        ...[1, 2, 3].map((index) => condition(index, 'GT', values[3 * at + index]! * 2 ** 20 + 5)),
+      ],
+    ],
+  ])('are proved: %s', async (_, args) => {
+    const entries = Array.from({ length: 100 }, (_each, at) => rule(args(at)));
+    const options = { target: makeTarget({ arch: 'X86_64' }) };
+    expect((await compile(profileOf(entries), options)).proved).toBe(true);
+  });
+});
+
 describe('20,000 names that no table has', () => {
   const names = Array.from({ length: 20_000 }, (_, at) => `mkdix${at}`);
   const text = profileOf([{ names, action: 'SCMP_ACT_ALLOW' }]);

@@ -87,7 +87,7 @@ describe('proveProfile', () => {
   });
 
   it('is undecided within too small a budget', async () => {
-    const result = await proveProfile(programFor(0), READ, { arch: 'x86_64', nodeBudget: 4 });
+    const result = await proveProfile(programFor(0), READ, { arch: 'x86_64', nodeBudget: 1 });
     expect(result.verdict).toBe('undecided');
   });
 

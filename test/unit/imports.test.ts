@@ -51,7 +51,13 @@ const ALLOWED_FOLDERS: Record<string, Record<string, string[]>> = {
   cli: { '.': ['commands', 'options', 'output'], commands: ['.', 'options', 'output'], options: [], output: [] },
   codegen: { '.': ['numbers', 'arguments'], arguments: ['.', 'numbers'], numbers: ['.'] },
   oci: { '.': [], process: [], crun: ['.'], hook: ['.', 'crun', 'process'] },
-  prove: { '.': ['bdd', 'profile', 'program'], bdd: [], profile: ['bdd'], program: ['bdd'] },
+  prove: {
+    '.': ['bdd', 'cases', 'profile', 'program'],
+    bdd: [],
+    cases: ['bdd', 'profile', 'program'],
+    profile: ['bdd'],
+    program: ['bdd'],
+  },
 }; // prettier-ignore
 
 /** Parts that need Node; everything else runs in a browser. */

@@ -157,6 +157,14 @@ describe('programs with registers and arithmetic', () => {
     const result = relate(product(false), product(true), 1 << 14);
     expect(result).toMatchObject({ verdict: 'undecided', reason: expect.stringContaining('nodes') });
   });
+
+  it('says that it cannot decide what returns too many values', () => {
+    const program = [insn('ld abs', ARCH), insn('ret a')];
+    expect(relate(program, program)).toEqual({
+      verdict: 'undecided',
+      reason: 'the program returns too many values',
+    });
+  });
 });
 
 describe('programs that are none', () => {

@@ -124,6 +124,18 @@ describe('prove', () => {
     },
   );
 
+  it('names calls that a program answers wrongly, although it is too much for any proof', () => {
+    const { reference } = compiled(profileOf(allowing('read')));
+    const result = prove([insn('ld abs', 4), insn('ret a')], reference, { limit: 2 });
+    expect(result).toMatchObject({
+      verdict: 'different',
+      witnesses: [
+        { abi: 'X86_64', data: { nr: 0 }, expected: ALLOW, actual: X86_64 },
+        { abi: 'X86_64', data: { nr: 1 }, expected: ERRNO, actual: X86_64 },
+      ],
+    });
+  });
+
   it('proves a long linear program', () => {
     const names = tables.of('X86_64').entries().map(([, name]) => name); // prettier-ignore
     const profile = { ...profileOf(allowing(...names.slice(0, 330))), architectures: ['SCMP_ARCH_X86_64'] };

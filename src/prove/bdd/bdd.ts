@@ -119,9 +119,9 @@ export class Bdd {
     return node;
   }
 
-  /** The boolean function that is one variable; numbers from INPUT_BITS on are tested last, in their order. */
+  /** The boolean function that is one variable. */
   variable(variable: number): Node {
-    const level = variable < INPUT_BITS && this.#levelOf ? this.#levelOf[variable]! : variable;
+    const level = this.#levelOf ? this.#levelOf[variable]! : variable;
     return this.#make(level, FALSE, TRUE);
   }
 
@@ -142,7 +142,7 @@ export class Bdd {
   /** The variable that an inner node tests. */
   variableOf(node: Node): number {
     const level = this.#level[node]!;
-    return level < INPUT_BITS && this.#variableAt ? this.#variableAt[level]! : level;
+    return this.#variableAt ? this.#variableAt[level]! : level;
   }
 
   /** The function that remains when the tested variable is 0. */
@@ -173,7 +173,7 @@ export class Bdd {
 
   /** The function that is `set` where a variable is 1 and `clear` where it is 0. */
   branch(variable: number, set: Node, clear: Node): Node {
-    const level = variable < INPUT_BITS && this.#levelOf ? this.#levelOf[variable]! : variable;
+    const level = this.#levelOf ? this.#levelOf[variable]! : variable;
     if (level < this.#level[set]! && level < this.#level[clear]!) return this.#make(level, clear, set);
     return this.ite(this.#make(level, FALSE, TRUE), set, clear);
   }

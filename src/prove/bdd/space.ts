@@ -1,13 +1,10 @@
 /** Where two functions live that are to be compared: a BDD, and what its variables mean. */
-import { Atoms } from './atoms.ts';
 import { Bdd } from './bdd.ts';
 import type { Effort } from './bdd.ts';
 import { INPUT_BITS, variableOf, WORD_ARGS, WORD_BITS, WORDS } from './input-words.ts';
 
 export interface Space {
   readonly bdd: Bdd;
-  /** When present, a test of an argument word is one variable; arch and nr are bits always. */
-  readonly atoms?: Atoms;
   /** The bits of a word are next to each other in the order, the most significant first. */
   readonly wordwise: boolean;
   /** Nodes mean the same in every space of this kind; so a fingerprint can be taken. */
@@ -30,12 +27,6 @@ export function interleavedSpace(
 ): Space {
   const bdd = new Bdd({ nodeBudget, order: interleavedOrder(groups), effort });
   return { bdd, wordwise: false, canonical: false };
-}
-
-/** Every bit of arch and nr a variable, and every test of another word one. */
-export function atomSpace(nodeBudget: number | undefined, effort?: Effort): Space {
-  const bdd = new Bdd({ nodeBudget, effort });
-  return { bdd, atoms: new Atoms(bdd), wordwise: true, canonical: false };
 }
 
 /**

@@ -3,7 +3,7 @@
  * arithmetic is unsigned and modulo 2^32, as in the BPF machine.
  */
 import type { Bdd, Node } from './bdd.ts';
-import { FALSE, TRUE } from './bdd.ts';
+import { FALSE, TRUE, Undecided } from './bdd.ts';
 import { variableOf, WORD_BITS } from './input-words.ts';
 
 export type Vector = readonly Node[];
@@ -137,7 +137,13 @@ function choose(bdd: Bdd, test: Node, then: Vector, otherwise: Vector): Vector {
   return then.map((bit, index) => bdd.ite(test, bit, otherwise[index]!));
 }
 
-/** RET A: a function to terminals from the functions of the 32 bits, decided together variable by variable. */
+/** More cases of a computed return value than this are not told apart. */
+const MOST_RETURN_CASES = 1 << 14;
+
+/**
+ * RET A: a function to terminals from the functions of the 32 bits, decided together variable by variable.
+ * @throws Undecided where these are too many
+ */
 export function terminalsOf(bdd: Bdd, vector: Vector): Node {
   const done = new Map<string, Node>();
   const visit = (bits: Vector): Node => {
@@ -152,6 +158,7 @@ export function terminalsOf(bdd: Bdd, vector: Vector): Node {
         visit(bits.map((bit) => (bdd.levelOf(bit) === top ? bdd[child](bit) : bit)));
       const variable = bdd.variable(bdd.variableOf(split));
       node = bdd.ite(variable, side('high'), side('low'));
+      if (done.size === MOST_RETURN_CASES) throw new Undecided('the program returns too many values');
       done.set(key, node);
     }
     return node;

@@ -1,5 +1,4 @@
-/** One comparison of an argument as a BDD: over the bits of the argument, or over tests of its words. */
-import type { Atoms } from '../bdd/atoms.ts';
+/** One comparison of an argument as a BDD over its bits. */
 import type { Bdd, Node } from '../bdd/bdd.ts';
 import { FALSE, TRUE, Undecided } from '../bdd/bdd.ts';
 import { argWord, variableOf, WORD_BITS } from '../bdd/input-words.ts';
@@ -84,49 +83,6 @@ function orderWord(bdd: Bdd, word: number, constant: number, above: Node, below:
     if (((constant >>> bit) & 1) === 1) result = bdd.branch(variable, result, below);
     else result = bdd.branch(variable, above, result);
   return result;
-}
-
-/** The same over tests of whole words, the two words of a wide argument joined as a program has to. */
-export function comparisonOverAtoms(
-  bdd: Bdd,
-  atoms: Atoms,
-  { arg, op, value, valueTwo, bits }: Comparison,
-): Node {
-  const low = argWord(arg, 'low');
-  const high = argWord(arg, 'high');
-  const wide = bits === 64;
-  const equal = (mask: bigint, datum: bigint): Node => {
-    const lower = atoms.equal(low, lowWord(mask), lowWord(datum & mask));
-    return wide ? bdd.and(atoms.equal(high, highWord(mask), highWord(datum & mask)), lower) : lower;
-  };
-  const all = 0xffffffff;
-  /** x > value, or x >= value. On a tie of the high words the low ones decide. */
-  const above = (orEqual: boolean): Node => {
-    const floor = lowWord(value);
-    const lower = orEqual && floor === 0 ? TRUE : atoms.greater(low, all, orEqual ? floor - 1 : floor);
-    if (!wide) return lower;
-    const tie = atoms.equal(high, all, highWord(value));
-    return bdd.or(atoms.greater(high, all, highWord(value)), bdd.and(tie, lower));
-  };
-  const full = 0xffffffffffffffffn;
-  switch (op) {
-    case 'SCMP_CMP_EQ':
-      return equal(full, value);
-    case 'SCMP_CMP_NE':
-      return bdd.not(equal(full, value));
-    case 'SCMP_CMP_GT':
-      return above(false);
-    case 'SCMP_CMP_LE':
-      return bdd.not(above(false));
-    case 'SCMP_CMP_GE':
-      return above(true);
-    case 'SCMP_CMP_LT':
-      return bdd.not(above(true));
-    case 'SCMP_CMP_MASKED_EQ':
-      return equal(value, valueTwo);
-    default:
-      throw new Undecided(`unknown operator ${String(op)}`);
-  }
 }
 
 export function lowWord(value: bigint): number {

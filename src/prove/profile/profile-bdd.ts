@@ -1,5 +1,5 @@
 /** The profile's side as a BDD: comparisons of arguments, then numbers, then architectures. */
-import { comparisonOverAtoms, comparisonOverBits, highWord, lowWord } from './comparison.ts';
+import { comparisonOverBits, highWord, lowWord } from './comparison.ts';
 import type { Bdd, Node } from '../bdd/bdd.ts';
 import { FALSE, TRUE } from '../bdd/bdd.ts';
 import { argWord, variableOf, WORD_ARCH, WORD_BITS, WORD_NR } from '../bdd/input-words.ts';
@@ -55,12 +55,7 @@ function ruleByRule(space: Space, span: Span): Node {
   let result = bdd.terminal(span.otherwise);
   for (const { comparisons, action } of span.rules.toReversed()) {
     let holds: Node = TRUE;
-    for (const comparison of comparisons) {
-      const test = space.atoms
-        ? comparisonOverAtoms(bdd, space.atoms, comparison)
-        : comparisonOverBits(bdd, comparison);
-      holds = bdd.and(holds, test);
-    }
+    for (const comparison of comparisons) holds = bdd.and(holds, comparisonOverBits(bdd, comparison));
     result = bdd.ite(holds, bdd.terminal(action), result);
   }
   return result;
@@ -70,8 +65,8 @@ function ruleByRule(space: Space, span: Span): Node {
  * The same where each rule asks for one value of one and the same argument, as long lists of rules do: steps over
  * the argument, without a test for each rule. Undefined for other rules.
  */
-function valuesDiagram({ bdd, wordwise, atoms }: Space, { rules, otherwise }: Span): Node | undefined {
-  if (!wordwise || atoms) return undefined;
+function valuesDiagram({ bdd, wordwise }: Space, { rules, otherwise }: Span): Node | undefined {
+  if (!wordwise) return undefined;
   const [first] = rules[0]!.comparisons;
   const actions = new Map<number, Map<number, number>>();
   for (const { comparisons, action } of rules) {

@@ -8,7 +8,7 @@
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import type { Bdd, Node } from '../bdd/bdd.ts';
 import { FALSE, TRUE, Undecided } from '../bdd/bdd.ts';
-import { WORD_ARGS, WORD_NR } from '../bdd/input-words.ts';
+import { WORD_NR } from '../bdd/input-words.ts';
 import type { Comparison, Operand, Step } from './decoded.ts';
 import { decodeProgram, Malformed, REGISTER_A, REGISTER_M, REGISTER_X, REGISTERS } from './decoded.ts';
 import { liveRegisters, registersIn } from './liveness.ts';
@@ -213,7 +213,6 @@ class Execution {
     if (value.kind !== 'word') return undefined;
     const mask = (value.mask & operand.constant) >>> 0;
     if (mask === 0) return TRUE;
-    if (this.#space.atoms && value.word >= WORD_ARGS) return undefined;
     return { comparison: 'equal', word: value.word, mask, constant: 0 };
   }
 
@@ -221,23 +220,12 @@ class Execution {
   #wordTest(comparison: Comparison, a: ValueId, operand: Operand): Node | WordTest | undefined {
     if (comparison === 'intersects' || !('constant' in operand)) return undefined;
     const value = this.#values.get(a);
-    if (value.kind !== 'word' || (this.#space.atoms && value.word >= WORD_ARGS)) return undefined;
+    if (value.kind !== 'word') return undefined;
     const test = { comparison, word: value.word, mask: value.mask, constant: operand.constant };
     return outcomeOf(test) ?? test;
   }
 
   #compare(comparison: Comparison, a: ValueId, b: ValueId): Node {
-    const left = this.#values.get(a);
-    const right = this.#values.get(b);
-    const { atoms } = this.#space;
-    if (atoms && left.kind === 'word' && left.word >= WORD_ARGS && right.kind === 'constant') {
-      const { word, mask } = left;
-      const { constant } = right;
-      if (comparison === 'equal') return atoms.equal(word, mask, constant);
-      if (comparison === 'intersects') return this.#bdd.not(atoms.equal(word, (mask & constant) >>> 0, 0));
-      if (comparison === 'greater') return atoms.greater(word, mask, constant);
-      return constant === 0 ? TRUE : atoms.greater(word, mask, constant - 1);
-    }
     const x = this.#values.vectorOf(a);
     const y = this.#values.vectorOf(b);
     if (comparison === 'equal') return equal(this.#bdd, x, y);

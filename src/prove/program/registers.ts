@@ -1,6 +1,5 @@
 /** The values that a program's registers take: interned, so that equal values are one number. */
-import { Undecided } from '../bdd/bdd.ts';
-import { WORD_ARGS, WORD_BITS, variableOf } from '../bdd/input-words.ts';
+import { WORD_BITS, variableOf } from '../bdd/input-words.ts';
 import type { Space } from '../bdd/space.ts';
 import type { Vector } from '../bdd/vector.ts';
 import { constantOf, constantVector, wordVector } from '../bdd/vector.ts';
@@ -58,7 +57,6 @@ export class Values {
     return this.#values[id]!;
   }
 
-  /** @throws Undecided for an argument word where arguments have no bits. */
   vectorOf(id: ValueId): Vector {
     return (this.#vectors[id] ??= this.#makeVector(this.#values[id]!));
   }
@@ -66,8 +64,6 @@ export class Values {
   #makeVector(value: Value): Vector {
     if (value.kind === 'vector') return value.vector;
     if (value.kind === 'constant') return constantVector(value.constant);
-    if (this.#space.atoms && value.word >= WORD_ARGS)
-      throw new Undecided('the program computes with an argument');
     return wordVector(this.#space.bdd, value.word, value.mask);
   }
 
