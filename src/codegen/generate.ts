@@ -50,7 +50,7 @@ export function generate(policy: Policy, weights: Weights, effort = new Effort(M
   const graph = new Graph();
   const decisions = new Decisions({ graph, endian: policy.endian, goal: weights.arguments, effort });
   // Those on 32 bits first: they are part of what is left of those on 64 once the high words are known.
-  for (const decision of narrowFirst(policy)) decisions.nodeOf(decision);
+  decisions.findAll(narrowFirst(policy));
   const leaf = (decision: Decision) => decisions.nodeOf(decision);
   const numberings = policy.arches.map((arch) => ({ arch, ranges: leafRanges(arch.ranges, leaf) }));
   const context: Context = {

@@ -18,6 +18,8 @@ const TRIED = [
 /** Longer programs may be lengthened where that makes their longest path shorter by this factor. */
 const LONG = 40;
 const WORTH = 0.5;
+/** Ways without a chain are estimated too long where what they leave joins later. */
+const CHAIN_SLACK = 1.25;
 
 /** The rules of a decision, joined as far as they can be, are more than the kernel takes instructions. */
 export class TooManyRules extends Error {
@@ -33,18 +35,33 @@ export class TooManyRules extends Error {
 export class Decisions {
   readonly #tools: Tools;
   readonly #estimating: Builder;
-  /** For shorter paths. */
+  /** For shorter paths, which sometimes is shorter altogether. */
   readonly #shortening: Builder;
   readonly #chaining: Builder;
+  /** Chains that run into what was found for earlier decisions. */
+  readonly #joining: Builder;
   readonly #known = new Map<Decision, Node>();
+  readonly #chains = new Map<Decision, Node>();
   /** The nodes of all decisions so far. */
   readonly #there = new Set<Node>();
 
   constructor(tools: Omit<Tools, 'problems'>) {
     this.#tools = { ...tools, problems: new Problems(new Conditions(), tools.effort) };
     this.#estimating = new Builder(this.#tools, {});
-    this.#shortening = new Builder(this.#tools, { slack: tools.goal.slack });
+    this.#shortening = new Builder(this.#tools, { slack: CHAIN_SLACK });
     this.#chaining = new Builder(this.#tools, { chainsOnly: true });
+    this.#joining = new Builder(this.#tools, { chainsOnly: true });
+  }
+
+  /**
+   * Finds the nodes of all decisions of a filter: one by one, or chains for all where these have more in common.
+   * @throws TooManyRules
+   */
+  findAll(decisions: Iterable<Decision>): void {
+    for (const decision of decisions) this.nodeOf(decision);
+    const found = [...this.#chains.keys()].map((decision) => this.#known.get(decision)!);
+    if (sizeOfAll(this.#chains.values()) >= sizeOfAll(found)) return;
+    for (const [decision, chain] of this.#chains) this.#known.set(decision, chain);
   }
 
   /** @throws TooManyRules */
@@ -62,17 +79,22 @@ export class Decisions {
     if (testsOf(boxes) > MAX_INSTRUCTIONS) throw new TooManyRules(decision);
 
     const found = new Candidates(this.#there);
-    found.add(effort.unlimited(() => this.#chaining.build(problem)));
-    found.add(effort.within(Infinity, () => this.#estimating.build(problem)));
+    const chain = effort.unlimited(() => this.#chaining.build(problem));
+    this.#chains.set(decision, chain);
+    found.add(chain);
+    // A single condition leaves nothing to search.
+    if (boxes.length > 1 || (boxes[0]?.conditions.length ?? 0) > 1) {
+      if (this.#there.size > 0) found.add(effort.unlimited(() => this.#joining.build(problem)));
+      found.add(effort.within(Infinity, () => this.#estimating.build(problem)));
+    }
     if (boxes.length > 1 && argsOf(problem).length > 1)
       for (const { levels, boxes: most, effort: units } of TRIED)
         if (boxes.length <= most) found.add(this.#try(problem, units, { triedLevels: levels }));
-    const { slack } = goal;
-    if (slack > 1 && found.leastSize > LONG)
-      found.add(effort.within(Infinity, () => this.#shortening.build(problem)));
-    const node = found.best(slack);
+    if (found.leastSize > LONG) found.add(effort.within(Infinity, () => this.#shortening.build(problem)));
+    const node = found.best(goal.slack);
     this.#estimating.remember(problem, node);
     this.#shortening.remember(problem, node);
+    this.#joining.remember(problem, node);
     for (const each of reachable(node)) this.#there.add(each);
     return node;
   }
@@ -125,14 +147,19 @@ class Candidates {
     return Math.min(...this.#sizes.values());
   }
 
-  /** The smallest; or, of those that a factor allows, one with a clearly shorter longest path. */
+  /**
+   * The smallest; or, of those that a factor allows and that are no larger than the first one, which took no search, one
+   * with a clearly shorter longest path.
+   */
   best(slack: number): Node {
     const least = this.leastSize;
-    let [best] = [...this.#sizes].find(([, size]) => size === least)!;
+    const sizes = [...this.#sizes];
+    const [, first] = sizes[0]!;
+    let [best] = sizes.find(([, size]) => size === least)!;
     if (slack === 1 || least <= LONG) return best;
     let most = WORTH * longestPath(best);
-    for (const [node, size] of this.#sizes) {
-      if (size > slack * least) continue;
+    for (const [node, size] of sizes) {
+      if (size > Math.min(slack * least, first)) continue;
       const path = longestPath(node);
       if (path > most) continue;
       most = path;
@@ -150,6 +177,15 @@ function sizeOf(node: Node): number {
   if (node.kind !== 'test') return 1;
   const falls = node.operation === BPF_JSET ? [node.no] : [node.yes, node.no];
   return falls.every(({ kind }) => kind === 'ret') ? 1 + MORE_IN_EBPF : 1;
+}
+
+/** Instructions of several nodes together, but for return values and jumps. */
+function sizeOfAll(roots: Iterable<Node>): number {
+  const nodes = new Set<Node>();
+  for (const root of roots) for (const node of reachable(root)) nodes.add(node);
+  let size = 0;
+  for (const node of nodes) if (node.kind !== 'ret') size += sizeOf(node);
+  return size;
 }
 
 function isOpen(outcome: Outcome): outcome is Condition {
