@@ -20,7 +20,14 @@ export interface Libseccomp {
   version: string;
   /** What it calls each number of an ABI that our table has or that is below 600. */
   names(arch: Arch, table: SyscallTable): Map<string, number>;
-  build(rules: string, optimize: Optimize, rounds: number, endian: Arch['endian']): Built | Refused;
+  /** It is given so many milliseconds; a minute unless said. */
+  build(
+    rules: string,
+    optimize: Optimize,
+    rounds: number,
+    endian: Arch['endian'],
+    milliseconds?: number,
+  ): Built | Refused;
 }
 
 /** A program, and the nanoseconds of processor time of each round. */
@@ -52,14 +59,14 @@ export function openLibseccomp(which: 'newest' | 'system', folder: Folder): Libs
       const answers = execFileSync(numbers, ['numbers'], { input, encoding: 'utf8' }).trim().split('\n');
       return new Map(answers.map((line) => line.split('\t')).map(([, nr, name]) => [name ?? '', Number(nr)]));
     },
-    build: (rules, optimize, rounds, endian) => {
+    build: (rules, optimize, rounds, endian, milliseconds = MILLISECONDS) => {
       const path = folder.path('libseccomp.bpf');
       const run = spawnSync(join(built.folder, 'libseccomp'), [`${optimize}`, `${rounds}`, path], {
         input: rules,
         encoding: 'utf8',
-        timeout: MILLISECONDS,
+        timeout: milliseconds,
       });
-      if (run.signal !== null) return { refused: `no program after ${MILLISECONDS / 1000} s` };
+      if (run.signal !== null) return { refused: `no program after ${milliseconds / 1000} s` };
       if (run.status === 3) return { refused: run.stderr.trim() };
       if (run.status !== 0) throw new Error(`libseccomp: ${run.stderr.trim()}`);
       return {

@@ -10,6 +10,8 @@ import { callTable } from './calls.ts';
 import { coldTable } from './cold.ts';
 import { compileTable } from './compile.ts';
 import { libraryFilter, ownFilter } from './filters.ts';
+import { growthTable } from './growth.ts';
+import { growthPicture } from './growth-picture.ts';
 import type { Measured, ProvedFilter } from './filters.ts';
 import { openLibseccomp } from './libseccomp.ts';
 import type { Libseccomp } from './libseccomp.ts';
@@ -67,6 +69,7 @@ async function measure(options: Options, folder: Folder): Promise<Report> {
             tenth,
           )
         : undefined,
+    growth: () => growthTable(library, Math.ceil(options.rounds / 100)),
   };
   const tables: Table[] = [];
   for (const part of options.parts) {
@@ -137,6 +140,11 @@ async function main(args: string[]): Promise<void> {
   try {
     const report = await measure(options, folder);
     if (options.picture !== undefined) writeFileSync(options.picture, drawFirst(report));
+    const growth = report.tables.find(({ title }) => title === 'Growth');
+    if (options.growthPicture !== undefined) {
+      if (growth === undefined) throw new RangeError('the picture needs the part growth');
+      writeFileSync(options.growthPicture, growthPicture(growth));
+    }
     for (const skipped of report.skipped) process.stderr.write(`SKIPPED ${skipped}\n`);
     process.stdout.write(options.json ? `${JSON.stringify(report, null, 1)}\n` : print(report));
   } finally {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['static', 'attach', 'calls', 'compile', 'cold'] as const;
+export const PARTS = ['static', 'attach', 'calls', 'compile', 'cold', 'growth'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -14,6 +14,8 @@ export interface Options {
   podman: string | undefined;
   /** File to draw the picture of the README into. */
   picture: string | undefined;
+  /** File to draw the growth table into. */
+  growthPicture: string | undefined;
 }
 
 export const HELP = `npm run bench -- [OPTION...]
@@ -24,6 +26,7 @@ export const HELP = `npm run bench -- [OPTION...]
   --libseccomp WHICH      newest (default) or system
   --docker FILE           Docker's default profile; also SECCOMPC_BENCH_DOCKER, or as Debian installs it
   --picture FILE          also draw the first profile's figures as SVG (docs/bench.svg)
+  --growth-picture FILE   also draw the growth table as SVG (docs/growth.svg)
   --podman FILE           Podman's default profile; also SECCOMPC_BENCH_PODMAN, or as Debian installs it
 `;
 
@@ -40,6 +43,7 @@ export function readOptions(args: string[]): Options | undefined {
       docker: text,
       podman: text,
       picture: text,
+      'growth-picture': text,
       json: flag,
       help: flag,
     },
@@ -59,6 +63,7 @@ export function readOptions(args: string[]): Options | undefined {
     docker: values.docker ?? process.env['SECCOMPC_BENCH_DOCKER'],
     podman: values.podman ?? process.env['SECCOMPC_BENCH_PODMAN'],
     picture: values.picture,
+    growthPicture: values['growth-picture'],
   };
 }
 
