@@ -14,6 +14,7 @@ import {
   SECCOMP_DATA_BYTES,
 } from './instruction.ts'; // prettier-ignore
 import type { Endian, SockFilter } from './instruction.ts';
+import { branchTaken } from './interpreter.ts';
 
 export interface DisassembleOptions {
   /** The architecture to take calls from where the program has not tested seccomp_data.arch. */
@@ -128,7 +129,7 @@ function assume(state: State, code: number, k: number, taken: boolean): State {
   if ((code & BPF_X) !== 0) return state;
   if (state.holds === 'arch') {
     const possible = [...state.arches].filter((arch) =>
-      arch === ANY_OTHER ? !(test === BPF_JEQ && taken) : holdsFor(test, arch, k) === taken,
+      arch === ANY_OTHER ? !(test === BPF_JEQ && taken) : (branchTaken(test, arch, k) ?? false) === taken,
     );
     return { ...state, arches: new Set(possible) };
   }
@@ -139,21 +140,6 @@ function assume(state: State, code: number, k: number, taken: boolean): State {
   if (test !== BPF_JGE && test !== BPF_JGT) return state;
   const first = test === BPF_JGE ? k : k + 1;
   return taken ? { ...state, from: Math.max(from, first) } : { ...state, to: Math.min(to, first - 1) };
-}
-
-function holdsFor(test: number, value: number, k: number): boolean {
-  switch (test) {
-    case BPF_JEQ:
-      return value === k;
-    case BPF_JGT:
-      return value > k;
-    case BPF_JGE:
-      return value >= k;
-    case BPF_JSET:
-      return (value & k) !== 0;
-    default:
-      return false;
-  }
 }
 
 function join(a: State | undefined, b: State): State {

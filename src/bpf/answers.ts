@@ -1,8 +1,9 @@
 import {
-  BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD,
-  BPF_LDX, BPF_MISC, BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, OFFSET_ARCH, OFFSET_NR,
+  BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MISC, BPF_RET, BPF_ST, BPF_STX,
+  BPF_TAX, BPF_W, BPF_X, OFFSET_ARCH, OFFSET_NR,
 } from './instruction.ts'; // prettier-ignore
 import type { SockFilter } from './instruction.ts';
+import { branchTaken } from './interpreter.ts';
 
 /** A value that is computed rather than constant. */
 type Unknown = undefined;
@@ -60,7 +61,7 @@ export function possibleAnswers(
         // By index: most programs are looked through once, and then in the interpreter.
         for (let at = 0; at < group.length; at++) {
           const nr = group[at]!;
-          (outcome(code, nr, k) === true ? taken : left).push(nr);
+          (branchTaken(code & 0xf0, nr, k) === true ? taken : left).push(nr);
         }
         if (taken.length > 0 && left.length > 0) {
           if (!isNew(group, index, a)) break;
@@ -69,7 +70,8 @@ export function possibleAnswers(
           index += 1 + jf;
         } else index += 1 + (taken.length > 0 ? jt : jf);
       } else {
-        const taken = a === 'nr' ? undefined : outcome(code, a, k);
+        const taken =
+          typeof a === 'number' && (code & BPF_X) === 0 ? branchTaken(code & 0xf0, a, k) : undefined;
         if (taken === undefined) {
           if (!isNew(group, index, a)) break;
           open.push({ index: index + 1 + jt, a, group });
@@ -79,23 +81,6 @@ export function possibleAnswers(
     }
   }
   return numbers.map((nr) => answers.get(nr)!);
-}
-
-/** Undefined when it depends on what is not known. */
-function outcome(code: number, a: number | undefined, k: number): boolean | undefined {
-  if (a === undefined || (code & BPF_X) !== 0) return undefined;
-  switch (code & 0xf0) {
-    case BPF_JEQ:
-      return a === k;
-    case BPF_JGT:
-      return a > k;
-    case BPF_JGE:
-      return a >= k;
-    case BPF_JSET:
-      return (a & k) !== 0;
-    default:
-      return undefined;
-  }
 }
 
 function accumulatorAfter(code: number, k: number, a: Accumulator, arch: number): Accumulator {

@@ -83,7 +83,9 @@ export function run(program: readonly SockFilter[], data: SeccompData, endian: E
         const operand = code & BPF_X ? x : k;
         const operation = code & 0xf0;
         if ((code & 0x07) === BPF_JMP) {
-          pc += branchTaken(operation, a, operand) ? jt : jf;
+          const taken = branchTaken(operation, a, operand);
+          if (taken === undefined) throw new RangeError(`no such branch: 0x${operation.toString(16)}`);
+          pc += taken ? jt : jf;
         } else if ((code & 0x07) === BPF_ALU) {
           const result = arithmetic(operation, a, operand);
           // A division by zero ends the filter with 0 (Documentation/networking/filter.rst).
@@ -97,7 +99,8 @@ export function run(program: readonly SockFilter[], data: SeccompData, endian: E
   }
 }
 
-function branchTaken(operation: number, a: number, operand: number): boolean {
+/** Whether a branch is taken if A has this value; undefined if there is no branch with this operation. */
+export function branchTaken(operation: number, a: number, operand: number): boolean | undefined {
   switch (operation) {
     case BPF_JEQ:
       return a === operand;
@@ -108,7 +111,7 @@ function branchTaken(operation: number, a: number, operand: number): boolean {
     case BPF_JSET:
       return (a & operand) !== 0;
     default:
-      throw new RangeError(`no such branch: 0x${operation.toString(16)}`);
+      return undefined;
   }
 }
 
