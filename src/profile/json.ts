@@ -10,19 +10,24 @@ import type { Position } from './types.ts';
  * finds all of them. Strings that runtimes read differently are errors too (docs/semantics.md 1.9 and 1.11).
  */
 
-/** A value of the document. `offset` counts UTF-16 units from the start of the text. */
+/** Where a value is: from `offset` up to `end`, in UTF-16 units from the start of the text. */
+interface Extent {
+  offset: number;
+  end: number;
+}
+
+/** A value of the document. */
 export type JsonNode =
   | JsonObject
-  | { kind: 'array'; offset: number; items: JsonNode[] }
-  | { kind: 'string'; offset: number; value: string }
+  | (Extent & { kind: 'array'; items: JsonNode[] })
+  | (Extent & { kind: 'string'; value: string })
   /** `text` as written: numbers above 2^53 would not survive a conversion. */
-  | { kind: 'number'; offset: number; text: string }
-  | { kind: 'boolean'; offset: number; value: boolean }
-  | { kind: 'null'; offset: number };
+  | (Extent & { kind: 'number'; text: string })
+  | (Extent & { kind: 'boolean'; value: boolean })
+  | (Extent & { kind: 'null' });
 
-export interface JsonObject {
+export interface JsonObject extends Extent {
   kind: 'object';
-  offset: number;
   /** In the order of the document; of a duplicate key, the first. */
   members: JsonMember[];
 }
@@ -91,6 +96,21 @@ export function parseJson(source: string): JsonDocument {
   return { root, diagnostics, positionAt: (offset) => text.positionAt(offset) };
 }
 
+/** The members of an object; none of any other value. */
+export function membersOf(node: JsonNode | undefined): readonly JsonMember[] {
+  return node?.kind === 'object' ? node.members : [];
+}
+
+/** The value of a key; undefined also if the node is not an object. */
+export function valueOf(node: JsonNode | undefined, key: string): JsonNode | undefined {
+  return membersOf(node).find((member) => member.key === key)?.value;
+}
+
+/** The elements of an array; none of any other value. */
+export function itemsOf(node: JsonNode | undefined): readonly JsonNode[] {
+  return node?.kind === 'array' ? node.items : [];
+}
+
 class Parser {
   readonly diagnostics: Diagnostic[] = [];
   private readonly source: string;
@@ -98,6 +118,8 @@ class Parser {
   private readonly scanner: ReturnType<typeof createScanner>;
   /** The token to be read next, without spaces and comments. */
   private token: number = TOKEN.end;
+  /** Where the token before it ends. */
+  private end = 0;
   private depth = 0;
 
   constructor(source: string, text: JsonText) {
@@ -118,24 +140,28 @@ class Parser {
     const offset = this.offset();
     const token = this.token;
     switch (token) {
-      case TOKEN.openBrace:
-        return this.nested(() => this.object(offset));
-      case TOKEN.openBracket:
-        return this.nested(() => this.array(offset));
-      case TOKEN.string:
-        return { kind: 'string', offset, value: this.string() };
-      case TOKEN.number: {
-        const text = this.source.slice(offset, offset + this.scanner.getTokenLength());
-        this.next();
-        return { kind: 'number', offset, text };
+      case TOKEN.openBrace: {
+        const members = this.nested(() => this.members());
+        return { kind: 'object', offset, end: this.end, members };
       }
+      case TOKEN.openBracket: {
+        const items = this.nested(() => this.items());
+        return { kind: 'array', offset, end: this.end, items };
+      }
+      case TOKEN.string: {
+        const value = this.string();
+        return { kind: 'string', offset, end: this.end, value };
+      }
+      case TOKEN.number:
+        this.next();
+        return { kind: 'number', offset, end: this.end, text: this.source.slice(offset, this.end) };
       case TOKEN.true:
       case TOKEN.false:
         this.next();
-        return { kind: 'boolean', offset, value: token === TOKEN.true };
+        return { kind: 'boolean', offset, end: this.end, value: token === TOKEN.true };
       case TOKEN.null:
         this.next();
-        return { kind: 'null', offset };
+        return { kind: 'null', offset, end: this.end };
       default:
         return this.expected('a value');
     }
@@ -160,7 +186,7 @@ class Parser {
     return result;
   }
 
-  private object(offset: number): JsonObject {
+  private members(): JsonMember[] {
     const members: JsonMember[] = [];
     const keys = new Set<string>();
     this.list(TOKEN.closeBrace, '"}"', () => {
@@ -174,13 +200,13 @@ class Parser {
       else members.push({ key, keyOffset, value });
       keys.add(key);
     });
-    return { kind: 'object', offset, members };
+    return members;
   }
 
-  private array(offset: number): JsonNode {
+  private items(): JsonNode[] {
     const items: JsonNode[] = [];
     this.list(TOKEN.closeBracket, '"]"', () => items.push(this.value()));
-    return { kind: 'array', offset, items };
+    return items;
   }
 
   /** Comma-separated elements up to and with the closing token. */
@@ -204,6 +230,7 @@ class Parser {
 
   /** Goes to the next token; reports comments, and what the scanner finds wrong within a token. */
   private next(): void {
+    this.end = this.offset() + this.scanner.getTokenLength();
     for (;;) {
       this.token = this.scanner.scan();
       const offset = this.offset();

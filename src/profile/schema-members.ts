@@ -134,13 +134,13 @@ class Walk {
     if (wrong !== undefined || kept.length === 0) return wrong?.node ?? last;
     if ('items' in known) {
       const inner = dialect && 'items' in dialect ? dialect.items : null;
-      return this.array(kept, last.offset, { known: known.items, dialect: inner, level: `${level}/-` });
+      return this.array(kept, last, { known: known.items, dialect: inner, level: `${level}/-` });
     }
     const inner = dialect && 'members' in dialect ? dialect.members : {};
-    return this.object(kept, last.offset, { known: known.members, dialect: inner, level });
+    return this.object(kept, last, { known: known.members, dialect: inner, level });
   }
 
-  private array(values: readonly Located[], offset: number, element: Kind): JsonNode {
+  private array(values: readonly Located[], { offset, end }: JsonNode, element: Kind): JsonNode {
     let elements: Located[][] = [];
     let length = 0;
     for (const { node, pointer } of values) {
@@ -153,12 +153,12 @@ class Walk {
       ({ length } = items);
     }
     const items = elements.slice(0, length).map((one) => this.read(one, element));
-    return { kind: 'array', offset, items };
+    return { kind: 'array', offset, end, items };
   }
 
   private object(
     values: readonly Located[],
-    offset: number,
+    { offset, end }: JsonNode,
     { known, dialect, level }: { known: Fields; dialect: Fields; level: string },
   ): JsonNode {
     const [names, dialectNames] = [Object.keys(known), Object.keys(dialect)];
@@ -183,7 +183,7 @@ class Walk {
         level: `${level}/${key}`,
       }),
     }));
-    return { kind: 'object', offset, members };
+    return { kind: 'object', offset, end, members };
   }
 
   /** The name under which a reader knows the member; undefined, and a report, when it knows none. */

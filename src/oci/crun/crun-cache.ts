@@ -1,19 +1,20 @@
 /** Filters of ours in crun's own cache: an internal of crun's, so everything here is experimental. */
 import { spawnSync } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { machine, release, version } from 'node:os';
 import { join } from 'node:path';
-import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import type { Target } from '../../target.ts';
+import { configFile, faultsOf, notConfined, readable } from '../bundle.ts';
 import type { ConfigCompiler } from '../compiler.ts';
 import { readConfig } from '../config.ts';
 import { crunCacheKey } from './crun-key.ts';
 import type { CrunBuild } from './crun-key.ts';
 import { judgeAnnotation, referenceOf } from '../judge.ts';
 import { replaceFile } from '../../fs/replace.ts';
-import { errorCode, systemReason } from '../../fs/system-reason.ts';
+import { systemReason } from '../../fs/system-reason.ts';
 import { readTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
 
 /** Releases of crun whose names are made as crun-key.ts makes them: 1.x. */
@@ -95,7 +96,7 @@ export interface CrunCacheContext {
   allowUnconfined: boolean;
 }
 
-/** Does one configuration. Never rejects for what is wrong with it. */
+/** Handles one configuration. Never rejects for a fault of it. */
 export async function doCrunCache(
   config: string,
   task: 'warm' | 'status',
@@ -104,9 +105,7 @@ export async function doCrunCache(
   try {
     return { config, ...(await find(config, task, context)) };
   } catch (error) {
-    if (!(error instanceof SeccompcError)) throw error;
-    const diagnostics = error.diagnostics.map((found) => ({ ...found, file: found.file ?? config }));
-    return { config, status: 'failed', diagnostics };
+    return { config, status: 'failed', diagnostics: faultsOf(error, config) };
   }
 }
 
@@ -115,22 +114,16 @@ async function find(
   task: 'warm' | 'status',
   { cache, compiler, target, allowUnconfined }: CrunCacheContext,
 ): Promise<Omit<CrunCacheResult, 'config'>> {
-  const unreadable = (cause: unknown): never =>
-    fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
-  const isFolder = (await stat(given).catch(unreadable)).isDirectory();
-  const file = isFolder ? join(given, 'config.json') : given;
-  const config = readConfig(await readFile(file).catch(unreadable), file);
-  const { seccomp } = config;
-  const unconfined = () => {
-    const severity = allowUnconfined ? 'warning' : 'error';
-    return { ...diagnostic('NOT_CONFINED', {}, { severity }), file };
-  };
-  if (seccomp === undefined) return { status: 'unconfined', diagnostics: [unconfined()] };
-  if (config.annotation !== undefined) return { status: 'annotated', diagnostics: [] };
+  const file = await configFile(given);
+  const config = readConfig(await readable(() => readFile(file)), file);
+  const { seccomp, annotation: loaded } = config;
+  if (seccomp !== undefined && loaded !== undefined) return { status: 'annotated', diagnostics: [] };
+  const compiled = await compiler.compile(config);
+  const { diagnostics } = compiled;
+  if (seccomp === undefined || !compiled.confined)
+    return { status: 'unconfined', diagnostics: [...diagnostics, notConfined(file, allowUnconfined)] };
 
-  const { filter, annotation, diagnostics } = await compiler.compile(config, seccomp, file);
-  const reference = await referenceOf(config, seccomp, target, file);
-  if (reference === undefined) return { status: 'unconfined', diagnostics: [...diagnostics, unconfined()] };
+  const { filter, annotation } = compiled;
   const host = { release: release(), version: version(), machine: machine() };
   const key = crunCacheKey(seccomp, cache.build, host, config.failUnknown);
   const path = join(cache.folder, key);
@@ -138,6 +131,7 @@ async function find(
   if (present !== undefined) {
     const program = encodeBase64(present);
     if (program === annotation) return { status: 'cached', key, diagnostics };
+    const reference = (await referenceOf(config, target))!;
     const fault = await judgeAnnotation(program, reference, target);
     if (fault !== undefined) {
       const conflict = diagnostic('CRUN_CACHE_CONFLICT', { path });
@@ -163,12 +157,11 @@ function store(folder: string, key: string, bytes: Uint8Array): void {
   }
 }
 
-/** What crun would load. Undefined where there is nothing, or nothing yet. @throws SeccompcError where others can write */
+/** What crun would load; undefined if there is nothing. @throws SeccompcError if others can write there */
 function readPresent(path: string): Uint8Array | undefined {
   try {
     return readTrusted(path);
   } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return undefined;
     refuseUntrusted(cause);
     return fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
   }

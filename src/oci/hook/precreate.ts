@@ -2,7 +2,7 @@
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { ConfigCompiler } from '../compiler.ts';
-import { FILTER_ANNOTATION, readConfig, withAnnotation, withoutAnnotation } from '../config.ts';
+import { FILTER_ANNOTATION, readConfig, textOf, withAnnotation, withoutAnnotation } from '../config.ts';
 import type { RuntimeConfig } from '../config.ts';
 
 export interface PrecreateOptions {
@@ -24,8 +24,8 @@ export interface Precreated {
 }
 
 /**
- * The config with the annotation; as it was, where it has no linux.seccomp or that cannot be compiled, since the runtime
- * then enforces the same policy by itself. A filter of somebody else's never stands in for linux.seccomp, and a config
+ * The config with the annotation. Without linux.seccomp, or if that cannot be compiled, the config stays as it was,
+ * because the runtime then enforces the same policy itself. A foreign filter never replaces linux.seccomp, and a config
  * that runtimes read differently is refused.
  */
 export async function precreate(
@@ -41,34 +41,32 @@ export async function precreate(
     return { diagnostics: diagnosticsOf(error), ambiguous: true };
   }
   const { seccomp, annotation } = config;
-  const key = FILTER_ANNOTATION;
+  const refuses = foreign === 'refuse';
+  const foundForeign = (reaction: keyof typeof REACTIONS) =>
+    diagnostic('FOREIGN_ANNOTATION', { key: FILTER_ANNOTATION, what: REACTIONS[reaction] });
   const unconfined = (before: readonly Diagnostic[]): Precreated => {
     if (annotation === undefined) return { output: input, diagnostics: before };
-    const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'kept'];
-    const diagnostics = [...before, diagnostic('FOREIGN_ANNOTATION', { key, what })];
-    return foreign === 'refuse' ? { diagnostics } : { output: input, diagnostics };
+    if (refuses) return { diagnostics: [...before, foundForeign('refused')] };
+    return { output: input, diagnostics: [...before, foundForeign('kept')] };
   };
   if (seccomp === undefined) return unconfined([]);
   try {
-    const compiled = await makeCompiler().compile(config, seccomp, 'config');
-    const { diagnostics, filter } = compiled;
-    if (!filter.confined) return unconfined(diagnostics);
+    const compiled = await makeCompiler().compile(config);
+    const diagnostics = [...compiled.diagnostics];
+    if (!compiled.confined) return unconfined(diagnostics);
     if (annotation === compiled.annotation) return { output: input, diagnostics };
-    const pair = { profile: Buffer.from(seccomp.text).toString('latin1'), filter: compiled.annotation };
-    if (annotation === undefined)
-      return { output: annotated(config, compiled.annotation), diagnostics, pair };
-    const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'replaced'];
-    const found = [...diagnostics, diagnostic('FOREIGN_ANNOTATION', { key, what })];
-    if (foreign === 'refuse') return { diagnostics: found };
-    return { output: annotated(config, compiled.annotation), diagnostics: found, pair };
+    if (annotation !== undefined) diagnostics.push(foundForeign(refuses ? 'refused' : 'replaced'));
+    if (annotation !== undefined && refuses) return { diagnostics };
+    const profile = Buffer.from(textOf(config, seccomp)).toString('latin1');
+    const output = Buffer.from(withAnnotation(config, compiled.annotation));
+    return { output, diagnostics, pair: { profile, filter: compiled.annotation } };
   } catch (error) {
     const diagnostics = diagnosticsOf(error);
     if (diagnostics.some(({ code }) => READ_DIFFERENTLY.has(code))) return { diagnostics, ambiguous: true };
-    if (strict || (annotation !== undefined && foreign === 'refuse')) return { diagnostics };
+    if (strict || (annotation !== undefined && refuses)) return { diagnostics };
     if (annotation === undefined) return { output: input, diagnostics };
     const output = Buffer.from(withoutAnnotation(config));
-    const found = diagnostic('FOREIGN_ANNOTATION', { key, what: REACTIONS.removed });
-    return { output, diagnostics: [...diagnostics, found] };
+    return { output, diagnostics: [...diagnostics, foundForeign('removed')] };
   }
 }
 
@@ -84,10 +82,6 @@ const REACTIONS = {
   removed: 'removed, so that the runtime enforces linux.seccomp',
   refused: 'a reason to refuse the start',
 };
-
-function annotated(config: RuntimeConfig, filter: string): Uint8Array {
-  return Buffer.from(withAnnotation(config, filter));
-}
 
 /** Whatever goes wrong here must not decide whether the container starts. */
 function diagnosticsOf(error: unknown): readonly Diagnostic[] {
