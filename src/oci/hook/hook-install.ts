@@ -13,9 +13,18 @@ import type { HookFile } from './hook-file.ts';
 import { countPairFiles, isOfThisVersion, pairsDirectory, removeStore } from './hook-store.ts';
 import { PRECREATE_AWK } from './precreate-awk.ts';
 
-const PRECREATE_FILE = 'seccompc.json';
-const CHECK_FILE = 'seccompc-check.json';
-const LOADED_FILE = 'seccompc-loaded.json';
+/** The names of the hook files, in the order in which they are written. */
+const FILES = {
+  precreate: 'seccompc.json',
+  check: 'seccompc-check.json',
+  loaded: 'seccompc-loaded.json',
+} as const;
+type Kind = keyof typeof FILES;
+
+function filesIn(folder: string): [kind: Kind, file: string][] {
+  return Object.entries(FILES).map(([kind, name]) => [kind as Kind, join(folder, name)]);
+}
+
 /** Variables of the hooks: where the pairs are, and what to start. */
 const PAIRS = 'SECCOMPC_STORE';
 const NODE = 'SECCOMPC_NODE';
@@ -41,32 +50,30 @@ export interface Installation {
 
 /**
  * Writes the hook files, last, when everything they name is there. Gives their paths.
- * @throws SeccompcError; PLACE_UNSAFE where somebody else could change what the hooks run or believe
+ * @throws SeccompcError; PLACE_UNSAFE where somebody else could change what the hooks run or trust
  */
 export async function installHook(installation: Installation): Promise<{ files: string[]; awk?: string }> {
-  const { folder, target, check } = installation;
-  const checks = {
-    [CHECK_FILE]: check && checkHook(installation, 'createRuntime'),
-    [LOADED_FILE]: check?.loaded ? checkHook(installation, 'poststart') : undefined,
+  const { folder, store, log, target, check } = installation;
+  const pairs = await pairsDirectory(store, target);
+  const awk = findAwk();
+  const hooks: Record<Kind, HookFile | undefined> = {
+    precreate: precreateHook(installation, pairs, awk),
+    check: check && checkHook(installation, 'createRuntime'),
+    loaded: check?.loaded ? checkHook(installation, 'poststart') : undefined,
   };
-  const wanted = Object.entries(checks).filter(([, hook]) => hook !== undefined);
-  const files = [PRECREATE_FILE, ...wanted.map(([name]) => name)].map((name) => join(folder, name));
+  const files = filesIn(folder).flatMap(([kind, file]) => (hooks[kind] === undefined ? [] : [file]));
   // The engine's users must be able to read it.
   makeTrusted(folder, 0o755);
   for (const file of files) if (readHookFile(file) === undefined) fail('HOOK_FILE_FOREIGN', { file });
-  makeTrusted(installation.store);
-  makeTrusted(dirname(installation.log));
-  const pairs = await pairsDirectory(installation.store, target);
-  makeTrusted(pairs);
-  const awk = findAwk();
-  const hooks = [precreateHook(installation, pairs, awk), ...wanted.map(([, hook]) => hook!)];
-  const faults = distinct(hooks.flatMap(programFaults));
+  for (const directory of [store, dirname(log), pairs]) makeTrusted(directory);
+  const faults = distinct(Object.values(hooks).flatMap((hook) => (hook ? programFaults(hook) : [])));
   if (faults.length > 0) throw new SeccompcError(faults);
   try {
-    for (const [index, hook] of hooks.entries())
-      replaceFile(files[index]!, formatHookFile(hook), { mode: 0o644 });
-    for (const [name, hook] of Object.entries(checks))
-      if (hook === undefined) await rm(join(folder, name), { force: true });
+    for (const [kind, file] of filesIn(folder)) {
+      const hook = hooks[kind];
+      if (hook === undefined) await rm(file, { force: true });
+      else replaceFile(file, formatHookFile(hook), { mode: 0o644 });
+    }
   } catch (cause) {
     unwritable(folder, cause);
   }
@@ -147,7 +154,7 @@ function checkHook(
 /** Removes the hook files first, then what they name. Gives the paths. @throws SeccompcError HOOK_FILE_FOREIGN */
 export async function uninstallHook(folder: string): Promise<string[]> {
   const removed: string[] = [];
-  for (const file of [LOADED_FILE, CHECK_FILE, PRECREATE_FILE].map((name) => join(folder, name))) {
+  for (const [, file] of filesIn(folder).toReversed()) {
     const hook = readHookFile(file);
     if (hook === undefined) fail('HOOK_FILE_FOREIGN', { file });
     if (hook === null) continue;
@@ -162,12 +169,8 @@ export async function uninstallHook(folder: string): Promise<string[]> {
   return removed;
 }
 
-export interface HookStatus {
-  /** Null where there is none. */
-  precreate: string | null;
-  check: string | null;
-  loaded: string | null;
-  /** What podman starts for the first. */
+export interface HookStatus extends Record<Kind, string | null> {
+  /** What podman starts for the precreate hook. */
   program: string | null;
   store: string | null;
   /** Files of pairs in the store. */
@@ -177,33 +180,26 @@ export interface HookStatus {
 }
 
 export async function hookStatus(folder: string): Promise<HookStatus> {
-  const file = join(folder, PRECREATE_FILE);
-  const checkFile = join(folder, CHECK_FILE);
-  const loadedFile = join(folder, LOADED_FILE);
-  const diagnostics: Diagnostic[] = [];
-  const read = (path: string): HookFile | undefined => {
-    const hook = readHookFile(path);
-    if (hook === undefined) diagnostics.push(diagnostic('HOOK_FILE_FOREIGN', { file: path }));
-    return hook ?? undefined;
-  };
-  const hook = read(file);
-  const check = read(checkFile);
-  const loaded = read(loadedFile);
-  if (hook === undefined && diagnostics.length === 0)
+  const found = filesIn(folder).map(([kind, file]) => ({ kind, file, hook: readHookFile(file) }));
+  const installed = found.flatMap((one) => (one.hook ? [{ ...one, hook: one.hook }] : []));
+  const fileOf = (kind: Kind) => installed.find((one) => one.kind === kind)?.file ?? null;
+  const diagnostics = found
+    .filter(({ hook }) => hook === undefined)
+    .map(({ file }) => diagnostic('HOOK_FILE_FOREIGN', { file }));
+  if (fileOf('precreate') === null && diagnostics.length === 0)
     diagnostics.push(diagnostic('HOOK_NOT_INSTALLED', { folder }));
-  for (const found of [hook, check, loaded])
-    if (found !== undefined) diagnostics.push(...programFaults(found));
-  for (const path of [file, checkFile, loadedFile])
-    if (existsSync(path)) diagnostics.push(...fileFaults(path));
+  diagnostics.push(...installed.flatMap(({ hook }) => programFaults(hook)));
+  for (const { file, hook } of found) if (hook !== null) diagnostics.push(...fileFaults(file));
+  const hook = installed.find(({ kind }) => kind === 'precreate')?.hook;
   const pairs = hook && variableOf(hook, PAIRS);
   const store = pairs === undefined ? null : dirname(pairs);
   const files = pairs === undefined ? 0 : await countFiles(pairs, diagnostics);
-  if (pairs !== undefined && !(await isOfThisVersion(pairs)))
-    diagnostics.push(diagnostic('HOOK_STORE_STALE', { store: dirname(pairs) }));
+  if (store !== null && !(await isOfThisVersion(pairs!)))
+    diagnostics.push(diagnostic('HOOK_STORE_STALE', { store }));
   return {
-    precreate: hook === undefined ? null : file,
-    check: check === undefined ? null : checkFile,
-    loaded: loaded === undefined ? null : loadedFile,
+    precreate: fileOf('precreate'),
+    check: fileOf('check'),
+    loaded: fileOf('loaded'),
     program: hook?.path ?? null,
     store,
     files,

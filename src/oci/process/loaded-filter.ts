@@ -1,8 +1,8 @@
 /** The filters that the kernel runs for a process, read from the kernel itself: PTRACE_SECCOMP_GET_FILTER, ptrace(2). */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
-import type { Readable } from 'node:stream';
 import { INSTRUCTION_BYTES } from '../../bpf/instruction.ts';
 import { fail } from '../../errors.ts';
 import { startPerl } from './perl.ts';
@@ -55,8 +55,8 @@ print $output;
 /**
  * The raw programs that the kernel runs at every call of a thread, oldest first, at least one.
  *
- * Only root can ask (CAP_SYS_ADMIN outside of any user namespace), and only a process that has no filter itself. The thread
- * stands still for a moment, like at a SIGSTOP and SIGCONT that nobody sees.
+ * Only root can ask (CAP_SYS_ADMIN outside of any user namespace), and only from a process that has no filter itself. The
+ * thread stops for a moment, as after a SIGSTOP and SIGCONT that nobody sees.
  *
  * @param pid Of a thread; that of a process means its first thread.
  * @throws SeccompcError FILTER_UNREADABLE whenever any of them could not be read, LOADER_MISSING
@@ -65,30 +65,23 @@ export async function readLoadedFilters(
   pid: number,
   { getpid, ptrace, wait4 }: TraceCalls,
 ): Promise<Uint8Array[]> {
-  const child = startPerl(
-    READER,
-    [`${getpid}`, `${ptrace}`, `${wait4}`, `${pid}`],
-    ['ignore', 'pipe', 'pipe'],
-  );
-  let startFault: Error | undefined;
-  const ended = new Promise<void>((done) => {
-    child.once('error', (error) => (startFault = error));
-    child.once('close', () => done());
-  });
-  const [output, reason] = await Promise.all([text(child.stdout!), text(child.stderr as Readable), ended]);
+  const args = [getpid, ptrace, wait4, pid].map(String);
+  const child = startPerl(READER, args, ['ignore', 'pipe', 'pipe']);
+  const [output, reason, fault] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    once(child, 'close').then(() => undefined, systemReason),
+  ]);
   const unreadable = (why: string) => fail('FILTER_UNREADABLE', { pid, reason: why });
-  if (startFault !== undefined) return unreadable(systemReason(startFault));
+  if (fault !== undefined) return unreadable(fault);
   if (child.signalCode !== null) return unreadable(`the process did not stop in time (${child.signalCode})`);
   if (child.exitCode !== 0) return unreadable(reason || `perl ended with exit code ${child.exitCode}`);
   const programs = output
     .split('\n')
     .slice(0, -1)
     .map((line) => Buffer.from(line, 'hex'));
-  if (
-    programs.length === 0 ||
-    programs.some(({ length }) => length === 0 || length % INSTRUCTION_BYTES !== 0)
-  )
-    return unreadable('perl gave no programs');
+  const isProgram = ({ length }: Buffer) => length > 0 && length % INSTRUCTION_BYTES === 0;
+  if (programs.length === 0 || !programs.every(isProgram)) return unreadable('perl gave no programs');
   return programs;
 }
 
@@ -104,27 +97,20 @@ const PAUSE = 10;
 export async function waitForFilter(pid: number): Promise<void> {
   for (let waited = 0; ; waited += PAUSE) {
     const status = statusOf(pid);
+    const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1];
+    if (field('State')?.startsWith('Z')) fail('FILTER_UNREADABLE', { pid, reason: 'the process has ended' });
+    const mode = field('Seccomp');
     // proc(5): 2 is SECCOMP_MODE_FILTER.
-    if (status.get('Seccomp') === '2') return;
-    if (waited >= PATIENCE) fail('LOADED_NONE', { pid, mode: status.get('Seccomp') ?? 'unknown' });
+    if (mode === '2') return;
+    if (waited >= PATIENCE) fail('LOADED_NONE', { pid, mode: mode ?? 'unknown' });
     await setTimeout(PAUSE);
   }
 }
 
-function statusOf(pid: number): Map<string, string> {
-  let content: string;
+function statusOf(pid: number): string {
   try {
-    content = readFileSync(`/proc/${pid}/status`, 'latin1');
+    return readFileSync(`/proc/${pid}/status`, 'latin1');
   } catch (cause) {
     return fail('FILTER_UNREADABLE', { pid, reason: systemReason(cause) }, { cause });
   }
-  const status = new Map(
-    content.split('\n').map((line) => {
-      const [name = '', value = ''] = line.split(/:\s*/);
-      return [name, value] as const;
-    }),
-  );
-  if (status.get('State')?.startsWith('Z'))
-    fail('FILTER_UNREADABLE', { pid, reason: 'the process has ended' });
-  return status;
 }

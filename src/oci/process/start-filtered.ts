@@ -6,6 +6,7 @@
  * of these: whatever they make a program do, it does under the filter.
  */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants, fstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
@@ -133,10 +134,7 @@ export async function runUnderFilter(
   const numbers = [input, report, getpid, prctl, seccomp, execve, close, flags, ...keep];
   const child = startPerl(LOADER_PROGRAM, numbers.map(String), stdio);
   const stopForwarding = forwardSignals(child);
-  const ended = new Promise<void>((done, failed) => {
-    child.once('error', failed);
-    child.once('exit', () => done());
-  });
+  const ended = once(child, 'exit');
   const packet = child.stdio[input] as Writable;
   // A loader that gives up may not read it; that it gave up is seen below.
   packet.on('error', () => {});
