@@ -1,4 +1,5 @@
 import { disassemble } from '../bpf/disassemble.ts';
+import { defined } from '../defined.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { FormatName, ProgramImage } from './program.ts';
 import { toC, toGo, toRust } from './source.ts';
@@ -27,10 +28,5 @@ export function formatProgram(
 }
 
 function toAsm({ instructions, endian, arches }: ProgramImage, tables?: SyscallTables): string {
-  const [arch] = arches;
-  return disassemble(instructions, {
-    endian,
-    ...(arch === undefined ? {} : { arch }),
-    ...(tables === undefined ? {} : { tables }),
-  });
+  return disassemble(instructions, { endian, ...defined({ arch: arches[0], tables }) });
 }

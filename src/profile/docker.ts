@@ -1,17 +1,15 @@
 import { archOf, ociArchName } from '../arch.ts';
+import { defined } from '../defined.ts';
 import { errnoNumber } from '../errno.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import { CAPABILITY_NAMES } from '../target.ts';
 import type { Target } from '../target.ts';
+import { CountedFindings } from './counted.ts';
 import { engineArch, misnamedArch } from './engine-arch.ts';
 import { quote } from './json-text.ts';
-import { more } from './schema-members.ts';
 import { Suggestions } from './nearest.ts';
 import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
-
-export { formatOci, toOciObject } from './oci-text.ts';
-export type { OciSeccomp, OciSyscall } from './oci-text.ts';
 
 /**
  * What a profile becomes for a target: the OCI object. The Docker dialect is resolved as the target's engine does it
@@ -42,18 +40,11 @@ function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Secc
 
 const ENGINES = { moby: 'Docker', podman: 'Podman' } as const;
 
-interface Finding {
-  found: Diagnostic;
-  code: Code;
-  values: Record<string, string>;
-  count: number;
-}
-
 class Resolver {
   private readonly target: Target;
   private readonly arch: ReturnType<typeof engineArch>;
   private readonly held: ReadonlySet<string>;
-  private readonly findings = new Map<string, Finding>();
+  private readonly findings = new CountedFindings();
   private readonly suggestions = new Suggestions();
 
   constructor(target: Target) {
@@ -63,16 +54,13 @@ class Resolver {
   }
 
   resolve(docker: DockerProfile): Seccomp {
-    const { defaultAction, flags, listenerPath, listenerMetadata } = docker;
+    const { archMap: _, defaultErrno, defaultErrnoRet: number, ...shared } = docker;
     const architectures = this.architectures(docker);
-    const defaultErrnoRet = this.errno('defaultErrno', docker.defaultErrno, docker.defaultErrnoRet, '');
+    const defaultErrnoRet = this.errno('defaultErrno', defaultErrno, number, '');
     return {
-      defaultAction,
-      ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
+      ...shared,
+      ...defined({ defaultErrnoRet }),
       architectures,
-      flags,
-      ...(listenerPath === undefined ? {} : { listenerPath }),
-      ...(listenerMetadata === undefined ? {} : { listenerMetadata }),
       syscalls: docker.syscalls.flatMap((entry) => this.entry(entry)),
       pointer: '',
     };
@@ -120,7 +108,7 @@ class Resolver {
       {
         names: name === undefined ? names : [name],
         action,
-        ...(errnoRet === undefined ? {} : { errnoRet }),
+        ...defined({ errnoRet }),
         args,
         pointer,
         ...(name === undefined ? {} : { singular: true }),
@@ -156,7 +144,7 @@ class Resolver {
     arches.forEach((value, index) => {
       const misnamed = misnamedArch(value, this.target);
       if (misnamed === undefined) return;
-      const hint = misnamed.write === undefined ? undefined : `write "${misnamed.write}"`;
+      const hint = misnamed.write && `write "${misnamed.write}"`;
       this.report('ARCHES_NEVER_MATCH', { engine, value: quote(value) }, `${pointer}/arches/${index}`, hint);
     });
     caps.forEach((value, index) => {
@@ -201,21 +189,15 @@ class Resolver {
     return errnoNumber(text, archOf(this.target.arch).errnos);
   }
 
-  /** Once for each kind of finding; the place is the first one. */
+  /** A warning stands for all of its kind; of an error every place counts. */
   private report(code: Code, values: Record<string, string>, pointer: string, hint?: string): void {
-    const found = diagnostic(code, values, { pointer, ...(hint === undefined ? {} : { hint }) });
-    const id =
-      found.severity === 'error' ? `${code} ${pointer}` : `${code} ${Object.values(values).join(' ')}`;
-    const before = this.findings.get(id);
-    if (before) before.count += 1;
-    else this.findings.set(id, { found, code, values, count: 1 });
+    const { severity } = diagnostic(code);
+    const kind = severity === 'error' ? pointer : Object.values(values).join(' ');
+    this.findings.add(`${code} ${kind}`, code, values, () => ({ pointer, hint }));
   }
 
   diagnostics(): Diagnostic[] {
-    return [...this.findings.values()].map(({ found, code, values, count }) => ({
-      ...found,
-      message: diagnostic(code, { ...values, more: more(count) }).message,
-    }));
+    return this.findings.diagnostics();
   }
 }
 

@@ -1,7 +1,7 @@
 import { createScanner } from './scanner.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
-import { byPlace, JsonText, quote } from './json-text.ts';
+import { byPlace, positionsIn, quote } from './json-text.ts';
 import type { Position } from './types.ts';
 
 /**
@@ -84,8 +84,7 @@ class Stop extends Error {}
 
 /** Reads one JSON document. Never throws; a byte order mark must have been taken off. */
 export function parseJson(source: string): JsonDocument {
-  const text = new JsonText(source);
-  const parser = new Parser(source, text);
+  const parser = new Parser(source);
   let root: JsonNode | undefined;
   try {
     root = parser.document();
@@ -93,7 +92,7 @@ export function parseJson(source: string): JsonDocument {
     if (!(error instanceof Stop)) throw error;
   }
   const diagnostics = byPlace(parser.diagnostics);
-  return { root, diagnostics, positionAt: (offset) => text.positionAt(offset) };
+  return { root, diagnostics, positionAt: parser.positionAt };
 }
 
 /** The members of an object; none of any other value. */
@@ -113,8 +112,8 @@ export function itemsOf(node: JsonNode | undefined): readonly JsonNode[] {
 
 class Parser {
   readonly diagnostics: Diagnostic[] = [];
+  readonly positionAt: (offset: number) => Position;
   private readonly source: string;
-  private readonly text: JsonText;
   private readonly scanner: ReturnType<typeof createScanner>;
   /** The token to be read next, without spaces and comments. */
   private token: number = TOKEN.end;
@@ -122,9 +121,9 @@ class Parser {
   private end = 0;
   private depth = 0;
 
-  constructor(source: string, text: JsonText) {
+  constructor(source: string) {
     this.source = source;
-    this.text = text;
+    this.positionAt = positionsIn(source);
     this.scanner = createScanner(source, false);
   }
 
@@ -242,7 +241,8 @@ class Parser {
       if (this.is(TOKEN.lineComment) || this.is(TOKEN.blockComment)) this.report('JSON_COMMENT', offset);
       else if (this.is(TOKEN.unknown) && this.source[offset] === '#') {
         this.report('JSON_COMMENT', offset);
-        this.scanner.setPosition(this.text.endOfLine(offset));
+        const end = this.source.indexOf('\n', offset);
+        this.scanner.setPosition(end < 0 ? this.source.length : end);
       } else if (!this.is(TOKEN.space) && !this.is(TOKEN.lineBreak)) return;
     }
   }
@@ -276,8 +276,7 @@ class Parser {
     values: Record<string, string | number> = {},
     hint?: string,
   ): void {
-    const found = diagnostic(code, values, hint === undefined ? {} : { hint });
-    this.diagnostics.push({ ...found, ...this.text.positionAt(offset) });
+    this.diagnostics.push({ ...diagnostic(code, values, { hint }), ...this.positionAt(offset) });
     if (this.diagnostics.length >= MAX_FAULTS) throw new Stop(code);
   }
 

@@ -4,6 +4,7 @@ import { foreignLinux, foreignObject, unknownDocument } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { ociSeccompMembers } from './generated/members.ts';
 import { quote } from './json-text.ts';
+import { itemsOf, membersOf, valueOf } from './json.ts';
 import type { JsonNode, JsonObject } from './json.ts';
 import { valuesOf } from './schema-members.ts';
 import type { Located, Members } from './schema-members.ts';
@@ -65,9 +66,8 @@ function recogniseConfig(root: JsonObject, reader: 'crun' | 'runc'): Recognised 
 
 /** Keys of a config.json that look like a profile, and that no runtime reads or only one of crun and runc. */
 export function strayKeys(root: JsonNode, reader: 'crun' | 'runc'): Diagnostic[] {
-  if (root.kind !== 'object') return [];
   const stray: Diagnostic[] = [];
-  for (const { key, value } of root.members) {
+  for (const { key, value } of membersOf(root)) {
     const pointer = `/${escapeToken(key)}`;
     if (foldKey(key) === 'seccomp' || isOneOf(key, PROFILE_MEMBERS))
       stray.push(
@@ -75,8 +75,7 @@ export function strayKeys(root: JsonNode, reader: 'crun' | 'runc'): Diagnostic[]
       );
     if (foldKey(key) !== 'linux') continue;
     if (key !== 'linux') stray.push(otherCase(key, 'linux', pointer, reader));
-    if (value.kind !== 'object') continue;
-    for (const member of value.members)
+    for (const member of membersOf(value))
       if (foldKey(member.key) === 'seccomp' && member.key !== 'seccomp')
         stray.push(otherCase(member.key, 'seccomp', `${pointer}/${escapeToken(member.key)}`, reader));
   }
@@ -86,10 +85,6 @@ export function strayKeys(root: JsonNode, reader: 'crun' | 'runc'): Diagnostic[]
 function otherCase(key: string, proper: string, pointer: string, reader: 'crun' | 'runc'): Diagnostic {
   const code = reader === 'runc' ? 'KEY_CASE_RUNC' : 'KEY_CASE_IGNORED';
   return diagnostic(code, { key: quote(key), proper }, { pointer });
-}
-
-function valueOf(object: JsonObject, key: string): JsonNode | undefined {
-  return object.members.find((member) => member.key === key)?.value;
 }
 
 /** A profile in somebody's own words: `default_action` or the like in place of `defaultAction`. */
@@ -114,28 +109,24 @@ function isDockerDialect(root: JsonObject): boolean {
   if (misspelt(root, ociSeccompMembers)) return true;
   const entryMembers = elementMembers(ociSeccompMembers, 'syscalls');
   const argMembers = elementMembers(entryMembers, 'args');
-  return objectsIn(valueOf(root, 'syscalls')).some(
+  return itemsOf(valueOf(root, 'syscalls')).some(
     (entry) =>
-      entry.members.some(({ key }) => isOneOf(key, DIALECT_ENTRY_MEMBERS)) ||
+      membersOf(entry).some(({ key }) => isOneOf(key, DIALECT_ENTRY_MEMBERS)) ||
       misspelt(entry, entryMembers) ||
-      objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
+      itemsOf(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
   );
 }
 
 /** Whether a member is one that the form knows, but in another case. */
-function misspelt(object: JsonObject, members: Members | null): boolean {
+function misspelt(node: JsonNode, members: Members | null): boolean {
   if (members === null || !('members' in members)) return false;
   const names = Object.keys(members.members);
-  return object.members.some(({ key }) => !names.includes(key) && isOneOf(key, names));
+  return membersOf(node).some(({ key }) => !names.includes(key) && isOneOf(key, names));
 }
 
 function elementMembers(members: Members | null, key: string): Members | null {
   const list = members && 'members' in members ? members.members[key] : null;
   return list && 'items' in list ? list.items : null;
-}
-
-function objectsIn(node: JsonNode | undefined): JsonObject[] {
-  return node?.kind === 'array' ? node.items.filter((item) => item.kind === 'object') : [];
 }
 
 function isOneOf(key: string, names: readonly string[]): boolean {

@@ -1,5 +1,6 @@
-import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
+import { CountedFindings } from './counted.ts';
+import { itemsOf, membersOf } from './json.ts';
 import type { JsonDocument, JsonMember, JsonNode } from './json.ts';
 import { quote } from './json-text.ts';
 import { Suggestions } from './nearest.ts';
@@ -38,9 +39,9 @@ export function knownMembers(
   rules: KeyRules,
   document: JsonDocument,
 ): { node: JsonNode; diagnostics: Diagnostic[] } {
-  const walk = new Walk(rules.reader);
+  const walk = new Walk(rules.reader, document);
   const node = walk.read(values, { known: rules.known, dialect: rules.dialect ?? null, level: '' });
-  return { node, diagnostics: walk.diagnostics(document) };
+  return { node, diagnostics: walk.findings.diagnostics() };
 }
 
 /** The values that runc or crun puts into a member of an object, which it has made of `objects` in their order. */
@@ -51,7 +52,7 @@ export function valuesOf(
 ): readonly Located[] {
   const isIt = reader === 'crun' ? (key: string) => key === name : (key: string) => foldKey(key) === name;
   return sinceNull(objects).flatMap(({ node, pointer }) =>
-    membersIn(node).flatMap(({ key, value }) =>
+    membersOf(node).flatMap(({ key, value }) =>
       isIt(key) ? [{ node: value, pointer: `${pointer}/${escapeToken(key)}` }] : [],
     ),
   );
@@ -63,10 +64,9 @@ export function otherCaseKeys(
   known: Members | null,
 ): { member: JsonMember; proper: string }[] {
   if (known === null) return [];
-  if ('items' in known)
-    return node.kind === 'array' ? node.items.flatMap((item) => otherCaseKeys(item, known.items)) : [];
+  if ('items' in known) return itemsOf(node).flatMap((item) => otherCaseKeys(item, known.items));
   const names = Object.keys(known.members);
-  return membersIn(node).flatMap((member) => {
+  return membersOf(node).flatMap((member) => {
     const proper = properName(member.key, names);
     if (proper === undefined) return [];
     const inner = otherCaseKeys(member.value, known.members[proper] ?? null);
@@ -79,10 +79,6 @@ function properName(key: string, names: readonly string[]): string | undefined {
   return names.includes(key) ? key : names.find((name) => foldKey(name) === foldKey(key));
 }
 
-function membersIn(node: JsonNode): readonly JsonMember[] {
-  return node.kind === 'object' ? node.members : [];
-}
-
 /** A null empties a pointer, a slice or a map of Go, so what was read into it before is lost. */
 function sinceNull(values: readonly Located[]): readonly Located[] {
   return values.slice(values.findLastIndex(({ node }) => node.kind === 'null') + 1);
@@ -90,15 +86,6 @@ function sinceNull(values: readonly Located[]): readonly Located[] {
 
 /** Numbers that runc holds by pointer, which null empties too. Null leaves every other number or string as it was. */
 const POINTERS = /\/(defaultErrnoRet|errnoRet)$/;
-
-interface Finding {
-  code: Code;
-  values: Record<string, string>;
-  hint: string | undefined;
-  pointer: string;
-  offset: number;
-  count: number;
-}
 
 /** What is known about the members of a value, and which kind of place it is, as a pointer without positions. */
 interface Kind {
@@ -108,12 +95,14 @@ interface Kind {
 }
 
 class Walk {
+  readonly findings = new CountedFindings();
   private readonly reader: KeyRules['reader'];
-  private readonly findings = new Map<string, Finding>();
+  private readonly document: JsonDocument;
   private readonly suggestions = new Suggestions();
 
-  constructor(reader: KeyRules['reader']) {
+  constructor(reader: KeyRules['reader'], document: JsonDocument) {
     this.reader = reader;
+    this.document = document;
   }
 
   /**
@@ -144,7 +133,7 @@ class Walk {
     let elements: Located[][] = [];
     let length = 0;
     for (const { node, pointer } of values) {
-      const items = node.kind === 'array' ? node.items : [];
+      const items = itemsOf(node);
       // Go starts a new array for an empty one only. A shorter one leaves the rest of the old one for a third.
       if (items.length === 0) elements = [];
       items.forEach((item, index) =>
@@ -164,7 +153,7 @@ class Walk {
     const [names, dialectNames] = [Object.keys(known), Object.keys(dialect)];
     const fields = new Map<string, { first: JsonMember; values: Located[] }>();
     for (const { node, pointer } of values)
-      for (const member of membersIn(node)) {
+      for (const member of membersOf(node)) {
         const where = { pointer: `${pointer}/${escapeToken(member.key)}`, offset: member.keyOffset, level };
         const key = this.properKey(member, names, dialectNames, where);
         if (key === undefined) continue;
@@ -220,20 +209,11 @@ class Walk {
     hint?: () => string | undefined,
   ): void {
     // A warning stands for all of its kind; of an error every place counts.
-    const id = `${code} ${code === 'JSON_DUPLICATE_KEY' ? pointer : level} ${values['key']}`;
-    const before = this.findings.get(id);
-    if (before) before.count += 1;
-    else this.findings.set(id, { code, values, hint: hint?.(), pointer, offset, count: 1 });
-  }
-
-  diagnostics(document: JsonDocument): Diagnostic[] {
-    return [...this.findings.values()].map(({ code, values, hint, pointer, offset, count }) => ({
-      ...diagnostic(
-        code,
-        { ...values, more: more(count) },
-        { pointer, ...(hint === undefined ? {} : { hint }) },
-      ),
-      ...document.positionAt(offset),
+    const kind = `${code} ${code === 'JSON_DUPLICATE_KEY' ? pointer : level} ${values['key']}`;
+    this.findings.add(kind, code, values, () => ({
+      pointer,
+      hint: hint?.(),
+      ...this.document.positionAt(offset),
     }));
   }
 }
@@ -242,12 +222,6 @@ interface Where {
   pointer: string;
   offset: number;
   level: string;
-}
-
-/** For a message that stands for several places. */
-export function more(count: number): string {
-  if (count < 2) return '';
-  return count === 2 ? ' (and once more)' : ` (and ${count - 1} more times)`;
 }
 
 /** What it means for a container that an OCI runtime does not read a member of the dialect. */
@@ -274,7 +248,7 @@ function isEmpty(node: JsonNode): boolean {
 function holdsRules(key: string, node: JsonNode): boolean {
   if (isEmpty(node) || (node.kind !== 'array' && node.kind !== 'object')) return false;
   if (/sys_?call|rule|den(y|ied)|allow|block|forbid|white_?list|black_?list/i.test(key)) return true;
-  const keys =
-    node.kind === 'object' ? [] : node.items.flatMap((item) => (item.kind === 'object' ? item.members : []));
-  return keys.some((member) => ['names', 'name', 'action', 'syscalls'].includes(foldKey(member.key)));
+  return itemsOf(node)
+    .flatMap(membersOf)
+    .some((member) => ['names', 'name', 'action', 'syscalls'].includes(foldKey(member.key)));
 }

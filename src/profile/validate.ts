@@ -22,17 +22,18 @@ export interface Validator {
   errors?: ValidationError[] | null;
 }
 
-/** A fault, and which part of the tree cannot be used for it. */
-export interface Fault {
-  pointer: string;
-  diagnostic: Diagnostic;
+/** What is wrong with a tree. */
+export interface Faults {
+  diagnostics: Diagnostic[];
+  /** Pointers from the root of the tree to the parts that cannot be used. */
+  pointers: string[];
 }
 
 /** Faults after which the rest of a document is not looked at, nor a profile made of it. */
 export const MAX_FAULTS = 1000;
 
 /**
- * Holds a tree of known members against its schema. Two things are left to the policy stage, which knows the
+ * Checks a tree of known members against its schema. Two things are left to the policy stage, which knows the
  * target: an absent (null, empty) defaultAction and absent names.
  *
  * @param prefix pointer of the tree in the user's document.
@@ -41,52 +42,43 @@ export function validate(
   tree: JsonNode,
   validator: Validator,
   at: { document: JsonDocument; prefix: string },
-): Fault[] {
-  if (validator(plainValue(tree, numberForSchema))) return [];
+): Faults {
+  const faults: Faults = { diagnostics: [], pointers: [] };
+  if (validator(plainValue(tree))) return faults;
   const firstAt = new Map<string, ValidationError>();
   for (const error of validator.errors ?? []) {
     const id = error.instancePath + (error.keyword === 'required' ? `?${error.params.missingProperty}` : '');
     const before = firstAt.get(id);
     if (before === undefined || error.keyword === 'type') firstAt.set(id, error);
   }
-  const faults: (Fault & { offset: number })[] = [];
   const suggestions = new Suggestions();
   for (const error of firstAt.values()) {
-    if (faults.length === MAX_FAULTS) break;
+    if (faults.pointers.length === MAX_FAULTS) break;
     const { node } = find(tree, error.instancePath);
     if (isLeftToPolicy(error, node)) continue;
     const { pointer } = find(at.document.root!, at.prefix + error.instancePath);
     const label = labelOf(at.prefix + error.instancePath);
-    const found = {
-      ...describe(error, node, label, pointer, suggestions),
-      ...at.document.positionAt(node.offset),
-    };
-    faults.push({ pointer: error.instancePath, diagnostic: found, offset: node.offset });
+    const found = describe(error, node, label, pointer, suggestions);
+    faults.diagnostics.push({ ...found, ...at.document.positionAt(node.offset) });
+    faults.pointers.push(error.instancePath);
   }
-  return faults.toSorted((a, b) => a.offset - b.offset);
+  return faults;
 }
 
-/** The document as plain values, each number as `numberOf` has it. */
-function plainValue(node: JsonNode, numberOf: (text: string) => unknown): unknown {
+/** The document as plain values for the schema. */
+function plainValue(node: JsonNode): unknown {
   switch (node.kind) {
     case 'object':
-      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value, numberOf)]));
+      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value)]));
     case 'array':
-      return node.items.map((item) => plainValue(item, numberOf));
+      return node.items.map(plainValue);
     case 'number':
-      return numberOf(node.text);
+      return numberForSchema(node.text);
     case 'null':
       return null;
     default:
       return node.value;
   }
-}
-
-/** A validated document as plain values, whole numbers as bigints. What is no number of a profile is not exact. */
-export function exactValue(tree: JsonNode): unknown {
-  return plainValue(tree, (text) =>
-    PLAIN_INTEGER.test(text) && !isAboveU64(text) ? BigInt(text) : Number(text),
-  );
 }
 
 const PLAIN_INTEGER = /^-?\d+$/;
@@ -168,7 +160,7 @@ function outOfRange(node: JsonNode, member: string, pointer: string): Diagnostic
   const largest = isErrno ? '4294967295' : '18446744073709551615';
   const twosComplement = !isErrno && /^-\d{1,19}$/.test(value) && -BigInt(value) <= MAX_U64 / 2n + 1n;
   const hint = twosComplement ? `as 64 bits that is ${BigInt.asUintN(64, BigInt(value))}` : undefined;
-  return diagnostic('NUMBER_RANGE', { member, largest, value }, withHint(pointer, hint));
+  return diagnostic('NUMBER_RANGE', { member, largest, value }, { pointer, hint });
 }
 
 function wrongType(expected: string[], node: JsonNode, member: string, pointer: string): Diagnostic {
@@ -176,7 +168,7 @@ function wrongType(expected: string[], node: JsonNode, member: string, pointer: 
   if (wantsNumber && node.kind === 'number') {
     const whole = Number(node.text);
     const hint = Number.isSafeInteger(whole) ? `write ${whole}` : undefined;
-    return diagnostic('NUMBER_FORM', { member, value: shorten(node.text) }, withHint(pointer, hint));
+    return diagnostic('NUMBER_FORM', { member, value: shorten(node.text) }, { pointer, hint });
   }
   let hint: string | undefined;
   if (wantsNumber && node.kind === 'string') hint = numberHint(node.value, member);
@@ -184,7 +176,7 @@ function wrongType(expected: string[], node: JsonNode, member: string, pointer: 
     hint = `write it as a string, or give the number in ${member}Ret`;
   const found = node.kind === 'string' ? `the string ${quote(node.value)}` : KINDS[node.kind];
   const wanted = expected.map((type) => TYPES[type] ?? type).join(' or ');
-  return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, withHint(pointer, hint));
+  return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, { pointer, hint });
 }
 
 /** What to write instead of a string. */
@@ -193,10 +185,6 @@ function numberHint(text: string, member: string): string | undefined {
   if (/^0x[\da-f]{1,16}$/i.test(text)) return `write ${BigInt(text)}: JSON has decimal numbers only`;
   const errno = /errno/i.test(member) ? errnoNumber(text.toUpperCase(), 'generic') : undefined;
   return errno === undefined ? undefined : `write ${errno}, or use Podman's ${member.replace(/Ret$/i, '')}`;
-}
-
-function withHint(pointer: string, hint: string | undefined): { pointer: string; hint?: string } {
-  return hint === undefined ? { pointer } : { pointer, hint };
 }
 
 const TYPES: Record<string, string> = {
