@@ -73,40 +73,30 @@ export interface DockerCondition {
   minKernel?: string;
 }
 
-export interface DockerEntry {
+export interface DockerEntry extends Omit<SyscallEntry, 'names' | 'singular'> {
   name?: string;
   names: string[];
-  action: ActionName;
-  errnoRet?: number;
   /** Podman's: an errno name or digits. It wins over errnoRet there. */
   errno?: string;
-  args: SyscallArg[];
   includes: DockerCondition;
   excludes: DockerCondition;
-  pointer: string;
 }
 
 /** A profile in the Docker/Podman dialect, before a target resolves it. */
-export interface DockerProfile {
-  defaultAction: ActionName | undefined;
-  defaultErrnoRet?: number;
+export interface DockerProfile extends Omit<Seccomp, 'syscalls' | 'pointer'> {
   /** Podman's: an errno name or digits. It wins over defaultErrnoRet there. */
   defaultErrno?: string;
-  architectures: { name: string; pointer: string }[];
   archMap: { architecture: string; subArchitectures: string[]; pointer: string }[];
-  flags: FlagName[] | undefined;
-  listenerPath?: string;
-  listenerMetadata?: string;
   syscalls: DockerEntry[];
 }
 
-/** Where something stands in the user's file; both 1-based, columns counted in UTF-16 units. */
+/** A place in the user's file; both 1-based, columns counted in UTF-16 units. */
 export interface Position {
   line: number;
   column: number;
 }
 
-/** A file that has been read: what it is, its content, and where each part of it stands. */
+/** A file that has been read: what it is, its content, and where each part of it is. */
 export type Profile = {
   /** As given by the caller, for messages; `-` for stdin. */
   file: string;
