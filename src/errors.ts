@@ -668,7 +668,7 @@ export function diagnostic(
   where: {
     pointer?: string | undefined;
     hint?: string | (() => string | undefined) | undefined;
-    severity?: Severity;
+    severity?: Severity | undefined;
   } = {},
 ): Diagnostic {
   const entry: Entry = TABLE[code];

@@ -49,14 +49,38 @@ export function makeCombiner(
   /** Reports a fault once for each pair of entries, whatever number of calls and architectures it shows on. */
   function reportPair(
     code: 'CONFLICTING_RULES' | 'OVERLAPPING_RULES',
-    first: Rule,
-    second: Rule,
-    d: () => Diagnostic,
-  ) {
+    [first, second]: [first: Rule, second: Rule],
+    arch: Arch,
+    values: () => Record<string, string> = () => ({}),
+    severity?: 'warning' | 'error',
+  ): void {
     const key = `${code} ${first.entry.pointer} ${second.entry.pointer}`;
     if (reported.has(key)) return;
     reported.add(key);
-    report(d());
+    const { pointer } = first.entry;
+    const [action, otherAction] = [describeAction(second.action), describeAction(first.action)];
+    const names = { name: namedBy(second), other: namedBy(first), arch: arch.name };
+    const all = { ...names, action, otherAction, pointer, ...values() };
+    report(diagnostic(code, all, { pointer: second.entry.pointer, severity }));
+  }
+
+  /** Warns of conditions that do not hold behind socketcall or ipc: once for an entry, and once for a call. */
+  function reportMultiplexed(
+    code: 'MULTIPLEXED_BYPASS' | 'MULTIPLEXED_ARGS',
+    rules: readonly Rule[],
+    arch: Arch,
+    always?: Decision,
+  ): void {
+    for (const { entry, name, by } of rules) {
+      if (by === undefined || entry.args.length === 0) continue;
+      const keys = [`${code} ${entry.pointer}`, `${code} ${by} ${name}`];
+      const isKnown = keys.some((key) => reported.has(key));
+      for (const key of keys) reported.add(key);
+      if (isKnown) continue;
+      const pointer = code === 'MULTIPLEXED_ARGS' ? `${entry.pointer}/args` : entry.pointer;
+      const action = always === undefined ? '' : describeAction(always.otherwise);
+      report(diagnostic(code, { name, by, arch: arch.name, action }, { pointer }));
+    }
   }
 
   function intern(decision: Decision): Decision {
@@ -73,7 +97,8 @@ export function makeCombiner(
 
   function combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision {
     if (always !== undefined) {
-      reportBypassed(always.otherwise, rules, arch, reported, report);
+      // socketcall or ipc allowed outright: the conditions on the calls behind it do not hold there.
+      reportMultiplexed('MULTIPLEXED_BYPASS', rules, arch, always);
       return always;
     }
     const distinct = new Map<string, Rule>();
@@ -81,11 +106,11 @@ export function makeCombiner(
       const key = rule.conditions.map(conditionKey).join(', ');
       const earlier = distinct.get(key);
       if (earlier === undefined) distinct.set(key, rule);
-      else if (earlier.action !== rule.action)
-        reportPair('CONFLICTING_RULES', earlier, rule, () => conflict(earlier, rule, arch));
+      else if (earlier.action !== rule.action) reportPair('CONFLICTING_RULES', [earlier, rule], arch);
     }
     const kept = [...distinct.values()];
-    reportLostSelectors(kept, arch, reported, report);
+    // A condition on argument 0 gives way to the selector of the multiplexed call. docs/semantics.md section 6.3.
+    reportMultiplexed('MULTIPLEXED_ARGS', kept, arch);
     reportOverlaps(kept, arch);
     const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));
     return intern(simplify(strictestFirst, defaultAction));
@@ -95,8 +120,8 @@ export function makeCombiner(
   function reportOverlaps(rules: readonly Rule[], arch: Arch): void {
     const severity = overlap === 'error' ? 'error' : 'warning';
     const earlier = new EarlierRules(rules);
-    for (const rule of rules) {
-      const candidates = earlier.thatMayMeet(rule, pairsLeft);
+    for (const [index, rule] of rules.entries()) {
+      const candidates = earlier.thatMayMeet(index, pairsLeft);
       if (candidates === undefined) {
         const values = { name: rule.name, arch: arch.name, count: rules.length };
         report(diagnostic('OVERLAPS_NOT_SEARCHED', values, { pointer: rule.entry.pointer, severity }));
@@ -104,13 +129,17 @@ export function makeCombiner(
       }
       pairsLeft -= candidates.length;
       for (const other of candidates) {
-        const example = commonCall(other.conditions, rule.conditions);
-        if (example !== undefined)
-          reportPair('OVERLAPPING_RULES', other, rule, () =>
-            overlapping(other, rule, arch, example, severity),
-          );
+        const call = commonCall(other.conditions, rule.conditions);
+        if (call === undefined) continue;
+        const values = () => {
+          const args = [...call].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
+          const winner = compareSeverity(other.action, rule.action) <= 0 ? other : rule;
+          const example = `${rule.by ?? rule.name}(${args})`;
+          return { example, winner: describeAction(winner.action) };
+        };
+        reportPair('OVERLAPPING_RULES', [other, rule], arch, values, severity);
       }
-      earlier.add(rule);
+      earlier.add(index);
     }
   }
 
@@ -122,52 +151,49 @@ export function makeCombiner(
  * most pairs cannot meet, and are not looked at.
  */
 class EarlierRules {
+  readonly #rules: readonly Rule[];
   /** The argument that most rules ask for one value of. */
   readonly #arg: number;
-  /** By that value, or without one, and by action: places in order of the rules. */
-  readonly #groups = new Map<bigint | undefined, Map<number, Placed[]>>();
-  #count = 0;
+  /** Indexes of rules by that value, or without one, and by action. */
+  readonly #groups = new Map<bigint | undefined, Map<number, number[]>>();
 
   constructor(rules: readonly Rule[]) {
+    this.#rules = rules;
     const counts = [0, 0, 0, 0, 0, 0];
     for (const { conditions } of rules)
       for (const { arg, comparator } of conditions) if (comparator === 'eq') counts[arg]! += 1;
     this.#arg = counts.indexOf(Math.max(...counts));
   }
 
-  add(rule: Rule): void {
+  add(index: number): void {
+    const rule = this.#rules[index]!;
     const value = this.#valueOf(rule);
-    let byAction = this.#groups.get(value);
-    if (byAction === undefined) this.#groups.set(value, (byAction = new Map<number, Placed[]>()));
-    const place = this.#count++;
-    const same = byAction.get(rule.action);
-    if (same === undefined) byAction.set(rule.action, [{ rule, place }]);
-    else same.push({ rule, place });
+    const byAction = this.#groups.get(value) ?? new Map<number, number[]>();
+    this.#groups.set(value, byAction);
+    const same = byAction.get(rule.action) ?? [];
+    byAction.set(rule.action, same);
+    same.push(index);
   }
 
   /** The rules with other actions that may match what this one matches, in order; undefined for more than `limit`. */
-  thatMayMeet(rule: Rule, limit: number): Rule[] | undefined {
+  thatMayMeet(index: number, limit: number): Rule[] | undefined {
+    const rule = this.#rules[index]!;
     const value = this.#valueOf(rule);
     const groups =
       value === undefined ? this.#groups.values() : [this.#groups.get(value), this.#groups.get(undefined)];
-    const found: Placed[] = [];
+    const found: number[] = [];
     for (const byAction of groups)
-      for (const [action, rules] of byAction ?? []) {
+      for (const [action, same] of byAction ?? []) {
         if (action === rule.action) continue;
-        if (found.length + rules.length > limit) return undefined;
-        for (const placed of rules) found.push(placed);
+        if (found.length + same.length > limit) return undefined;
+        for (const other of same) found.push(other);
       }
-    return found.toSorted((a, b) => a.place - b.place).map((placed) => placed.rule);
+    return found.toSorted((a, b) => a - b).map((other) => this.#rules[other]!);
   }
 
   #valueOf({ conditions }: Rule): bigint | undefined {
     return conditions.find(({ arg, comparator }) => arg === this.#arg && comparator === 'eq')?.value;
   }
-}
-
-interface Placed {
-  rule: Rule;
-  place: number;
 }
 
 /** Drops what no argument can change: conditions always true, rules never true, rules behind one that always holds. */
@@ -204,88 +230,4 @@ function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<numbe
 
 function namedBy(rule: Rule): string {
   return rule.by === undefined ? `"${rule.name}"` : `"${rule.name}" (through ${rule.by})`;
-}
-
-function conflict(first: Rule, second: Rule, arch: Arch): Diagnostic {
-  return diagnostic(
-    'CONFLICTING_RULES',
-    {
-      name: namedBy(second),
-      other: namedBy(first),
-      arch: arch.name,
-      action: describeAction(second.action),
-      otherAction: describeAction(first.action),
-      pointer: first.entry.pointer,
-    },
-    { pointer: second.entry.pointer },
-  );
-}
-
-function overlapping(
-  first: Rule,
-  second: Rule,
-  arch: Arch,
-  example: Map<number, bigint>,
-  severity: 'warning' | 'error',
-): Diagnostic {
-  const args = [...example].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
-  const winner = compareSeverity(first.action, second.action) <= 0 ? first : second;
-  return diagnostic(
-    'OVERLAPPING_RULES',
-    {
-      name: namedBy(second),
-      arch: arch.name,
-      action: describeAction(second.action),
-      otherAction: describeAction(first.action),
-      pointer: first.entry.pointer,
-      example: `${second.by ?? second.name}(${args})`,
-      winner: describeAction(winner.action),
-    },
-    { pointer: second.entry.pointer, severity },
-  );
-}
-
-/** socketcall or ipc allowed outright: then the conditions on the calls behind it do not hold there. */
-function reportBypassed(
-  always: number,
-  rules: readonly Rule[],
-  arch: Arch,
-  reported: Set<string>,
-  report: (d: Diagnostic) => void,
-): void {
-  for (const rule of rules) {
-    if (rule.by === undefined || rule.entry.args.length === 0) continue;
-    if (!isNews(reported, 'MULTIPLEXED_BYPASS', rule)) continue;
-    report(
-      diagnostic(
-        'MULTIPLEXED_BYPASS',
-        { name: rule.name, by: rule.by, arch: arch.name, action: describeAction(always) },
-        { pointer: rule.entry.pointer },
-      ),
-    );
-  }
-}
-
-/** A condition on argument 0 gives way to the selector of the multiplexed call. docs/semantics.md section 6.3. */
-function reportLostSelectors(
-  rules: readonly Rule[],
-  arch: Arch,
-  reported: Set<string>,
-  report: (d: Diagnostic) => void,
-): void {
-  for (const rule of rules) {
-    const { entry, name, by } = rule;
-    if (by === undefined || entry.args.length === 0 || !isNews(reported, 'MULTIPLEXED_ARGS', rule)) continue;
-    report(
-      diagnostic('MULTIPLEXED_ARGS', { name, by, arch: arch.name }, { pointer: `${entry.pointer}/args` }),
-    );
-  }
-}
-
-/** Once for an entry, whatever calls it names, and once for a call, whatever entries name it. */
-function isNews(reported: Set<string>, code: Diagnostic['code'], { entry, name, by }: Rule): boolean {
-  const keys = [`${code} ${entry.pointer}`, `${code} ${by} ${name}`];
-  const news = !keys.some((key) => reported.has(key));
-  for (const key of keys) reported.add(key);
-  return news;
 }
