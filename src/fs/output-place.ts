@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, existsSync, lstatSync, openSync, readlinkSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
+import { isOwn, MOST_LINKS, namesIn, STICKY, WRITABLE_BY_OTHERS } from './trust.ts';
 
 export interface OutputPlace {
   /** By which the file is reached. On Linux it begins at an open descriptor, so that nothing above it can be exchanged. */
@@ -15,10 +16,6 @@ export interface OutputPlace {
 
 /** asm-generic/fcntl.h: a descriptor that only names a directory, for which no right to read it is needed. */
 const O_PATH = 0o10000000;
-/** As many as Linux follows in one path (path_resolution(7)). */
-const MOST_LINKS = 40;
-const STICKY = 0o1000;
-const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * Follows a name, through links of the caller and of root alone. In a sticky directory that others can write to, such as
@@ -71,17 +68,9 @@ function moved(from: Held, path: string): Held {
   return to;
 }
 
-function namesIn(path: string): string[] {
-  return path.split('/').filter((name) => name !== '' && name !== '.');
-}
-
 /** proc_pid_fd(5): `pipe:[1]` is no path, but opening the link opens the pipe. */
 function isMagic(path: string): boolean {
   return /^[a-z_]+:\[?\w+\]?$/.test(readlinkSync(path));
-}
-
-function isOwn({ uid }: Stats): boolean {
-  return process.geteuid === undefined || uid === 0 || uid === process.geteuid();
 }
 
 function refuseForeign(found: Stats | undefined, directory: Stats): void {

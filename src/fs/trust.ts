@@ -10,10 +10,10 @@ import { errorCode } from './system-reason.ts';
 
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_WORLD = 0o002;
-const WRITABLE_BY_OTHERS = WRITABLE_BY_GROUP | WRITABLE_BY_WORLD;
-const STICKY = 0o1000;
+export const WRITABLE_BY_OTHERS = WRITABLE_BY_GROUP | WRITABLE_BY_WORLD;
+export const STICKY = 0o1000;
 /** As many as Linux follows in one path (path_resolution(7)). */
-const MOST_LINKS = 40;
+export const MOST_LINKS = 40;
 
 /** A place that somebody else can change. The message says which, and why. */
 export class UntrustedPath extends Error {
@@ -45,9 +45,11 @@ export class UntrustedPath extends Error {
  */
 export function trustedDirectory(path: string, { make }: { make?: true | number } = {}): string {
   const directory = walk(resolve(path), make === true ? 0o700 : make);
-  const found = lstat(directory);
-  if (found?.isDirectory() === false) throw notADirectory(directory);
-  refuse(directory, found);
+  if (ownersAreKnown()) {
+    const found = lstatSync(directory);
+    if (!found.isDirectory()) throw notADirectory(directory);
+    refuseForeign(directory, found);
+  }
   return directory;
 }
 
@@ -57,9 +59,7 @@ export function trustedDirectory(path: string, { make }: { make?: true | number 
  */
 export function trustedFile(path: string): string {
   const file = walk(resolve(path));
-  const found = lstat(file);
-  if (found?.isFile() === false) throw new UntrustedPath(file, 'it is not a regular file');
-  refuse(file, found);
+  if (ownersAreKnown()) refuseForeignFile(file, lstatSync(file));
   return file;
 }
 
@@ -75,10 +75,7 @@ export function openTrusted(path: string, flags: number = constants.O_RDONLY, mo
   const file = trustedPath(path);
   const fd = openNoFollow(file, flags, mode);
   try {
-    const found = fstatSync(fd);
-    if (!found.isFile()) throw new UntrustedPath(path, 'it is not a regular file');
-    const reason = reasonAgainst(found);
-    if (reason !== undefined) throw new UntrustedPath(path, reason);
+    refuseForeignFile(path, fstatSync(fd));
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -131,7 +128,6 @@ function walk(path: string, make?: number): string {
   let here = '/';
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
     refuseAsParent(here);
-    if (name === '.') continue;
     if (name === '..') {
       here = dirname(here);
       continue;
@@ -151,8 +147,8 @@ function walk(path: string, make?: number): string {
   return here;
 }
 
-function namesIn(path: string): string[] {
-  return path.split('/').filter((name) => name !== '');
+export function namesIn(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
 }
 
 function lstatOrMake(entry: string, make: number | undefined): Stats {
@@ -177,33 +173,29 @@ function refuseAsParent(path: string): void {
   const isSticky = isOwn(found) && (found.mode & STICKY) !== 0;
   const isGroupOnly = isOwn(found) && (found.mode & WRITABLE_BY_OTHERS) === WRITABLE_BY_GROUP;
   if (isSticky || (isGroupOnly && isWritableByCallerAlone(path, found.gid))) return;
-  refuse(path, found);
+  refuseForeign(path, found);
 }
 
-function refuse(path: string, found: Stats | undefined): void {
-  const reason = found && reasonAgainst(found);
-  if (reason !== undefined) throw new UntrustedPath(path, reason);
+function refuseForeignFile(path: string, found: Stats): void {
+  if (!found.isFile()) throw new UntrustedPath(path, 'it is not a regular file');
+  refuseForeign(path, found);
 }
 
-/** Undefined where there are no owners to be judged. */
-function lstat(path: string): Stats | undefined {
-  return ownersAreKnown() ? lstatSync(path) : undefined;
+/** Refuses what somebody else could have changed. */
+function refuseForeign(path: string, found: Stats): void {
+  if (!ownersAreKnown()) return;
+  if (!isOwn(found)) throw new UntrustedPath(path, ownerOf(found));
+  if ((found.mode & WRITABLE_BY_WORLD) !== 0) throw new UntrustedPath(path, 'everybody can write to it');
+  if ((found.mode & WRITABLE_BY_GROUP) !== 0)
+    throw new UntrustedPath(path, `group ${found.gid} can write to it`);
 }
 
 function notADirectory(path: string): Error {
   return Object.assign(new Error(`ENOTDIR: not a directory, lstat '${path}'`), { code: 'ENOTDIR' });
 }
 
-/** Why somebody else could have changed what has this owner and this mode. */
-function reasonAgainst(found: Stats): string | undefined {
-  if (!ownersAreKnown()) return undefined;
-  if (!isOwn(found)) return ownerOf(found);
-  if ((found.mode & WRITABLE_BY_WORLD) !== 0) return 'everybody can write to it';
-  if ((found.mode & WRITABLE_BY_GROUP) !== 0) return `group ${found.gid} can write to it`;
-  return undefined;
-}
-
-function isOwn({ uid }: Stats): boolean {
+/** Whether the caller or root is the owner. Windows gives everything the owner 0. */
+export function isOwn({ uid }: Stats): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 
