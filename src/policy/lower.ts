@@ -10,7 +10,7 @@ import { makeCombiner } from './combine.ts';
 import type { Combiner } from './combine.ts';
 import { decideCalls } from './decide.ts';
 import type { EnosysContext } from './enosys.ts';
-import { beyondTable, callsAfter, enosysStub, givesEnosys } from './enosys.ts';
+import { beyondTable, callsAfter, enosysAction, enosysStub, givesEnosys } from './enosys.ts';
 import { MAX_NR, overlay, rangesOf } from './number-ranges.ts';
 import { effectiveEntries, reportLostBits, returnValue } from './rules.ts';
 import type { EffectiveEntry } from './rules.ts';
@@ -80,11 +80,11 @@ function groupByAuditArch(arches: readonly Arch[]): Arch[][] {
 
 function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
   const { combiner, entries, tables, defaultAction } = context;
+  const enosys = (abi: Arch) => combiner.constant(enosysAction(abi));
   const decided = abis.map((abi) => {
     const table = tables.of(abi.name);
     const decisions = decideCalls(entries, abi, table, combiner);
-    for (const { position, action } of callsAfter(abi, context))
-      decisions[position] ??= combiner.constant(action);
+    for (const position of callsAfter(abi, context)) decisions[position] ??= enosys(abi);
     return { numbers: table.numbers, decisions };
   });
   const byDefault = combiner.constant(defaultAction);
@@ -93,9 +93,10 @@ function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
   decided.sort((a, b) => a.numbers[0]! - b.numbers[0]!);
   let ranges = rangesOf(decided, byDefault);
   for (const layer of foreignAbi(abis)) ranges = overlay(ranges, { ...layer, decision: refused });
-  const enosys = [...abis.flatMap((abi) => beyondTable(abi, context)), ...enosysStub(abis, context)];
-  for (const { from, to, action } of enosys)
-    ranges = overlay(ranges, { from, to, decision: combiner.constant(action) });
+  for (const numbersOf of [beyondTable, enosysStub])
+    for (const abi of abis)
+      for (const numbers of numbersOf(abi, context))
+        ranges = overlay(ranges, { ...numbers, decision: enosys(abi) });
   return { auditArch: abis[0]!.auditArch, abis, ranges };
 }
 

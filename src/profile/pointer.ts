@@ -21,27 +21,18 @@ export function foldKey(key: string): string {
   return key.toLowerCase().replaceAll('\u017f', 's');
 }
 
-/** A node, the pointer by which the user's file knows it, and whether it is the one that was asked for. */
-export interface Found {
-  node: JsonNode;
-  pointer: string;
-  exact: boolean;
-}
-
 /**
- * What a pointer points at, or its nearest existing ancestor. A key that the file has only in another case is
- * found too: Docker, Podman and runc read it.
+ * What a pointer points at, or its nearest existing ancestor, with the pointer that the user's document has for it. A
+ * key that the document has only in another case is found too: Docker, Podman and runc read it.
  */
-export function find(root: JsonNode, pointer: string): Found {
-  let node = root;
-  let actual = '';
+export function find(root: JsonNode, pointer: string): { node: JsonNode; pointer: string } {
+  let found = { node: root, pointer: '' };
   for (const token of tokensOf(pointer)) {
-    const next = step(node, token);
-    if (next === undefined) return { node, pointer: actual, exact: false };
-    node = next.node;
-    actual += `/${escapeToken(next.token)}`;
+    const next = step(found.node, token);
+    if (next === undefined) break;
+    found = { node: next.node, pointer: `${found.pointer}/${escapeToken(next.token)}` };
   }
-  return { node, pointer: actual, exact: true };
+  return found;
 }
 
 function step(node: JsonNode, token: string): { node: JsonNode; token: string } | undefined {

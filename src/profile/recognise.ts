@@ -36,7 +36,10 @@ export function recognise(root: JsonNode, reader: 'crun' | 'runc'): Recognised {
   const isProfile = root.members.some(({ key }) => isOneOf(key, PROFILE_MEMBERS));
   const known = foreignObject(root, isProfile);
   if (known) return foreign(known);
-  if (isConfig(root, isProfile, reader)) return recogniseConfig(root, reader);
+  // The members of a profile at the top are one, unless there is a `linux` beside them.
+  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
+  if (linux.some(({ node }) => node.kind === 'object')) return recogniseConfig(linux, reader);
+  if (!isProfile && valueOf(root, 'ociVersion')?.kind === 'string') return recogniseConfig(linux, reader);
   const dialect = ownDialect(root);
   if (dialect) return foreign(dialect);
   if (!isProfile) return foreign(unknownDocument(root));
@@ -47,15 +50,7 @@ function foreign(what: Foreign): Recognised {
   return { form: 'foreign', foreign: what };
 }
 
-/** The members of a profile at the top are one, unless there is a `linux` beside them. */
-function isConfig(root: JsonObject, isProfile: boolean, reader: 'crun' | 'runc'): boolean {
-  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
-  if (linux.some(({ node }) => node.kind === 'object')) return true;
-  return !isProfile && valueOf(root, 'ociVersion')?.kind === 'string';
-}
-
-function recogniseConfig(root: JsonObject, reader: 'crun' | 'runc'): Recognised {
-  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
+function recogniseConfig(linux: readonly Located[], reader: 'crun' | 'runc'): Recognised {
   const seccomp = valuesOf(linux, 'seccomp', reader);
   const last = seccomp.at(-1);
   const known = linux.length > 0 ? foreignLinux(linux.at(-1)!, last) : undefined;
