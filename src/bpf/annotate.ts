@@ -1,7 +1,8 @@
 /**
- * What the numbers in a program mean: one forward pass that knows, before each instruction, which field of
- * seccomp_data the accumulator holds, which audit archs can get there, and between which bounds nr then lies.
- * Branches go forward only, so program order is a topological order and one pass is enough.
+ * What the numbers in a program mean: one forward pass that knows, before each instruction, which
+ * field of seccomp_data the accumulator holds, which audit archs can get there, and between which
+ * bounds nr then lies. Branches go forward only, so program order is a topological order and one
+ * pass is enough.
  */
 import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
 import { allArches, archOf, X32_SYSCALL_BIT } from '../arch.ts';
@@ -19,7 +20,7 @@ import { branchTaken } from './interpreter.ts';
 export interface DisassembleOptions {
   /** The architecture to take calls from where the program has not tested seccomp_data.arch. */
   arch?: ArchName;
-  /** Decides which word of an argument is the high one where no tested arch tells; default little. */
+  /** Decides which word of an argument is the high one if no tested arch does; default little. */
   endian?: Endian;
   /** Names for syscall numbers; where a table is not loaded, numbers stay numbers. */
   tables?: SyscallTables;
@@ -29,7 +30,7 @@ export interface DisassembleOptions {
 interface State {
   /** The field in the accumulator, e.g. `nr` or `args[1] high`; undefined when paths disagree. */
   holds: string | undefined;
-  /** Values of seccomp_data.arch that can get here; {@link ANY_OTHER} stands for all unlisted ones. */
+  /** Values of seccomp_data.arch that can get here; {@link ANY_OTHER} is all unlisted ones. */
   arches: ReadonlySet<number>;
   /** Bounds of the number, both included, u32. */
   from: number;
@@ -211,7 +212,7 @@ function describeTest(
   return `${state.holds} ${symbol} 0x${k.toString(16)}`;
 }
 
-/** `read`, or `read (X86_64), fork (X86)` where several architectures share the test; undefined without a name. */
+/** `0 read`, or `2 open (X86_64), fork (X86)` for several architectures; undefined without a name. */
 function describeNumber(nr: number, state: State, options: DisassembleOptions): string | undefined {
   const { tables } = options;
   if (tables === undefined) return undefined;
@@ -237,7 +238,7 @@ function nameOn(
   return table?.nameOf((nr | X32_SYSCALL_BIT) >>> 0);
 }
 
-/** Undefined for a table that was not loaded: X32's, say, in a listing that somebody wants of X86_64 only. */
+/** Undefined for a table that is not loaded, such as X32's in a listing for X86_64 only. */
 function tableOf(tables: SyscallTables, arch: Arch): SyscallTable | undefined {
   try {
     return tables.of(arch.name);
@@ -267,7 +268,7 @@ function describeReturn(value: number, state: State, options: DisassembleOptions
   return named.length === 0 ? `ERRNO ${data}` : `ERRNO ${named.join('/')}`;
 }
 
-/** The architectures a call can be of here: those the path has tested for, else the one that was given. */
+/** The architectures of a call here: those that the path has tested for, else the given one. */
 function contextArches(state: State, options: DisassembleOptions): readonly Arch[] {
   if (state.arches.size > MAX_NAMED_ARCHES || state.arches.has(ANY_OTHER))
     return options.arch === undefined ? [] : archesOf(archOf(options.arch).auditArch);

@@ -11,9 +11,10 @@ type Unknown = undefined;
 type Accumulator = number | 'nr' | Unknown;
 
 /**
- * Every value that a call of each number can be answered with when its arguments are left open: each test of an
- * argument counts as going both ways. So a single value is certain; of several, some may need arguments that
- * contradict each other. Undefined stands for a value that is computed rather than constant.
+ * Every value that a call of each number can be answered with when its arguments are left open:
+ * each test of an argument counts as going both ways. So a single value is certain; of several,
+ * some may need arguments that contradict each other. Undefined stands for a value that is computed
+ * rather than constant.
  *
  * The numbers go through the program together, and part only where a test tells them apart.
  *

@@ -1,10 +1,10 @@
 /**
  * A program as text: index, mnemonic and operands, and a comment that says what the numbers mean.
  *
- * The mnemonics are those of the kernel's bpf_asm (Documentation/networking/filter.rst), except that a branch
- * names the instructions it goes to. Nothing is lost: an instruction that its mnemonic would not describe
- * completely (an unknown opcode, or a field set that the kernel ignores) is written as `.insn` with all four
- * fields, so a listing always determines the program.
+ * The mnemonics are those of the kernel's bpf_asm (Documentation/networking/filter.rst), except
+ * that a branch names the instructions it goes to. Nothing is lost: an instruction that its
+ * mnemonic would not describe completely (an unknown opcode, or a field set that the kernel
+ * ignores) is written as `.insn` with all four fields, so a listing always determines the program.
  */
 import { annotate } from './annotate.ts';
 import type { DisassembleOptions } from './annotate.ts';
@@ -33,7 +33,7 @@ export function disassemble(program: readonly SockFilter[], options: Disassemble
     .join('');
 }
 
-/** Opcodes with their mnemonics. `K` stands for the constant; `T` and `F` for the instructions that a branch goes to. */
+/** The mnemonics of the opcodes. `K` is the constant; `T` and `F` are the targets of a branch. */
 const MNEMONICS = new Map<number, string>([
   [BPF_LD | BPF_W | BPF_ABS, 'ld [K]'],
   [BPF_LD | BPF_IMM, 'ld #0xK'],
@@ -71,7 +71,7 @@ function withOperand(code: number, name: string, targets = ''): [number, string]
   ];
 }
 
-/** `ld [4]`, `jeq #0xc000003e, 2, 40`, `.insn 0x0012, 1, 0, 0x5`; `index` makes branch targets absolute. */
+/** `ld [4]`, `jeq #0xc000003e, 2, 40`, `.insn 0x0012, 1, 0, 0x5`; `index` makes targets absolute. */
 export function formatInstruction({ code, jt, jf, k }: SockFilter, index: number): string {
   const hex = k.toString(16);
   const hasTargets = jt !== 0 || jf !== 0;

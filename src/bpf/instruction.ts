@@ -1,9 +1,10 @@
 /**
- * The classic BPF machine as seccomp uses it: instructions, their encoding, and the input they read.
+ * The classic BPF machine as seccomp uses it: instructions, their encoding, and the input they
+ * read.
  *
  * One accumulator A, one index register X, sixteen scratch words M[]. A program is a list of
- * `struct sock_filter { u16 code; u8 jt; u8 jf; u32 k; }`; branches go forward only, jt and jf count
- * instructions to skip. Sources: linux/filter.h, linux/bpf_common.h, kernel/seccomp.c.
+ * `struct sock_filter { u16 code; u8 jt; u8 jf; u32 k; }`; branches go forward only, jt and jf
+ * count instructions to skip. Sources: linux/filter.h, linux/bpf_common.h, kernel/seccomp.c.
  */
 
 /** One instruction. `code` u16, `jt` and `jf` u8, `k` u32. */

@@ -20,7 +20,8 @@ export interface Run {
  * Runs a program that the kernel would accept (see check.ts) on one call.
  *
  * Words of `seccomp_data` are read in the byte order of the machine the program is for.
- * @throws RangeError when the program is not one the kernel accepts: leaves its end, bad opcode, bad offset.
+ * @throws RangeError when the program is not one the kernel accepts: leaves its end, bad opcode,
+ *   bad offset.
  */
 export function run(program: readonly SockFilter[], data: SeccompData, endian: Endian = 'little'): Run {
   const words = wordsOf(data, endian);
@@ -99,7 +100,7 @@ export function run(program: readonly SockFilter[], data: SeccompData, endian: E
   }
 }
 
-/** Whether a branch is taken if A has this value; undefined if there is no branch with this operation. */
+/** Whether a branch is taken if A has this value; undefined for an unknown operation. */
 export function branchTaken(operation: number, a: number, operand: number): boolean | undefined {
   switch (operation) {
     case BPF_JEQ:

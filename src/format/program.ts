@@ -1,7 +1,7 @@
 import type { ArchName } from '../arch.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
 
-/** The output formats of a filter. JSON is made elsewhere, because it also says how the filter was made. */
+/** The output formats of a filter, without JSON, which also says how the filter was made. */
 export const FORMAT_NAMES = ['raw', 'hex', 'base64', 'c', 'rust', 'go', 'asm'] as const;
 export type FormatName = (typeof FORMAT_NAMES)[number];
 

@@ -1,10 +1,10 @@
-/** A filter as source text. None has a date or a host in it: the same filter gives the same text. */
+/** A filter as source text, without date or host: the same filter gives the same text. */
 import type { SockFilter } from '../bpf/instruction.ts';
 import type { ProgramImage } from './program.ts';
 
 /**
- * C: the instructions and the `struct sock_fprog` that seccomp(2) takes. The C compiler chooses the byte order. Both
- * objects are static and may stay unused, so that a program can include the file.
+ * C: the instructions and the `struct sock_fprog` that seccomp(2) takes. The C compiler chooses the
+ * byte order. Both objects are static and may stay unused, so that a program can include the file.
  */
 export function toC(image: ProgramImage): string {
   return lines(
@@ -22,7 +22,7 @@ export function toC(image: ProgramImage): string {
   );
 }
 
-/** Go without imports. The fields are those of `unix.SockFilter`, so that a cast converts each element. */
+/** Go without imports. The fields are those of `unix.SockFilter`, so a cast converts an element. */
 export function toGo(image: ProgramImage): string {
   return lines(
     // The form that Go's tools recognise (golang.org/s/generatedcode).

@@ -4,14 +4,15 @@ export function toHex(bytes: Uint8Array): string {
   return digits.replaceAll(/.{16}/g, '$&\n');
 }
 
-/** Standard base64 with padding on one line (RFC 4648 section 4): what crun's annotation and most APIs take. */
+/** Base64 with padding on one line (RFC 4648 section 4), for crun's annotation and most APIs. */
 export function encodeBase64(bytes: Uint8Array): string {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
 }
 
 /**
- * Undefined if the text is not base64: another character, a length that leaves a remainder, padding in the
- * wrong place, or bits set behind the last byte. White space is skipped, because tools break the line anywhere.
+ * Undefined if the text is not base64: another character, a length that leaves a remainder, padding
+ * in the wrong place, or bits set behind the last byte. White space is skipped, because tools break
+ * the line anywhere.
  */
 export function decodeBase64(text: string): Uint8Array | undefined {
   const compact = text.replaceAll(/\s+/g, '');

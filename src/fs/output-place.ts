@@ -1,25 +1,26 @@
 /**
- * Where the name of an output leads. Anyone who can write to a directory on the way could otherwise decide which file of ours
- * is replaced, also one that he cannot write himself.
+ * Where the name of an output leads. Anyone who can write to a directory on the way could otherwise
+ * decide which file of ours is replaced, also one that he cannot write himself.
  */
 import { closeSync, constants, existsSync, lstatSync, openSync, readlinkSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { isOwn, MOST_LINKS, namesIn, STICKY, WRITABLE_BY_OTHERS } from './trust.ts';
 
 export interface OutputPlace {
-  /** By which the file is reached. On Linux it begins at an open descriptor, so that nothing above it can be exchanged. */
+  /** On Linux it begins at an open descriptor, so that no directory above can be exchanged. */
   path: string;
   /** What is there; undefined for nothing. Never a link that leads to a file. */
   found: Stats | undefined;
   close: () => void;
 }
 
-/** asm-generic/fcntl.h: a descriptor that only names a directory, for which no right to read it is needed. */
+/** asm-generic/fcntl.h: a descriptor that only names a directory, which need not be readable. */
 const O_PATH = 0o10000000;
 
 /**
- * Follows a name, through links of the caller and of root alone. In a sticky directory that others can write to, such as
- * /tmp, it ends at no file of anybody else, as with fs.protected_symlinks, protected_regular and protected_fifos.
+ * Follows a name, through links of the caller and of root alone. In a sticky directory that others
+ * can write to, such as /tmp, it ends at no file of anybody else, as with fs.protected_symlinks,
+ * protected_regular and protected_fifos.
  * @throws Error; the system's error where a directory is missing
  */
 export function outputPlace(file: string): OutputPlace {

@@ -1,6 +1,7 @@
 /**
- * Putting a file in the place of another in one step: written under a temporary name beside it, then renamed. A reader sees
- * the old content or the new one, and a failure leaves the old file and nothing else.
+ * Putting a file in the place of another in one step: written under a temporary name beside it,
+ * then renamed. A reader sees the old content or the new one, and a failure leaves the old file and
+ * nothing else.
  */
 import {
   closeSync,
@@ -21,7 +22,7 @@ export interface Attributes {
   mode: number;
   /** Whether the umask takes bits away from the mode, as it does for new files. */
   masked?: boolean;
-  /** User and group; the caller's unless given. `optional`: as far as the caller may give the file away. */
+  /** User and group; the caller's unless given. `optional`: as far as the caller may change them. */
   owner?: { uid: number; gid: number; optional?: boolean };
 }
 
@@ -55,7 +56,7 @@ export function replaceByParts(
   }
 }
 
-/** The group is kept where the user cannot be: an owner may give a file to any group that he is in (chown(2)). */
+/** Keeps the group if not the user: owners may give files to their own groups (chown(2)). */
 function giveTo(fd: number, { uid, gid, optional = false }: NonNullable<Attributes['owner']>): void {
   const own = fstatSync(fd);
   if (own.uid === uid && own.gid === gid) return;

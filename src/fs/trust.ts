@@ -1,6 +1,7 @@
 /**
- * Which directories and files nobody but the caller and root can have changed. Everything that decides what a container may
- * do is read from such places only: caches, hook files and their store, sockets, exported caches. docs/security.md.
+ * Which directories and files nobody but the caller and root can have changed. Everything that
+ * decides what a container may do is read from such places only: caches, hook files and their
+ * store, sockets, exported caches. docs/security.md.
  */
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
@@ -30,13 +31,14 @@ export class UntrustedPath extends Error {
 }
 
 /**
- * The path of a directory without symbolic links, if nobody but the caller and root can change it or put another one in its
- * place; it may be used by that path from then on.
+ * The path of a directory without symbolic links, if nobody but the caller and root can change it
+ * or put another one in its place; it may be used by that path from then on.
  *
- * Every component from `/` down, and every link on the way, is owned by the caller or root and writable by neither group nor
- * others. Above the directory itself two more kinds are fine: a sticky one such as /tmp, in which only the
- * owners of the directory and of an entry can replace that, and one that only the caller's private group can write to. Each component is looked at
- * when those above it are known to be safe, so nothing can change between the check and the use.
+ * Every component from `/` down, and every link on the way, is owned by the caller or root and
+ * writable by neither group nor others. Above the directory itself two more kinds are fine: a
+ * sticky one such as /tmp, in which only the owners of the directory and of an entry can replace
+ * that, and one that only the caller's private group can write to. Each component is looked at when
+ * those above it are known to be safe, so nothing can change between the check and the use.
  *
  * Windows has neither owners nor modes that Node could tell: there everything is trusted.
  *
@@ -54,7 +56,8 @@ export function trustedDirectory(path: string, { make }: { make?: true | number 
 }
 
 /**
- * The same for a file, which links may lead to: a program, a profile. Its content is what the caller or root has written.
+ * The same for a file, which links may lead to: a program, a profile. Its content is what the
+ * caller or root has written.
  * @throws UntrustedPath; the system's error
  */
 export function trustedFile(path: string): string {
@@ -64,8 +67,8 @@ export function trustedFile(path: string): string {
 }
 
 /**
- * Opens a file below a trusted directory, and judges the descriptor that it gives: a regular file, not reached by a link,
- * owned by the caller or root and writable by nobody else.
+ * Opens a file below a trusted directory, and judges the descriptor that it gives: a regular file,
+ * not reached by a link, owned by the caller or root and writable by nobody else.
  *
  * @param flags of open(2), beside O_NOFOLLOW and O_NONBLOCK; read-only unless given
  * @param mode of a file that O_CREAT makes
@@ -93,7 +96,7 @@ function openNoFollow(file: string, flags: number, mode: number): number {
   }
 }
 
-/** All of a file that {@link openTrusted} opens; undefined where there is none. @throws UntrustedPath; the system's error */
+/** Reads a file as {@link openTrusted} does, if it exists. @throws UntrustedPath; the system's error */
 export function readTrusted(path: string): Buffer | undefined {
   let fd: number;
   try {
@@ -109,7 +112,7 @@ export function readTrusted(path: string): Buffer | undefined {
   }
 }
 
-/** The path of an entry in which nobody else can replace what is the caller's; the entry itself need not be there. */
+/** The path of an entry that no other user can replace. The entry itself may be missing. */
 function trustedPath(path: string): string {
   const absolute = resolve(path);
   const directory = walk(dirname(absolute));
@@ -166,7 +169,7 @@ function lstatOrMake(entry: string, make: number | undefined): Stats {
   return lstatSync(entry);
 }
 
-/** For a directory on the way: nobody else can put another entry in the place of one of the caller's. */
+/** For a directory above the path: no other user may replace an entry of the caller. */
 function refuseAsParent(path: string): void {
   const found = lstatSync(path);
   if (!found.isDirectory()) throw notADirectory(path);
@@ -205,7 +208,7 @@ function ownerOf({ uid }: Stats): string {
     : `it belongs to another user (uid ${uid})`;
 }
 
-/** What the kernel shows for an owner without a mapping: /proc/sys/kernel/overflowuid unless somebody changed it. */
+/** The owner that the kernel shows for an unmapped user: the default of /proc/sys/kernel/overflowuid. */
 const UNMAPPED = 65534;
 
 /** user_namespaces(7): only the initial one maps all 2^32-1 IDs to themselves. */

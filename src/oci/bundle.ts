@@ -15,8 +15,9 @@ import type { ReadFile } from '../fs/replace-durably.ts';
 import { systemReason } from '../fs/system-reason.ts';
 
 /**
- * `unconfined`: no filter is asked for, and nothing was touched. `equivalent`: other bytes than linux.seccomp compiles
- * to, but proved to mean the same. `failed`: the diagnostics say why, and nothing was touched.
+ * `unconfined`: no filter is asked for, and nothing was touched. `equivalent`: other bytes than
+ * linux.seccomp compiles to, but proved to mean the same. `failed`: the diagnostics say why, and
+ * nothing was touched.
  */
 export type BundleStatus =
   | 'written'
@@ -48,7 +49,7 @@ export interface BundleContext {
   allowUnconfined: boolean;
 }
 
-/** Handles one bundle: a directory with a config.json, or that file itself. Never rejects for a fault of the bundle. */
+/** Handles one bundle: a directory, or its config.json. Never rejects for a fault of the bundle. */
 export async function doBundle(
   bundle: string,
   task: BundleTask,
@@ -79,7 +80,7 @@ export async function doBundle(
 type Outcome = Omit<BundleResult, 'bundle'>;
 type Confined = CompiledConfig & { confined: true };
 
-/** The configuration that a path names: a file, or that of a directory. @throws SeccompcError INPUT_UNREADABLE */
+/** The path of a configuration, given as file or directory. @throws SeccompcError INPUT_UNREADABLE */
 export async function configFile(path: string): Promise<string> {
   const found = await readable(() => stat(path));
   return found.isDirectory() ? join(path, 'config.json') : path;

@@ -1,6 +1,7 @@
 /**
- * A container configuration as text: where its seccomp profile and its annotation are, and the text with another
- * annotation in it. No value is parsed and written again, so 64-bit numbers, unknown members and white space stay.
+ * A container configuration as text: where its seccomp profile and its annotation are, and the text
+ * with another annotation in it. No value is parsed and written again, so 64-bit numbers, unknown
+ * members and white space stay.
  */
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
@@ -26,7 +27,7 @@ export interface RuntimeConfig {
   root: JsonObject;
   /** The value of linux.seccomp; undefined where it is absent or null. */
   seccomp: JsonNode | undefined;
-  /** The filter annotation as it is; undefined without one. A value that is not a string counts as empty. */
+  /** The filter annotation, if there is one. A value that is not a string counts as empty. */
   annotation: string | undefined;
   failUnknown: boolean;
   positionAt: JsonDocument['positionAt'];
@@ -38,11 +39,12 @@ const CONFIG_MEMBERS: Members = {
 };
 
 /**
- * Strict reading: accepts only what crun and runc of all releases read alike (docs/semantics.md 1.12). Everything that
- * hands over a filter for a configuration, or judges one, reads it here.
+ * Strict reading: accepts only what crun and runc of all releases read alike (docs/semantics.md
+ * 1.12). Everything that hands over a filter for a configuration, or judges one, reads it here.
  *
  * @param file Name of the input for messages.
- * @throws SeccompcError for what is not JSON, is no container configuration, or is read differently by some runtime
+ * @throws SeccompcError for what is not JSON, is no container configuration, or is read differently
+ *   by some runtime
  */
 export function readConfig(input: Uint8Array, file: string): RuntimeConfig {
   const refuse = (faults: readonly Diagnostic[]): never => {
@@ -94,7 +96,7 @@ export function withAnnotation({ text, root }: RuntimeConfig, value: string): st
   return insertFirst(text, annotations, FILTER_ANNOTATION, `"${value}"`);
 }
 
-/** The text without the filter annotation: to the byte what it was before {@link withAnnotation} added it. */
+/** The text without the annotation: exactly what it was before {@link withAnnotation} added it. */
 export function withoutAnnotation({ text, root }: RuntimeConfig): string {
   const annotations = valueOf(root, 'annotations');
   if (annotations?.kind !== 'object' || valueOf(annotations, FILTER_ANNOTATION) === undefined) return text;

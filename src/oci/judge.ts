@@ -1,4 +1,4 @@
-/** Whether a filter means what linux.seccomp says: decided by proof, for filters of any compiler. */
+/** Proves whether a filter of any compiler means what linux.seccomp says. */
 import { archOf } from '../arch.ts';
 import { checkProgram } from '../bpf/check.ts';
 import { decode, INSTRUCTION_BYTES } from '../bpf/instruction.ts';
@@ -17,8 +17,9 @@ import { FILTER_ANNOTATION } from './config.ts';
 import type { RuntimeConfig } from './config.ts';
 
 /**
- * The program in an annotation, or why there is none that every reader agrees on. crun's decoder is lenient: it skips
- * what is not base64, takes "=" in the middle for a zero, and cuts stray bytes at the end (docs/semantics.md 10.5).
+ * The program in an annotation, or why there is none that every reader agrees on. crun's decoder is
+ * lenient: it skips what is not base64, takes "=" in the middle for a zero, and cuts stray bytes at
+ * the end (docs/semantics.md 10.5).
  */
 function programOf(annotation: string, target: Target): SockFilter[] | string {
   const stray = /[^A-Za-z0-9+/= \t\r\n]/.exec(annotation);
@@ -34,14 +35,14 @@ function programOf(annotation: string, target: Target): SockFilter[] | string {
   return checkProgram(program)[0]?.message ?? program;
 }
 
-/** What linux.seccomp means, as a side of a comparison; undefined if it asks for no filter at all. */
+/** What linux.seccomp means, for comparisons; undefined if it asks for no filter. */
 export async function referenceOf(config: RuntimeConfig, target: Target): Promise<Reference | undefined> {
   if (config.seccomp === undefined) return undefined;
   const lowered = await withProfile(config, config.seccomp, target, lowerProfile);
   return lowered.confined ? lowered.reference : undefined;
 }
 
-/** How two filters differ in words, or why they could not be compared; undefined if the relation holds. */
+/** How two filters differ, or why they could not be compared; undefined if the relation holds. */
 export async function mismatch(
   wanted: Side,
   actual: Side,
@@ -70,8 +71,9 @@ export async function judgeAnnotation(
 }
 
 /**
- * Undefined when one of a process's filters is proved to mean the same; else the reason to refuse them. The kernel takes
- * the strictest answer of all filters, so the others allow nothing that this one refuses: programs add some themselves.
+ * Undefined when one of a process's filters is proved to mean the same; else the reason to refuse
+ * them. The kernel takes the strictest answer of all filters, so the others allow nothing that this
+ * one refuses: programs add some themselves.
  * @param programs As the kernel runs them, oldest first.
  */
 export async function judgeLoaded(

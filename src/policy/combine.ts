@@ -13,8 +13,8 @@ export function describeAction(value: number): string {
 }
 
 /**
- * Pairs of rules with different actions that one filter is searched for calls that both match: all pairs of 300 rules,
- * where real profiles have a few on one call.
+ * Pairs of rules with different actions that one filter is searched for calls that both match: all
+ * pairs of 300 rules, where real profiles have a few on one call.
  */
 const MAX_PAIRS = 50_000;
 
@@ -23,8 +23,8 @@ export interface Combiner {
   /** The decision that always gives one return value. */
   constant(action: number): Decision;
   /**
-   * What all the rules on one number mean together: those with conditions, in profile order, and (`always`) what the
-   * first one without conditions decides, if there is one.
+   * What all the rules on one number mean together: those with conditions, in profile order, and
+   * (`always`) what the first one without conditions decides, if there is one.
    */
   combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision;
 }
@@ -33,9 +33,10 @@ export interface Combiner {
  * Decides what several rules on one number mean together. docs/semantics.md section 7.
  *
  * - A rule without conditions decides alone, the first of several.
- * - Otherwise the rules form a union; where rules with different actions match one call, the most restrictive
- *   action wins, and the pair is reported with a call that shows it.
- * - The same conditions with different actions are a contradiction: both runtimes refuse such a profile.
+ * - Otherwise the rules form a union; where rules with different actions match one call, the most
+ *   restrictive action wins, and the pair is reported with a call that shows it.
+ * - The same conditions with different actions are a contradiction: both runtimes refuse such a
+ *   profile.
  */
 export function makeCombiner(
   defaultAction: number,
@@ -46,7 +47,7 @@ export function makeCombiner(
   const reported = new Set<string>();
   let pairsLeft = MAX_PAIRS;
 
-  /** Reports a fault once for each pair of entries, whatever number of calls and architectures it shows on. */
+  /** Reports a fault once for each pair of entries, for all calls and architectures. */
   function reportPair(
     code: 'CONFLICTING_RULES' | 'OVERLAPPING_RULES',
     [first, second]: [first: Rule, second: Rule],
@@ -64,7 +65,7 @@ export function makeCombiner(
     report(diagnostic(code, all, { pointer: second.entry.pointer, severity }));
   }
 
-  /** Warns of conditions that do not hold behind socketcall or ipc: once for an entry, and once for a call. */
+  /** Warns of conditions lost behind socketcall or ipc: once for an entry, once for a call. */
   function reportMultiplexed(
     code: 'MULTIPLEXED_BYPASS' | 'MULTIPLEXED_ARGS',
     rules: readonly Rule[],
@@ -97,7 +98,8 @@ export function makeCombiner(
 
   function combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision {
     if (always !== undefined) {
-      // socketcall or ipc allowed outright: the conditions on the calls behind it do not hold there.
+      // socketcall or ipc allowed outright: the conditions on the calls behind it do not hold
+      // there.
       reportMultiplexed('MULTIPLEXED_BYPASS', rules, arch, always);
       return always;
     }
@@ -109,14 +111,15 @@ export function makeCombiner(
       else if (earlier.action !== rule.action) reportPair('CONFLICTING_RULES', [earlier, rule], arch);
     }
     const kept = [...distinct.values()];
-    // A condition on argument 0 gives way to the selector of the multiplexed call. docs/semantics.md section 6.3.
+    // A condition on argument 0 gives way to the selector of the multiplexed call.
+    // docs/semantics.md section 6.3.
     reportMultiplexed('MULTIPLEXED_ARGS', kept, arch);
     reportOverlaps(kept, arch);
     const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));
     return intern(simplify(strictestFirst, defaultAction));
   }
 
-  /** Reports pairs of rules with different actions that match one call, as far as the budget of the filter goes. */
+  /** Reports pairs of rules with different actions that match one call, within the budget. */
   function reportOverlaps(rules: readonly Rule[], arch: Arch): void {
     const severity = overlap === 'error' ? 'error' : 'warning';
     const earlier = new EarlierRules(rules);
@@ -147,8 +150,8 @@ export function makeCombiner(
 }
 
 /**
- * Rules to compare a later one with. Where many ask for one value of the same argument each, as lists of commands do,
- * most pairs cannot meet, and are not looked at.
+ * Rules to compare a later one with. Where many ask for one value of the same argument each, as
+ * lists of commands do, most pairs cannot meet, and are not looked at.
  */
 class EarlierRules {
   readonly #rules: readonly Rule[];
@@ -175,7 +178,7 @@ class EarlierRules {
     same.push(index);
   }
 
-  /** The rules with other actions that may match what this one matches, in order; undefined for more than `limit`. */
+  /** Rules with other actions that may match the same call, in order; undefined if above `limit`. */
   thatMayMeet(index: number, limit: number): Rule[] | undefined {
     const rule = this.#rules[index]!;
     const value = this.#valueOf(rule);
@@ -196,7 +199,7 @@ class EarlierRules {
   }
 }
 
-/** Drops what no argument can change: conditions always true, rules never true, rules behind one that always holds. */
+/** Drops conditions that are always true, and rules that never match or come after an unconditional one. */
 function simplify(rules: readonly Rule[], defaultAction: number): Decision {
   const result: DecisionRule[] = [];
   for (const { conditions, action } of rules) {
@@ -214,7 +217,7 @@ function decisionKey({ rules, otherwise }: Decision): string {
   return [...parts, String(otherwise)].join('; ');
 }
 
-/** Arguments that satisfy both rules, or undefined when no call does. docs/semantics.md section 7.6. */
+/** Arguments that satisfy both rules, if there are any. docs/semantics.md section 7.6. */
 function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<number, bigint> | undefined {
   const call = new Map<number, bigint>();
   for (const condition of [...a, ...b]) {

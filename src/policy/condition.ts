@@ -17,8 +17,8 @@ export function fullMask(bits: 32 | 64): bigint {
 }
 
 /**
- * A profile's argument condition as an architecture compares it: constants cut to its width, the datum of
- * MASKED_EQ cut to its mask. docs/semantics.md section 8.
+ * A profile's argument condition as an architecture compares it: constants cut to its width, the
+ * datum of MASKED_EQ cut to its mask. docs/semantics.md section 8.
  */
 export function normalise(arg: SyscallArg, bits: 32 | 64): Condition {
   const full = fullMask(bits);
@@ -50,7 +50,7 @@ export function conditionKey({ arg, comparator, value, mask, bits }: Condition):
   return `${arg} ${comparator} ${value} ${mask} ${bits}`;
 }
 
-/** Bounds of the values that satisfy a condition, both included; low is above high if there is none. */
+/** Inclusive bounds of the values that satisfy a condition; low is above high if none does. */
 function rangeOf({ comparator, value, bits }: Condition): [low: bigint, high: bigint] {
   const full = fullMask(bits);
   switch (comparator) {
@@ -91,8 +91,8 @@ export function holds(condition: Condition, value: bigint): boolean {
 }
 
 /**
- * A value that satisfies both conditions on one argument, the smallest that is easily found; undefined when
- * there is none. Exact: undefined means unsatisfiable.
+ * A value that satisfies both conditions on one argument, the smallest that is easily found;
+ * undefined when there is none. Exact: undefined means unsatisfiable.
  */
 export function commonValue(a: Condition, b: Condition): bigint | undefined {
   const [[lowA, highA], [lowB, highB]] = [rangeOf(a), rangeOf(b)];

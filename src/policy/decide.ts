@@ -7,10 +7,11 @@ import type { EffectiveEntry, Rule } from './rules.ts';
 import type { Condition, Decision } from './types.ts';
 
 /**
- * What the entries decide about the calls of one architecture: a decision for each number of its table, in their
- * order; undefined where no entry names the call.
+ * What the entries decide about the calls of one architecture: a decision for each number of its
+ * table, in their order; undefined where no entry names the call.
  *
- * Nearly every entry has no conditions, and then its action is all there is to say: no rule is made for it.
+ * Nearly every entry has no conditions, and then its action is all there is to say: no rule is made
+ * for it.
  */
 export function decideCalls(
   entries: readonly EffectiveEntry[],
@@ -57,8 +58,8 @@ function conditionsOn({ alternatives }: EffectiveEntry, { wordBits }: Arch): Con
 }
 
 /**
- * The same on socketcall or ipc: the selector of the call takes the place of any condition on argument 0.
- * docs/semantics.md section 6.3.
+ * The same on socketcall or ipc: the selector of the call takes the place of any condition on
+ * argument 0. docs/semantics.md section 6.3.
  */
 function behindSelector(
   conditions: readonly Condition[],
@@ -70,8 +71,8 @@ function behindSelector(
 }
 
 /**
- * Only an empty mask makes a condition not count; `>= 0` is always true too, but a rule with it stays a conditional
- * one, as it does in libseccomp.
+ * Only an empty mask makes a condition not count; `>= 0` is always true too, but a rule with it
+ * stays a conditional one, as it does in libseccomp.
  */
 function alwaysTrue(condition: Condition): boolean {
   return condition.comparator === 'masked_eq' && condition.mask === 0n;

@@ -14,7 +14,7 @@ export function enosysAction(arch: Arch): number {
   return actionValue('SCMP_ACT_ERRNO', errnoNumber('ENOSYS', arch.errnos));
 }
 
-/** Where the default lets calls through, telling a program "no such call" would take something away from it. */
+/** If the default lets calls through, ENOSYS would take them away from programs. */
 export function givesEnosys(defaultAction: number): boolean {
   const label = actionLabel(defaultAction);
   return label !== 'ALLOW' && label !== 'LOG' && label !== 'TRACE';
@@ -32,8 +32,9 @@ export interface EnosysContext {
 type Numbers = Pick<DecisionRange, 'from' | 'to'>;
 
 /**
- * runc's stub, which comes before everything else: numbers above the largest one that the profile names get ENOSYS. runc
- * gives it to no architecture that the profile does not list, the native one included. docs/semantics.md section 9.
+ * runc's stub, which comes before everything else: numbers above the largest one that the profile
+ * names get ENOSYS. runc gives it to no architecture that the profile does not list, the native one
+ * included. docs/semantics.md section 9.
  */
 export function enosysStub(abi: Arch, context: EnosysContext): Numbers[] {
   const { seccomp, target, tables, defaultAction } = context;
@@ -58,8 +59,9 @@ export function enosysStub(abi: Arch, context: EnosysContext): Numbers[] {
 }
 
 /**
- * The calls (positions in the table) that get ENOSYS because the profile's author cannot have known them: not named
- * there, and newer than `target.enosysAfter` on this architecture. {@link beyondTable} has the numbers after the last one.
+ * The calls (positions in the table) that get ENOSYS because the profile's author cannot have known
+ * them: not named there, and newer than `target.enosysAfter` on this architecture. {@link
+ * beyondTable} has the numbers after the last one.
  */
 export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }: EnosysContext): number[] {
   const limit = target.enosysAfter;
@@ -74,10 +76,10 @@ export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }
   return table.entries().flatMap(([, name], position) => (isNewer(name) ? [position] : []));
 }
 
-/** Numbers that are apart from the ordinary ones: ARM's private calls, and x32's own entry points. */
+/** Numbers apart from the ordinary ones: ARM's private calls, and x32's own entry points. */
 const APART: Partial<Record<Arch['name'], number>> = { ARM: 0xf0001, X32: X32_SYSCALL_BIT + 512 };
 
-/** The unassigned numbers after an architecture's last ordinary call: where the kernel's next calls will be. */
+/** The unassigned numbers after the last ordinary call: where the kernel's next calls will be. */
 export function beyondTable(abi: Arch, { target, tables, defaultAction }: EnosysContext): Numbers[] {
   if (target.enosysAfter === undefined || !givesEnosys(defaultAction)) return [];
   const { numbers } = tables.of(abi.name);

@@ -16,10 +16,10 @@ import { effectiveEntries, reportLostBits, returnValue } from './rules.ts';
 import type { EffectiveEntry } from './rules.ts';
 import type { ArchPolicy, DecisionRange, Policy } from './types.ts';
 
-/** What an architecture outside the filter gets, whatever the default action. docs/semantics.md section 3. */
+/** For an architecture outside the filter, with any default action. docs/semantics.md section 3. */
 const BAD_ARCH_ACTION = SECCOMP_RET_KILL_THREAD;
 
-/** runc starts a container without any filter for this; crun refuses it. docs/semantics.md section 1.7. */
+/** runc starts a container without a filter; crun refuses. docs/semantics.md section 1.7. */
 export function asksForNoFilter(seccomp: Seccomp, target: Target): boolean {
   return target.semantics === 'runc' && seccomp.defaultAction === undefined && seccomp.syscalls.length === 0;
 }
@@ -101,8 +101,8 @@ function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
 }
 
 /**
- * The numbers of an ABI that shares the audit arch but is not in the filter. Of x32's, 0xffffffff stays out: that is
- * how a tracer says "skip this call". docs/semantics.md section 3.
+ * The numbers of an ABI that shares the audit arch but is not in the filter. Of x32's, 0xffffffff
+ * stays out: that is how a tracer says "skip this call". docs/semantics.md section 3.
  */
 function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[] {
   const names = abis.map((abi) => abi.name);

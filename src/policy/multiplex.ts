@@ -41,8 +41,8 @@ const IPC = new Map([
 ]);
 
 /**
- * Where an architecture also takes a socket or IPC call through one multiplexed number: that number, and the
- * first argument that selects the call. docs/semantics.md section 6.3.
+ * Where an architecture also takes a socket or IPC call through one multiplexed number: that
+ * number, and the first argument that selects the call. docs/semantics.md section 6.3.
  */
 export function multiplexed(
   name: string,

@@ -9,7 +9,7 @@ export interface Decided {
   decisions: readonly (Decision | undefined)[];
 }
 
-/** Ranges over all numbers: what was decided for single ones, `otherwise` everywhere else. `parts` ascend too. */
+/** Ranges over all numbers: those decided in `parts`, which ascend, and `otherwise`. */
 export function rangesOf(parts: readonly Decided[], otherwise: Decision): DecisionRange[] {
   const ranges: DecisionRange[] = [];
   let from = 0;

@@ -10,14 +10,14 @@ import type { Target } from '../target.ts';
 import { losesBits } from './condition.ts';
 import type { Condition } from './types.ts';
 
-/** An entry of the profile that takes part in the filter: its return value, and how its `args` combine. */
+/** An entry that can change an answer: its return value, and how its `args` combine. */
 export interface EffectiveEntry {
   entry: SyscallEntry;
   /** Those of its names that some architecture has; for the id see {@link SyscallTables.idOf}. */
   calls: { name: string; id: number }[];
   /** u32 return value. */
   action: number;
-  /** Each inner list is one rule: all of its conditions must hold. One empty list: no conditions. */
+  /** Each inner list is one rule, whose conditions must all hold. One empty list: no conditions. */
   alternatives: SyscallArg[][];
 }
 
@@ -34,7 +34,7 @@ export interface Rule {
   by: 'socketcall' | 'ipc' | undefined;
 }
 
-/** libseccomp refuses an ERRNO of 4095 and more; the kernel would cap it. docs/semantics.md section 4.2. */
+/** libseccomp refuses more; the kernel would cap it. docs/semantics.md section 4.2. */
 const MAX_ERRNO = 4094;
 const ERRNO_MASK = 0xffff;
 const EPERM = 1;
@@ -44,7 +44,7 @@ const MAX_ARGS = 6;
 /** How many unknown names get a suggestion, for which all names are searched. */
 const MAX_SUGGESTIONS = 20;
 
-/** The return value of an action with its errno, every fault of the pair reported. docs/semantics.md section 4. */
+/** The return value of an action with its errno; reports faults. docs/semantics.md section 4. */
 export function returnValue(
   action: ActionName,
   errnoRet: number | undefined,
@@ -69,7 +69,7 @@ export function returnValue(
   return actionValue(action, errno);
 }
 
-/** The entries that can change an answer, in profile order, with every fault of an entry reported once. */
+/** The entries that can change an answer, in profile order. Reports each fault once. */
 export function effectiveEntries(
   seccomp: Seccomp,
   defaultAction: number,
@@ -121,7 +121,7 @@ function similarName(name: string): string | undefined {
   return nearest === undefined ? undefined : `did you mean "${nearest}"?`;
 }
 
-/** All conditions in one rule, or one rule each when an argument index repeats. docs/semantics.md 5.4 to 5.7. */
+/** One rule, or one for each condition if an index repeats. docs/semantics.md 5.4 to 5.7. */
 function combineArgs(entry: SyscallEntry, target: Target, report: (d: Diagnostic) => void): SyscallArg[][] {
   if (entry.args.length === 0) return [[]];
   const pointer = `${entry.pointer}/args`;
@@ -135,14 +135,14 @@ function combineArgs(entry: SyscallEntry, target: Target, report: (d: Diagnostic
   return args.map((arg) => [arg]);
 }
 
-/** A NOTIFY that would hang the container before its listener exists. docs/semantics.md section 10.3. */
+/** Such a NOTIFY hangs the container before its listener exists. docs/semantics.md section 10.3. */
 function checkNotify(entry: SyscallEntry, target: Target, report: (d: Diagnostic) => void): void {
   const index = entry.names?.indexOf('write') ?? -1;
   if (entry.action === 'SCMP_ACT_NOTIFY' && index >= 0 && !target.force)
     report(diagnostic('NOTIFY_ON_WRITE', {}, { pointer: namePointer(entry, index) }));
 }
 
-/** Warns of constants that a 32-bit architecture of the filter cuts. docs/semantics.md section 8.3. */
+/** Warns of constants that a 32-bit architecture cuts. docs/semantics.md section 8.3. */
 export function reportLostBits(
   entries: readonly EffectiveEntry[],
   arches: readonly Arch[],

@@ -7,8 +7,8 @@ import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 import type { DockerCondition, DockerProfile, Seccomp, SyscallArg, SyscallEntry } from './types.ts';
 
 /**
- * A validated profile, to be turned into typed values. What has a fault is left out: an entry as a whole, so that no
- * rule ever means something else than what was written.
+ * A validated profile, to be turned into typed values. What has a fault is left out: an entry as a
+ * whole, so that no rule ever means something else than what was written.
  */
 export interface Validated {
   /** The object of the profile, with known members only. */
@@ -136,7 +136,7 @@ function number(node: JsonNode | undefined): number | undefined {
   return node?.kind === 'number' ? Number(node.text) : undefined;
 }
 
-/** @throws Error when the schema lets a word pass that the types do not have: the two must agree. */
+/** @throws Error if the schema accepts a word that the types do not have */
 function known<T extends string>(word: string, words: readonly T[]): T {
   const found = words[words.indexOf(word as T)];
   if (found === undefined) throw new Error(`the schema let "${word}" pass`);

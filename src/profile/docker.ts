@@ -12,9 +12,10 @@ import { Suggestions } from './nearest.ts';
 import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
 
 /**
- * What a profile becomes for a target: the OCI object. The Docker dialect is resolved as the target's engine does it
- * (docs/semantics.md section 11); an OCI object stays as it is. Null: a config.json that has no seccomp section.
- * With an error among the diagnostics the result is not what any engine would make of the profile.
+ * What a profile becomes for a target: the OCI object. The Docker dialect is resolved as the
+ * target's engine does it (docs/semantics.md section 11); an OCI object stays as it is. Null: a
+ * config.json that has no seccomp section. With an error among the diagnostics the result is not
+ * what any engine would make of the profile.
  */
 export function resolveProfile(
   profile: Profile,
@@ -125,7 +126,7 @@ class Resolver {
     return includes.caps.every(holds) && this.isReached(includes) !== false;
   }
 
-  /** Whether the target's kernel is as new as the condition asks; undefined when it does not ask. */
+  /** Whether the target's kernel is new enough; undefined if the condition does not ask. */
   private isReached({ minKernel }: DockerCondition): boolean | undefined {
     if (this.target.engine === 'podman' || minKernel === undefined) return undefined;
     const [major, minor] = parseMinKernel(minKernel) ?? [0, 0];
@@ -201,7 +202,7 @@ class Resolver {
   }
 }
 
-/** "X.Y" as Docker reads it: two numbers of at most 255, not both 0. Empty is 0.0, which every kernel reaches. */
+/** "X.Y" as Docker reads it: numbers up to 255, not both 0. Empty is 0.0, which every kernel reaches. */
 function parseMinKernel(text: string): [major: number, minor: number] | undefined {
   if (text === '') return [0, 0];
   const [, major, minor] = /^(\d+)\.(\d+)$/.exec(text)?.map(Number) ?? [];

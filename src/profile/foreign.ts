@@ -33,7 +33,7 @@ const SCHEMA: Foreign = {
   what: 'a JSON Schema',
   hint: 'it describes profiles; hand over a profile itself',
 };
-/** Keywords by which an object tells what other documents may hold (JSON Schema draft 2020-12, and definitions). */
+/** Keywords that describe other documents: JSON Schema draft 2020-12, and `definitions`. */
 const SCHEMA_MEMBERS = ['properties', 'definitions', '$defs', 'allOf', 'anyOf', 'oneOf'];
 
 /** Bytes that are not text. */
@@ -47,7 +47,7 @@ export function foreignBytes(bytes: Uint8Array): Foreign | undefined {
   return bytes.includes(0) ? { what: 'a binary file', hint: NEEDED } : undefined;
 }
 
-/** Whole instructions, of which the first loads the number (offset 0) or the architecture (offset 4). */
+/** Whole instructions; the first loads the number (offset 0) or the architecture (offset 4). */
 function startsLikeFilter(bytes: Uint8Array): boolean {
   if (bytes.length === 0 || bytes.length % 8 !== 0) return false;
   const [a, b, jt, jf, ...k] = bytes.subarray(0, 8);
@@ -105,7 +105,7 @@ const LINES: readonly TextRule[] = [
   { line: YAML, what: 'a YAML file', hint: 'profiles are JSON; if it holds one, convert it (yq -o json)' },
 ];
 
-/** Texts that are not JSON, told by how they begin. Undefined for whatever might be JSON with a fault. */
+/** Tells what a text is that cannot be JSON. Undefined for what may be JSON with a fault. */
 export function foreignText(source: string): Foreign | undefined {
   const firstLine = /^[^\S\n]*([^\s#].*)/m.exec(source)?.[1]?.trim() ?? '"';
   const rules = /^["{[]/.test(firstLine) ? TEXTS : [...TEXTS, ...LINES];
@@ -146,8 +146,8 @@ export function foreignObject(root: JsonObject, isProfile: boolean): Foreign | u
 }
 
 /**
- * What has a `linux` as a config.json has it, and no profile there: such a document would count as one that asks for no
- * filter. `seccomp` is its linux.seccomp, if there is any.
+ * What has a `linux` as a config.json has it, and no profile there: such a document would count as
+ * one that asks for no filter. `seccomp` is its linux.seccomp, if there is any.
  */
 export function foreignLinux(linux: Located, seccomp: Located | undefined): Foreign | undefined {
   const profile = seccomp?.node;

@@ -40,7 +40,7 @@ export function byPlace(diagnostics: readonly Diagnostic[]): Diagnostic[] {
 
 const LONGEST_QUOTE = 60;
 
-/** The user's text for a message: in double quotes, cut when long, nothing in it that moves a terminal's cursor. */
+/** Text of the user for a message: in double quotes, cut if long, without control characters. */
 export function quote(text: string): string {
   const cut = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
   return JSON.stringify(cut).replaceAll(

@@ -5,9 +5,10 @@ import { byPlace, positionsIn, quote } from './json-text.ts';
 import type { Position } from './types.ts';
 
 /**
- * Strict JSON (RFC 8259) as a tree that keeps what `JSON.parse` throws away: where each value stands, the text
- * of each number, and duplicate keys. Comments and trailing commas are reported and skipped, so that one run
- * finds all of them. Strings that runtimes read differently are errors too (docs/semantics.md 1.9 and 1.11).
+ * Strict JSON (RFC 8259) as a tree that keeps what `JSON.parse` throws away: where each value
+ * stands, the text of each number, and duplicate keys. Comments and trailing commas are reported
+ * and skipped, so that one run finds all of them. Strings that runtimes read differently are errors
+ * too (docs/semantics.md 1.9 and 1.11).
  */
 
 /** Where a value is: from `offset` up to `end`, in UTF-16 units from the start of the text. */
@@ -48,7 +49,7 @@ export interface JsonDocument {
 
 /** A config.json needs about 10 levels; the limit keeps hostile input from exhausting the stack. */
 export const MAX_DEPTH = 100;
-/** The largest text in UTF-16 units. A profile that names every system call with its arguments has some 100 KiB. */
+/** In UTF-16 units. A profile that names every system call with its arguments has about 100 KiB. */
 export const MAX_LENGTH = 4 * 1024 * 1024;
 /** More bytes are a longer text in any case: UTF-8 has at most three for a unit. */
 export const MAX_BYTES = 3 * MAX_LENGTH;
@@ -56,8 +57,8 @@ export const MAX_BYTES = 3 * MAX_LENGTH;
 /** After so many faults the text is not JSON, and more of them help nobody. */
 const MAX_FAULTS = 100;
 
-// What the scanner calls its tokens and its faults; its own declarations are `const enum`s, which do not exist
-// at run time.
+// What the scanner calls its tokens and its faults; its own declarations are `const enum`s, which
+// do not exist at run time.
 const TOKEN = {
   openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, comma: 5, colon: 6, null: 7, true: 8,
   false: 9, string: 10, number: 11, lineComment: 12, blockComment: 13, lineBreak: 14, space: 15, unknown: 16,

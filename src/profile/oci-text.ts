@@ -1,8 +1,9 @@
 import type { Seccomp } from './types.ts';
 
 /**
- * `linux.seccomp` as JSON text, numbers exact, indented by two spaces, ending with a newline. Members are in the order
- * of the runtime-spec, entries in the order of the profile; absent members stay absent.
+ * `linux.seccomp` as JSON text, numbers exact, indented by two spaces, ending with a newline.
+ * Members are in the order of the runtime-spec, entries in the order of the profile; absent members
+ * stay absent.
  */
 export function formatOci(seccomp: Seccomp): string {
   const { defaultAction, defaultErrnoRet, architectures, flags, listenerPath, listenerMetadata } = seccomp;

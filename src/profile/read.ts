@@ -22,9 +22,10 @@ export interface ReadOptions {
 }
 
 /**
- * Reads a profile of any form and says everything that is wrong with it, each fault with its place. Never throws
- * for what it reads. With faults the profile is partial, for other stages to look for more; it must not be compiled.
- * It is undefined when the document is none, is something else, or has no usable default action.
+ * Reads a profile of any form and says everything that is wrong with it, each fault with its place.
+ * Never throws for what it reads. With faults the profile is partial, for other stages to look for
+ * more; it must not be compiled. It is undefined when the document is none, is something else, or
+ * has no usable default action.
  */
 export function parseProfile(
   input: string | Uint8Array,
@@ -40,7 +41,7 @@ export function parseProfile(
   return { profile: { ...profile, ...reader, diagnostics: [...diagnostics] }, diagnostics };
 }
 
-/** Like {@link parseProfile}. @throws SeccompcError with all faults when there is an error among them. */
+/** Like {@link parseProfile}. @throws SeccompcError with all faults if one is an error */
 export function readProfile(input: string | Uint8Array, options: ReadOptions): Profile {
   const { profile, diagnostics } = parseProfile(input, options);
   if (profile === undefined || diagnostics.some(({ severity }) => severity === 'error'))
@@ -89,7 +90,7 @@ function refuse({ what, hint, pointer = '' }: Foreign, report: Report, document?
   report(placed(diagnostic('NOT_A_PROFILE', { what }, { pointer, hint }), document));
 }
 
-/** The diagnostic with the position of its pointer; without a document that is the start of the text. */
+/** Adds the position of the pointer, or the start of the text without a document. */
 function placed(found: Diagnostic, document?: JsonDocument): Diagnostic {
   if (document?.root === undefined) return { ...found, line: 1, column: 1 };
   return { ...found, ...document.positionAt(find(document.root, found.pointer ?? '').node.offset) };
@@ -119,7 +120,8 @@ function readDocument(
   const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
   const faults = validate(node, validator, { document, prefix });
   byPlace([...diagnostics, ...faults.diagnostics]).forEach(report);
-  // After so many faults the rest was not looked at, so it is not known what of the profile can be used.
+  // After so many faults the rest was not looked at, so it is not known what of the profile can be
+  // used.
   if (faults.pointers.length === MAX_FAULTS || !hasUsableHead(node, faults.pointers)) return undefined;
 
   const validated = { node, prefix, faults: faults.pointers };
@@ -128,7 +130,7 @@ function readDocument(
     : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(validated) };
 }
 
-/** Without a default action that is right or absent, what later stages find would be about another profile. */
+/** With a wrong default action, later stages would report faults of another profile. */
 function hasUsableHead(node: JsonNode, faults: readonly string[]): boolean {
   if (node.kind !== 'object') return false;
   const action = valueOf(node, 'defaultAction');

@@ -13,7 +13,7 @@ import { escapeToken, foldKey } from './pointer.ts';
 /** What a document is, told by its shape, and where its profile stands. */
 export type Recognised =
   | { form: 'seccomp' | 'docker'; seccomp: JsonObject }
-  /** What the runtime makes linux.seccomp of, in this order; empty when the container has no filter. */
+  /** The values that make up linux.seccomp, in this order; empty if it asks for no filter. */
   | { form: 'config'; seccomp: readonly Located[] }
   | { form: 'foreign'; foreign: Foreign };
 
@@ -59,7 +59,7 @@ function recogniseConfig(linux: readonly Located[], reader: 'crun' | 'runc'): Re
   return { form: 'config', seccomp };
 }
 
-/** Keys of a config.json that look like a profile, and that no runtime reads or only one of crun and runc. */
+/** Keys of a config.json that look like a profile and that not every runtime reads. */
 export function strayKeys(root: JsonNode, reader: 'crun' | 'runc'): Diagnostic[] {
   const stray: Diagnostic[] = [];
   for (const { key, value } of membersOf(root)) {
@@ -96,8 +96,8 @@ function ownDialect(root: JsonObject): Foreign | undefined {
 }
 
 /**
- * Whether only an engine can have been meant to read it: it has a member of the dialect, or one in another case,
- * which means something to the engines alone.
+ * Whether only an engine can have been meant to read it: it has a member of the dialect, or one in
+ * another case, which means something to the engines alone.
  */
 function isDockerDialect(root: JsonObject): boolean {
   if (root.members.some(({ key }) => isOneOf(key, DIALECT_MEMBERS))) return true;

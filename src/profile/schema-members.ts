@@ -6,7 +6,7 @@ import { quote } from './json-text.ts';
 import { Suggestions } from './nearest.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
-/** Which members a schema gives an object, or its elements, all the way down; null for a plain value. */
+/** The members of an object or of its elements, at all levels; null for a plain value. */
 export type Members = { members: Fields } | { items: Members | null };
 type Fields = Record<string, Members | null>;
 
@@ -14,8 +14,9 @@ export interface KeyRules {
   /** What the form at hand has. */
   known: Members;
   /**
-   * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys of one object that
-   * name the same member are merged as runc merges them, and are an error to an engine.
+   * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys of
+   * one object that name the same member are merged as runc merges them, and are an error to an
+   * engine.
    */
   reader: 'engine' | 'crun' | 'runc';
   /** What the Docker dialect has, so that what only the engines read is named; not for `engine`. */
@@ -29,10 +30,11 @@ export interface Located {
 }
 
 /**
- * The document without the members that nobody reads, and with the others under their proper names. Every key
- * that is left out or renamed is reported once for each kind of object, except comments.
+ * The document without the members that nobody reads, and with the others under their proper names.
+ * Every key that is left out or renamed is reported once for each kind of object, except comments.
  *
- * @param values What the reader puts into one variable, in this order: more than one for `runc` alone.
+ * @param values What the reader puts into one variable, in this order: more than one for `runc`
+ *   alone.
  */
 export function knownMembers(
   values: readonly Located[],
@@ -44,7 +46,7 @@ export function knownMembers(
   return { node, diagnostics: walk.findings.diagnostics() };
 }
 
-/** The values that runc or crun puts into a member of an object, which it has made of `objects` in their order. */
+/** The values that runc or crun reads into a member of an object that `objects` make up, in order. */
 export function valuesOf(
   objects: readonly Located[],
   name: string,
@@ -84,10 +86,10 @@ function sinceNull(values: readonly Located[]): readonly Located[] {
   return values.slice(values.findLastIndex(({ node }) => node.kind === 'null') + 1);
 }
 
-/** Numbers that runc holds by pointer, which null empties too. Null leaves every other number or string as it was. */
+/** Numbers that runc holds by pointer, which null clears. Null changes no other number or string. */
 const POINTERS = /\/(defaultErrnoRet|errnoRet)$/;
 
-/** What is known about the members of a value, and which kind of place it is, as a pointer without positions. */
+/** The known members of a value, and its kind of place: a pointer without positions. */
 interface Kind {
   known: Members | null;
   dialect: Members | null;
@@ -106,8 +108,9 @@ class Walk {
   }
 
   /**
-   * What a variable holds after these values were read into it, one after the other. Go reads an object into the one
-   * that is there, and an element of an array into the element that was there (docs/semantics.md 1.8).
+   * What a variable holds after these values were read into it, one after the other. Go reads an
+   * object into the one that is there, and an element of an array into the element that was there
+   * (docs/semantics.md 1.8).
    */
   read(values: readonly Located[], { known, dialect, level }: Kind): JsonNode {
     const last = values.at(-1)!.node;
@@ -116,7 +119,8 @@ class Walk {
         ? last
         : (values.findLast(({ node }) => node.kind !== 'null')?.node ?? last);
     const kind = 'items' in known ? 'array' : 'object';
-    // Go refuses the document for any value of another kind, also for one that a later value replaces.
+    // Go refuses the document for any value of another kind, also for one that a later value
+    // replaces.
     const wrong = values.find(({ node }) => node.kind !== kind && node.kind !== 'null');
     // Elements are no pointers, so there a null changes nothing.
     const kept = level.endsWith('/-') ? values.filter(({ node }) => node.kind !== 'null') : sinceNull(values);
@@ -134,7 +138,8 @@ class Walk {
     let length = 0;
     for (const { node, pointer } of values) {
       const items = itemsOf(node);
-      // Go starts a new array for an empty one only. A shorter one leaves the rest of the old one for a third.
+      // Go starts a new array for an empty one only. A shorter one leaves the rest of the old one
+      // for a third.
       if (items.length === 0) elements = [];
       items.forEach((item, index) =>
         (elements[index] ??= []).push({ node: item, pointer: `${pointer}/${index}` }),
@@ -175,7 +180,7 @@ class Walk {
     return { kind: 'object', offset, end, members };
   }
 
-  /** The name under which a reader knows the member; undefined, and a report, when it knows none. */
+  /** The name of the member for the reader; undefined after a report if it has none. */
   private properKey(
     { key, value }: JsonMember,
     known: readonly string[],

@@ -51,7 +51,7 @@ export interface SyscallEntry {
 
 /** `linux.seccomp` of the OCI runtime-spec: what every dialect becomes. Every number is exact. */
 export interface Seccomp {
-  /** Undefined only when the member is missing or empty; the policy stage decides what that means. */
+  /** Undefined only if missing or empty; the policy stage decides what that means. */
   defaultAction: ActionName | undefined;
   defaultErrnoRet?: number;
   /** As spelled in the file. */

@@ -33,8 +33,8 @@ export interface Faults {
 export const MAX_FAULTS = 1000;
 
 /**
- * Checks a tree of known members against its schema. Two things are left to the policy stage, which knows the
- * target: an absent (null, empty) defaultAction and absent names.
+ * Checks a tree of known members against its schema. Two things are left to the policy stage, which
+ * knows the target: an absent (null, empty) defaultAction and absent names.
  *
  * @param prefix pointer of the tree in the user's document.
  */
@@ -85,8 +85,9 @@ const PLAIN_INTEGER = /^-?\d+$/;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 
 /**
- * A double that a schema judges as it would judge the number that is written: the bound 2^64-1 is 2^64 as a
- * double, so what is truly above it must be clearly above; and `1e3` is no integer to the runtimes.
+ * A double that a schema judges as it would judge the number that is written: the bound 2^64-1 is
+ * 2^64 as a double, so what is truly above it must be clearly above; and `1e3` is no integer to the
+ * runtimes.
  */
 function numberForSchema(text: string): number {
   if (!PLAIN_INTEGER.test(text)) return 0.5;
@@ -174,7 +175,7 @@ function wrongType(expected: string[], node: JsonNode, member: string, pointer: 
   if (wantsNumber && node.kind === 'string') hint = numberHint(node.value, member);
   else if (node.kind === 'number' && /^(default)?errno$/i.test(member))
     hint = `write it as a string, or give the number in ${member}Ret`;
-  const found = node.kind === 'string' ? `the string ${quote(node.value)}` : KINDS[node.kind];
+  const found = node.kind === 'string' ? `the string ${quote(node.value)}` : (TYPES[node.kind] ?? 'null');
   const wanted = expected.map((type) => TYPES[type] ?? type).join(' or ');
   return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, { pointer, hint });
 }
@@ -187,19 +188,15 @@ function numberHint(text: string, member: string): string | undefined {
   return errno === undefined ? undefined : `write ${errno}, or use Podman's ${member.replace(/Ret$/i, '')}`;
 }
 
+/** JSON types in words. */
 const TYPES: Record<string, string> = {
   array: 'an array',
   object: 'an object',
   string: 'a string',
   integer: 'a whole number',
-};
-const KINDS = {
-  array: 'an array',
-  object: 'an object',
   number: 'a number',
   boolean: 'a boolean',
-  null: 'null',
-} as const;
+};
 
 /** `names[2]` for `/syscalls/0/names/2`. */
 function labelOf(pointer: string): string {

@@ -1,4 +1,4 @@
-/** Filters of ours in crun's own cache: an internal of crun's, so everything here is experimental. */
+/** Puts filters into crun's own cache. Experimental: that cache is an internal of crun. */
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { machine, release, version } from 'node:os';
@@ -21,9 +21,10 @@ import { readTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts'
 const KNOWN_RELEASES = { first: 14, last: 29 };
 
 /**
- * `cached`: our filter is there. `equivalent`: another program, proved to mean the same. `conflict`: a program under this
- * name means something else, since crun leaves errnos out of the name. `annotated`: crun takes the annotation, and never
- * looks into its cache. `unconfined`: no filter is asked for.
+ * `cached`: our filter is there. `equivalent`: another program, proved to mean the same.
+ * `conflict`: a program under this name means something else, since crun leaves errnos out of the
+ * name. `annotated`: crun takes the annotation, and never looks into its cache. `unconfined`: no
+ * filter is asked for.
  */
 export type CrunCacheStatus =
   | 'written'
@@ -144,7 +145,7 @@ async function find(
   return { status: 'written', key, diagnostics };
 }
 
-/** crun leaves files alone that have the sticky bit when it makes room, and never looks at names with a dot. */
+/** crun never deletes files with the sticky bit, and ignores names with a dot. */
 const MODE = 0o1700;
 
 /** Containers that run have the old file by a hard link, so it is never changed in place. */
@@ -157,7 +158,7 @@ function store(folder: string, key: string, bytes: Uint8Array): void {
   }
 }
 
-/** What crun would load; undefined if there is nothing. @throws SeccompcError if others can write there */
+/** What crun would load, if anything. @throws SeccompcError if others can write there */
 function readPresent(path: string): Uint8Array | undefined {
   try {
     return readTrusted(path);

@@ -1,4 +1,4 @@
-/** The name under which crun keeps a compiled profile: found by tests of crun 1.21 and 1.28, promised by nobody. */
+/** The file name of a compiled profile in crun's cache: undocumented, tested with crun 1.21 and 1.28. */
 import { blake3 } from '@noble/hashes/blake3.js';
 import { itemsOf, valueOf } from '../../profile/json.ts';
 import type { JsonNode } from '../../profile/json.ts';
@@ -18,8 +18,9 @@ export interface Machine {
 }
 
 /**
- * 64 hex digits: BLAKE3-256 over the members of the profile one after the other. The errno of an entry is not among them,
- * nor where one string ends, so that profiles of different meaning can share a name.
+ * 64 hex digits: BLAKE3-256 over the members of the profile one after the other. The errno of an
+ * entry is not among them, nor where one string ends, so that profiles of different meaning can
+ * share a name.
  *
  * @param failUnknown Whether the container has the annotation run.oci.seccomp_fail_unknown_syscall.
  */

@@ -1,9 +1,9 @@
-/** Who gets the notifications of a filter under crun: get_seccomp_receiver_fd in its src/libcrun/container.c. */
+/** Who gets the notifications under crun: get_seccomp_receiver_fd in src/libcrun/container.c. */
 import { readFileSync } from 'node:fs';
 import { fail } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 
-/** Annotations by which crun sends the filter's listener to a socket, or to libraries that it loads. */
+/** Annotations that make crun send the listener to a socket, or to libraries that it loads. */
 export const LISTENER_ANNOTATIONS = ['run.oci.seccomp.receiver', 'run.oci.seccomp.plugins'] as const;
 
 /** What crun takes where neither linux.seccomp nor an annotation names a socket. */
@@ -16,7 +16,8 @@ export interface Listener {
 }
 
 /**
- * The listeners in the environment of the runtime: of the hook's parent, and of the hook, whom a shell may have started.
+ * The listeners in the environment of the runtime: of the hook's parent, and of the hook, whom a
+ * shell may have started.
  * @throws SeccompcError LISTENER_UNKNOWN
  */
 export function listenerOfRuntime(): Listener[] {

@@ -19,7 +19,7 @@ export function formatHookFile({ path, args, env, stage }: HookFile): string {
   return `${JSON.stringify({ version: '1.0.0', hook, when: { always: true }, stages: [stage] }, null, 2)}\n`;
 }
 
-/** Reads back what {@link formatHookFile} wrote; undefined for anything else, `null` where there is no file. */
+/** Reads what {@link formatHookFile} wrote; undefined for anything else, `null` without a file. */
 export function readHookFile(file: string): HookFile | undefined | null {
   let text: string;
   try {

@@ -44,7 +44,7 @@ export interface Installation {
   flags: readonly string[];
   foreign: 'replace' | 'refuse';
   strict: boolean;
-  /** Also a createRuntime hook, which refuses what the first one did not do; `loaded`: and one of the stage poststart. */
+  /** Also install a createRuntime hook that checks the first one; `loaded`: and a poststart hook. */
   check?: { ceiling?: string; listeners: readonly string[]; loaded: boolean };
 }
 
@@ -143,7 +143,8 @@ function checkHook(
   ];
   const [node, script] = command;
   return {
-    // podman passes over a hook whose program is missing. The shell never is, and without Node it refuses the start.
+    // podman passes over a hook whose program is missing. The shell never is, and without Node it
+    // refuses the start.
     path: '/bin/sh',
     args: ['sh', '-c', `exec "$${NODE}" "$${SCRIPT}" "$@"`, 'sh', ...words],
     env: [`${NODE}=${node}`, `${SCRIPT}=${script}`],
@@ -151,7 +152,7 @@ function checkHook(
   };
 }
 
-/** Removes the hook files first, then what they name. Gives the paths. @throws SeccompcError HOOK_FILE_FOREIGN */
+/** Removes the hook files, then what they name. Gives the paths. @throws SeccompcError */
 export async function uninstallHook(folder: string): Promise<string[]> {
   const removed: string[] = [];
   for (const [, file] of filesIn(folder).toReversed()) {
@@ -217,7 +218,7 @@ async function countFiles(pairs: string, diagnostics: Diagnostic[]): Promise<num
   }
 }
 
-/** What is wrong with what a hook runs and reads: a file is missing, or somebody else can change it. */
+/** Files that a hook runs or reads and that are missing, or that another user can change. */
 function programFaults(hook: HookFile): Diagnostic[] {
   const script = scriptOf(hook);
   const ceiling = hook.args[hook.args.indexOf('--ceiling') + 1];

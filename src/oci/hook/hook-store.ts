@@ -1,8 +1,9 @@
 /**
- * The filters that the precreate hook has at hand, in plain files that awk can read. Below the store is a directory for each
- * version of the compiler and each target, so that a new installation never touches what a running hook reads. In it each
- * file is named by the length in bytes of the profiles in it, and has two lines for each of them: the text of linux.seccomp
- * and the filter in base64.
+ * The filters that the precreate hook has at hand, in plain files that awk can read. Below the
+ * store is a directory for each version of the compiler and each target, so that a new installation
+ * never touches what a running hook reads. In it each file is named by the length in bytes of the
+ * profiles in it, and has two lines for each of them: the text of linux.seccomp and the filter in
+ * base64.
  *
  * A pair decides what containers may do, so the store is a trusted directory (src/fs/trust.ts).
  */
@@ -30,7 +31,7 @@ export async function pairsDirectory(store: string, target: Target): Promise<str
   return join(store, `${await versionPrefix()}${shortDigest(settings)}`);
 }
 
-/** Whether a directory that {@link pairsDirectory} gave has the filters of this version of the compiler. */
+/** Whether a directory of {@link pairsDirectory} belongs to this version of the compiler. */
 export async function isOfThisVersion(pairs: string): Promise<boolean> {
   return basename(pairs).startsWith(await versionPrefix());
 }
@@ -44,7 +45,7 @@ function shortDigest(value: unknown): string {
   return sha256(Buffer.from(JSON.stringify(value))).slice(0, 16);
 }
 
-/** Keeps a pair; a profile that was there gets the new filter. @throws UntrustedPath; the system's error */
+/** Keeps a pair, in place of an older one of the profile. @throws UntrustedPath; the system's error */
 export async function addPair(pairs: string, profile: string, filter: string): Promise<void> {
   // To awk the line would end there.
   if (profile.includes('\n')) return;
@@ -58,7 +59,7 @@ export async function addPair(pairs: string, profile: string, filter: string): P
   replaceFile(join(directory, name), Buffer.from(`${kept.join('\n')}\n`, 'latin1'), { mode: 0o600 });
 }
 
-/** Files of pairs in a directory that nobody else can have written. @throws UntrustedPath; the system's error */
+/** Counts the files of pairs in a trusted directory. @throws UntrustedPath; the system's error */
 export async function countPairFiles(pairs: string): Promise<number> {
   return (await pairFiles(trustedDirectory(pairs))).length;
 }

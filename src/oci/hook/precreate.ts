@@ -19,14 +19,14 @@ export interface Precreated {
   ambiguous?: true;
   /** Why, for the log. */
   diagnostics: readonly Diagnostic[];
-  /** The bytes of linux.seccomp, each as one character, and the filter that it came to, to be remembered. */
+  /** What the store keeps: linux.seccomp, one character for each byte, and its filter. */
   pair?: { profile: string; filter: string };
 }
 
 /**
- * The config with the annotation. Without linux.seccomp, or if that cannot be compiled, the config stays as it was,
- * because the runtime then enforces the same policy itself. A foreign filter never replaces linux.seccomp, and a config
- * that runtimes read differently is refused.
+ * The config with the annotation. Without linux.seccomp, or if that cannot be compiled, the config
+ * stays as it was, because the runtime then enforces the same policy itself. A foreign filter never
+ * replaces linux.seccomp, and a config that runtimes read differently is refused.
  */
 export async function precreate(
   input: Uint8Array,
@@ -37,7 +37,8 @@ export async function precreate(
   try {
     config = readConfig(input, 'config');
   } catch (error) {
-    // Some runtime may read it, and find another profile or an annotation in it than this reader would.
+    // Some runtime may read it, and find another profile or an annotation in it than this reader
+    // would.
     return { diagnostics: diagnosticsOf(error), ambiguous: true };
   }
   const { seccomp, annotation } = config;
@@ -71,8 +72,9 @@ export async function precreate(
 }
 
 /**
- * Faults of a profile that no two runtimes take alike, and some for no profile at all, which starts the container
- * without a filter: docs/semantics.md 1.11. With any other fault the runtime enforces linux.seccomp or refuses it.
+ * Faults of a profile that no two runtimes take alike, and some for no profile at all, which starts
+ * the container without a filter: docs/semantics.md 1.11. With any other fault the runtime enforces
+ * linux.seccomp or refuses it.
  */
 const READ_DIFFERENTLY: ReadonlySet<string> = new Set(['WRONG_TYPE', 'NUMBER_FORM', 'NUMBER_RANGE']);
 

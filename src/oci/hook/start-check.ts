@@ -1,4 +1,4 @@
-/** Whether a container may start, or go on: asked by a hook, when the runtime has read its config.json. */
+/** Decides for a hook whether a container may start or go on. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lowerProfile } from '../../compile.ts';
@@ -25,7 +25,7 @@ export interface StartCheckOptions {
   listeners: readonly string[];
   /** Refuse a container whose filter the runtime would have to compile. */
   requireAnnotation: boolean;
-  /** Also compare the program that the kernel runs: for a hook of the stage poststart, whose target is this machine. */
+  /** Also compare the program that the kernel runs: for a poststart hook on this machine. */
   loaded?: TraceCalls;
 }
 
@@ -109,7 +109,7 @@ function annotationsOf(root: JsonNode | undefined): Map<string, string> {
   return new Map(members.flatMap(({ key, value }) => (value.kind === 'string' ? [[key, value.value]] : [])));
 }
 
-/** The listeners that may decide on calls, as linux.seccomp or an annotation says, now or when the runtime read it. */
+/** The listeners that linux.seccomp or an annotation names, now or when the runtime read it. */
 function namedListeners(
   { seccomp: { listenerPath } }: Reference,
   annotations: readonly ReadonlyMap<string, string>[],
@@ -123,7 +123,7 @@ function namedListeners(
   return [{ source: 'linux.seccomp.listenerPath', listener: listenerPath }, ...named];
 }
 
-/** Empty when the filter nowhere allows more than the ceiling, by the order of `diff --tightens`, and no listener can. */
+/** Empty if neither the filter (by the order of `diff --tightens`) nor a listener exceeds the ceiling. */
 async function exceeds(
   reference: Reference,
   ceiling: { input: Uint8Array; file: string },

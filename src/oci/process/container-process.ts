@@ -11,8 +11,8 @@ export interface ContainerProcess {
 }
 
 /**
- * crun 1.8.1 waits for its hook by SIGCHLD. If the hook ends while that of the container is pending, crun misses it, and
- * waits for the hook's time limit.
+ * crun 1.8.1 waits for its hook by SIGCHLD. If the hook ends while that of the container is
+ * pending, crun misses it, and waits for the hook's time limit.
  */
 const PAUSE = 200;
 
@@ -34,7 +34,7 @@ export function containerProcess(pid: number | undefined): ContainerProcess {
   };
 }
 
-/** Field 22 of /proc/PID/stat, proc(5): two processes of one pid differ in it. The name before it may hold anything. */
+/** Field 22 of /proc/PID/stat (proc(5)) tells reused pids apart. The name before it may hold anything. */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

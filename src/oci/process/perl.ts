@@ -1,6 +1,7 @@
 /**
- * The perl that makes the system calls that Node cannot make. It is found by absolute path, where nobody but root and the
- * caller can replace it, and starts with an empty environment: a PATH, PERL5OPT or LD_PRELOAD cannot run code in it.
+ * The perl that makes the system calls that Node cannot make. It is found by absolute path, where
+ * nobody but root and the caller can replace it, and starts with an empty environment: a PATH,
+ * PERL5OPT or LD_PRELOAD cannot run code in it.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
@@ -12,7 +13,8 @@ const PLACES = ['/usr/bin/perl', '/bin/perl', '/usr/local/bin/perl'];
 
 /**
  * Starts a perl program.
- * @param program Perl source that loads no module: nothing but the interpreter itself is then trusted.
+ * @param program Perl source that loads no module: nothing but the interpreter itself is then
+ *   trusted.
  * @throws SeccompcError LOADER_MISSING
  */
 export function startPerl(program: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
@@ -23,7 +25,8 @@ export function startPerl(program: string, args: readonly string[], stdio: Stdio
 /**
  * The path of perl.
  * @param places Where it may be, best first.
- * @throws SeccompcError LOADER_MISSING when there is none, or only one that somebody else could replace
+ * @throws SeccompcError LOADER_MISSING when there is none, or only one that somebody else could
+ *   replace
  */
 export function findPerl(places: readonly string[] = PLACES): string {
   if (process.platform !== 'linux') fail('LOADER_MISSING', { reason: 'seccomp is part of Linux' });

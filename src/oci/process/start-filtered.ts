@@ -1,9 +1,10 @@
 /**
- * Running a command under a filter. Node cannot call seccomp(2); perl can, and then becomes the command, so that there is
- * no process in between: a sandbox's monitor would end by a Ctrl-C that the command handles.
+ * Running a command under a filter. Node cannot call seccomp(2); perl can, and then becomes the
+ * command, so that there is no process in between: a sandbox's monitor would end by a Ctrl-C that
+ * the command handles.
  *
- * The command gets the words, the environment and the descriptors of the caller as they are, byte for byte. perl gets none
- * of these: whatever they make a program do, it does under the filter.
+ * The command gets the words, the environment and the descriptors of the caller as they are, byte
+ * for byte. perl gets none of these: whatever they make a program do, it does under the filter.
  */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,13 +17,15 @@ import { startPerl } from './perl.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 
 /**
- * Reads the filter and the command from descriptor `in`; writes to `out` a "+" before it loads the filter, and why it could
- * not do its part. `out` closes when the command starts.
+ * Reads the filter and the command from descriptor `in`; writes to `out` a "+" before it loads the
+ * filter, and why it could not do its part. `out` closes when the command starts.
  *
- * That the kernel loads this very filter is tried on a twin first, which then computes until it is killed: a filter may
- * refuse every call that could show anything, and an outer one may answer seccomp(2) with a success that is none.
+ * That the kernel loads this very filter is tried on a twin first, which then computes until it is
+ * killed: a filter may refuse every call that could show anything, and an outer one may answer
+ * seccomp(2) with a success that is none.
  *
- * no_new_privs lets anybody load a filter; the command ends with us if we are killed (linux/prctl.h, linux/seccomp.h).
+ * no_new_privs lets anybody load a filter; the command ends with us if we are killed
+ * (linux/prctl.h, linux/seccomp.h).
  */
 const LOADER_PROGRAM = String.raw`
 my ($in, $out, $getpid, $prctl, $seccomp, $execve, $close, $flags, @keep) = map { $_ + 0 } @ARGV;
@@ -116,8 +119,8 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP']
 const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGUSR1', 'SIGUSR2'];
 
 /**
- * Runs a command under a filter, with our standard streams; signals that reach us go on to it. Gives its exit code, or
- * 128 and the number of the signal that ended it, as a shell does.
+ * Runs a command under a filter, with our standard streams; signals that reach us go on to it.
+ * Gives its exit code, or 128 and the number of the signal that ended it, as a shell does.
  *
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */
@@ -186,7 +189,8 @@ export function descriptorFault(fd: number): string | undefined {
 }
 
 /**
- * The words of a command as the caller gave them: Node replaces what is not UTF-8, the kernel keeps it.
+ * The words of a command as the caller gave them: Node replaces what is not UTF-8, the kernel keeps
+ * it.
  * @param words As Node knows them.
  * @returns Undefined when there is no telling which bytes a word had.
  */
@@ -197,7 +201,7 @@ export function bytesOfWords(words: readonly string[]): Uint8Array[] | undefined
   return words.some((word) => word.includes('\ufffd')) ? undefined : words.map((word) => Buffer.from(word));
 }
 
-/** The environment as the caller gave it: duplicates, entries without "=" and bytes that are no UTF-8 included. */
+/** The caller's environment, byte for byte: with duplicates, entries without "=", and any encoding. */
 export function callersEnvironment(): Uint8Array[] {
   return nulSeparated('/proc/self/environ');
 }
@@ -238,7 +242,7 @@ export function findProgram(name: string): string | undefined {
   return found === undefined ? undefined : Buffer.from(found, 'latin1').toString();
 }
 
-/** Both texts in latin1, one unit for each byte: a path may be anything. Without PATH, the one of execvp(3) counts. */
+/** Both texts are latin1, because paths have any encoding. The default is that of execvp(3). */
 function searchPath(name: string, path = '/bin:/usr/bin'): string | undefined {
   const places = name.includes('/')
     ? [name]
