@@ -1,8 +1,7 @@
 /**
- * What the numbers in a program mean: one forward pass that knows, before each instruction, which
- * field of seccomp_data the accumulator holds, which audit archs can get there, and between which
- * bounds nr then lies. Branches go forward only, so program order is a topological order and one
- * pass is enough.
+ * Explains the numbers in a program. One forward pass knows, before each instruction, which field
+ * of seccomp_data the accumulator holds, the possible audit archs, and the bounds of nr. One pass
+ * is enough because branches go forward only.
  */
 import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
 import { allArches, archOf, X32_SYSCALL_BIT } from '../arch.ts';

@@ -11,15 +11,12 @@ type Unknown = undefined;
 type Accumulator = number | 'nr' | Unknown;
 
 /**
- * Every value that a call of each number can be answered with when its arguments are left open:
- * each test of an argument counts as going both ways. So a single value is certain; of several,
- * some may need arguments that contradict each other. Undefined stands for a value that is computed
- * rather than constant.
+ * The possible answers to a call of each number with any arguments: each test of an argument goes
+ * both ways. So a single answer is certain; several may need arguments that contradict each other.
+ * Undefined is a value that is computed rather than constant. All numbers go through the program
+ * together, and part where a test tells them apart.
  *
- * The numbers go through the program together, and part only where a test tells them apart.
- *
- * The program must be one that the kernel accepts (check.ts).
- *
+ * @param program one that the kernel accepts (check.ts)
  * @returns a set for each of the numbers, in their order
  */
 export function possibleAnswers(

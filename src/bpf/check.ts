@@ -42,12 +42,11 @@ export function isSeccompOpcode(code: number): boolean {
 }
 
 /**
- * The kernel's own acceptance rules, so that what we hand out is never answered with EINVAL:
- * length, opcodes, operands, forward branches inside the program, a RET at the end, scratch words
- * written before they are read. One rule is ours: a RET K must name an action the kernel knows,
- * since it takes any other as KILL_PROCESS.
+ * The kernel's rules for a program that it does not refuse with EINVAL: length, opcodes, operands,
+ * forward branches, a RET at the end, scratch words written before they are read. One rule is ours:
+ * a RET K must name a known action, since the kernel takes any other as KILL_PROCESS.
  *
- * Empty when the program is acceptable. Source: bpf_check_classic, seccomp_check_filter;
+ * Empty if the program is acceptable. Source: bpf_check_classic, seccomp_check_filter;
  * docs/semantics.md 13.2.
  */
 export function checkProgram(program: readonly SockFilter[]): Diagnostic[] {
@@ -128,9 +127,9 @@ function readsOfUnwrittenScratch(program: readonly SockFilter[]): number[] {
 }
 
 /**
- * Length of the program after the kernel has converted it to eBPF: this, not the classic length, is
- * what counts against the 32768 of a task, and what the JIT compiles. A branch with two real
- * targets becomes two instructions; a constant with bit 31 set costs one more. docs/codegen.md.
+ * The length after the kernel's conversion to eBPF, which counts against the 32768 of a task. A
+ * branch with two real targets becomes two instructions; a constant with bit 31 set costs one more.
+ * docs/codegen.md.
  */
 export function convertedLength(program: readonly SockFilter[]): number {
   return program.reduce((sum, instruction) => sum + convertedCost(instruction), 3);

@@ -2,9 +2,8 @@
  * A program as text: index, mnemonic and operands, and a comment that says what the numbers mean.
  *
  * The mnemonics are those of the kernel's bpf_asm (Documentation/networking/filter.rst), except
- * that a branch names the instructions it goes to. Nothing is lost: an instruction that its
- * mnemonic would not describe completely (an unknown opcode, or a field set that the kernel
- * ignores) is written as `.insn` with all four fields, so a listing always determines the program.
+ * that a branch names its targets. If a mnemonic would lose information (an unknown opcode, a field
+ * that the kernel ignores), the instruction is written as `.insn` with all four fields.
  */
 import { annotate } from './annotate.ts';
 import type { DisassembleOptions } from './annotate.ts';

@@ -1,6 +1,5 @@
 /**
- * The classic BPF machine as seccomp uses it: instructions, their encoding, and the input they
- * read.
+ * The classic BPF machine as seccomp uses it: instructions, their encoding, and their input.
  *
  * One accumulator A, one index register X, sixteen scratch words M[]. A program is a list of
  * `struct sock_filter { u16 code; u8 jt; u8 jf; u32 k; }`; branches go forward only, jt and jf

@@ -19,9 +19,8 @@ export interface Run {
 /**
  * Runs a program that the kernel would accept (see check.ts) on one call.
  *
- * Words of `seccomp_data` are read in the byte order of the machine the program is for.
- * @throws RangeError when the program is not one the kernel accepts: leaves its end, bad opcode,
- *   bad offset.
+ * @param endian the byte order of the machine that the program is for
+ * @throws RangeError if the kernel would refuse it: it leaves its end, bad opcode, bad offset
  */
 export function run(program: readonly SockFilter[], data: SeccompData, endian: Endian = 'little'): Run {
   const words = wordsOf(data, endian);

@@ -3,8 +3,8 @@ import type { SockFilter } from '../bpf/instruction.ts';
 import type { ProgramImage } from './program.ts';
 
 /**
- * C: the instructions and the `struct sock_fprog` that seccomp(2) takes. The C compiler chooses the
- * byte order. Both objects are static and may stay unused, so that a program can include the file.
+ * C: the instructions and the `struct sock_fprog` for seccomp(2). The C compiler chooses the byte
+ * order. Both objects are static and may stay unused, so that a program can include the file.
  */
 export function toC(image: ProgramImage): string {
   return lines(

@@ -10,9 +10,8 @@ export function encodeBase64(bytes: Uint8Array): string {
 }
 
 /**
- * Undefined if the text is not base64: another character, a length that leaves a remainder, padding
- * in the wrong place, or bits set behind the last byte. White space is skipped, because tools break
- * the line anywhere.
+ * Undefined if the text is not base64: another character, a wrong length, misplaced padding, or
+ * bits after the last byte. White space is skipped, because tools break lines anywhere.
  */
 export function decodeBase64(text: string): Uint8Array | undefined {
   const compact = text.replaceAll(/\s+/g, '');

@@ -1,6 +1,6 @@
 /**
- * Where the name of an output leads. Anyone who can write to a directory on the way could otherwise
- * decide which file of ours is replaced, also one that he cannot write himself.
+ * Where the name of an output leads. Otherwise a user who can write to a directory on the way could
+ * decide which of our files is replaced.
  */
 import { closeSync, constants, existsSync, lstatSync, openSync, readlinkSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
@@ -18,10 +18,10 @@ export interface OutputPlace {
 const O_PATH = 0o10000000;
 
 /**
- * Follows a name, through links of the caller and of root alone. In a sticky directory that others
- * can write to, such as /tmp, it ends at no file of anybody else, as with fs.protected_symlinks,
- * protected_regular and protected_fifos.
- * @throws Error; the system's error where a directory is missing
+ * Follows a name through links of the caller and root only. In a sticky directory that others can
+ * write to, such as /tmp, it refuses files of other users, as fs.protected_symlinks,
+ * protected_regular and protected_fifos do.
+ * @throws Error; the system's error if a directory is missing
  */
 export function outputPlace(file: string): OutputPlace {
   const pending = namesIn(file);

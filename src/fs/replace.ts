@@ -1,7 +1,6 @@
 /**
- * Putting a file in the place of another in one step: written under a temporary name beside it,
- * then renamed. A reader sees the old content or the new one, and a failure leaves the old file and
- * nothing else.
+ * Replaces a file in one step: writes it under a temporary name beside it, then renames it. A
+ * reader sees the old content or the new one, and a failure leaves only the old file.
  */
 import {
   closeSync,

@@ -1,7 +1,6 @@
 /**
- * Which directories and files nobody but the caller and root can have changed. Everything that
- * decides what a container may do is read from such places only: caches, hook files and their
- * store, sockets, exported caches. docs/security.md.
+ * Tells which directories and files only the caller and root can have changed. What decides about
+ * containers is read only from there: caches, hooks and their store, sockets. docs/security.md.
  */
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
@@ -16,7 +15,7 @@ export const STICKY = 0o1000;
 /** As many as Linux follows in one path (path_resolution(7)). */
 export const MOST_LINKS = 40;
 
-/** A place that somebody else can change. The message says which, and why. */
+/** A path that another user can change. The message says which, and why. */
 export class UntrustedPath extends Error {
   override readonly name = 'UntrustedPath';
   /** The directory, link or file that is not trusted: the one that was named, or one above it. */
@@ -31,19 +30,18 @@ export class UntrustedPath extends Error {
 }
 
 /**
- * The path of a directory without symbolic links, if nobody but the caller and root can change it
- * or put another one in its place; it may be used by that path from then on.
+ * The path of a directory without symbolic links, which may be used from then on: only the caller
+ * and root can change it, or put another one in its place.
  *
  * Every component from `/` down, and every link on the way, is owned by the caller or root and
  * writable by neither group nor others. Above the directory itself two more kinds are fine: a
- * sticky one such as /tmp, in which only the owners of the directory and of an entry can replace
- * that, and one that only the caller's private group can write to. Each component is looked at when
- * those above it are known to be safe, so nothing can change between the check and the use.
+ * sticky directory such as /tmp, and one that only the caller's private group can write to. Each
+ * component is checked after those above it, so nothing can change between the check and the use.
  *
- * Windows has neither owners nor modes that Node could tell: there everything is trusted.
+ * On Windows everything is trusted, because Node cannot read owners and modes there.
  *
- * @param make create what is missing, with mode 0700 or this one; only ever below what is trusted
- * @throws UntrustedPath; the system's error where a component is missing
+ * @param make create what is missing, with mode 0700 or this one, and only in trusted directories
+ * @throws UntrustedPath; the system's error if a component is missing
  */
 export function trustedDirectory(path: string, { make }: { make?: true | number } = {}): string {
   const directory = walk(resolve(path), make === true ? 0o700 : make);
@@ -56,8 +54,7 @@ export function trustedDirectory(path: string, { make }: { make?: true | number 
 }
 
 /**
- * The same for a file, which links may lead to: a program, a profile. Its content is what the
- * caller or root has written.
+ * The same for a file, such as a program. Links may lead to it.
  * @throws UntrustedPath; the system's error
  */
 export function trustedFile(path: string): string {
@@ -67,10 +64,10 @@ export function trustedFile(path: string): string {
 }
 
 /**
- * Opens a file below a trusted directory, and judges the descriptor that it gives: a regular file,
- * not reached by a link, owned by the caller or root and writable by nobody else.
+ * Opens a file in a trusted directory, and checks the descriptor: a regular file, not reached by a
+ * link, owned by the caller or root and writable by no other user.
  *
- * @param flags of open(2), beside O_NOFOLLOW and O_NONBLOCK; read-only unless given
+ * @param flags of open(2), besides O_NOFOLLOW and O_NONBLOCK; read-only unless given
  * @param mode of a file that O_CREAT makes
  * @throws UntrustedPath; the system's error
  */
@@ -184,7 +181,7 @@ function refuseForeignFile(path: string, found: Stats): void {
   refuseForeign(path, found);
 }
 
-/** Refuses what somebody else could have changed. */
+/** Refuses what another user could have changed. */
 function refuseForeign(path: string, found: Stats): void {
   if (!ownersAreKnown()) return;
   if (!isOwn(found)) throw new UntrustedPath(path, ownerOf(found));

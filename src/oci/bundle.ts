@@ -15,9 +15,9 @@ import type { ReadFile } from '../fs/replace-durably.ts';
 import { systemReason } from '../fs/system-reason.ts';
 
 /**
- * `unconfined`: no filter is asked for, and nothing was touched. `equivalent`: other bytes than
- * linux.seccomp compiles to, but proved to mean the same. `failed`: the diagnostics say why, and
- * nothing was touched.
+ * `unconfined`: asks for no filter, so nothing changed. `equivalent`: other bytes than
+ * linux.seccomp compiles to, proved to mean the same. `failed`: nothing changed; the diagnostics
+ * say why.
  */
 export type BundleStatus =
   | 'written'

@@ -38,8 +38,7 @@ const FILTER_BYTES = 64 * 1024;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /**
- * @param openCache Gives the cache, or undefined for none; called when the first profile has to be
- *   compiled.
+ * @param openCache Gives the cache, if any; called when the first profile has to be compiled.
  * @param limit bytes of the profiles and filters that are remembered
  */
 export function makeConfigCompiler(
@@ -102,9 +101,8 @@ export function makeConfigCompiler(
 const BEFORE = '{"linux":{"seccomp":';
 
 /**
- * Runs a stage of the compiler on a profile as the smallest configuration that holds it: read as a
- * runtime does, never as an engine's dialect, and the same for all configurations with that
- * profile, so that they share a cache entry.
+ * Runs a stage of the compiler on the smallest configuration with this profile. So it is read as a
+ * runtime reads it, never as an engine's dialect, and equal profiles share a cache entry.
  *
  * @throws SeccompcError of the stage, positions being those of the whole configuration
  */

@@ -1,7 +1,6 @@
 /**
- * A container configuration as text: where its seccomp profile and its annotation are, and the text
- * with another annotation in it. No value is parsed and written again, so 64-bit numbers, unknown
- * members and white space stay.
+ * Reads a container configuration, and changes its filter annotation in the text itself: no value
+ * is parsed and written again, so 64-bit numbers, unknown members and white space stay.
  */
 import { diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
@@ -40,11 +39,10 @@ const CONFIG_MEMBERS: Members = {
 
 /**
  * Strict reading: accepts only what crun and runc of all releases read alike (docs/semantics.md
- * 1.12). Everything that hands over a filter for a configuration, or judges one, reads it here.
+ * 1.12). Every part that adds or checks a filter of a configuration reads it here.
  *
  * @param file Name of the input for messages.
- * @throws SeccompcError for what is not JSON, is no container configuration, or is read differently
- *   by some runtime
+ * @throws SeccompcError if it is not JSON, not a configuration, or if runtimes read it differently
  */
 export function readConfig(input: Uint8Array, file: string): RuntimeConfig {
   const refuse = (faults: readonly Diagnostic[]): never => {

@@ -17,9 +17,8 @@ import { FILTER_ANNOTATION } from './config.ts';
 import type { RuntimeConfig } from './config.ts';
 
 /**
- * The program in an annotation, or why there is none that every reader agrees on. crun's decoder is
- * lenient: it skips what is not base64, takes "=" in the middle for a zero, and cuts stray bytes at
- * the end (docs/semantics.md 10.5).
+ * The program in an annotation, or why readers disagree on it. crun's decoder skips what is not
+ * base64, takes "=" in the middle for a zero, and cuts stray bytes (docs/semantics.md 10.5).
  */
 function programOf(annotation: string, target: Target): SockFilter[] | string {
   const stray = /[^A-Za-z0-9+/= \t\r\n]/.exec(annotation);
@@ -71,9 +70,8 @@ export async function judgeAnnotation(
 }
 
 /**
- * Undefined when one of a process's filters is proved to mean the same; else the reason to refuse
- * them. The kernel takes the strictest answer of all filters, so the others allow nothing that this
- * one refuses: programs add some themselves.
+ * Undefined if one filter of a process is proved to mean the same, else the reason to refuse them.
+ * The other filters, such as those of the program itself, can only refuse more.
  * @param programs As the kernel runs them, oldest first.
  */
 export async function judgeLoaded(

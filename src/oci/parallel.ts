@@ -1,6 +1,6 @@
 /**
- * Works on some items at a time and hands the results over in the order of the items, each as soon
- * as those before it have been. Rejects with the first fault, after which nothing new is begun.
+ * Works on some items at a time, and hands over the results in the order of the items as soon as
+ * possible. Rejects with the first fault, and then starts nothing new.
  */
 export async function inParallel<Item, Result>(
   items: readonly Item[],

@@ -9,8 +9,8 @@ import type { Target } from '../target.ts';
 const UNKNOWN_TO_RUNC = new Set<ArchName>(['PARISC', 'PARISC64', 'M68K', 'SH', 'SHEB']);
 
 /**
- * The architectures of the filter: the native one always and first, then the profile's (or the
- * target's) in their order, each once. docs/semantics.md section 2.
+ * The architectures of the filter: first the native one, then those of the profile or the target in
+ * their order, each once. docs/semantics.md section 2.
  */
 export function filterArches(seccomp: Seccomp, target: Target, report: (d: Diagnostic) => void): Arch[] {
   const names = new Set<ArchName>([target.arch]);

@@ -6,15 +6,15 @@ import { commonValue, conditionKey, constantTruth } from './condition.ts';
 import type { Rule } from './rules.ts';
 import type { Condition, Decision, DecisionRule } from './types.ts';
 
-/** `ERRNO(38)`, `ALLOW`: a return value in the words of the messages. */
+/** `ERRNO(38)`, `ALLOW`: a return value for messages. */
 export function describeAction(value: number): string {
   const label = actionLabel(value) ?? `0x${value.toString(16)}`;
   return label === 'ERRNO' || label === 'TRACE' ? `${label}(${value & SECCOMP_RET_DATA})` : label;
 }
 
 /**
- * Pairs of rules with different actions that one filter is searched for calls that both match: all
- * pairs of 300 rules, where real profiles have a few on one call.
+ * How many pairs of rules with different actions are searched for a common call: all pairs of 300
+ * rules, while real profiles have a few on one call.
  */
 const MAX_PAIRS = 50_000;
 
@@ -23,8 +23,8 @@ export interface Combiner {
   /** The decision that always gives one return value. */
   constant(action: number): Decision;
   /**
-   * What all the rules on one number mean together: those with conditions, in profile order, and
-   * (`always`) what the first one without conditions decides, if there is one.
+   * What all rules on one number mean together: `rules` with conditions, in profile order, and the
+   * decision of the first one without, if there is one.
    */
   combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision;
 }
@@ -32,11 +32,10 @@ export interface Combiner {
 /**
  * Decides what several rules on one number mean together. docs/semantics.md section 7.
  *
- * - A rule without conditions decides alone, the first of several.
- * - Otherwise the rules form a union; where rules with different actions match one call, the most
- *   restrictive action wins, and the pair is reported with a call that shows it.
- * - The same conditions with different actions are a contradiction: both runtimes refuse such a
- *   profile.
+ * - The first rule without conditions decides alone.
+ * - Otherwise the rules form a union. If rules with different actions match one call, the most
+ *   restrictive action wins, and the pair is reported with such a call.
+ * - The same conditions with different actions are a contradiction, which both runtimes refuse.
  */
 export function makeCombiner(
   defaultAction: number,
@@ -150,8 +149,8 @@ export function makeCombiner(
 }
 
 /**
- * Rules to compare a later one with. Where many ask for one value of the same argument each, as
- * lists of commands do, most pairs cannot meet, and are not looked at.
+ * Rules to compare a later one with. If many rules ask for one value each of the same argument, as
+ * lists of commands do, most pairs cannot overlap and are skipped.
  */
 class EarlierRules {
   readonly #rules: readonly Rule[];

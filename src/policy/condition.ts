@@ -17,8 +17,8 @@ export function fullMask(bits: 32 | 64): bigint {
 }
 
 /**
- * A profile's argument condition as an architecture compares it: constants cut to its width, the
- * datum of MASKED_EQ cut to its mask. docs/semantics.md section 8.
+ * A condition as an architecture compares it: constants cut to its width, the datum of MASKED_EQ
+ * cut to its mask. docs/semantics.md section 8.
  */
 export function normalise(arg: SyscallArg, bits: 32 | 64): Condition {
   const full = fullMask(bits);
@@ -90,10 +90,7 @@ export function holds(condition: Condition, value: bigint): boolean {
   }
 }
 
-/**
- * A value that satisfies both conditions on one argument, the smallest that is easily found;
- * undefined when there is none. Exact: undefined means unsatisfiable.
- */
+/** A value that satisfies both conditions on one argument; undefined only if there is none. */
 export function commonValue(a: Condition, b: Condition): bigint | undefined {
   const [[lowA, highA], [lowB, highB]] = [rangeOf(a), rangeOf(b)];
   const low = lowA > lowB ? lowA : lowB;

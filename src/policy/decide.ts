@@ -7,11 +7,8 @@ import type { EffectiveEntry, Rule } from './rules.ts';
 import type { Condition, Decision } from './types.ts';
 
 /**
- * What the entries decide about the calls of one architecture: a decision for each number of its
- * table, in their order; undefined where no entry names the call.
- *
- * Nearly every entry has no conditions, and then its action is all there is to say: no rule is made
- * for it.
+ * The decisions of the entries on one architecture, for each number of its table in order;
+ * undefined if no entry names the call. Most entries have no conditions, and need no rule.
  */
 export function decideCalls(
   entries: readonly EffectiveEntry[],
@@ -58,8 +55,8 @@ function conditionsOn({ alternatives }: EffectiveEntry, { wordBits }: Arch): Con
 }
 
 /**
- * The same on socketcall or ipc: the selector of the call takes the place of any condition on
- * argument 0. docs/semantics.md section 6.3.
+ * The same on socketcall or ipc, where the selector of the call replaces conditions on argument 0.
+ * docs/semantics.md section 6.3.
  */
 function behindSelector(
   conditions: readonly Condition[],
@@ -71,8 +68,8 @@ function behindSelector(
 }
 
 /**
- * Only an empty mask makes a condition not count; `>= 0` is always true too, but a rule with it
- * stays a conditional one, as it does in libseccomp.
+ * Only for an empty mask. `>= 0` is always true too, but its rule stays conditional, as in
+ * libseccomp.
  */
 function alwaysTrue(condition: Condition): boolean {
   return condition.comparator === 'masked_eq' && condition.mask === 0n;

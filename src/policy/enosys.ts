@@ -33,8 +33,8 @@ type Numbers = Pick<DecisionRange, 'from' | 'to'>;
 
 /**
  * runc's stub, which comes before everything else: numbers above the largest one that the profile
- * names get ENOSYS. runc gives it to no architecture that the profile does not list, the native one
- * included. docs/semantics.md section 9.
+ * names get ENOSYS. runc omits architectures that the profile does not list, also the native one.
+ * docs/semantics.md section 9.
  */
 export function enosysStub(abi: Arch, context: EnosysContext): Numbers[] {
   const { seccomp, target, tables, defaultAction } = context;
@@ -59,9 +59,8 @@ export function enosysStub(abi: Arch, context: EnosysContext): Numbers[] {
 }
 
 /**
- * The calls (positions in the table) that get ENOSYS because the profile's author cannot have known
- * them: not named there, and newer than `target.enosysAfter` on this architecture. {@link
- * beyondTable} has the numbers after the last one.
+ * The calls (positions in the table) that get ENOSYS because the profile does not name them, and
+ * they are newer than `target.enosysAfter`. {@link beyondTable} has the numbers after the last one.
  */
 export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }: EnosysContext): number[] {
   const limit = target.enosysAfter;

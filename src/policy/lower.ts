@@ -25,10 +25,10 @@ export function asksForNoFilter(seccomp: Seccomp, target: Target): boolean {
 }
 
 /**
- * Decides what a profile means on its architectures: the one place where semantics live.
+ * Decides what a profile means on its architectures.
  *
  * @param arches those of `filterArches`; `tables` holds the table of each.
- * @returns the policy, or undefined where a reported error forbids a filter.
+ * @returns the policy, or undefined if a reported error forbids a filter
  */
 export function lowerPolicy(
   seccomp: Seccomp,
@@ -101,8 +101,8 @@ function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
 }
 
 /**
- * The numbers of an ABI that shares the audit arch but is not in the filter. Of x32's, 0xffffffff
- * stays out: that is how a tracer says "skip this call". docs/semantics.md section 3.
+ * The numbers of an ABI that shares the audit arch but is not in the filter, without 0xffffffff, by
+ * which a tracer skips a call. docs/semantics.md section 3.
  */
 function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[] {
   const names = abis.map((abi) => abi.name);

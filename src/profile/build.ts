@@ -7,8 +7,8 @@ import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 import type { DockerCondition, DockerProfile, Seccomp, SyscallArg, SyscallEntry } from './types.ts';
 
 /**
- * A validated profile, to be turned into typed values. What has a fault is left out: an entry as a
- * whole, so that no rule ever means something else than what was written.
+ * A validated profile. An entry with a fault is left out as a whole, so that no rule ever means
+ * something else than what was written.
  */
 export interface Validated {
   /** The object of the profile, with known members only. */

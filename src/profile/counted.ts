@@ -12,7 +12,7 @@ export class CountedFindings {
   >();
 
   /**
-   * @param kind Of a second finding of one kind only the count is kept.
+   * @param kind Only the first finding of a kind is kept.
    * @param place Called for the first finding of a kind.
    */
   add(kind: string, code: Code, values: Record<string, string>, place: () => Place): void {

@@ -12,10 +12,9 @@ import { Suggestions } from './nearest.ts';
 import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
 
 /**
- * What a profile becomes for a target: the OCI object. The Docker dialect is resolved as the
- * target's engine does it (docs/semantics.md section 11); an OCI object stays as it is. Null: a
- * config.json that has no seccomp section. With an error among the diagnostics the result is not
- * what any engine would make of the profile.
+ * Turns a profile into the OCI object for a target, as the target's engine does (docs/semantics.md
+ * section 11). An OCI object stays as it is. Null: a config.json without a seccomp section. With an
+ * error among the diagnostics the result is not what an engine would make of the profile.
  */
 export function resolveProfile(
   profile: Profile,
@@ -190,7 +189,7 @@ class Resolver {
     return errnoNumber(text, archOf(this.target.arch).errnos);
   }
 
-  /** A warning stands for all of its kind; of an error every place counts. */
+  /** One warning is for all of its kind; every error is reported. */
   private report(code: Code, values: Record<string, string>, pointer: string, hint?: string): void {
     const { severity } = diagnostic(code);
     const kind = severity === 'error' ? pointer : Object.values(values).join(' ');

@@ -146,8 +146,8 @@ export function foreignObject(root: JsonObject, isProfile: boolean): Foreign | u
 }
 
 /**
- * What has a `linux` as a config.json has it, and no profile there: such a document would count as
- * one that asks for no filter. `seccomp` is its linux.seccomp, if there is any.
+ * For documents with a `linux` member but no profile in it: each would count as a configuration
+ * that asks for no filter. `seccomp` is linux.seccomp, if present.
  */
 export function foreignLinux(linux: Located, seccomp: Located | undefined): Foreign | undefined {
   const profile = seccomp?.node;

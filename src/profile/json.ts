@@ -5,10 +5,10 @@ import { byPlace, positionsIn, quote } from './json-text.ts';
 import type { Position } from './types.ts';
 
 /**
- * Strict JSON (RFC 8259) as a tree that keeps what `JSON.parse` throws away: where each value
- * stands, the text of each number, and duplicate keys. Comments and trailing commas are reported
- * and skipped, so that one run finds all of them. Strings that runtimes read differently are errors
- * too (docs/semantics.md 1.9 and 1.11).
+ * Strict JSON (RFC 8259) as a tree with what `JSON.parse` loses: positions, the text of numbers,
+ * and duplicate keys. Comments and trailing commas are reported and skipped, so that one run finds
+ * all of them. Strings that runtimes read differently are errors too (docs/semantics.md 1.9 and
+ * 1.11).
  */
 
 /** Where a value is: from `offset` up to `end`, in UTF-16 units from the start of the text. */
@@ -54,7 +54,7 @@ export const MAX_LENGTH = 4 * 1024 * 1024;
 /** More bytes are a longer text in any case: UTF-8 has at most three for a unit. */
 export const MAX_BYTES = 3 * MAX_LENGTH;
 
-/** After so many faults the text is not JSON, and more of them help nobody. */
+/** After so many faults the text is not JSON, and more of them do not help. */
 const MAX_FAULTS = 100;
 
 // What the scanner calls its tokens and its faults; its own declarations are `const enum`s, which
@@ -167,7 +167,7 @@ class Parser {
     }
   }
 
-  /** The string at hand. Reports what is valid JSON but not the same string to all runtimes. */
+  /** Reads a string. Reports what is valid JSON but not the same string to all runtimes. */
   private string(): string {
     const value = this.scanner.getTokenValue();
     if (value.includes('\0')) this.report('JSON_NUL', this.offset(), { value: quote(value) });

@@ -1,9 +1,8 @@
 import type { Seccomp } from './types.ts';
 
 /**
- * `linux.seccomp` as JSON text, numbers exact, indented by two spaces, ending with a newline.
- * Members are in the order of the runtime-spec, entries in the order of the profile; absent members
- * stay absent.
+ * `linux.seccomp` as JSON: numbers exact, indented by two spaces, ending with a newline. Members
+ * are in the order of the runtime-spec, entries in that of the profile.
  */
 export function formatOci(seccomp: Seccomp): string {
   const { defaultAction, defaultErrnoRet, architectures, flags, listenerPath, listenerMetadata } = seccomp;

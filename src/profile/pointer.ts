@@ -14,18 +14,16 @@ export function tokensOf(pointer: string): string[] {
 }
 
 /**
- * A key as Go's encoding/json compares it with an ASCII name: letters in lower case, and the two
- * other characters that fold to an ASCII letter, U+212A to k (by `toLowerCase`) and U+017F to s.
- * docs/semantics.md 1.8.
+ * A key as Go's encoding/json compares it with an ASCII name: in lower case, with the two other
+ * characters that fold to ASCII, U+212A (by `toLowerCase`) and U+017F. docs/semantics.md 1.8.
  */
 export function foldKey(key: string): string {
   return key.toLowerCase().replaceAll('\u017f', 's');
 }
 
 /**
- * What a pointer points at, or its nearest existing ancestor, with the pointer that the user's
- * document has for it. A key that the document has only in another case is found too: Docker,
- * Podman and runc read it.
+ * The node of a pointer, or its nearest existing ancestor, with its pointer in the document. A key
+ * in another case is found too: Docker, Podman and runc read it.
  */
 export function find(root: JsonNode, pointer: string): { node: JsonNode; pointer: string } {
   let found = { node: root, pointer: '' };

@@ -22,10 +22,9 @@ export interface ReadOptions {
 }
 
 /**
- * Reads a profile of any form and says everything that is wrong with it, each fault with its place.
- * Never throws for what it reads. With faults the profile is partial, for other stages to look for
- * more; it must not be compiled. It is undefined when the document is none, is something else, or
- * has no usable default action.
+ * Reads a profile of any form, and reports every fault with its place. Never throws for the input.
+ * With faults the profile is partial and must not be compiled; it lets other stages find more
+ * faults. It is undefined if the document is something else, or has no usable default action.
  */
 export function parseProfile(
   input: string | Uint8Array,

@@ -10,20 +10,20 @@ import { valuesOf } from './schema-members.ts';
 import type { Located, Members } from './schema-members.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
-/** What a document is, told by its shape, and where its profile stands. */
+/** What a document is by its shape, and where its profile is. */
 export type Recognised =
   | { form: 'seccomp' | 'docker'; seccomp: JsonObject }
   /** The values that make up linux.seccomp, in this order; empty if it asks for no filter. */
   | { form: 'config'; seccomp: readonly Located[] }
   | { form: 'foreign'; foreign: Foreign };
 
-/** Members that make an object a profile; `flags` alone stands in many documents. */
+/** Members that make an object a profile; `flags` is in many documents. */
 const PROFILE_MEMBERS = [
   'defaultAction', 'syscalls', 'architectures', 'archMap', 'defaultErrnoRet', 'defaultErrno', 'listenerPath',
   'listenerMetadata',
 ]; // prettier-ignore
 
-/** Members that only the Docker dialect has; `name` and the rest stand in an entry. */
+/** Members that only the Docker dialect has; `name` and the others are in an entry. */
 const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
 const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
 
@@ -82,7 +82,7 @@ function otherCase(key: string, proper: string, pointer: string, reader: 'crun' 
   return diagnostic(code, { key: quote(key), proper }, { pointer });
 }
 
-/** A profile in somebody's own words: `default_action` or the like in place of `defaultAction`. */
+/** A profile with other keys: `default_action` or the like instead of `defaultAction`. */
 function ownDialect(root: JsonObject): Foreign | undefined {
   if (root.members.some(({ key }) => foldKey(key) === 'defaultaction')) return undefined;
   const member = root.members.find(({ key }) => /^default[_-]?(action|policy)?$/i.test(key));
@@ -96,8 +96,8 @@ function ownDialect(root: JsonObject): Foreign | undefined {
 }
 
 /**
- * Whether only an engine can have been meant to read it: it has a member of the dialect, or one in
- * another case, which means something to the engines alone.
+ * Whether the profile is for an engine only: it has a member of the dialect, or a key in another
+ * case, which only engines read.
  */
 function isDockerDialect(root: JsonObject): boolean {
   if (root.members.some(({ key }) => isOneOf(key, DIALECT_MEMBERS))) return true;

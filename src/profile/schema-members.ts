@@ -11,12 +11,11 @@ export type Members = { members: Fields } | { items: Members | null };
 type Fields = Record<string, Members | null>;
 
 export interface KeyRules {
-  /** What the form at hand has. */
+  /** The members of this form. */
   known: Members;
   /**
-   * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys of
-   * one object that name the same member are merged as runc merges them, and are an error to an
-   * engine.
+   * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys
+   * for one member are merged as runc merges them, and are an error to an engine.
    */
   reader: 'engine' | 'crun' | 'runc';
   /** What the Docker dialect has, so that what only the engines read is named; not for `engine`. */
@@ -30,11 +29,10 @@ export interface Located {
 }
 
 /**
- * The document without the members that nobody reads, and with the others under their proper names.
- * Every key that is left out or renamed is reported once for each kind of object, except comments.
+ * The document without the members that the reader ignores, and with proper names. Every key that
+ * is left out or renamed is reported once for each kind of object, except comments.
  *
- * @param values What the reader puts into one variable, in this order: more than one for `runc`
- *   alone.
+ * @param values What the reader puts into one variable, in order; more than one only for `runc`.
  */
 export function knownMembers(
   values: readonly Located[],
@@ -108,8 +106,8 @@ class Walk {
   }
 
   /**
-   * What a variable holds after these values were read into it, one after the other. Go reads an
-   * object into the one that is there, and an element of an array into the element that was there
+   * What a variable holds after these values were read into it in order. Go reads an object into
+   * the one that is there, and an element of an array into the element that is there
    * (docs/semantics.md 1.8).
    */
   read(values: readonly Located[], { known, dialect, level }: Kind): JsonNode {
@@ -249,7 +247,7 @@ function isEmpty(node: JsonNode): boolean {
   return node.kind === 'null' || (node.kind === 'string' && node.value === '');
 }
 
-/** Whether somebody who wrote this will believe that it allows or refuses calls. */
+/** Whether this looks as if it allowed or refused calls. */
 function holdsRules(key: string, node: JsonNode): boolean {
   if (isEmpty(node) || (node.kind !== 'array' && node.kind !== 'object')) return false;
   if (/sys_?call|rule|den(y|ied)|allow|block|forbid|white_?list|black_?list/i.test(key)) return true;

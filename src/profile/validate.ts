@@ -33,8 +33,8 @@ export interface Faults {
 export const MAX_FAULTS = 1000;
 
 /**
- * Checks a tree of known members against its schema. Two things are left to the policy stage, which
- * knows the target: an absent (null, empty) defaultAction and absent names.
+ * Checks a tree of known members against its schema. The policy stage, which knows the target,
+ * checks an absent (null, empty) defaultAction and absent names.
  *
  * @param prefix pointer of the tree in the user's document.
  */
@@ -85,9 +85,8 @@ const PLAIN_INTEGER = /^-?\d+$/;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 
 /**
- * A double that a schema judges as it would judge the number that is written: the bound 2^64-1 is
- * 2^64 as a double, so what is truly above it must be clearly above; and `1e3` is no integer to the
- * runtimes.
+ * A double for which the schema gives the answer for the written number. As a double, the bound
+ * 2^64-1 is 2^64, so larger numbers become much larger. `1e3` is not an integer to the runtimes.
  */
 function numberForSchema(text: string): number {
   if (!PLAIN_INTEGER.test(text)) return 0.5;
@@ -111,7 +110,7 @@ export function isAbsentAction(node: JsonNode): boolean {
   return node.kind === 'null' || (node.kind === 'string' && node.value === '');
 }
 
-/** `member` is the proper name; in `pointer` the key may stand in another case. */
+/** `member` is the proper name; in `pointer` the key may be in another case. */
 function describe(
   error: ValidationError,
   node: JsonNode,

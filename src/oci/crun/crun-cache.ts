@@ -22,9 +22,8 @@ const KNOWN_RELEASES = { first: 14, last: 29 };
 
 /**
  * `cached`: our filter is there. `equivalent`: another program, proved to mean the same.
- * `conflict`: a program under this name means something else, since crun leaves errnos out of the
- * name. `annotated`: crun takes the annotation, and never looks into its cache. `unconfined`: no
- * filter is asked for.
+ * `conflict`: a program that means something else, as crun's names leave out errnos. `annotated`:
+ * crun reads the annotation instead of its cache. `unconfined`: asks for no filter.
  */
 export type CrunCacheStatus =
   | 'written'
@@ -51,9 +50,8 @@ export interface CrunCache {
 }
 
 /**
- * The cache of a crun.
- * @param program Name or path.
- * @param stateRoot crun's `--root`; its default when undefined.
+ * @param program Name or path of crun.
+ * @param stateRoot crun's `--root`; its default if undefined.
  * @throws SeccompcError CRUN_MISSING; CRUN_WITHOUT_CACHE; CRUN_UNTESTED unless `force`
  */
 export function openCrunCache(program: string, stateRoot: string | undefined, force: boolean): CrunCache {
@@ -93,7 +91,7 @@ export interface CrunCacheContext {
   cache: CrunCache;
   compiler: ConfigCompiler;
   target: Target;
-  /** Whether a configuration that asks for no filter is none to refuse. */
+  /** Whether a configuration may ask for no filter. */
   allowUnconfined: boolean;
 }
 

@@ -18,9 +18,8 @@ export interface Machine {
 }
 
 /**
- * 64 hex digits: BLAKE3-256 over the members of the profile one after the other. The errno of an
- * entry is not among them, nor where one string ends, so that profiles of different meaning can
- * share a name.
+ * 64 hex digits: BLAKE3-256 over the members of the profile. It covers neither the errnos of
+ * entries nor where a string ends, so different profiles can share a name.
  *
  * @param failUnknown Whether the container has the annotation run.oci.seccomp_fail_unknown_syscall.
  */

@@ -16,8 +16,7 @@ export interface Listener {
 }
 
 /**
- * The listeners in the environment of the runtime: of the hook's parent, and of the hook, whom a
- * shell may have started.
+ * The listeners in the environment of the runtime, which is the hook's parent or started its shell.
  * @throws SeccompcError LISTENER_UNKNOWN
  */
 export function listenerOfRuntime(): Listener[] {

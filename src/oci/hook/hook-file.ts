@@ -1,4 +1,4 @@
-/** The JSON files by which podman finds hooks: oci-hooks(5). */
+/** The JSON files that tell podman its hooks: oci-hooks(5). */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { findProgram } from '../process/start-filtered.ts';
@@ -39,7 +39,7 @@ export function readHookFile(file: string): HookFile | undefined | null {
   }
 }
 
-/** Whether the hook runs this command, by way of awk or without. */
+/** Whether the hook runs this command, through awk or directly. */
 function isOurs({ args, env, stage }: HookFile): boolean {
   if (stage !== 'precreate') return args.includes('hook') && args.includes('check');
   return env.some((variable) => variable.startsWith('SECCOMPC_STORE=')) || args.includes('precreate');

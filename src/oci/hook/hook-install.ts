@@ -49,8 +49,8 @@ export interface Installation {
 }
 
 /**
- * Writes the hook files, last, when everything they name is there. Gives their paths.
- * @throws SeccompcError; PLACE_UNSAFE where somebody else could change what the hooks run or trust
+ * Writes the hook files, after everything they name. Gives their paths.
+ * @throws SeccompcError; PLACE_UNSAFE if another user could change what the hooks run or trust
  */
 export async function installHook(installation: Installation): Promise<{ files: string[]; awk?: string }> {
   const { folder, store, log, target, check } = installation;
@@ -176,7 +176,7 @@ export interface HookStatus extends Record<Kind, string | null> {
   store: string | null;
   /** Files of pairs in the store. */
   files: number;
-  /** What is wrong; errors keep the hook from working, or let somebody else change what it does. */
+  /** What is wrong. With an error the hook does not work, or another user can change what it does. */
   diagnostics: Diagnostic[];
 }
 

@@ -1,9 +1,8 @@
 /**
- * The filters that the precreate hook has at hand, in plain files that awk can read. Below the
- * store is a directory for each version of the compiler and each target, so that a new installation
- * never touches what a running hook reads. In it each file is named by the length in bytes of the
- * profiles in it, and has two lines for each of them: the text of linux.seccomp and the filter in
- * base64.
+ * The filters of the precreate hook, in plain files that awk can read. The store has a directory
+ * for each version of the compiler and each target, so a new installation never changes what a
+ * running hook reads. The name of a file is the length in bytes of the profiles in it. Each profile
+ * has two lines: the text of linux.seccomp, and the filter in base64.
  *
  * A pair decides what containers may do, so the store is a trusted directory (src/fs/trust.ts).
  */

@@ -72,9 +72,8 @@ export async function precreate(
 }
 
 /**
- * Faults of a profile that no two runtimes take alike, and some for no profile at all, which starts
- * the container without a filter: docs/semantics.md 1.11. With any other fault the runtime enforces
- * linux.seccomp or refuses it.
+ * Faults that some runtime takes for no profile at all, and then starts the container without a
+ * filter: docs/semantics.md 1.11. With other faults the runtime enforces linux.seccomp or refuses.
  */
 const READ_DIFFERENTLY: ReadonlySet<string> = new Set(['WRONG_TYPE', 'NUMBER_FORM', 'NUMBER_RANGE']);
 

@@ -52,8 +52,8 @@ export function readState(input: Uint8Array): ContainerState {
 }
 
 /**
- * What there is to say; the container may start, or go on, only if none of it is an error.
- * @throws SeccompcError when the question cannot be answered, which is no permission either
+ * The diagnostics. The container may start, or go on, only if none of them is an error.
+ * @throws SeccompcError if the question cannot be answered, which is no permission either
  */
 export async function checkStart(state: ContainerState, options: StartCheckOptions): Promise<Diagnostic[]> {
   const { target, requireAnnotation, loaded } = options;

@@ -11,8 +11,8 @@ export interface ContainerProcess {
 }
 
 /**
- * crun 1.8.1 waits for its hook by SIGCHLD. If the hook ends while that of the container is
- * pending, crun misses it, and waits for the hook's time limit.
+ * In milliseconds: crun 1.8.1 misses the end of its hook while the SIGCHLD of the container is
+ * pending, and then waits for the hook's time limit.
  */
 const PAUSE = 200;
 

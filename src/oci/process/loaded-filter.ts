@@ -16,9 +16,8 @@ export interface TraceCalls {
 }
 
 /**
- * Attaches without a signal, stops the thread, copies its programs, and lets it go on. The time
- * limit ends perl, at which the kernel detaches and lets the thread go on too. Requests and options
- * are those of linux/ptrace.h and linux/wait.h.
+ * Attaches without a signal, stops the thread, copies its programs, and lets it go on. So does the
+ * kernel if perl ends by its time limit. Constants: linux/ptrace.h, linux/wait.h.
  */
 const READER = String.raw`
 my ($getpid, $ptrace, $wait4, $pid) = map { $_ + 0 } @ARGV;
@@ -54,13 +53,12 @@ print $output;
 `;
 
 /**
- * The raw programs that the kernel runs at every call of a thread, oldest first, at least one.
- *
- * Only root can ask (CAP_SYS_ADMIN outside of any user namespace), and only from a process that has
- * no filter itself. The thread stops for a moment, as after a SIGSTOP and SIGCONT that nobody sees.
+ * The raw programs that the kernel runs at every call of a thread, oldest first, at least one. The
+ * thread stops for a moment. This needs CAP_SYS_ADMIN outside of any user namespace, and a caller
+ * that has no filter itself.
  *
  * @param pid Of a thread; that of a process means its first thread.
- * @throws SeccompcError FILTER_UNREADABLE whenever any of them could not be read, LOADER_MISSING
+ * @throws SeccompcError LOADER_MISSING; FILTER_UNREADABLE if any filter cannot be read
  */
 export async function readLoadedFilters(
   pid: number,
@@ -91,8 +89,8 @@ const PATIENCE = 3000;
 const PAUSE = 10;
 
 /**
- * Waits until a process has a filter: a runtime loads it as the last thing before the program
- * starts, and crun starts its poststart hooks a moment earlier.
+ * Waits until a process has a filter. A runtime loads it just before the program starts, and crun
+ * starts its poststart hooks a moment earlier.
  * @throws SeccompcError LOADED_NONE, FILTER_UNREADABLE
  */
 export async function waitForFilter(pid: number): Promise<void> {

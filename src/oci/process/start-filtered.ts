@@ -1,10 +1,8 @@
 /**
- * Running a command under a filter. Node cannot call seccomp(2); perl can, and then becomes the
- * command, so that there is no process in between: a sandbox's monitor would end by a Ctrl-C that
- * the command handles.
- *
- * The command gets the words, the environment and the descriptors of the caller as they are, byte
- * for byte. perl gets none of these: whatever they make a program do, it does under the filter.
+ * Runs a command under a filter. Node cannot call seccomp(2). Perl can, and then becomes the
+ * command, with no process in between that Ctrl-C would end. The command gets the caller's
+ * arguments, environment and descriptors byte for byte. Perl gets none of them, so they take effect
+ * only under the filter.
  */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,15 +15,15 @@ import { startPerl } from './perl.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 
 /**
- * Reads the filter and the command from descriptor `in`; writes to `out` a "+" before it loads the
- * filter, and why it could not do its part. `out` closes when the command starts.
+ * Reads the filter and the command from descriptor `in`. Writes "+" to `out` before it loads the
+ * filter, or what went wrong. `out` closes when the command starts.
  *
- * That the kernel loads this very filter is tried on a twin first, which then computes until it is
- * killed: a filter may refuse every call that could show anything, and an outer one may answer
- * seccomp(2) with a success that is none.
+ * A twin process first tries whether the kernel loads the filter, and then computes until it is
+ * killed: a filter may refuse every call that could report success, and an outer filter may fake
+ * the success of seccomp(2).
  *
- * no_new_privs lets anybody load a filter; the command ends with us if we are killed
- * (linux/prctl.h, linux/seccomp.h).
+ * no_new_privs lets any user load a filter, and the command ends if we are killed (linux/prctl.h,
+ * linux/seccomp.h).
  */
 const LOADER_PROGRAM = String.raw`
 my ($in, $out, $getpid, $prctl, $seccomp, $execve, $close, $flags, @keep) = map { $_ + 0 } @ARGV;
@@ -119,9 +117,9 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP']
 const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGUSR1', 'SIGUSR2'];
 
 /**
- * Runs a command under a filter, with our standard streams; signals that reach us go on to it.
- * Gives its exit code, or 128 and the number of the signal that ended it, as a shell does.
+ * Runs a command under a filter, with our standard streams, and forwards signals to it.
  *
+ * @returns its exit code, or 128 plus the number of the signal that ended it, as a shell does
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */
 export async function runUnderFilter(
@@ -189,10 +187,9 @@ export function descriptorFault(fd: number): string | undefined {
 }
 
 /**
- * The words of a command as the caller gave them: Node replaces what is not UTF-8, the kernel keeps
- * it.
- * @param words As Node knows them.
- * @returns Undefined when there is no telling which bytes a word had.
+ * The exact bytes of arguments: Node replaces what is not UTF-8, the kernel keeps it.
+ * @param words the arguments in Node's form
+ * @returns undefined if their bytes cannot be told
  */
 export function bytesOfWords(words: readonly string[]): Uint8Array[] | undefined {
   const exact = nulSeparated('/proc/self/cmdline').slice(-words.length);
