@@ -25,7 +25,6 @@ export interface DisassembleOptions {
   tables?: SyscallTables;
 }
 
-/** What is known before an instruction runs. */
 interface State {
   /** The field in the accumulator, e.g. `nr` or `args[1] high`; undefined when paths disagree. */
   holds: string | undefined;
@@ -38,7 +37,7 @@ interface State {
   numbering: 'nr' | 'x32' | 'either';
 }
 
-/** What a filter masks an x32 number with, to go on as if it were one of x86_64's. */
+/** The mask by which a filter treats an x32 number like one of x86_64. */
 const CLEAR_X32_BIT = ~X32_SYSCALL_BIT >>> 0;
 
 const ANY_OTHER = -1;
@@ -123,7 +122,6 @@ function fieldAt(offset: number, endian: Endian): string | undefined {
   return `args[${Math.floor((offset - OFFSET_ARGS) / 8)}] ${half}`;
 }
 
-/** What is known after a branch was taken, or not taken. */
 function assume(state: State, code: number, k: number, taken: boolean): State {
   const test = code & 0xf0;
   if ((code & BPF_X) !== 0) return state;
@@ -246,7 +244,7 @@ function tableOf(tables: SyscallTables, arch: Arch): SyscallTable | undefined {
   }
 }
 
-/** Decimal as everybody writes syscall numbers; hexadecimal where bit 30 is the point. */
+/** Decimal, as usual for syscall numbers; hexadecimal if bit 30 matters. */
 function formatNumber(nr: number): string {
   return nr >= X32_SYSCALL_BIT ? `0x${nr.toString(16)}` : String(nr);
 }

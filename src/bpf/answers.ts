@@ -25,7 +25,7 @@ export function possibleAnswers(
   numbers: readonly number[],
 ): Set<number | Unknown>[] {
   const answers = new Map(numbers.map((nr) => [nr, new Set<number | Unknown>()]));
-  // Where numbers or ways part; what the same numbers meet again was followed before.
+  // Where numbers or paths part, so that each is followed once.
   const partings = new Map<readonly number[], Set<string>>();
   const isNew = (group: readonly number[], index: number, a: Accumulator): boolean => {
     const met = partings.get(group) ?? new Set();
@@ -56,7 +56,7 @@ export function possibleAnswers(
       else if (a === 'nr' && (code & BPF_X) === 0) {
         const taken: number[] = [];
         const left: number[] = [];
-        // By index: most programs are looked through once, and then in the interpreter.
+        // By index, which is faster before the code is optimised.
         for (let at = 0; at < group.length; at++) {
           const nr = group[at]!;
           (branchTaken(code & 0xf0, nr, k) === true ? taken : left).push(nr);

@@ -36,7 +36,6 @@ const ALLOWED = new Set<number>([
   ]),
 ]);
 
-/** Whether seccomp(2) takes an instruction of this opcode. */
 export function isSeccompOpcode(code: number): boolean {
   return ALLOWED.has(code);
 }

@@ -57,7 +57,6 @@ export const BPF_TXA = 0x80;
 
 /** `BPF_MAXINSNS`: the kernel refuses longer programs. */
 export const MAX_INSTRUCTIONS = 4096;
-/** `BPF_MEMWORDS`: scratch words. */
 export const SCRATCH_WORDS = 16;
 /** Bytes of `struct sock_filter`. */
 export const INSTRUCTION_BYTES = 8;

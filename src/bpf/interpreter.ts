@@ -6,13 +6,11 @@ import {
 } from './instruction.ts'; // prettier-ignore
 import type { Endian, SeccompData, SockFilter } from './instruction.ts';
 
-/** What a program did with one call. */
 export interface Run {
   /** u32 return value. */
   value: number;
   /** Instructions executed, the RET included. */
   steps: number;
-  /** Index of each instruction executed. */
   path: number[];
 }
 

@@ -7,7 +7,6 @@ import { encodeBase64 } from './text.ts';
 export interface FilterDocument {
   /** The program in base64; empty if there is none. */
   bytes: string;
-  /** Number of instructions. */
   instructions: number;
   convertedLength: number;
   /** SHA-256 of the program, 64 hex digits. */

@@ -69,7 +69,7 @@ function moved(from: Held, path: string): Held {
   return to;
 }
 
-/** proc_pid_fd(5): `pipe:[1]` is no path, but opening the link opens the pipe. */
+/** proc_pid_fd(5): `pipe:[1]` is not a path, but opening the link opens the pipe. */
 function isMagic(path: string): boolean {
   return /^[a-z_]+:\[?\w+\]?$/.test(readlinkSync(path));
 }

@@ -15,9 +15,8 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from './system-reason.ts';
 
-/** What the new file gets. */
 export interface Attributes {
-  /** Permission bits, exact whatever the umask, unless `masked`. */
+  /** Permission bits, without the umask unless `masked`. */
   mode: number;
   /** Whether the umask takes bits away from the mode, as it does for new files. */
   masked?: boolean;
@@ -30,7 +29,7 @@ export function replaceFile(path: string, content: string | Uint8Array, attribut
   replaceByParts(path, [content], attributes);
 }
 
-/** The same for a content that is made in parts while it is written. */
+/** The same for content that is made in parts. */
 export function replaceByParts(
   path: string,
   parts: Iterable<string | Uint8Array>,
@@ -68,7 +67,7 @@ function giveTo(fd: number, { uid, gid, optional = false }: NonNullable<Attribut
   }
 }
 
-/** Whether a name is one of those temporary ones, left over where a process was killed. */
+/** Whether this is a temporary name, left by a process that was killed. */
 export function isTemporaryName(name: string): boolean {
   return /^\..+\.[0-9]+-[0-9a-z]+$/.test(name);
 }

@@ -85,7 +85,7 @@ export function openTrusted(path: string, flags: number = constants.O_RDONLY, mo
 
 function openNoFollow(file: string, flags: number, mode: number): number {
   try {
-    // Without O_NONBLOCK a pipe in the file's place would block until somebody writes to it.
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
     return openSync(file, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), mode);
   } catch (error) {
     if (errorCode(error) === 'ELOOP') throw new UntrustedPath(file, 'it is a symbolic link');
@@ -117,7 +117,7 @@ function trustedPath(path: string): string {
   return join(directory, basename(absolute));
 }
 
-/** Follows a path and its links; judges all of it but the owner and mode of what it ends at. */
+/** Follows a path and its links; checks all of it except owner and mode of the last entry. */
 function walk(path: string, make?: number): string {
   if (!ownersAreKnown()) {
     if (make !== undefined) mkdirSync(path, { recursive: true });
@@ -181,7 +181,6 @@ function refuseForeignFile(path: string, found: Stats): void {
   refuseForeign(path, found);
 }
 
-/** Refuses what another user could have changed. */
 function refuseForeign(path: string, found: Stats): void {
   if (!ownersAreKnown()) return;
   if (!isOwn(found)) throw new UntrustedPath(path, ownerOf(found));

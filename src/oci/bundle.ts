@@ -32,7 +32,6 @@ export type BundleStatus =
   | 'failed';
 
 export interface BundleResult {
-  /** As it was given. */
   bundle: string;
   status: BundleStatus;
   /** Of the compiled filter, where there is one. */
@@ -101,7 +100,6 @@ export function faultsOf(error: unknown, file: string): Diagnostic[] {
   return error.diagnostics.map((found) => ({ ...found, file: found.file ?? file }));
 }
 
-/** For a configuration that asks for no filter. */
 export function notConfined(file: string, allowed: boolean): Diagnostic {
   return { ...diagnostic('NOT_CONFINED', {}, { severity: allowed ? 'warning' : 'error' }), file };
 }

@@ -1,4 +1,4 @@
-/** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
+/** Compiles the linux.seccomp of many configurations, equal profiles only once. */
 import { compileCached } from '../cache/compile-cached.ts';
 import type { Cache } from '../cache/compile-cached.ts';
 import { Lru } from '../cache/stores/lru.ts';

@@ -19,7 +19,6 @@ const FAIL_UNKNOWN_ANNOTATION = 'run.oci.seccomp_fail_unknown_syscall';
 
 /** A config.json that every runtime reads the same. */
 export interface RuntimeConfig {
-  /** Name of the input for messages. */
   file: string;
   /** The whole file; encoded in UTF-8 it is the same bytes again. */
   text: string;
@@ -32,7 +31,7 @@ export interface RuntimeConfig {
   positionAt: JsonDocument['positionAt'];
 }
 
-/** What of a config.json decides about the filter, apart from the entries of `annotations`. */
+/** The members of a config.json that decide about the filter, without single annotations. */
 const CONFIG_MEMBERS: Members = {
   members: { ociVersion: null, annotations: null, linux: { members: { seccomp: ociSeccompMembers } } },
 };
@@ -78,7 +77,6 @@ export function readConfig(input: Uint8Array, file: string): RuntimeConfig {
   };
 }
 
-/** A part of the configuration as it is written. */
 export function textOf({ text }: RuntimeConfig, { offset, end }: JsonNode): string {
   return text.slice(offset, end);
 }
@@ -116,7 +114,7 @@ function replace(text: string, node: JsonNode, by: string): string {
   return text.slice(0, node.offset) + by + text.slice(node.end);
 }
 
-/** A new first member, with the same white space as the one that was first until now. */
+/** Inserts a member with the white space of the one that was first. */
 function insertFirst(text: string, object: JsonObject, key: string, value: string): string {
   const first = object.members[0];
   const at = object.offset + 1;

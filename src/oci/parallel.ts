@@ -12,7 +12,7 @@ export async function inParallel<Item, Result>(
   let next = 0;
   const begin = () => {
     const result = work(items[next++]!);
-    // It is awaited in its turn; until then its fault must not count as unhandled.
+    // It is awaited later; until then its fault must not count as unhandled.
     result.catch(() => {});
     running.push(result);
   };

@@ -20,7 +20,6 @@ const MAX_PAIRS = 50_000;
 
 /** Makes the decisions of one filter; equal decisions come out as one object. */
 export interface Combiner {
-  /** The decision that always gives one return value. */
   constant(action: number): Decision;
   /**
    * What all rules on one number mean together: `rules` with conditions, in profile order, and the
@@ -97,8 +96,7 @@ export function makeCombiner(
 
   function combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision {
     if (always !== undefined) {
-      // socketcall or ipc allowed outright: the conditions on the calls behind it do not hold
-      // there.
+      // If socketcall or ipc has a rule without conditions, those on the calls behind it are lost.
       reportMultiplexed('MULTIPLEXED_BYPASS', rules, arch, always);
       return always;
     }
@@ -110,8 +108,7 @@ export function makeCombiner(
       else if (earlier.action !== rule.action) reportPair('CONFLICTING_RULES', [earlier, rule], arch);
     }
     const kept = [...distinct.values()];
-    // A condition on argument 0 gives way to the selector of the multiplexed call.
-    // docs/semantics.md section 6.3.
+    // The selector of the call replaces conditions on argument 0. docs/semantics.md section 6.3.
     reportMultiplexed('MULTIPLEXED_ARGS', kept, arch);
     reportOverlaps(kept, arch);
     const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));

@@ -45,7 +45,7 @@ export function constantTruth(condition: Condition): boolean | undefined {
   return low === 0n && high === fullMask(condition.bits) ? true : undefined;
 }
 
-/** Text that two conditions share only if they are the same test. */
+/** Equal for equal conditions only. */
 export function conditionKey({ arg, comparator, value, mask, bits }: Condition): string {
   return `${arg} ${comparator} ${value} ${mask} ${bits}`;
 }
@@ -69,7 +69,6 @@ function rangeOf({ comparator, value, bits }: Condition): [low: bigint, high: bi
   }
 }
 
-/** Whether one value satisfies a condition. */
 export function holds(condition: Condition, value: bigint): boolean {
   const x = value & fullMask(condition.bits);
   switch (condition.comparator) {

@@ -20,7 +20,6 @@ export function givesEnosys(defaultAction: number): boolean {
   return label !== 'ALLOW' && label !== 'LOG' && label !== 'TRACE';
 }
 
-/** What the two ENOSYS rules depend on. */
 export interface EnosysContext {
   seccomp: Seccomp;
   target: Target;

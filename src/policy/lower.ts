@@ -61,7 +61,6 @@ export function lowerPolicy(
   return { endian: archOf(target.arch).endian, badArchAction: BAD_ARCH_ACTION, arches: policies };
 }
 
-/** What lowering one audit arch needs of the rest. */
 interface LoweringContext extends EnosysContext {
   combiner: Combiner;
   entries: readonly EffectiveEntry[];

@@ -26,7 +26,7 @@ export function rangesOf(parts: readonly Decided[], otherwise: Decision): Decisi
   return ranges;
 }
 
-/** The ranges with one stretch replaced. */
+/** The ranges with one part replaced. */
 export function overlay(ranges: readonly DecisionRange[], layer: DecisionRange): DecisionRange[] {
   const result: DecisionRange[] = [];
   for (const range of ranges) {

@@ -5,7 +5,6 @@ import type { Arch } from '../arch.ts';
  * arch and each number from 0 to 2^32-1. The policy stage makes it, the code generator reads it.
  */
 export interface Policy {
-  /** Byte order of the whole filter. */
   endian: 'little' | 'big';
   /** Return value for an audit arch that is not listed, u32. */
   badArchAction: number;

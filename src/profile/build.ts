@@ -57,9 +57,7 @@ function partsOf({ node, prefix, faults }: Validated) {
     let pointer = '';
     for (const token of tokensOf(fault)) faulty.add((pointer += `/${token}`));
   }
-  /** A member without a fault in it. */
   const sound = (key: string) => (faulty.has(`/${key}`) ? undefined : valueOf(node, key));
-  /** The elements of a list that have no fault in them. */
   const elements = (key: string) =>
     itemsOf(valueOf(node, key)).flatMap((element, index) => {
       const pointer = `/${key}/${index}`;
@@ -83,7 +81,6 @@ function partsOf({ node, prefix, faults }: Validated) {
   return { head, sound, elements };
 }
 
-/** What the entries of both forms share. */
 function entry(node: JsonNode): Pick<SyscallEntry, 'action' | 'errnoRet' | 'args'> {
   return {
     action: known(text(valueOf(node, 'action')), ACTION_NAMES),

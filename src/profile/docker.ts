@@ -88,7 +88,7 @@ class Resolver {
     ];
   }
 
-  /** The entry as the runtime gets it: one, or none where a condition drops it. */
+  /** The entry for the runtime, or none if a condition drops it. */
   private entry(entry: DockerEntry): SyscallEntry[] {
     const { name, names, action, args, pointer } = entry;
     const isMoby = this.target.engine === 'moby';
@@ -133,7 +133,7 @@ class Resolver {
     return kernel.major > major || (kernel.major === major && kernel.minor >= minor);
   }
 
-  /** Reports what in a condition is wrong or can never hold, whether or not the entry is kept. */
+  /** Reports what is wrong in a condition, also if the entry is dropped. */
   private reviewCondition(
     member: 'includes' | 'excludes',
     { caps, arches, minKernel }: DockerCondition,

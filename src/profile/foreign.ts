@@ -36,7 +36,6 @@ const SCHEMA: Foreign = {
 /** Keywords that describe other documents: JSON Schema draft 2020-12, and `definitions`. */
 const SCHEMA_MEMBERS = ['properties', 'definitions', '$defs', 'allOf', 'anyOf', 'oneOf'];
 
-/** Bytes that are not text. */
 export function foreignBytes(bytes: Uint8Array): Foreign | undefined {
   const starts = (...head: number[]) => head.every((byte, index) => bytes[index] === byte);
   if (starts(0xff, 0xfe) || starts(0xfe, 0xff))

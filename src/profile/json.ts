@@ -17,7 +17,6 @@ interface Extent {
   end: number;
 }
 
-/** A value of the document. */
 export type JsonNode =
   | JsonObject
   | (Extent & { kind: 'array'; items: JsonNode[] })
@@ -40,7 +39,7 @@ export interface JsonMember {
 }
 
 export interface JsonDocument {
-  /** Undefined when a fault left no tree to speak of. */
+  /** Undefined if a fault left no tree. */
   root: JsonNode | undefined;
   /** Faults of the syntax, with line and column, in the order of the text. */
   diagnostics: Diagnostic[];
@@ -57,14 +56,12 @@ export const MAX_BYTES = 3 * MAX_LENGTH;
 /** After so many faults the text is not JSON, and more of them do not help. */
 const MAX_FAULTS = 100;
 
-// What the scanner calls its tokens and its faults; its own declarations are `const enum`s, which
-// do not exist at run time.
+// The scanner declares its tokens and faults as `const enum`s, which do not exist at run time.
 const TOKEN = {
   openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, comma: 5, colon: 6, null: 7, true: 8,
   false: 9, string: 10, number: 11, lineComment: 12, blockComment: 13, lineBreak: 14, space: 15, unknown: 16,
   end: 17,
 } as const; // prettier-ignore
-/** Tokens that start a value. */
 const STARTS: ReadonlySet<number> = new Set([
   TOKEN.openBrace, TOKEN.openBracket, TOKEN.string, TOKEN.number, TOKEN.true, TOKEN.false, TOKEN.null,
 ]); // prettier-ignore
@@ -80,7 +77,7 @@ const SCAN_FAULTS: Record<number, { reason: string; fatal?: true }> = {
 /** With the flag `u` a pair is one character, so this finds only halves. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Ends the parse after a fault that leaves no sensible way to go on; it has been reported. */
+/** Ends the parse after a reported fault without a sensible way to go on. */
 class Stop extends Error {}
 
 /** Reads one JSON document. Never throws; a byte order mark must have been taken off. */
@@ -216,7 +213,7 @@ class Parser {
       if (this.is(close)) break;
       const separator = this.offset();
       if (!this.is(TOKEN.comma)) {
-        // A forgotten comma is the likeliest fault before another value, and no reason to stop.
+        // Before another value a comma is probably missing, which is no reason to stop.
         const reason = `expected "," or ${closeText}, found ${this.found()}`;
         if (!STARTS.has(this.token)) this.stop('JSON_SYNTAX', separator, { reason });
         this.report('JSON_SYNTAX', separator, { reason });

@@ -119,8 +119,7 @@ function readDocument(
   const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
   const faults = validate(node, validator, { document, prefix });
   byPlace([...diagnostics, ...faults.diagnostics]).forEach(report);
-  // After so many faults the rest was not looked at, so it is not known what of the profile can be
-  // used.
+  // After so many faults the rest was not checked, so nothing of the profile can be used.
   if (faults.pointers.length === MAX_FAULTS || !hasUsableHead(node, faults.pointers)) return undefined;
 
   const validated = { node, prefix, faults: faults.pointers };

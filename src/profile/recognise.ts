@@ -36,7 +36,7 @@ export function recognise(root: JsonNode, reader: 'crun' | 'runc'): Recognised {
   const isProfile = root.members.some(({ key }) => isOneOf(key, PROFILE_MEMBERS));
   const known = foreignObject(root, isProfile);
   if (known) return foreign(known);
-  // The members of a profile at the top are one, unless there is a `linux` beside them.
+  // Members of a profile at the top make it one, unless there is also a `linux`.
   const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
   if (linux.some(({ node }) => node.kind === 'object')) return recogniseConfig(linux, reader);
   if (!isProfile && valueOf(root, 'ociVersion')?.kind === 'string') return recogniseConfig(linux, reader);
@@ -112,7 +112,7 @@ function isDockerDialect(root: JsonObject): boolean {
   );
 }
 
-/** Whether a member is one that the form knows, but in another case. */
+/** Whether an object has a known member in another case. */
 function misspelt(node: JsonNode, members: Members | null): boolean {
   if (members === null || !('members' in members)) return false;
   const names = Object.keys(members.members);

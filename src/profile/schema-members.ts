@@ -11,7 +11,6 @@ export type Members = { members: Fields } | { items: Members | null };
 type Fields = Record<string, Members | null>;
 
 export interface KeyRules {
-  /** The members of this form. */
   known: Members;
   /**
    * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys
@@ -74,7 +73,7 @@ export function otherCaseKeys(
   });
 }
 
-/** The known name that a key is, to a reader that ignores case. */
+/** The known name for a key, to a reader that ignores case. */
 function properName(key: string, names: readonly string[]): string | undefined {
   return names.includes(key) ? key : names.find((name) => foldKey(name) === foldKey(key));
 }
@@ -117,8 +116,7 @@ class Walk {
         ? last
         : (values.findLast(({ node }) => node.kind !== 'null')?.node ?? last);
     const kind = 'items' in known ? 'array' : 'object';
-    // Go refuses the document for any value of another kind, also for one that a later value
-    // replaces.
+    // Go refuses any value of another kind, also one that a later value replaces.
     const wrong = values.find(({ node }) => node.kind !== kind && node.kind !== 'null');
     // Elements are no pointers, so there a null changes nothing.
     const kept = level.endsWith('/-') ? values.filter(({ node }) => node.kind !== 'null') : sinceNull(values);
@@ -136,8 +134,7 @@ class Walk {
     let length = 0;
     for (const { node, pointer } of values) {
       const items = itemsOf(node);
-      // Go starts a new array for an empty one only. A shorter one leaves the rest of the old one
-      // for a third.
+      // Go makes a new array only for an empty one. After a shorter one the old rest may come back.
       if (items.length === 0) elements = [];
       items.forEach((item, index) =>
         (elements[index] ??= []).push({ node: item, pointer: `${pointer}/${index}` }),
@@ -211,7 +208,7 @@ class Walk {
     { pointer, offset, level }: Where,
     hint?: () => string | undefined,
   ): void {
-    // A warning stands for all of its kind; of an error every place counts.
+    // One warning is for all of its kind; every error is reported.
     const kind = `${code} ${code === 'JSON_DUPLICATE_KEY' ? pointer : level} ${values['key']}`;
     this.findings.add(kind, code, values, () => ({
       pointer,

@@ -34,7 +34,6 @@ export interface SyscallArg {
   op: OperatorName;
 }
 
-/** One entry of `syscalls`. */
 export interface SyscallEntry {
   /** Undefined only when the member is missing: an error, or no rule in runc mode. */
   names: string[] | undefined;
@@ -104,7 +103,7 @@ export type Profile = {
   diagnostics: Diagnostic[];
   /** Position of an RFC 6901 pointer, or of its nearest existing ancestor. */
   locate(pointer: string): Position | undefined;
-  /** Whose reading this is; only where crun and runc read some keys differently. */
+  /** The runtime that reads it so; only if crun and runc read some keys differently. */
   reader?: 'crun' | 'runc';
 } & (
   | { dialect: 'oci'; form: 'seccomp' | 'config'; seccomp: Seccomp }

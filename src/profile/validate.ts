@@ -10,7 +10,6 @@ import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 
 /** What a compiled schema reports; the part of ajv's ErrorObject that is used here. */
 export interface ValidationError {
-  /** RFC 6901. */
   instancePath: string;
   keyword: string;
   params: { type?: string | string[]; missingProperty?: string; limit?: number };
@@ -22,7 +21,6 @@ export interface Validator {
   errors?: ValidationError[] | null;
 }
 
-/** What is wrong with a tree. */
 export interface Faults {
   diagnostics: Diagnostic[];
   /** Pointers from the root of the tree to the parts that cannot be used. */
@@ -65,7 +63,6 @@ export function validate(
   return faults;
 }
 
-/** The document as plain values for the schema. */
 function plainValue(node: JsonNode): unknown {
   switch (node.kind) {
     case 'object':
@@ -187,7 +184,6 @@ function numberHint(text: string, member: string): string | undefined {
   return errno === undefined ? undefined : `write ${errno}, or use Podman's ${member.replace(/Ret$/i, '')}`;
 }
 
-/** JSON types in words. */
 const TYPES: Record<string, string> = {
   array: 'an array',
   object: 'an object',

@@ -17,7 +17,7 @@ import { replaceFile } from '../../fs/replace.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { readTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
 
-/** Releases of crun whose names are made as crun-key.ts makes them: 1.x. */
+/** Releases 1.x of crun that make names as crun-key.ts does. */
 const KNOWN_RELEASES = { first: 14, last: 29 };
 
 /**
@@ -36,7 +36,6 @@ export type CrunCacheStatus =
   | 'failed';
 
 export interface CrunCacheResult {
-  /** As it was given. */
   config: string;
   status: CrunCacheStatus;
   /** Name of the file in the cache. */
@@ -66,7 +65,7 @@ export function openCrunCache(program: string, stateRoot: string | undefined, fo
   return { folder: join(stateRoot ?? defaultStateRoot(), '.cache', 'seccomp'), build };
 }
 
-/** A crun that does not tell the version of its library is older than the names. */
+/** A crun without the version of its library is older than these names. */
 function readFeatures(text: string): CrunBuild | undefined {
   try {
     const { annotations } = JSON.parse(text) as { annotations?: Record<string, string> };
@@ -95,7 +94,6 @@ export interface CrunCacheContext {
   allowUnconfined: boolean;
 }
 
-/** Handles one configuration. Never rejects for a fault of it. */
 export async function doCrunCache(
   config: string,
   task: 'warm' | 'status',

@@ -3,14 +3,14 @@ import { blake3 } from '@noble/hashes/blake3.js';
 import { itemsOf, valueOf } from '../../profile/json.ts';
 import type { JsonNode } from '../../profile/json.ts';
 
-/** What of crun and its library goes into the name, as `crun features` tells it. */
+/** The versions that are part of the name, as in `crun features`. */
 export interface CrunBuild {
   version: string;
   /** Major, minor, micro. */
   libseccomp: readonly [number, number, number];
 }
 
-/** What of uname(2) goes into the name. */
+/** The fields of uname(2) that are part of the name. */
 export interface Machine {
   release: string;
   version: string;

@@ -6,11 +6,10 @@ import { systemReason } from '../../fs/system-reason.ts';
 /** Annotations that make crun send the listener to a socket, or to libraries that it loads. */
 export const LISTENER_ANNOTATIONS = ['run.oci.seccomp.receiver', 'run.oci.seccomp.plugins'] as const;
 
-/** What crun takes where neither linux.seccomp nor an annotation names a socket. */
+/** The default of crun if neither linux.seccomp nor an annotation names a socket. */
 const RECEIVER_VARIABLE = 'RUN_OCI_SECCOMP_RECEIVER';
 
 export interface Listener {
-  /** What names it, for messages. */
   source: string;
   listener: string;
 }

@@ -3,7 +3,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { findProgram } from '../process/start-filtered.ts';
 
-/** One hook; every path absolute, since a hook gets none of podman's environment. */
+/** One hook. Paths are absolute, because a hook gets no environment of podman. */
 export interface HookFile {
   path: string;
   args: string[];
@@ -45,15 +45,14 @@ function isOurs({ args, env, stage }: HookFile): boolean {
   return env.some((variable) => variable.startsWith('SECCOMPC_STORE=')) || args.includes('precreate');
 }
 
-/** The value of a variable that the hook is given. */
 export function variableOf({ env }: HookFile, name: string): string | undefined {
   return env.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-/** mawk is the fastest; any will do that tells how the command ended to which it has written. */
+/** mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to. */
 export function findAwk(): string | undefined {
   return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
-    // The command reads: an awk that writes to one that does not can end by SIGPIPE.
+    // The command reads, because otherwise awk may end by SIGPIPE.
     const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) % 255 == 3 ? 42 : 0 }';
     return path !== undefined && spawnSync(path, [probe]).status === 42;
   });

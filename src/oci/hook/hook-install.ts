@@ -1,4 +1,4 @@
-/** Installing podman's hooks, taking them out, and saying whether they would work. */
+/** Installs and removes podman's hooks, and checks whether they would work. */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -30,7 +30,7 @@ const PAIRS = 'SECCOMPC_STORE';
 const NODE = 'SECCOMPC_NODE';
 const SCRIPT = 'SECCOMPC_SCRIPT';
 
-/** How this command is started anew, with absolute paths: node, its script. */
+/** The absolute paths that start this command: node, its script. */
 export type OwnCommand = readonly [node: string, script: string];
 
 export interface Installation {
@@ -107,7 +107,7 @@ function precreateHook(installation: Installation, pairs: string, awk: string | 
   if (awk === undefined) return { path: node, args: [...command, ...words], env, stage: 'precreate' };
   return {
     path: awk,
-    // The program stands in the hook file: who can change it could change the hook anyway.
+    // The program is in the hook file, which is trusted anyway.
     args: ['awk', PRECREATE_AWK],
     env: [
       ...env,
@@ -115,7 +115,7 @@ function precreateHook(installation: Installation, pairs: string, awk: string | 
       `${SCRIPT}=${script}`,
       `SECCOMPC_COMMAND="$${NODE}" "$${SCRIPT}" ${words.map(shellWord).join(' ')}`,
       `SECCOMPC_STRICT=${strict ? 1 : 0}`,
-      // Lengths are lengths in bytes, whatever the user's language.
+      // Lengths must be in bytes.
       'LC_ALL=C',
     ],
     stage: 'precreate',
@@ -143,8 +143,7 @@ function checkHook(
   ];
   const [node, script] = command;
   return {
-    // podman passes over a hook whose program is missing. The shell never is, and without Node it
-    // refuses the start.
+    // podman skips a hook whose program is missing. The shell is always there, and fails without Node.
     path: '/bin/sh',
     args: ['sh', '-c', `exec "$${NODE}" "$${SCRIPT}" "$@"`, 'sh', ...words],
     env: [`${NODE}=${node}`, `${SCRIPT}=${script}`],
@@ -174,7 +173,6 @@ export interface HookStatus extends Record<Kind, string | null> {
   /** What podman starts for the precreate hook. */
   program: string | null;
   store: string | null;
-  /** Files of pairs in the store. */
   files: number;
   /** What is wrong. With an error the hook does not work, or another user can change what it does. */
   diagnostics: Diagnostic[];

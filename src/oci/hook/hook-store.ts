@@ -23,9 +23,9 @@ const MOST_FILES = 256;
 const PAIR_FILE = /^[0-9]+$/;
 const PAIRS_DIRECTORY = /^pairs-[0-9a-f]{16}-[0-9a-f]{16}$/;
 
-/** Where this version keeps its pairs for a target, below a store. */
+/** The directory of this version for a target, below a store. */
 export async function pairsDirectory(store: string, target: Target): Promise<string> {
-  // What of a target bears on a linux.seccomp object.
+  // Only the other members of a target matter to a linux.seccomp object.
   const { capabilities: _, kernel: __, engine: ___, ...settings } = target;
   return join(store, `${await versionPrefix()}${shortDigest(settings)}`);
 }
@@ -46,7 +46,7 @@ function shortDigest(value: unknown): string {
 
 /** Keeps a pair, in place of an older one of the profile. @throws UntrustedPath; the system's error */
 export async function addPair(pairs: string, profile: string, filter: string): Promise<void> {
-  // To awk the line would end there.
+  // awk reads lines.
   if (profile.includes('\n')) return;
   const directory = trustedDirectory(pairs, { make: true });
   const name = String(profile.length);

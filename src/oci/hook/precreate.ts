@@ -1,4 +1,4 @@
-/** What the precreate hook makes of a config: the decision, without any reading or writing. */
+/** Decides what the precreate hook writes for a config; reads and writes nothing itself. */
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { ConfigCompiler } from '../compiler.ts';
@@ -17,7 +17,6 @@ export interface Precreated {
   output?: Uint8Array;
   /** Refused because runtimes read the config differently. */
   ambiguous?: true;
-  /** Why, for the log. */
   diagnostics: readonly Diagnostic[];
   /** What the store keeps: linux.seccomp, one character for each byte, and its filter. */
   pair?: { profile: string; filter: string };
@@ -37,8 +36,7 @@ export async function precreate(
   try {
     config = readConfig(input, 'config');
   } catch (error) {
-    // Some runtime may read it, and find another profile or an annotation in it than this reader
-    // would.
+    // Some runtime may read it, and find another profile or annotation.
     return { diagnostics: diagnosticsOf(error), ambiguous: true };
   }
   const { seccomp, annotation } = config;
@@ -84,7 +82,7 @@ const REACTIONS = {
   refused: 'a reason to refuse the start',
 };
 
-/** Whatever goes wrong here must not decide whether the container starts. */
+/** An unexpected error must not decide whether the container starts. */
 function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   if (error instanceof SeccompcError) return error.diagnostics;
   return [diagnostic('INTERNAL_ERROR', { reason: error instanceof Error ? error.message : String(error) })];

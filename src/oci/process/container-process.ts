@@ -1,4 +1,4 @@
-/** The first process of a container, by which the whole container ends. */
+/** The first process of a container: the container ends with it. */
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { diagnostic } from '../../errors.ts';
@@ -6,7 +6,7 @@ import type { Diagnostic } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 
 export interface ContainerProcess {
-  /** Sends SIGKILL, unless another process has got the pid since. Says what came of it. */
+  /** Sends SIGKILL, unless another process has the pid now. Gives the result. */
   end(): Promise<Diagnostic>;
 }
 

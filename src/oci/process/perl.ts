@@ -30,7 +30,7 @@ export function findPerl(places: readonly string[] = PLACES): string {
     try {
       return trustedFile(place);
     } catch (error) {
-      // Of several, the one that is there says why it is not taken.
+      // The message is about the first one that exists.
       if (error instanceof UntrustedPath) reason ??= error.message;
       else if (errorCode(error) !== 'ENOENT') reason ??= `${place}: ${systemReason(error)}`;
     }

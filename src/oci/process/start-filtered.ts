@@ -97,7 +97,6 @@ give_up("exec: $!");
 
 /** What the loader needs of this machine besides the program. */
 export interface LoadSettings {
-  /** Numbers of these calls. */
   calls: { getpid: number; prctl: number; seccomp: number; execve: number; close: number };
   /** SECCOMP_FILTER_FLAG_*. */
   flags: number;
@@ -112,7 +111,7 @@ export interface Command {
   keep: readonly number[];
 }
 
-/** Where a terminal tells its whole foreground group, one message must not arrive twice. */
+/** A terminal sends these to its whole foreground group, so we must not send them again. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP'];
 const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGUSR1', 'SIGUSR2'];
 
@@ -137,7 +136,7 @@ export async function runUnderFilter(
   const stopForwarding = forwardSignals(child);
   const ended = once(child, 'exit');
   const packet = child.stdio[input] as Writable;
-  // A loader that gives up may not read it; that it gave up is seen below.
+  // A loader that gives up may not read it, which is reported below.
   packet.on('error', () => {});
   packet.end(packed([filter, path, Buffer.from(`${words.length}`), ...words, ...environment]));
   try {
@@ -155,7 +154,7 @@ function endOf({ exitCode, signalCode }: ChildProcess): string {
   return signalCode ?? `exit code ${exitCode}`;
 }
 
-/** Each part behind its length, 32 bits, big-endian. */
+/** Each part after its length: 32 bits, big-endian. */
 function packed(parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(
     parts.flatMap((part) => {
@@ -179,7 +178,7 @@ export function descriptorFault(fd: number): string | undefined {
   } catch {
     return 'it is not open';
   }
-  // Node opens such at its start, under the first numbers that are free.
+  // Node opens such files at its start, under the first free numbers.
   const kind = readlinkSync(`/proc/self/fd/${fd}`);
   return /^anon_inode:\[(?:eventpoll|eventfd|io_uring)\]$/.test(kind)
     ? 'it may be one of Node itself'
@@ -194,7 +193,7 @@ export function descriptorFault(fd: number): string | undefined {
 export function bytesOfWords(words: readonly string[]): Uint8Array[] | undefined {
   const exact = nulSeparated('/proc/self/cmdline').slice(-words.length);
   if (words.every((word, index) => exact[index]?.toString() === word)) return exact;
-  // The command does not stand at the end: an option of ours follows it.
+  // The command is not at the end: an option of ours follows it.
   return words.some((word) => word.includes('\ufffd')) ? undefined : words.map((word) => Buffer.from(word));
 }
 
@@ -255,7 +254,7 @@ function searchPath(name: string, path = '/bin:/usr/bin'): string | undefined {
   });
 }
 
-/** Keeps signals from ending us, and sends them on. Gives what stops that. */
+/** Forwards signals instead of ending. Gives a function that stops that. */
 function forwardSignals(child: ChildProcess): () => void {
   const send = (signal: NodeJS.Signals) => {
     if (!(process.stdin.isTTY && FROM_TERMINAL.includes(signal))) child.kill(signal);
