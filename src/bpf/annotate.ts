@@ -26,6 +26,7 @@ export interface DisassembleOptions {
 }
 
 interface State {
+  readonly options: DisassembleOptions;
   /** The field in the accumulator, e.g. `nr` or `args[1] high`; undefined when paths disagree. */
   holds: string | undefined;
   /** Values of seccomp_data.arch that can get here; {@link ANY_OTHER} is all unlisted ones. */
@@ -52,13 +53,13 @@ export function annotate(
   options: DisassembleOptions,
 ): (string | undefined)[] {
   const states: (State | undefined)[] = [];
-  states[0] = { holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff, numbering: 'nr' };
+  states[0] = { options, holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff, numbering: 'nr' };
   return program.map((instruction, index) => {
     const state = states[index];
     if (state === undefined) return 'never reached';
-    for (const [target, next] of successors(instruction, index, state, options))
+    for (const [target, next] of successors(instruction, index, state))
       if (target < program.length) states[target] = join(states[target], next);
-    return comment(program, instruction, index, state, options);
+    return comment(program, instruction, index, state);
   });
 }
 
@@ -66,7 +67,6 @@ function successors(
   { code, jt, jf, k }: SockFilter,
   index: number,
   state: State,
-  options: DisassembleOptions,
 ): [target: number, next: State][] {
   const next = index + 1;
   const kind = code & 0x07;
@@ -78,7 +78,7 @@ function successors(
       [next + jf, assume(state, code, k, false)],
     ];
   if (kind === BPF_ST || kind === BPF_STX || code === (BPF_MISC | BPF_TAX)) return [[next, state]];
-  const holds = accumulatorAfter(code, k, state, options);
+  const holds = accumulatorAfter(code, k, state);
   return [[next, { ...state, ...numberAfter(code, k, state), holds }]];
 }
 
@@ -98,13 +98,8 @@ function clearsX32Bit(code: number, k: number, holds: string | undefined): boole
   return code === (BPF_ALU | BPF_AND | BPF_K) && k === CLEAR_X32_BIT && holds === 'nr';
 }
 
-function accumulatorAfter(
-  code: number,
-  k: number,
-  state: State,
-  options: DisassembleOptions,
-): string | undefined {
-  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
+function accumulatorAfter(code: number, k: number, state: State): string | undefined {
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state));
   if ((code & 0x07) === BPF_LDX) return state.holds;
   if (clearsX32Bit(code, k, state.holds)) return 'nr';
   if (code === (BPF_ALU | BPF_AND | BPF_K) && state.holds !== undefined)
@@ -143,6 +138,7 @@ function assume(state: State, code: number, k: number, taken: boolean): State {
 function join(a: State | undefined, b: State): State {
   if (a === undefined) return b;
   return {
+    options: a.options,
     holds: a.holds === b.holds ? a.holds : undefined,
     arches: new Set([...a.arches, ...b.arches]),
     from: Math.min(a.from, b.from),
@@ -156,12 +152,11 @@ function comment(
   { code, jt, jf, k }: SockFilter,
   index: number,
   state: State,
-  options: DisassembleOptions,
 ): string | undefined {
   const kind = code & 0x07;
-  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state));
   if (clearsX32Bit(code, k, state.holds)) return 'nr without the x32 bit';
-  if (code === (BPF_RET | BPF_K)) return describeReturn(k, state, options);
+  if (code === (BPF_RET | BPF_K)) return describeReturn(k, state);
   if (code === (BPF_RET | BPF_A)) return undefined;
   if (kind !== BPF_JMP || code === (BPF_JMP | BPF_JA) || (code & BPF_X) !== 0) return undefined;
 
@@ -169,9 +164,9 @@ function comment(
     const target = program[index + 1 + skip];
     if (target?.code !== (BPF_RET | BPF_K)) return [];
     const side = assume(state, code, k, taken);
-    return [`${word}${describeRange(code, state, side)}: ${describeReturn(target.k, side, options)}`];
+    return [`${word}${describeRange(code, state, side)}: ${describeReturn(target.k, side)}`];
   }); // prettier-ignore
-  const parts = [describeTest(code & 0xf0, k, state, options), ...sides].filter((part) => part !== undefined);
+  const parts = [describeTest(code & 0xf0, k, state), ...sides].filter((part) => part !== undefined);
   return parts.length === 0 ? undefined : parts.join('; ');
 }
 
@@ -189,12 +184,7 @@ const SYMBOLS = new Map([
   [BPF_JSET, '&'],
 ]);
 
-function describeTest(
-  test: number,
-  k: number,
-  state: State,
-  options: DisassembleOptions,
-): string | undefined {
+function describeTest(test: number, k: number, state: State): string | undefined {
   const symbol = SYMBOLS.get(test);
   if (symbol === undefined || state.holds === undefined) return undefined;
   if (state.holds === 'arch') {
@@ -204,17 +194,17 @@ function describeTest(
   if (state.holds === 'nr') {
     if (test === BPF_JSET) return `nr & 0x${k.toString(16)}`;
     const nr = state.numbering === 'x32' ? 'x32 nr' : 'nr';
-    return `${nr} ${symbol} ${describeNumber(k, state, options) ?? formatNumber(k)}`;
+    return `${nr} ${symbol} ${describeNumber(k, state) ?? formatNumber(k)}`;
   }
   return `${state.holds} ${symbol} 0x${k.toString(16)}`;
 }
 
 /** `0 read`, or `2 open (X86_64), fork (X86)` for several architectures; undefined without a name. */
-function describeNumber(nr: number, state: State, options: DisassembleOptions): string | undefined {
-  const { tables } = options;
+function describeNumber(nr: number, state: State): string | undefined {
+  const { tables } = state.options;
   if (tables === undefined) return undefined;
   const names = new Map<string, string[]>();
-  for (const arch of contextArches(state, options)) {
+  for (const arch of contextArches(state)) {
     const name = nameOn(arch, tables, nr, state.numbering);
     if (name !== undefined) names.set(name, [...(names.get(name) ?? []), arch.name]);
   }
@@ -250,14 +240,14 @@ function formatNumber(nr: number): string {
 }
 
 /** `ERRNO EPERM`, `TRACE 1`, `ALLOW`; the errno's name is the architecture's own. */
-function describeReturn(value: number, state: State, options: DisassembleOptions): string {
+function describeReturn(value: number, state: State): string {
   const label = actionLabel(value);
   if (label === undefined) return 'no known action: the kernel kills the process';
   const data = value & SECCOMP_RET_DATA;
   if (label === 'TRACE') return `TRACE ${data}`;
   if (label !== 'ERRNO') return data === 0 ? label : `${label} with data ${data}`;
   if (data === 0) return 'ERRNO 0, the call seems to succeed';
-  const sets = new Set(contextArches(state, options).map((arch) => arch.errnos));
+  const sets = new Set(contextArches(state).map((arch) => arch.errnos));
   const names = new Set(
     [...(sets.size === 0 ? ['generic' as const] : sets)].map((set) => errnoName(data, set)),
   );
@@ -266,10 +256,11 @@ function describeReturn(value: number, state: State, options: DisassembleOptions
 }
 
 /** The architectures of a call here: those that the path has tested for, else the given one. */
-function contextArches(state: State, options: DisassembleOptions): readonly Arch[] {
+function contextArches(state: State): readonly Arch[] {
+  const { arch } = state.options;
   if (state.arches.size > MAX_NAMED_ARCHES || state.arches.has(ANY_OTHER))
-    return options.arch === undefined ? [] : archesOf(archOf(options.arch).auditArch);
-  return allArches().filter((arch) => state.arches.has(arch.auditArch));
+    return arch === undefined ? [] : archesOf(archOf(arch).auditArch);
+  return allArches().filter(({ auditArch }) => state.arches.has(auditArch));
 }
 
 /** One architecture, or X86_64 with X32. */
@@ -277,6 +268,6 @@ function archesOf(auditArch: number): readonly Arch[] {
   return allArches().filter((arch) => arch.auditArch === auditArch);
 }
 
-function endianOf(state: State, options: DisassembleOptions): Endian {
-  return contextArches(state, options)[0]?.endian ?? options.endian ?? 'little';
+function endianOf(state: State): Endian {
+  return contextArches(state)[0]?.endian ?? state.options.endian ?? 'little';
 }

@@ -33,9 +33,10 @@ function lineStarts(source: string): number[] {
   return starts;
 }
 
-/** Diagnostics in the order of the text. */
+/** Diagnostics in the order of the text; those without a place come last. */
 export function byPlace(diagnostics: readonly Diagnostic[]): Diagnostic[] {
-  return diagnostics.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+  const lineOf = ({ line = Number.MAX_SAFE_INTEGER }: Diagnostic) => line;
+  return diagnostics.toSorted((a, b) => lineOf(a) - lineOf(b) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 const LONGEST_QUOTE = 60;
