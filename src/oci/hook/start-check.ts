@@ -83,25 +83,18 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
     const named = namedListeners(reference, [state.annotations, annotationsOf(config.root)]);
     found.push(...(await exceeds(reference, options.ceiling, named, options)));
   }
-  const fault = loaded && (await checkLoaded(state, loaded, reference, target));
+  if (loaded === undefined) return found;
+  const { pid } = state;
+  if (pid === undefined)
+    return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
+  await waitForFilter(pid);
+  const fault = await judgeLoaded(await readLoadedFilters(pid, loaded), reference, target);
   return fault === undefined ? found : [...found, fault];
 }
 
 function changeOf(read: string | undefined, now: string | undefined): string {
   if (read === undefined) return 'the runtime read none, now there is one';
   return now === undefined ? 'the runtime read one, now there is none' : 'the runtime read another one';
-}
-
-async function checkLoaded(
-  { pid }: ContainerState,
-  calls: TraceCalls,
-  reference: Reference,
-  target: Target,
-): Promise<Diagnostic | undefined> {
-  if (pid === undefined)
-    return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
-  await waitForFilter(pid);
-  return judgeLoaded(await readLoadedFilters(pid, calls), reference, target);
 }
 
 function annotationsOf(root: JsonNode | undefined): Map<string, string> {
@@ -114,13 +107,13 @@ function namedListeners(
   { seccomp: { listenerPath } }: Reference,
   annotations: readonly ReadonlyMap<string, string>[],
 ): Listener[] {
-  const named = LISTENER_ANNOTATIONS.flatMap((key) =>
-    [...new Set(annotations.map((of) => of.get(key)))].flatMap((listener) =>
-      listener === undefined ? [] : [{ source: `the annotation ${key}`, listener }],
-    ),
-  );
-  if (listenerPath === undefined) return named;
-  return [{ source: 'linux.seccomp.listenerPath', listener: listenerPath }, ...named];
+  const named: Listener[] = [];
+  if (listenerPath !== undefined)
+    named.push({ source: 'linux.seccomp.listenerPath', listener: listenerPath });
+  for (const key of LISTENER_ANNOTATIONS)
+    for (const listener of new Set(annotations.map((each) => each.get(key))))
+      if (listener !== undefined) named.push({ source: `the annotation ${key}`, listener });
+  return named;
 }
 
 /** Empty if neither the filter (by the order of `diff --tightens`) nor a listener exceeds the ceiling. */

@@ -143,15 +143,12 @@ export async function runUnderFilter(
     const said = await text(child.stdio[report] as Readable);
     if (said !== '+' && said !== '') fail('LOADER_FAILED', { reason: said.replace(/^\+/, '') });
     await ended;
-    if (said === '') fail('LOADER_FAILED', { reason: `perl ended before it: ${endOf(child)}` });
+    const end = child.signalCode ?? `exit code ${child.exitCode}`;
+    if (said === '') fail('LOADER_FAILED', { reason: `perl ended before it: ${end}` });
   } finally {
     stopForwarding();
   }
   return child.exitCode ?? 128 + system.signals[child.signalCode!];
-}
-
-function endOf({ exitCode, signalCode }: ChildProcess): string {
-  return signalCode ?? `exit code ${exitCode}`;
 }
 
 /** Each part after its length: 32 bits, big-endian. */
@@ -190,7 +187,7 @@ export function descriptorFault(fd: number): string | undefined {
  * @param words the arguments in Node's form
  * @returns undefined if their bytes cannot be told
  */
-export function bytesOfWords(words: readonly string[]): Uint8Array[] | undefined {
+export function bytesOfWords(words: readonly string[]): Buffer[] | undefined {
   const exact = nulSeparated('/proc/self/cmdline').slice(-words.length);
   if (words.every((word, index) => exact[index]?.toString() === word)) return exact;
   // The command is not at the end: an option of ours follows it.
@@ -198,7 +195,7 @@ export function bytesOfWords(words: readonly string[]): Uint8Array[] | undefined
 }
 
 /** The caller's environment, byte for byte: with duplicates, entries without "=", and any encoding. */
-export function callersEnvironment(): Uint8Array[] {
+export function callersEnvironment(): Buffer[] {
   return nulSeparated('/proc/self/environ');
 }
 
@@ -215,16 +212,15 @@ function nulSeparated(file: string): Buffer[] {
 
 /** Where a command is, or why it cannot be started, with the exit code that shells have for it. */
 export function findCommand(
-  word: Uint8Array,
-  environment: readonly Uint8Array[],
-): { path: Uint8Array } | { reason: string; exitCode: 126 | 127 } {
-  const name = Buffer.from(word).toString('latin1');
-  const variable = environment
-    .map((bytes) => Buffer.from(bytes).toString('latin1'))
-    .find((entry) => entry.startsWith('PATH='));
+  word: Buffer,
+  environment: readonly Buffer[],
+): { path: Buffer } | { reason: string; exitCode: 126 | 127 } {
+  const name = word.toString('latin1');
+  const variables = environment.map((entry) => entry.toString('latin1'));
+  const variable = variables.find((entry) => entry.startsWith('PATH='));
   const path = searchPath(name, variable?.slice('PATH='.length));
   if (path !== undefined) return { path: Buffer.from(path, 'latin1') };
-  const exists = name.includes('/') && statSync(word as Buffer, { throwIfNoEntry: false }) !== undefined;
+  const exists = name.includes('/') && statSync(word, { throwIfNoEntry: false }) !== undefined;
   return exists
     ? { reason: 'it is not executable', exitCode: 126 }
     : { reason: 'there is no such program', exitCode: 127 };
