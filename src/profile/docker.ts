@@ -29,7 +29,7 @@ export function resolveProfile(
   }
   const resolver = new Resolver(target);
   const seccomp = replaceArchitectures(resolver.resolve(profile.docker), target);
-  return { seccomp, diagnostics: resolver.diagnostics() };
+  return { seccomp, diagnostics: resolver.findings.diagnostics() };
 }
 
 function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Seccomp {
@@ -41,10 +41,10 @@ function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Secc
 const ENGINES = { moby: 'Docker', podman: 'Podman' } as const;
 
 class Resolver {
+  readonly findings = new CountedFindings();
   private readonly target: Target;
   private readonly arch: ReturnType<typeof engineArch>;
   private readonly held: ReadonlySet<string>;
-  private readonly findings = new CountedFindings();
   private readonly suggestions = new Suggestions();
 
   constructor(target: Target) {
@@ -194,10 +194,6 @@ class Resolver {
     const { severity } = diagnostic(code);
     const kind = severity === 'error' ? pointer : Object.values(values).join(' ');
     this.findings.add(`${code} ${kind}`, code, values, () => ({ pointer, hint }));
-  }
-
-  diagnostics(): Diagnostic[] {
-    return this.findings.diagnostics();
   }
 }
 

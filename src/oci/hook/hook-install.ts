@@ -130,17 +130,8 @@ function checkHook(
   const listeners = (check?.listeners ?? []).flatMap((listener) => ['--listener', listener]);
   // crun goes on when a poststart hook fails.
   const how = stage === 'poststart' ? ['--loaded', '--kill'] : [];
-  const words = [
-    'hook',
-    'check',
-    '--require-annotation',
-    ...how,
-    '--log',
-    log,
-    ...ceiling,
-    ...listeners,
-    ...flags,
-  ];
+  const words = ['hook', 'check', '--require-annotation', ...how, '--log', log];
+  words.push(...ceiling, ...listeners, ...flags);
   const [node, script] = command;
   return {
     // podman skips a hook whose program is missing. The shell is always there, and fails without Node.
