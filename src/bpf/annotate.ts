@@ -10,11 +10,10 @@ import { errnoName } from '../errno.ts';
 import type { SyscallTable, SyscallTables } from '../syscalls/tables.ts';
 import {
   BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MISC,
-  BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, BPF_A, OFFSET_ARCH, OFFSET_ARGS, OFFSET_NR,
+  BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, BPF_A, branchTaken, OFFSET_ARCH, OFFSET_ARGS, OFFSET_NR,
   SECCOMP_DATA_BYTES,
 } from './instruction.ts'; // prettier-ignore
 import type { Endian, SockFilter } from './instruction.ts';
-import { branchTaken } from './interpreter.ts';
 
 export interface DisassembleOptions {
   /** The architecture to take calls from where the program has not tested seccomp_data.arch. */

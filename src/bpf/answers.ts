@@ -1,9 +1,8 @@
 import {
   BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MISC, BPF_RET, BPF_ST, BPF_STX,
-  BPF_TAX, BPF_W, BPF_X, OFFSET_ARCH, OFFSET_NR,
+  BPF_TAX, BPF_W, BPF_X, branchTaken, OFFSET_ARCH, OFFSET_NR,
 } from './instruction.ts'; // prettier-ignore
 import type { SockFilter } from './instruction.ts';
-import { branchTaken } from './interpreter.ts';
 
 /** A value that is computed rather than constant. */
 type Unknown = undefined;

@@ -119,3 +119,19 @@ export function decode(bytes: Uint8Array, endian: Endian): SockFilter[] {
     };
   });
 }
+
+/** Whether a branch is taken if A has this value; undefined for an unknown operation. */
+export function branchTaken(operation: number, a: number, operand: number): boolean | undefined {
+  switch (operation) {
+    case BPF_JEQ:
+      return a === operand;
+    case BPF_JGT:
+      return a > operand;
+    case BPF_JGE:
+      return a >= operand;
+    case BPF_JSET:
+      return (a & operand) !== 0;
+    default:
+      return undefined;
+  }
+}

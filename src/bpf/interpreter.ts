@@ -1,8 +1,8 @@
 import {
-  BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_DIV, BPF_IMM, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP,
-  BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_LSH, BPF_MEM, BPF_MISC, BPF_MUL, BPF_NEG, BPF_OR, BPF_RET,
-  BPF_RSH, BPF_ST, BPF_STX, BPF_SUB, BPF_TAX, BPF_TXA, BPF_W, BPF_X, BPF_XOR, OFFSET_ARCH, OFFSET_IP,
-  OFFSET_NR, SCRATCH_WORDS, SECCOMP_DATA_BYTES,
+  BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_DIV, BPF_IMM, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_LEN,
+  BPF_LSH, BPF_MEM, BPF_MISC, BPF_MUL, BPF_NEG, BPF_OR, BPF_RET, BPF_RSH, BPF_ST, BPF_STX, BPF_SUB, BPF_TAX,
+  BPF_TXA, BPF_W, BPF_X, BPF_XOR, branchTaken, OFFSET_ARCH, OFFSET_IP, OFFSET_NR, SCRATCH_WORDS,
+  SECCOMP_DATA_BYTES,
 } from './instruction.ts'; // prettier-ignore
 import type { Endian, SeccompData, SockFilter } from './instruction.ts';
 
@@ -94,22 +94,6 @@ export function run(program: readonly SockFilter[], data: SeccompData, endian: E
         }
       }
     }
-  }
-}
-
-/** Whether a branch is taken if A has this value; undefined for an unknown operation. */
-export function branchTaken(operation: number, a: number, operand: number): boolean | undefined {
-  switch (operation) {
-    case BPF_JEQ:
-      return a === operand;
-    case BPF_JGT:
-      return a > operand;
-    case BPF_JGE:
-      return a >= operand;
-    case BPF_JSET:
-      return (a & operand) !== 0;
-    default:
-      return undefined;
   }
 }
 
