@@ -119,7 +119,7 @@ export default defineConfig([
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
-            test: /src.bpf.(?!annotate|disassemble|interpreter)|src.syscalls.(load|tables|perfect-hash|since|generated.(since|union))\.ts$|src.(arch|action|target|profile.types|codegen.goal|compile.(filter|settings))\.ts$/,
+            test: /src.bpf.(?!annotate|disassemble|interpreter)|src.syscalls.(load|tables|perfect-hash|since|generated.(since|union))\.ts$|src.(arch|action|defined|target|profile.types|codegen.goal|compile.(filter|settings))\.ts$/,
           },
           {
             name: 'store',

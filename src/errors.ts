@@ -665,7 +665,11 @@ export type Code = keyof typeof TABLE;
 export function diagnostic(
   code: Code,
   values: Record<string, string | number | bigint> = {},
-  where: { pointer?: string; hint?: string | (() => string | undefined); severity?: Severity } = {},
+  where: {
+    pointer?: string | undefined;
+    hint?: string | (() => string | undefined) | undefined;
+    severity?: Severity | undefined;
+  } = {},
 ): Diagnostic {
   const entry: Entry = TABLE[code];
   const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(values[key] ?? ''));

@@ -16,7 +16,8 @@ export { OPTIMIZE_GOALS } from './codegen/goal.ts';
 export type { Optimize } from './codegen/goal.ts';
 export { parseProfile, readProfile } from './profile/read.ts';
 export type { ReadOptions } from './profile/read.ts';
-export { formatOci, resolveProfile } from './profile/docker.ts';
+export { resolveProfile } from './profile/docker.ts';
+export { formatOci } from './profile/oci-text.ts';
 export { FLAG_NAMES, OPERATOR_NAMES } from './profile/types.ts';
 export type {
   DockerCondition,

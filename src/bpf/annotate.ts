@@ -1,7 +1,7 @@
 /**
- * What the numbers in a program mean: one forward pass that knows, before each instruction, which field of
- * seccomp_data the accumulator holds, which audit archs can get there, and between which bounds nr then lies.
- * Branches go forward only, so program order is a topological order and one pass is enough.
+ * Explains the numbers in a program. One forward pass knows, before each instruction, which field
+ * of seccomp_data the accumulator holds, the possible audit archs, and the bounds of nr. One pass
+ * is enough because branches go forward only.
  */
 import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
 import { allArches, archOf, X32_SYSCALL_BIT } from '../arch.ts';
@@ -10,7 +10,7 @@ import { errnoName } from '../errno.ts';
 import type { SyscallTable, SyscallTables } from '../syscalls/tables.ts';
 import {
   BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MISC,
-  BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, BPF_A, OFFSET_ARCH, OFFSET_ARGS, OFFSET_NR,
+  BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, BPF_A, branchTaken, OFFSET_ARCH, OFFSET_ARGS, OFFSET_NR,
   SECCOMP_DATA_BYTES,
 } from './instruction.ts'; // prettier-ignore
 import type { Endian, SockFilter } from './instruction.ts';
@@ -18,17 +18,17 @@ import type { Endian, SockFilter } from './instruction.ts';
 export interface DisassembleOptions {
   /** The architecture to take calls from where the program has not tested seccomp_data.arch. */
   arch?: ArchName;
-  /** Decides which word of an argument is the high one where no tested arch tells; default little. */
+  /** Decides which word of an argument is the high one if no tested arch does; default little. */
   endian?: Endian;
   /** Names for syscall numbers; where a table is not loaded, numbers stay numbers. */
   tables?: SyscallTables;
 }
 
-/** What is known before an instruction runs. */
 interface State {
+  readonly options: DisassembleOptions;
   /** The field in the accumulator, e.g. `nr` or `args[1] high`; undefined when paths disagree. */
   holds: string | undefined;
-  /** Values of seccomp_data.arch that can get here; {@link ANY_OTHER} stands for all unlisted ones. */
+  /** Values of seccomp_data.arch that can get here; {@link ANY_OTHER} is all unlisted ones. */
   arches: ReadonlySet<number>;
   /** Bounds of the number, both included, u32. */
   from: number;
@@ -37,7 +37,7 @@ interface State {
   numbering: 'nr' | 'x32' | 'either';
 }
 
-/** What a filter masks an x32 number with, to go on as if it were one of x86_64's. */
+/** The mask by which a filter treats an x32 number like one of x86_64. */
 const CLEAR_X32_BIT = ~X32_SYSCALL_BIT >>> 0;
 
 const ANY_OTHER = -1;
@@ -52,13 +52,13 @@ export function annotate(
   options: DisassembleOptions,
 ): (string | undefined)[] {
   const states: (State | undefined)[] = [];
-  states[0] = { holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff, numbering: 'nr' };
+  states[0] = { options, holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff, numbering: 'nr' };
   return program.map((instruction, index) => {
     const state = states[index];
     if (state === undefined) return 'never reached';
-    for (const [target, next] of successors(instruction, index, state, options))
+    for (const [target, next] of successors(instruction, index, state))
       if (target < program.length) states[target] = join(states[target], next);
-    return comment(program, instruction, index, state, options);
+    return comment(program, instruction, index, state);
   });
 }
 
@@ -66,7 +66,6 @@ function successors(
   { code, jt, jf, k }: SockFilter,
   index: number,
   state: State,
-  options: DisassembleOptions,
 ): [target: number, next: State][] {
   const next = index + 1;
   const kind = code & 0x07;
@@ -78,7 +77,7 @@ function successors(
       [next + jf, assume(state, code, k, false)],
     ];
   if (kind === BPF_ST || kind === BPF_STX || code === (BPF_MISC | BPF_TAX)) return [[next, state]];
-  const holds = accumulatorAfter(code, k, state, options);
+  const holds = accumulatorAfter(code, k, state);
   return [[next, { ...state, ...numberAfter(code, k, state), holds }]];
 }
 
@@ -98,13 +97,8 @@ function clearsX32Bit(code: number, k: number, holds: string | undefined): boole
   return code === (BPF_ALU | BPF_AND | BPF_K) && k === CLEAR_X32_BIT && holds === 'nr';
 }
 
-function accumulatorAfter(
-  code: number,
-  k: number,
-  state: State,
-  options: DisassembleOptions,
-): string | undefined {
-  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
+function accumulatorAfter(code: number, k: number, state: State): string | undefined {
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state));
   if ((code & 0x07) === BPF_LDX) return state.holds;
   if (clearsX32Bit(code, k, state.holds)) return 'nr';
   if (code === (BPF_ALU | BPF_AND | BPF_K) && state.holds !== undefined)
@@ -122,13 +116,12 @@ function fieldAt(offset: number, endian: Endian): string | undefined {
   return `args[${Math.floor((offset - OFFSET_ARGS) / 8)}] ${half}`;
 }
 
-/** What is known after a branch was taken, or not taken. */
 function assume(state: State, code: number, k: number, taken: boolean): State {
   const test = code & 0xf0;
   if ((code & BPF_X) !== 0) return state;
   if (state.holds === 'arch') {
     const possible = [...state.arches].filter((arch) =>
-      arch === ANY_OTHER ? !(test === BPF_JEQ && taken) : holdsFor(test, arch, k) === taken,
+      arch === ANY_OTHER ? !(test === BPF_JEQ && taken) : (branchTaken(test, arch, k) ?? false) === taken,
     );
     return { ...state, arches: new Set(possible) };
   }
@@ -141,24 +134,10 @@ function assume(state: State, code: number, k: number, taken: boolean): State {
   return taken ? { ...state, from: Math.max(from, first) } : { ...state, to: Math.min(to, first - 1) };
 }
 
-function holdsFor(test: number, value: number, k: number): boolean {
-  switch (test) {
-    case BPF_JEQ:
-      return value === k;
-    case BPF_JGT:
-      return value > k;
-    case BPF_JGE:
-      return value >= k;
-    case BPF_JSET:
-      return (value & k) !== 0;
-    default:
-      return false;
-  }
-}
-
 function join(a: State | undefined, b: State): State {
   if (a === undefined) return b;
   return {
+    options: a.options,
     holds: a.holds === b.holds ? a.holds : undefined,
     arches: new Set([...a.arches, ...b.arches]),
     from: Math.min(a.from, b.from),
@@ -172,12 +151,11 @@ function comment(
   { code, jt, jf, k }: SockFilter,
   index: number,
   state: State,
-  options: DisassembleOptions,
 ): string | undefined {
   const kind = code & 0x07;
-  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state, options));
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state));
   if (clearsX32Bit(code, k, state.holds)) return 'nr without the x32 bit';
-  if (code === (BPF_RET | BPF_K)) return describeReturn(k, state, options);
+  if (code === (BPF_RET | BPF_K)) return describeReturn(k, state);
   if (code === (BPF_RET | BPF_A)) return undefined;
   if (kind !== BPF_JMP || code === (BPF_JMP | BPF_JA) || (code & BPF_X) !== 0) return undefined;
 
@@ -185,9 +163,9 @@ function comment(
     const target = program[index + 1 + skip];
     if (target?.code !== (BPF_RET | BPF_K)) return [];
     const side = assume(state, code, k, taken);
-    return [`${word}${describeRange(code, state, side)}: ${describeReturn(target.k, side, options)}`];
+    return [`${word}${describeRange(code, state, side)}: ${describeReturn(target.k, side)}`];
   }); // prettier-ignore
-  const parts = [describeTest(code & 0xf0, k, state, options), ...sides].filter((part) => part !== undefined);
+  const parts = [describeTest(code & 0xf0, k, state), ...sides].filter((part) => part !== undefined);
   return parts.length === 0 ? undefined : parts.join('; ');
 }
 
@@ -205,12 +183,7 @@ const SYMBOLS = new Map([
   [BPF_JSET, '&'],
 ]);
 
-function describeTest(
-  test: number,
-  k: number,
-  state: State,
-  options: DisassembleOptions,
-): string | undefined {
+function describeTest(test: number, k: number, state: State): string | undefined {
   const symbol = SYMBOLS.get(test);
   if (symbol === undefined || state.holds === undefined) return undefined;
   if (state.holds === 'arch') {
@@ -220,17 +193,17 @@ function describeTest(
   if (state.holds === 'nr') {
     if (test === BPF_JSET) return `nr & 0x${k.toString(16)}`;
     const nr = state.numbering === 'x32' ? 'x32 nr' : 'nr';
-    return `${nr} ${symbol} ${describeNumber(k, state, options) ?? formatNumber(k)}`;
+    return `${nr} ${symbol} ${describeNumber(k, state) ?? formatNumber(k)}`;
   }
   return `${state.holds} ${symbol} 0x${k.toString(16)}`;
 }
 
-/** `read`, or `read (X86_64), fork (X86)` where several architectures share the test; undefined without a name. */
-function describeNumber(nr: number, state: State, options: DisassembleOptions): string | undefined {
-  const { tables } = options;
+/** `0 read`, or `2 open (X86_64), fork (X86)` for several architectures; undefined without a name. */
+function describeNumber(nr: number, state: State): string | undefined {
+  const { tables } = state.options;
   if (tables === undefined) return undefined;
   const names = new Map<string, string[]>();
-  for (const arch of contextArches(state, options)) {
+  for (const arch of contextArches(state)) {
     const name = nameOn(arch, tables, nr, state.numbering);
     if (name !== undefined) names.set(name, [...(names.get(name) ?? []), arch.name]);
   }
@@ -251,7 +224,7 @@ function nameOn(
   return table?.nameOf((nr | X32_SYSCALL_BIT) >>> 0);
 }
 
-/** Undefined for a table that was not loaded: X32's, say, in a listing that somebody wants of X86_64 only. */
+/** Undefined for a table that is not loaded, such as X32's in a listing for X86_64 only. */
 function tableOf(tables: SyscallTables, arch: Arch): SyscallTable | undefined {
   try {
     return tables.of(arch.name);
@@ -260,20 +233,20 @@ function tableOf(tables: SyscallTables, arch: Arch): SyscallTable | undefined {
   }
 }
 
-/** Decimal as everybody writes syscall numbers; hexadecimal where bit 30 is the point. */
+/** Decimal, as usual for syscall numbers; hexadecimal if bit 30 matters. */
 function formatNumber(nr: number): string {
   return nr >= X32_SYSCALL_BIT ? `0x${nr.toString(16)}` : String(nr);
 }
 
 /** `ERRNO EPERM`, `TRACE 1`, `ALLOW`; the errno's name is the architecture's own. */
-function describeReturn(value: number, state: State, options: DisassembleOptions): string {
+function describeReturn(value: number, state: State): string {
   const label = actionLabel(value);
   if (label === undefined) return 'no known action: the kernel kills the process';
   const data = value & SECCOMP_RET_DATA;
   if (label === 'TRACE') return `TRACE ${data}`;
   if (label !== 'ERRNO') return data === 0 ? label : `${label} with data ${data}`;
   if (data === 0) return 'ERRNO 0, the call seems to succeed';
-  const sets = new Set(contextArches(state, options).map((arch) => arch.errnos));
+  const sets = new Set(contextArches(state).map((arch) => arch.errnos));
   const names = new Set(
     [...(sets.size === 0 ? ['generic' as const] : sets)].map((set) => errnoName(data, set)),
   );
@@ -281,11 +254,12 @@ function describeReturn(value: number, state: State, options: DisassembleOptions
   return named.length === 0 ? `ERRNO ${data}` : `ERRNO ${named.join('/')}`;
 }
 
-/** The architectures a call can be of here: those the path has tested for, else the one that was given. */
-function contextArches(state: State, options: DisassembleOptions): readonly Arch[] {
+/** The architectures of a call here: those that the path has tested for, else the given one. */
+function contextArches(state: State): readonly Arch[] {
+  const { arch } = state.options;
   if (state.arches.size > MAX_NAMED_ARCHES || state.arches.has(ANY_OTHER))
-    return options.arch === undefined ? [] : archesOf(archOf(options.arch).auditArch);
-  return allArches().filter((arch) => state.arches.has(arch.auditArch));
+    return arch === undefined ? [] : archesOf(archOf(arch).auditArch);
+  return allArches().filter(({ auditArch }) => state.arches.has(auditArch));
 }
 
 /** One architecture, or X86_64 with X32. */
@@ -293,6 +267,6 @@ function archesOf(auditArch: number): readonly Arch[] {
   return allArches().filter((arch) => arch.auditArch === auditArch);
 }
 
-function endianOf(state: State, options: DisassembleOptions): Endian {
-  return contextArches(state, options)[0]?.endian ?? options.endian ?? 'little';
+function endianOf(state: State): Endian {
+  return contextArches(state)[0]?.endian ?? state.options.endian ?? 'little';
 }

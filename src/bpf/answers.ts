@@ -1,6 +1,6 @@
 import {
-  BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD,
-  BPF_LDX, BPF_MISC, BPF_RET, BPF_ST, BPF_STX, BPF_TAX, BPF_W, BPF_X, OFFSET_ARCH, OFFSET_NR,
+  BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MISC, BPF_RET, BPF_ST, BPF_STX,
+  BPF_TAX, BPF_W, BPF_X, branchTaken, OFFSET_ARCH, OFFSET_NR,
 } from './instruction.ts'; // prettier-ignore
 import type { SockFilter } from './instruction.ts';
 
@@ -10,14 +10,12 @@ type Unknown = undefined;
 type Accumulator = number | 'nr' | Unknown;
 
 /**
- * Every value that a call of each number can be answered with when its arguments are left open: each test of an
- * argument counts as going both ways. So a single value is certain; of several, some may need arguments that
- * contradict each other. Undefined stands for a value that is computed rather than constant.
+ * The possible answers to a call of each number with any arguments: each test of an argument goes
+ * both ways. So a single answer is certain; several may need arguments that contradict each other.
+ * Undefined is a value that is computed rather than constant. All numbers go through the program
+ * together, and part where a test tells them apart.
  *
- * The numbers go through the program together, and part only where a test tells them apart.
- *
- * The program must be one that the kernel accepts (check.ts).
- *
+ * @param program one that the kernel accepts (check.ts)
  * @returns a set for each of the numbers, in their order
  */
 export function possibleAnswers(
@@ -26,7 +24,7 @@ export function possibleAnswers(
   numbers: readonly number[],
 ): Set<number | Unknown>[] {
   const answers = new Map(numbers.map((nr) => [nr, new Set<number | Unknown>()]));
-  // Where numbers or ways part; what the same numbers meet again was followed before.
+  // Where numbers or paths part, so that each is followed once.
   const partings = new Map<readonly number[], Set<string>>();
   const isNew = (group: readonly number[], index: number, a: Accumulator): boolean => {
     const met = partings.get(group) ?? new Set();
@@ -57,10 +55,10 @@ export function possibleAnswers(
       else if (a === 'nr' && (code & BPF_X) === 0) {
         const taken: number[] = [];
         const left: number[] = [];
-        // By index: most programs are looked through once, and then in the interpreter.
+        // By index, which is faster before the code is optimised.
         for (let at = 0; at < group.length; at++) {
           const nr = group[at]!;
-          (outcome(code, nr, k) === true ? taken : left).push(nr);
+          (branchTaken(code & 0xf0, nr, k) === true ? taken : left).push(nr);
         }
         if (taken.length > 0 && left.length > 0) {
           if (!isNew(group, index, a)) break;
@@ -69,7 +67,8 @@ export function possibleAnswers(
           index += 1 + jf;
         } else index += 1 + (taken.length > 0 ? jt : jf);
       } else {
-        const taken = a === 'nr' ? undefined : outcome(code, a, k);
+        const taken =
+          typeof a === 'number' && (code & BPF_X) === 0 ? branchTaken(code & 0xf0, a, k) : undefined;
         if (taken === undefined) {
           if (!isNew(group, index, a)) break;
           open.push({ index: index + 1 + jt, a, group });
@@ -79,23 +78,6 @@ export function possibleAnswers(
     }
   }
   return numbers.map((nr) => answers.get(nr)!);
-}
-
-/** Undefined when it depends on what is not known. */
-function outcome(code: number, a: number | undefined, k: number): boolean | undefined {
-  if (a === undefined || (code & BPF_X) !== 0) return undefined;
-  switch (code & 0xf0) {
-    case BPF_JEQ:
-      return a === k;
-    case BPF_JGT:
-      return a > k;
-    case BPF_JGE:
-      return a >= k;
-    case BPF_JSET:
-      return (a & k) !== 0;
-    default:
-      return undefined;
-  }
 }
 
 function accumulatorAfter(code: number, k: number, a: Accumulator, arch: number): Accumulator {

@@ -9,7 +9,7 @@ import {
 } from './instruction.ts'; // prettier-ignore
 import type { SockFilter } from './instruction.ts';
 
-/** Every opcode that seccomp_check_filter and bpf_check_classic let through (kernel/seccomp.c, net/core/filter.c). */
+/** The opcodes of seccomp_check_filter and bpf_check_classic (kernel/seccomp.c, net/core/filter.c). */
 const ALLOWED = new Set<number>([
   BPF_LD | BPF_W | BPF_ABS,
   BPF_LD | BPF_W | BPF_LEN,
@@ -36,17 +36,17 @@ const ALLOWED = new Set<number>([
   ]),
 ]);
 
-/** Whether seccomp(2) takes an instruction of this opcode. */
 export function isSeccompOpcode(code: number): boolean {
   return ALLOWED.has(code);
 }
 
 /**
- * The kernel's own acceptance rules, so that what we hand out is never answered with EINVAL: length, opcodes,
- * operands, forward branches inside the program, a RET at the end, scratch words written before they are read.
- * One rule is ours: a RET K must name an action the kernel knows, since it takes any other as KILL_PROCESS.
+ * The kernel's rules for a program that it does not refuse with EINVAL: length, opcodes, operands,
+ * forward branches, a RET at the end, scratch words written before they are read. One rule is ours:
+ * a RET K must name a known action, since the kernel takes any other as KILL_PROCESS.
  *
- * Empty when the program is acceptable. Source: bpf_check_classic, seccomp_check_filter; docs/semantics.md 13.2.
+ * Empty if the program is acceptable. Source: bpf_check_classic, seccomp_check_filter;
+ * docs/semantics.md 13.2.
  */
 export function checkProgram(program: readonly SockFilter[]): Diagnostic[] {
   if (program.length === 0) return [diagnostic('FILTER_EMPTY')];
@@ -101,7 +101,7 @@ function instructionFault(
   }
 }
 
-/** Forward data flow: which scratch words are written on every path to each instruction (check_load_and_stores). */
+/** Which scratch words are written on every path to an instruction (check_load_and_stores). */
 function readsOfUnwrittenScratch(program: readonly SockFilter[]): number[] {
   const all = (1 << SCRATCH_WORDS) - 1;
   const written = new Array<number>(program.length + 1).fill(all);
@@ -126,9 +126,9 @@ function readsOfUnwrittenScratch(program: readonly SockFilter[]): number[] {
 }
 
 /**
- * Length of the program after the kernel has converted it to eBPF: this, not the classic length, is what counts
- * against the 32768 of a task, and what the JIT compiles. A branch with two real targets becomes two instructions;
- * a constant with bit 31 set costs one more. docs/codegen.md.
+ * The length after the kernel's conversion to eBPF, which counts against the 32768 of a task. A
+ * branch with two real targets becomes two instructions; a constant with bit 31 set costs one more.
+ * docs/codegen.md.
  */
 export function convertedLength(program: readonly SockFilter[]): number {
   return program.reduce((sum, instruction) => sum + convertedCost(instruction), 3);

@@ -1,10 +1,9 @@
 /**
  * A program as text: index, mnemonic and operands, and a comment that says what the numbers mean.
  *
- * The mnemonics are those of the kernel's bpf_asm (Documentation/networking/filter.rst), except that a branch
- * names the instructions it goes to. Nothing is lost: an instruction that its mnemonic would not describe
- * completely (an unknown opcode, or a field set that the kernel ignores) is written as `.insn` with all four
- * fields, so a listing always determines the program.
+ * The mnemonics are those of the kernel's bpf_asm (Documentation/networking/filter.rst), except
+ * that a branch names its targets. If a mnemonic would lose information (an unknown opcode, a field
+ * that the kernel ignores), the instruction is written as `.insn` with all four fields.
  */
 import { annotate } from './annotate.ts';
 import type { DisassembleOptions } from './annotate.ts';
@@ -33,94 +32,57 @@ export function disassemble(program: readonly SockFilter[], options: Disassemble
     .join('');
 }
 
-const ALU_MNEMONICS = new Map([
-  [BPF_ADD, 'add'],
-  [BPF_SUB, 'sub'],
-  [BPF_MUL, 'mul'],
-  [BPF_DIV, 'div'],
-  [BPF_OR, 'or'],
-  [BPF_AND, 'and'],
-  [BPF_LSH, 'lsh'],
-  [BPF_RSH, 'rsh'],
-  [BPF_XOR, 'xor'],
+/** The mnemonics of the opcodes. `K` is the constant; `T` and `F` are the targets of a branch. */
+const MNEMONICS = new Map<number, string>([
+  [BPF_LD | BPF_W | BPF_ABS, 'ld [K]'],
+  [BPF_LD | BPF_IMM, 'ld #0xK'],
+  [BPF_LDX | BPF_IMM, 'ldx #0xK'],
+  [BPF_LD | BPF_MEM, 'ld M[K]'],
+  [BPF_LDX | BPF_MEM, 'ldx M[K]'],
+  [BPF_ST, 'st M[K]'],
+  [BPF_STX, 'stx M[K]'],
+  [BPF_LD | BPF_W | BPF_LEN, 'ld len'],
+  [BPF_LDX | BPF_W | BPF_LEN, 'ldx len'],
+  [BPF_ALU | BPF_NEG, 'neg'],
+  [BPF_RET | BPF_A, 'ret a'],
+  [BPF_MISC | BPF_TAX, 'tax'],
+  [BPF_MISC | BPF_TXA, 'txa'],
+  ...withOperand(BPF_ALU | BPF_ADD, 'add'),
+  ...withOperand(BPF_ALU | BPF_SUB, 'sub'),
+  ...withOperand(BPF_ALU | BPF_MUL, 'mul'),
+  ...withOperand(BPF_ALU | BPF_DIV, 'div'),
+  ...withOperand(BPF_ALU | BPF_OR, 'or'),
+  ...withOperand(BPF_ALU | BPF_AND, 'and'),
+  ...withOperand(BPF_ALU | BPF_LSH, 'lsh'),
+  ...withOperand(BPF_ALU | BPF_RSH, 'rsh'),
+  ...withOperand(BPF_ALU | BPF_XOR, 'xor'),
+  ...withOperand(BPF_JMP | BPF_JEQ, 'jeq', ', T, F'),
+  ...withOperand(BPF_JMP | BPF_JGT, 'jgt', ', T, F'),
+  ...withOperand(BPF_JMP | BPF_JGE, 'jge', ', T, F'),
+  ...withOperand(BPF_JMP | BPF_JSET, 'jset', ', T, F'),
 ]);
 
-const BRANCH_MNEMONICS = new Map([
-  [BPF_JEQ, 'jeq'],
-  [BPF_JGT, 'jgt'],
-  [BPF_JGE, 'jge'],
-  [BPF_JSET, 'jset'],
-]);
-
-/** `ld [4]`, `jeq #0xc000003e, 2, 40`, `.insn 0x0012, 1, 0, 0x5`; `index` makes branch targets absolute. */
-export function formatInstruction(instruction: SockFilter, index: number): string {
-  return mnemonic(instruction, index) ?? verbatim(instruction);
+/** The second operand is a constant or X. */
+function withOperand(code: number, name: string, targets = ''): [number, string][] {
+  return [
+    [code | BPF_K, `${name} #0xK${targets}`],
+    [code | BPF_X, `${name} x${targets}`],
+  ];
 }
 
-function verbatim({ code, jt, jf, k }: SockFilter): string {
-  return `.insn 0x${code.toString(16).padStart(4, '0')}, ${jt}, ${jf}, 0x${k.toString(16)}`;
-}
-
-/** Undefined where a mnemonic would leave out a field that is not zero. */
-function mnemonic({ code, jt, jf, k }: SockFilter, index: number): string | undefined {
-  const kind = code & 0x07;
-  if (kind === BPF_JMP && code !== (BPF_JMP | BPF_JA)) {
-    const name = BRANCH_MNEMONICS.get(code & 0xf0);
-    const operand = sourceOperand(code, k);
-    if (name === undefined || operand === undefined || code > 0xff) return undefined;
-    return `${name} ${operand}, ${index + 1 + jt}, ${index + 1 + jf}`;
-  }
-  if (jt !== 0 || jf !== 0) return undefined;
-  if (kind === BPF_ALU && code !== (BPF_ALU | BPF_NEG)) {
-    const name = ALU_MNEMONICS.get(code & 0xf0);
-    const operand = sourceOperand(code, k);
-    return name === undefined || operand === undefined || code > 0xff ? undefined : `${name} ${operand}`;
-  }
-  switch (code) {
-    case BPF_LD | BPF_W | BPF_ABS:
-      return `ld [${k}]`;
-    case BPF_LD | BPF_IMM:
-      return `ld #${hex(k)}`;
-    case BPF_LDX | BPF_IMM:
-      return `ldx #${hex(k)}`;
-    case BPF_LD | BPF_MEM:
-      return `ld M[${k}]`;
-    case BPF_LDX | BPF_MEM:
-      return `ldx M[${k}]`;
-    case BPF_ST:
-      return `st M[${k}]`;
-    case BPF_STX:
-      return `stx M[${k}]`;
-    case BPF_JMP | BPF_JA:
-      return `ja ${index + 1 + k}`;
-    case BPF_RET | BPF_K:
-      return `ret #0x${k.toString(16).padStart(8, '0')}`;
-  }
-  if (k !== 0) return undefined;
-  switch (code) {
-    case BPF_LD | BPF_W | BPF_LEN:
-      return 'ld len';
-    case BPF_LDX | BPF_W | BPF_LEN:
-      return 'ldx len';
-    case BPF_ALU | BPF_NEG:
-      return 'neg';
-    case BPF_RET | BPF_A:
-      return 'ret a';
-    case BPF_MISC | BPF_TAX:
-      return 'tax';
-    case BPF_MISC | BPF_TXA:
-      return 'txa';
-    default:
-      return undefined;
-  }
-}
-
-/** The second operand of a branch or an operation: a constant, or X, whose unused `k` must then be zero. */
-function sourceOperand(code: number, k: number): string | undefined {
-  if ((code & BPF_X) === 0) return `#${hex(k)}`;
-  return k === 0 ? 'x' : undefined;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
+/** `ld [4]`, `jeq #0xc000003e, 2, 40`, `.insn 0x0012, 1, 0, 0x5`; `index` makes targets absolute. */
+export function formatInstruction({ code, jt, jf, k }: SockFilter, index: number): string {
+  const hex = k.toString(16);
+  const hasTargets = jt !== 0 || jf !== 0;
+  if (code === (BPF_JMP | BPF_JA) && !hasTargets) return `ja ${index + 1 + k}`;
+  if (code === (BPF_RET | BPF_K) && !hasTargets) return `ret #0x${hex.padStart(8, '0')}`;
+  const mnemonic = MNEMONICS.get(code);
+  const isComplete = (k === 0 || mnemonic?.includes('K')) && (!hasTargets || mnemonic?.includes('T'));
+  if (mnemonic === undefined || !isComplete)
+    return `.insn 0x${code.toString(16).padStart(4, '0')}, ${jt}, ${jf}, 0x${hex}`;
+  return mnemonic
+    .replace('0xK', `0x${hex}`)
+    .replace('K', String(k))
+    .replace('T', String(index + 1 + jt))
+    .replace('F', String(index + 1 + jf));
 }

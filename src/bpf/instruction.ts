@@ -1,9 +1,9 @@
 /**
- * The classic BPF machine as seccomp uses it: instructions, their encoding, and the input they read.
+ * The classic BPF machine as seccomp uses it: instructions, their encoding, and their input.
  *
  * One accumulator A, one index register X, sixteen scratch words M[]. A program is a list of
- * `struct sock_filter { u16 code; u8 jt; u8 jf; u32 k; }`; branches go forward only, jt and jf count
- * instructions to skip. Sources: linux/filter.h, linux/bpf_common.h, kernel/seccomp.c.
+ * `struct sock_filter { u16 code; u8 jt; u8 jf; u32 k; }`; branches go forward only, jt and jf
+ * count instructions to skip. Sources: linux/filter.h, linux/bpf_common.h, kernel/seccomp.c.
  */
 
 /** One instruction. `code` u16, `jt` and `jf` u8, `k` u32. */
@@ -57,7 +57,6 @@ export const BPF_TXA = 0x80;
 
 /** `BPF_MAXINSNS`: the kernel refuses longer programs. */
 export const MAX_INSTRUCTIONS = 4096;
-/** `BPF_MEMWORDS`: scratch words. */
 export const SCRATCH_WORDS = 16;
 /** Bytes of `struct sock_filter`. */
 export const INSTRUCTION_BYTES = 8;
@@ -119,4 +118,20 @@ export function decode(bytes: Uint8Array, endian: Endian): SockFilter[] {
       k: view.getUint32(at + 4, little),
     };
   });
+}
+
+/** Whether a branch is taken if A has this value; undefined for an unknown operation. */
+export function branchTaken(operation: number, a: number, operand: number): boolean | undefined {
+  switch (operation) {
+    case BPF_JEQ:
+      return a === operand;
+    case BPF_JGT:
+      return a > operand;
+    case BPF_JGE:
+      return a >= operand;
+    case BPF_JSET:
+      return (a & operand) !== 0;
+    default:
+      return undefined;
+  }
 }

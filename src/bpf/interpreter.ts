@@ -1,26 +1,24 @@
 import {
-  BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_DIV, BPF_IMM, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP,
-  BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LEN, BPF_LSH, BPF_MEM, BPF_MISC, BPF_MUL, BPF_NEG, BPF_OR, BPF_RET,
-  BPF_RSH, BPF_ST, BPF_STX, BPF_SUB, BPF_TAX, BPF_TXA, BPF_W, BPF_X, BPF_XOR, OFFSET_ARCH, OFFSET_IP,
-  OFFSET_NR, SCRATCH_WORDS, SECCOMP_DATA_BYTES,
+  BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_DIV, BPF_IMM, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_LEN,
+  BPF_LSH, BPF_MEM, BPF_MISC, BPF_MUL, BPF_NEG, BPF_OR, BPF_RET, BPF_RSH, BPF_ST, BPF_STX, BPF_SUB, BPF_TAX,
+  BPF_TXA, BPF_W, BPF_X, BPF_XOR, branchTaken, OFFSET_ARCH, OFFSET_IP, OFFSET_NR, SCRATCH_WORDS,
+  SECCOMP_DATA_BYTES,
 } from './instruction.ts'; // prettier-ignore
 import type { Endian, SeccompData, SockFilter } from './instruction.ts';
 
-/** What a program did with one call. */
 export interface Run {
   /** u32 return value. */
   value: number;
   /** Instructions executed, the RET included. */
   steps: number;
-  /** Index of each instruction executed. */
   path: number[];
 }
 
 /**
  * Runs a program that the kernel would accept (see check.ts) on one call.
  *
- * Words of `seccomp_data` are read in the byte order of the machine the program is for.
- * @throws RangeError when the program is not one the kernel accepts: leaves its end, bad opcode, bad offset.
+ * @param endian the byte order of the machine that the program is for
+ * @throws RangeError if the kernel would refuse it: it leaves its end, bad opcode, bad offset
  */
 export function run(program: readonly SockFilter[], data: SeccompData, endian: Endian = 'little'): Run {
   const words = wordsOf(data, endian);
@@ -83,7 +81,9 @@ export function run(program: readonly SockFilter[], data: SeccompData, endian: E
         const operand = code & BPF_X ? x : k;
         const operation = code & 0xf0;
         if ((code & 0x07) === BPF_JMP) {
-          pc += branchTaken(operation, a, operand) ? jt : jf;
+          const taken = branchTaken(operation, a, operand);
+          if (taken === undefined) throw new RangeError(`no such branch: 0x${operation.toString(16)}`);
+          pc += taken ? jt : jf;
         } else if ((code & 0x07) === BPF_ALU) {
           const result = arithmetic(operation, a, operand);
           // A division by zero ends the filter with 0 (Documentation/networking/filter.rst).
@@ -94,21 +94,6 @@ export function run(program: readonly SockFilter[], data: SeccompData, endian: E
         }
       }
     }
-  }
-}
-
-function branchTaken(operation: number, a: number, operand: number): boolean {
-  switch (operation) {
-    case BPF_JEQ:
-      return a === operand;
-    case BPF_JGT:
-      return a > operand;
-    case BPF_JGE:
-      return a >= operand;
-    case BPF_JSET:
-      return (a & operand) !== 0;
-    default:
-      throw new RangeError(`no such branch: 0x${operation.toString(16)}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { collector, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
+import { byPlace } from '../profile/json-text.ts';
 import { parseProfile } from '../profile/read.ts';
 import type { ReadOptions } from '../profile/read.ts';
 import type { Profile } from '../profile/types.ts';
@@ -29,7 +30,7 @@ export class Findings {
   }
 
   inFileOrder(): Diagnostic[] {
-    return inFileOrder(this.#found);
+    return byPlace(this.#found);
   }
 }
 
@@ -42,15 +43,6 @@ export function readInput(
     typeof input === 'string' || input instanceof Uint8Array
       ? parseProfile(input, options)
       : { profile: input, diagnostics: input.diagnostics };
-  if (profile === undefined) throw new SeccompcError(inFileOrder(diagnostics));
+  if (profile === undefined) throw new SeccompcError(byPlace(diagnostics));
   return { profile, findings: new Findings(profile, diagnostics) };
-}
-
-/** Diagnostics without a place come last. */
-function inFileOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
-  const place = ({ line = Infinity, column = 0 }: Diagnostic) => [line, column] as const;
-  return diagnostics.toSorted((a, b) => {
-    const [[lineA, columnA], [lineB, columnB]] = [place(a), place(b)];
-    return lineA === lineB ? columnA - columnB : lineA - lineB;
-  });
 }

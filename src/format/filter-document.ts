@@ -7,7 +7,6 @@ import { encodeBase64 } from './text.ts';
 export interface FilterDocument {
   /** The program in base64; empty if there is none. */
   bytes: string;
-  /** Number of instructions. */
   instructions: number;
   convertedLength: number;
   /** SHA-256 of the program, 64 hex digits. */
@@ -27,7 +26,7 @@ export interface FilterDocument {
 
 /** What a document says about a filter that is not in the filter. */
 export interface DocumentDetails {
-  /** SHA-256 of the program, 64 hex digits: this module has no hash function, so that it runs in a browser. */
+  /** SHA-256 of the program, 64 hex digits: the caller makes it, because this module runs in browsers. */
   sha256: string;
   cache: FilterDocument['cache'];
   /** Warnings of the cache; they come first. */
@@ -54,7 +53,7 @@ export function filterDocument(filter: Filter, { sha256, cache, warnings }: Docu
   };
 }
 
-/** The diagnostic that a JSON object describes. A newer build may have codes that this one does not know. */
+/** The diagnostic that a JSON object describes. Newer builds may have codes unknown here. */
 export function readDiagnostic(value: unknown): Diagnostic {
   const members = Object.entries(typeof value === 'object' && value !== null ? value : {});
   return Object.fromEntries(members.filter(([, member]) => member !== null)) as unknown as Diagnostic;

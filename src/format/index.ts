@@ -1,19 +1,17 @@
 import { disassemble } from '../bpf/disassemble.ts';
+import { defined } from '../defined.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
-import { toC } from './c.ts';
-import { toGo } from './go.ts';
-import type { FormatName } from './names.ts';
-import type { ProgramImage } from './program.ts';
-import { toRust } from './rust.ts';
-import { toBase64, toHex } from './text.ts';
+import type { FormatName, ProgramImage } from './program.ts';
+import { toC, toGo, toRust } from './source.ts';
+import { encodeBase64, toHex } from './text.ts';
 
-export { FORMAT_NAMES } from './names.ts';
-export type { FormatName } from './names.ts';
+export { FORMAT_NAMES } from './program.ts';
+export type { FormatName, ProgramImage } from './program.ts';
 
 const EMITTERS: Record<FormatName, (image: ProgramImage, tables?: SyscallTables) => string | Uint8Array> = {
   raw: ({ bytes }) => bytes,
-  hex: toHex,
-  base64: toBase64,
+  hex: ({ bytes }) => toHex(bytes),
+  base64: ({ bytes }) => `${encodeBase64(bytes)}\n`,
   c: toC,
   rust: toRust,
   go: toGo,
@@ -30,11 +28,5 @@ export function formatProgram(
 }
 
 function toAsm({ instructions, endian, arches }: ProgramImage, tables?: SyscallTables): string {
-  const native = arches[0];
-  return disassemble(instructions, {
-    endian,
-    ...(native === undefined ? {} : { arch: native }),
-    ...(tables === undefined ? {} : { tables }),
-  });
+  return disassemble(instructions, { endian, ...defined({ arch: arches[0], tables }) });
 }
-export type { ProgramImage } from './program.ts';

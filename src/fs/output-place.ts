@@ -1,29 +1,27 @@
 /**
- * Where the name of an output leads. Anyone who can write to a directory on the way could otherwise decide which file of ours
- * is replaced, also one that he cannot write himself.
+ * Where the name of an output leads. Otherwise a user who can write to a directory on the way could
+ * decide which of our files is replaced.
  */
 import { closeSync, constants, existsSync, lstatSync, openSync, readlinkSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
+import { isOwn, MOST_LINKS, namesIn, STICKY, WRITABLE_BY_OTHERS } from './trust.ts';
 
 export interface OutputPlace {
-  /** By which the file is reached. On Linux it begins at an open descriptor, so that nothing above it can be exchanged. */
+  /** On Linux it begins at an open descriptor, so that no directory above can be exchanged. */
   path: string;
   /** What is there; undefined for nothing. Never a link that leads to a file. */
   found: Stats | undefined;
   close: () => void;
 }
 
-/** asm-generic/fcntl.h: a descriptor that only names a directory, for which no right to read it is needed. */
+/** asm-generic/fcntl.h: a descriptor that only names a directory, which need not be readable. */
 const O_PATH = 0o10000000;
-/** As many as Linux follows in one path (path_resolution(7)). */
-const MOST_LINKS = 40;
-const STICKY = 0o1000;
-const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Follows a name, through links of the caller and of root alone. In a sticky directory that others can write to, such as
- * /tmp, it ends at no file of anybody else, as with fs.protected_symlinks, protected_regular and protected_fifos.
- * @throws Error; the system's error where a directory is missing
+ * Follows a name through links of the caller and root only. In a sticky directory that others can
+ * write to, such as /tmp, it refuses files of other users, as fs.protected_symlinks,
+ * protected_regular and protected_fifos do.
+ * @throws Error; the system's error if a directory is missing
  */
 export function outputPlace(file: string): OutputPlace {
   const pending = namesIn(file);
@@ -71,17 +69,9 @@ function moved(from: Held, path: string): Held {
   return to;
 }
 
-function namesIn(path: string): string[] {
-  return path.split('/').filter((name) => name !== '' && name !== '.');
-}
-
-/** proc_pid_fd(5): `pipe:[1]` is no path, but opening the link opens the pipe. */
+/** proc_pid_fd(5): `pipe:[1]` is not a path, but opening the link opens the pipe. */
 function isMagic(path: string): boolean {
   return /^[a-z_]+:\[?\w+\]?$/.test(readlinkSync(path));
-}
-
-function isOwn({ uid }: Stats): boolean {
-  return process.geteuid === undefined || uid === 0 || uid === process.geteuid();
 }
 
 function refuseForeign(found: Stats | undefined, directory: Stats): void {

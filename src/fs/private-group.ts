@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * Whether a group that may write to `directory` holds nobody but the caller: a user private group, as Debian, Ubuntu and
- * Fedora make one for each user, who then has umask 002.
+ * Whether only the caller is in a group that may write to `directory`: a user private group, as
+ * Debian, Ubuntu and Fedora make one for each user, who then has umask 002.
  *
- * The group must be the caller's primary one by /etc/passwd, /etc/group must know it, and neither file may give it to
- * another user. Users of other databases (LDAP) cannot be listed, so their groups do not count. A directory with an
- * access control list does not count either, because its group bits are only the upper bound of that list.
+ * By /etc/passwd it must be the caller's primary group, /etc/group must have it, and neither may
+ * give it to another user. Groups in other databases (LDAP) do not count, because their users
+ * cannot be listed. Nor do directories with an access control list, whose group bits are only an
+ * upper bound.
  */
 export function isWritableByCallerAlone(directory: string, gid: number): boolean {
   return (
@@ -47,8 +48,8 @@ function readRows(file: string): string[][] {
 }
 
 /**
- * Node cannot read access control lists, so ls(1) is asked, which marks them with a `+` behind the mode. `--author` makes
- * an ls fail that has no such mark (busybox); a failure counts as a list.
+ * Node cannot read access control lists, but ls(1) marks them with a `+` after the mode. `--author`
+ * fails in an ls without such marks (busybox); a failure counts as a list.
  */
 function hasAcl(directory: string): boolean {
   // Loading it takes milliseconds, and most directories do not need it.

@@ -12,7 +12,7 @@ export interface ReadFile {
   found: BigIntStats;
 }
 
-/** Reads a file and what its replacement must take over. `path` is one of `outputPlace`, which must stay open. */
+/** Reads a file and what its replacement keeps. `path` is one of `outputPlace`, which must stay open. */
 export async function readForReplacing(path: string): Promise<ReadFile> {
   const handle = await open(path, 'r');
   try {
@@ -59,7 +59,7 @@ function isSame(a: BigIntStats, b: BigIntStats): boolean {
   return a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs;
 }
 
-/** A rename is on the disk when its directory is. Some file systems cannot flush one, and lose nothing by it. */
+/** A rename is on the disk when its directory is. Some file systems cannot flush a directory. */
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r').catch(() => undefined);
   await handle?.sync().catch(() => {});

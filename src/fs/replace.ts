@@ -1,6 +1,6 @@
 /**
- * Putting a file in the place of another in one step: written under a temporary name beside it, then renamed. A reader sees
- * the old content or the new one, and a failure leaves the old file and nothing else.
+ * Replaces a file in one step: writes it under a temporary name beside it, then renames it. A
+ * reader sees the old content or the new one, and a failure leaves only the old file.
  */
 import {
   closeSync,
@@ -15,13 +15,12 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from './system-reason.ts';
 
-/** What the new file gets. */
 export interface Attributes {
-  /** Permission bits, exact whatever the umask, unless `masked`. */
+  /** Permission bits, without the umask unless `masked`. */
   mode: number;
   /** Whether the umask takes bits away from the mode, as it does for new files. */
   masked?: boolean;
-  /** User and group; the caller's unless given. `optional`: as far as the caller may give the file away. */
+  /** User and group; the caller's unless given. `optional`: as far as the caller may change them. */
   owner?: { uid: number; gid: number; optional?: boolean };
 }
 
@@ -30,7 +29,7 @@ export function replaceFile(path: string, content: string | Uint8Array, attribut
   replaceByParts(path, [content], attributes);
 }
 
-/** The same for a content that is made in parts while it is written. */
+/** The same for content that is made in parts. */
 export function replaceByParts(
   path: string,
   parts: Iterable<string | Uint8Array>,
@@ -55,7 +54,7 @@ export function replaceByParts(
   }
 }
 
-/** The group is kept where the user cannot be: an owner may give a file to any group that he is in (chown(2)). */
+/** Keeps the group if not the user: owners may give files to their own groups (chown(2)). */
 function giveTo(fd: number, { uid, gid, optional = false }: NonNullable<Attributes['owner']>): void {
   const own = fstatSync(fd);
   if (own.uid === uid && own.gid === gid) return;
@@ -68,7 +67,7 @@ function giveTo(fd: number, { uid, gid, optional = false }: NonNullable<Attribut
   }
 }
 
-/** Whether a name is one of those temporary ones, left over where a process was killed. */
+/** Whether this is a temporary name, left by a process that was killed. */
 export function isTemporaryName(name: string): boolean {
   return /^\..+\.[0-9]+-[0-9a-z]+$/.test(name);
 }

@@ -1,4 +1,4 @@
-/** The system's own words for an error, without the call and the path that Node repeats around them. */
+/** The system's text for an error, without the call and the path that Node adds. */
 export function systemReason(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   return /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1] ?? text;

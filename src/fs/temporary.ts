@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** An open file for reading and writing that nobody else can reach, and that is gone when it is closed. */
+/** An open file for reading and writing that no other user can reach. Closing it removes it. */
 export interface TemporaryFile {
   fd: number;
   close(): void;
@@ -13,9 +13,9 @@ export function openTemporaryFile(): TemporaryFile {
   const directory = mkdtempSync(join(tmpdir(), 'seccompc-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   try {
-    // Created here and for the caller alone, so it does not matter who can write to the directory above.
+    // Created for the caller alone, so other users of the directory above do not matter.
     const fd = openSync(join(directory, 'file'), 'wx+', 0o600);
-    // Where an open file can be removed, nothing is left over by a process that is killed.
+    // If the system allows it, nothing is left after a process that is killed.
     if (process.platform !== 'win32') remove();
     return {
       fd,

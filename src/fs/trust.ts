@@ -1,6 +1,6 @@
 /**
- * Which directories and files nobody but the caller and root can have changed. Everything that decides what a container may
- * do is read from such places only: caches, hook files and their store, sockets, exported caches. docs/security.md.
+ * Tells which directories and files only the caller and root can have changed. What decides about
+ * containers is read only from there: caches, hooks and their store, sockets. docs/security.md.
  */
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs'; // prettier-ignore
 import type { Stats } from 'node:fs';
@@ -10,12 +10,12 @@ import { errorCode } from './system-reason.ts';
 
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_WORLD = 0o002;
-const WRITABLE_BY_OTHERS = WRITABLE_BY_GROUP | WRITABLE_BY_WORLD;
-const STICKY = 0o1000;
+export const WRITABLE_BY_OTHERS = WRITABLE_BY_GROUP | WRITABLE_BY_WORLD;
+export const STICKY = 0o1000;
 /** As many as Linux follows in one path (path_resolution(7)). */
-const MOST_LINKS = 40;
+export const MOST_LINKS = 40;
 
-/** A place that somebody else can change. The message says which, and why. */
+/** A path that another user can change. The message says which, and why. */
 export class UntrustedPath extends Error {
   override readonly name = 'UntrustedPath';
   /** The directory, link or file that is not trusted: the one that was named, or one above it. */
@@ -30,44 +30,44 @@ export class UntrustedPath extends Error {
 }
 
 /**
- * The path of a directory without symbolic links, if nobody but the caller and root can change it or put another one in its
- * place; it may be used by that path from then on.
+ * The path of a directory without symbolic links, which may be used from then on: only the caller
+ * and root can change it, or put another one in its place.
  *
- * Every component from `/` down, and every link on the way, is owned by the caller or root and writable by neither group nor
- * others. Above the directory itself two more kinds are fine: a sticky one such as /tmp, in which only the
- * owners of the directory and of an entry can replace that, and one that only the caller's private group can write to. Each component is looked at
- * when those above it are known to be safe, so nothing can change between the check and the use.
+ * Every component from `/` down, and every link on the way, is owned by the caller or root and
+ * writable by neither group nor others. Above the directory itself two more kinds are fine: a
+ * sticky directory such as /tmp, and one that only the caller's private group can write to. Each
+ * component is checked after those above it, so nothing can change between the check and the use.
  *
- * Windows has neither owners nor modes that Node could tell: there everything is trusted.
+ * On Windows everything is trusted, because Node cannot read owners and modes there.
  *
- * @param make create what is missing, with mode 0700 or this one; only ever below what is trusted
- * @throws UntrustedPath; the system's error where a component is missing
+ * @param make create what is missing, with mode 0700 or this one, and only in trusted directories
+ * @throws UntrustedPath; the system's error if a component is missing
  */
 export function trustedDirectory(path: string, { make }: { make?: true | number } = {}): string {
   const directory = walk(resolve(path), make === true ? 0o700 : make);
-  const found = lstat(directory);
-  if (found?.isDirectory() === false) throw notADirectory(directory);
-  refuse(directory, found);
+  if (ownersAreKnown()) {
+    const found = lstatSync(directory);
+    if (!found.isDirectory()) throw notADirectory(directory);
+    refuseForeign(directory, found);
+  }
   return directory;
 }
 
 /**
- * The same for a file, which links may lead to: a program, a profile. Its content is what the caller or root has written.
+ * The same for a file, such as a program. Links may lead to it.
  * @throws UntrustedPath; the system's error
  */
 export function trustedFile(path: string): string {
   const file = walk(resolve(path));
-  const found = lstat(file);
-  if (found?.isFile() === false) throw new UntrustedPath(file, 'it is not a regular file');
-  refuse(file, found);
+  if (ownersAreKnown()) refuseForeignFile(file, lstatSync(file));
   return file;
 }
 
 /**
- * Opens a file below a trusted directory, and judges the descriptor that it gives: a regular file, not reached by a link,
- * owned by the caller or root and writable by nobody else.
+ * Opens a file in a trusted directory, and checks the descriptor: a regular file, not reached by a
+ * link, owned by the caller or root and writable by no other user.
  *
- * @param flags of open(2), beside O_NOFOLLOW and O_NONBLOCK; read-only unless given
+ * @param flags of open(2), besides O_NOFOLLOW and O_NONBLOCK; read-only unless given
  * @param mode of a file that O_CREAT makes
  * @throws UntrustedPath; the system's error
  */
@@ -75,10 +75,7 @@ export function openTrusted(path: string, flags: number = constants.O_RDONLY, mo
   const file = trustedPath(path);
   const fd = openNoFollow(file, flags, mode);
   try {
-    const found = fstatSync(fd);
-    if (!found.isFile()) throw new UntrustedPath(path, 'it is not a regular file');
-    const reason = reasonAgainst(found);
-    if (reason !== undefined) throw new UntrustedPath(path, reason);
+    refuseForeignFile(path, fstatSync(fd));
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -88,7 +85,7 @@ export function openTrusted(path: string, flags: number = constants.O_RDONLY, mo
 
 function openNoFollow(file: string, flags: number, mode: number): number {
   try {
-    // Without O_NONBLOCK a pipe in the file's place would block until somebody writes to it.
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
     return openSync(file, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), mode);
   } catch (error) {
     if (errorCode(error) === 'ELOOP') throw new UntrustedPath(file, 'it is a symbolic link');
@@ -96,7 +93,7 @@ function openNoFollow(file: string, flags: number, mode: number): number {
   }
 }
 
-/** All of a file that {@link openTrusted} opens; undefined where there is none. @throws UntrustedPath; the system's error */
+/** Reads a file as {@link openTrusted} does, if it exists. @throws UntrustedPath; the system's error */
 export function readTrusted(path: string): Buffer | undefined {
   let fd: number;
   try {
@@ -112,7 +109,7 @@ export function readTrusted(path: string): Buffer | undefined {
   }
 }
 
-/** The path of an entry in which nobody else can replace what is the caller's; the entry itself need not be there. */
+/** The path of an entry that no other user can replace. The entry itself may be missing. */
 function trustedPath(path: string): string {
   const absolute = resolve(path);
   const directory = walk(dirname(absolute));
@@ -120,7 +117,7 @@ function trustedPath(path: string): string {
   return join(directory, basename(absolute));
 }
 
-/** Follows a path and its links; judges all of it but the owner and mode of what it ends at. */
+/** Follows a path and its links; checks all of it except owner and mode of the last entry. */
 function walk(path: string, make?: number): string {
   if (!ownersAreKnown()) {
     if (make !== undefined) mkdirSync(path, { recursive: true });
@@ -131,7 +128,6 @@ function walk(path: string, make?: number): string {
   let here = '/';
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
     refuseAsParent(here);
-    if (name === '.') continue;
     if (name === '..') {
       here = dirname(here);
       continue;
@@ -151,8 +147,8 @@ function walk(path: string, make?: number): string {
   return here;
 }
 
-function namesIn(path: string): string[] {
-  return path.split('/').filter((name) => name !== '');
+export function namesIn(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
 }
 
 function lstatOrMake(entry: string, make: number | undefined): Stats {
@@ -170,40 +166,35 @@ function lstatOrMake(entry: string, make: number | undefined): Stats {
   return lstatSync(entry);
 }
 
-/** For a directory on the way: nobody else can put another entry in the place of one of the caller's. */
+/** For a directory above the path: no other user may replace an entry of the caller. */
 function refuseAsParent(path: string): void {
   const found = lstatSync(path);
   if (!found.isDirectory()) throw notADirectory(path);
   const isSticky = isOwn(found) && (found.mode & STICKY) !== 0;
   const isGroupOnly = isOwn(found) && (found.mode & WRITABLE_BY_OTHERS) === WRITABLE_BY_GROUP;
   if (isSticky || (isGroupOnly && isWritableByCallerAlone(path, found.gid))) return;
-  refuse(path, found);
+  refuseForeign(path, found);
 }
 
-function refuse(path: string, found: Stats | undefined): void {
-  const reason = found && reasonAgainst(found);
-  if (reason !== undefined) throw new UntrustedPath(path, reason);
+function refuseForeignFile(path: string, found: Stats): void {
+  if (!found.isFile()) throw new UntrustedPath(path, 'it is not a regular file');
+  refuseForeign(path, found);
 }
 
-/** Undefined where there are no owners to be judged. */
-function lstat(path: string): Stats | undefined {
-  return ownersAreKnown() ? lstatSync(path) : undefined;
+function refuseForeign(path: string, found: Stats): void {
+  if (!ownersAreKnown()) return;
+  if (!isOwn(found)) throw new UntrustedPath(path, ownerOf(found));
+  if ((found.mode & WRITABLE_BY_WORLD) !== 0) throw new UntrustedPath(path, 'everybody can write to it');
+  if ((found.mode & WRITABLE_BY_GROUP) !== 0)
+    throw new UntrustedPath(path, `group ${found.gid} can write to it`);
 }
 
 function notADirectory(path: string): Error {
   return Object.assign(new Error(`ENOTDIR: not a directory, lstat '${path}'`), { code: 'ENOTDIR' });
 }
 
-/** Why somebody else could have changed what has this owner and this mode. */
-function reasonAgainst(found: Stats): string | undefined {
-  if (!ownersAreKnown()) return undefined;
-  if (!isOwn(found)) return ownerOf(found);
-  if ((found.mode & WRITABLE_BY_WORLD) !== 0) return 'everybody can write to it';
-  if ((found.mode & WRITABLE_BY_GROUP) !== 0) return `group ${found.gid} can write to it`;
-  return undefined;
-}
-
-function isOwn({ uid }: Stats): boolean {
+/** Whether the caller or root is the owner. Windows gives everything the owner 0. */
+export function isOwn({ uid }: Stats): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 
@@ -213,7 +204,7 @@ function ownerOf({ uid }: Stats): string {
     : `it belongs to another user (uid ${uid})`;
 }
 
-/** What the kernel shows for an owner without a mapping: /proc/sys/kernel/overflowuid unless somebody changed it. */
+/** The owner that the kernel shows for an unmapped user: the default of /proc/sys/kernel/overflowuid. */
 const UNMAPPED = 65534;
 
 /** user_namespaces(7): only the initial one maps all 2^32-1 IDs to themselves. */

@@ -1,4 +1,4 @@
-/** The filter annotation of OCI bundles: put in, checked, taken out. */
+/** Writes, checks and removes the filter annotation of OCI bundles. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diagnostic, fail, SeccompcError } from '../errors.ts';
@@ -15,8 +15,9 @@ import type { ReadFile } from '../fs/replace-durably.ts';
 import { systemReason } from '../fs/system-reason.ts';
 
 /**
- * `unconfined`: no filter is asked for, and nothing was touched. `equivalent`: other bytes than linux.seccomp compiles
- * to, but proved to mean the same. `failed`: the diagnostics say why, and nothing was touched.
+ * `unconfined`: asks for no filter, so nothing changed. `equivalent`: other bytes than
+ * linux.seccomp compiles to, proved to mean the same. `failed`: nothing changed; the diagnostics
+ * say why.
  */
 export type BundleStatus =
   | 'written'
@@ -31,7 +32,6 @@ export type BundleStatus =
   | 'failed';
 
 export interface BundleResult {
-  /** As it was given. */
   bundle: string;
   status: BundleStatus;
   /** Of the compiled filter, where there is one. */
@@ -44,11 +44,11 @@ export type BundleTask = 'write' | 'check' | 'remove';
 export interface BundleContext {
   compiler: ConfigCompiler;
   target: Target;
-  /** Whether a bundle that asks for no filter is none to refuse. */
+  /** Whether a bundle may ask for no filter. */
   allowUnconfined: boolean;
 }
 
-/** Does one bundle: a folder with a config.json, or that file itself. Never rejects for what is wrong with it. */
+/** Handles one bundle: a directory, or its config.json. Never rejects for a fault of the bundle. */
 export async function doBundle(
   bundle: string,
   task: BundleTask,
@@ -58,90 +58,88 @@ export async function doBundle(
   let place: OutputPlace | undefined;
   try {
     file = await configFile(bundle);
-    place = placeOf(file);
-    const read = await readForReplacing(place.path).catch(unreadable);
+    // Through a symbolic link to the file it points at: the link stays.
+    place = await readable(() => outputPlace(file));
+    const { path } = place;
+    const read = await readable(() => readForReplacing(path));
     const config = readConfig(read.bytes, file);
-    if (task === 'remove') return { bundle, ...(await remove(file, read, config)) };
-    const none = () => ({ bundle, ...unconfined(config, file, task, allowUnconfined ? 'warning' : 'error') });
-    if (config.seccomp === undefined) return none();
-    const compiled = await compiler.compile(config, config.seccomp, file);
-    if (!compiled.filter.confined) return none();
+    if (task === 'remove') return { bundle, ...(await remove(read, config)) };
+    const compiled = await compiler.compile(config);
+    if (!compiled.confined) return { bundle, ...unconfined(config, task, allowUnconfined) };
     const done =
-      task === 'write'
-        ? await write(file, read, config, compiled)
-        : await check(config, compiled, { seccomp: config.seccomp, target, file });
+      task === 'write' ? await write(read, config, compiled) : await check(config, compiled, target);
     return { bundle, ...done, instructions: compiled.filter.instructions.length };
   } catch (error) {
-    if (!(error instanceof SeccompcError)) throw error;
-    const diagnostics = error.diagnostics.map((found) => ({ ...found, file: found.file ?? file }));
-    return { bundle, status: 'failed', diagnostics };
+    return { bundle, status: 'failed', diagnostics: faultsOf(error, file) };
   } finally {
     place?.close();
   }
 }
 
 type Outcome = Omit<BundleResult, 'bundle'>;
+type Confined = CompiledConfig & { confined: true };
 
-async function configFile(bundle: string): Promise<string> {
-  const found = await stat(bundle).catch(unreadable);
-  return found.isDirectory() ? join(bundle, 'config.json') : bundle;
+/** The path of a configuration, given as file or directory. @throws SeccompcError INPUT_UNREADABLE */
+export async function configFile(path: string): Promise<string> {
+  const found = await readable(() => stat(path));
+  return found.isDirectory() ? join(path, 'config.json') : path;
 }
 
-/** Through a symbolic link to the file it points at: the link stays. */
-function placeOf(file: string): OutputPlace {
+/** @throws SeccompcError INPUT_UNREADABLE for any error of the work */
+export async function readable<Result>(work: () => Result | Promise<Result>): Promise<Result> {
   try {
-    return outputPlace(file);
+    return await work();
   } catch (cause) {
-    return unreadable(cause);
+    return fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
   }
 }
 
-function unreadable(cause: unknown): never {
-  fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
+/** What is wrong with a file. @throws the error if it says nothing about the file */
+export function faultsOf(error: unknown, file: string): Diagnostic[] {
+  if (!(error instanceof SeccompcError)) throw error;
+  return error.diagnostics.map((found) => ({ ...found, file: found.file ?? file }));
+}
+
+export function notConfined(file: string, allowed: boolean): Diagnostic {
+  return { ...diagnostic('NOT_CONFINED', {}, { severity: allowed ? 'warning' : 'error' }), file };
 }
 
 async function write(
-  file: string,
   read: ReadFile,
   config: RuntimeConfig,
-  { annotation, diagnostics }: CompiledConfig,
+  { annotation, diagnostics }: Confined,
 ): Promise<Outcome> {
   if (config.annotation === annotation) return { status: 'unchanged', diagnostics };
-  await put(file, read, withAnnotation(config, annotation));
+  await put(config.file, read, withAnnotation(config, annotation));
   return { status: 'written', diagnostics };
 }
 
-async function remove(file: string, read: ReadFile, config: RuntimeConfig): Promise<Outcome> {
+async function remove(read: ReadFile, config: RuntimeConfig): Promise<Outcome> {
   if (config.annotation === undefined) return { status: 'absent', diagnostics: [] };
-  await put(file, read, withoutAnnotation(config));
+  await put(config.file, read, withoutAnnotation(config));
   return { status: 'removed', diagnostics: [] };
 }
 
 async function check(
   config: RuntimeConfig,
-  { annotation, diagnostics }: CompiledConfig,
-  about: { seccomp: NonNullable<RuntimeConfig['seccomp']>; target: Target; file: string },
+  { annotation, diagnostics }: Confined,
+  target: Target,
 ): Promise<Outcome> {
-  const { seccomp, target, file } = about;
+  const { file } = config;
   if (config.annotation === annotation) return { status: 'equal', diagnostics };
   if (config.annotation === undefined) {
     const missing = diagnostic('ANNOTATION_MISSING', { key: FILTER_ANNOTATION });
     return { status: 'missing', diagnostics: [...diagnostics, { ...missing, file }] };
   }
-  const reference = (await referenceOf(config, seccomp, target, file))!;
+  const reference = (await referenceOf(config, target))!;
   const fault = await judgeAnnotation(config.annotation, reference, target);
   if (fault === undefined) return { status: 'equivalent', diagnostics };
   return { status: 'different', diagnostics: [...diagnostics, { ...fault, file }] };
 }
 
-function unconfined(
-  config: RuntimeConfig,
-  file: string,
-  task: BundleTask,
-  severity: 'error' | 'warning',
-): Outcome {
-  const found = { ...diagnostic('NOT_CONFINED', {}, { severity }), file };
-  if (config.annotation === undefined) return { status: 'unconfined', diagnostics: [found] };
+function unconfined({ annotation, file }: RuntimeConfig, task: BundleTask, allowed: boolean): Outcome {
+  const found = notConfined(file, allowed);
+  if (annotation === undefined) return { status: 'unconfined', diagnostics: [found] };
   const baseless = { ...diagnostic('ANNOTATION_BASELESS', { key: FILTER_ANNOTATION }), file };
   return { status: task === 'check' ? 'different' : 'unconfined', diagnostics: [found, baseless] };
 }

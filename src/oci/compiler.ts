@@ -1,4 +1,4 @@
-/** Compiling the linux.seccomp of many configurations: equal text is compiled once. */
+/** Compiles the linux.seccomp of many configurations, equal profiles only once. */
 import { compileCached } from '../cache/compile-cached.ts';
 import type { Cache } from '../cache/compile-cached.ts';
 import { Lru } from '../cache/stores/lru.ts';
@@ -8,30 +8,37 @@ import type { CompileSettings, Filter } from '../compile.ts';
 import { SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { encodeBase64 } from '../format/text.ts';
+import type { JsonNode } from '../profile/json.ts';
 import type { Target } from '../target.ts';
-import type { RuntimeConfig, Span } from './config.ts';
+import { textOf } from './config.ts';
+import type { RuntimeConfig } from './config.ts';
 
-/** What linux.seccomp compiles to. */
-export interface CompiledConfig {
-  filter: Filter;
-  /** The program as the annotation holds it. */
-  annotation: string;
-  /** Warnings and notes; of equal texts, only the first that was compiled has them. */
+/** What linux.seccomp compiles to; `confined` is false if it asks for no filter. */
+export type CompiledConfig = {
+  /** Warnings and notes. Of equal profiles, only the first result has them. */
   diagnostics: Diagnostic[];
-}
+} & (
+  | {
+      confined: true;
+      filter: Filter;
+      /** The program as the annotation holds it. */
+      annotation: string;
+    }
+  | { confined: false }
+);
 
 export interface ConfigCompiler {
   /** @throws SeccompcError as compile does, positions being those of the whole configuration */
-  compile(config: RuntimeConfig, seccomp: Span, file: string): Promise<CompiledConfig>;
+  compile(config: RuntimeConfig): Promise<CompiledConfig>;
   close(): Promise<void>;
 }
 
-/** What a filter counts for besides its profile, about; and what all profiles and filters may have together. */
+/** What a filter counts besides its profile, and the limit for all profiles and filters. */
 const FILTER_BYTES = 64 * 1024;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /**
- * @param openCache Gives the cache, or undefined for none; asked when something has to be compiled.
+ * @param openCache Gives the cache, if any; called when the first profile has to be compiled.
  * @param limit bytes of the profiles and filters that are remembered
  */
 export function makeConfigCompiler(
@@ -41,38 +48,48 @@ export function makeConfigCompiler(
 ): ConfigCompiler {
   const known = new Lru<Promise<CompiledConfig>>(limit);
   let cache: Promise<Cache | undefined> | undefined;
-  const opened = () => (cache ??= openCache());
 
-  async function compileNew(config: RuntimeConfig, seccomp: Span, file: string): Promise<CompiledConfig> {
-    const settings = { ...options, target: targetFor(config, options.target), file };
-    const warnings: Diagnostic[] = [];
+  async function openedCache(warnings: Diagnostic[]): Promise<Cache | undefined> {
     try {
-      const compiled = await compileText(seccompDocument(seccomp), settings, opened, warnings);
-      const { filter } = compiled;
-      const found = filter.diagnostics.map((d) => inConfig(d, config, seccomp));
-      return { filter, annotation: encodeBase64(filter.bytes), diagnostics: [...warnings, ...found] };
+      return await (cache ??= openCache());
     } catch (error) {
-      if (!(error instanceof SeccompcError)) throw error;
-      throw new SeccompcError(
-        error.diagnostics.map((d) => inConfig(d, config, seccomp)),
-        { cause: error },
-      );
+      if (!(error instanceof CacheFault)) throw error;
+      warnings.push(error.diagnostic);
+      return undefined;
     }
   }
 
-  return {
-    async compile(config, seccomp, file) {
-      const key = `${config.failUnknown}${seccomp.text}`;
-      const compiling = known.get(key);
-      if (compiling !== undefined) {
-        // Of one that failed every file gets its own account, with its own positions.
-        const compiled = await compiling.catch(() => undefined);
-        if (compiled !== undefined) return { ...compiled, diagnostics: [] };
-        return compileNew(config, seccomp, file);
+  async function compileNew(config: RuntimeConfig, seccomp: JsonNode): Promise<CompiledConfig> {
+    const warnings: Diagnostic[] = [];
+    const filter = await withProfile(config, seccomp, options.target, async (input, place) => {
+      // The caller of the compiler decides about configurations that ask for no filter.
+      const settings = { ...options, ...place, allowUnconfined: true };
+      const opened = await openedCache(warnings);
+      if (opened === undefined) {
+        const { compile } = await import('../compile.ts');
+        return compile(input, settings);
       }
-      const made = compileNew(config, seccomp, file);
-      known.set(key, made, 2 * key.length + FILTER_BYTES);
-      return made;
+      const cached = await compileCached(input, settings, opened);
+      warnings.push(...cached.warnings);
+      return cached.filter;
+    });
+    const diagnostics = [...warnings, ...filter.diagnostics.map((found) => inConfig(found, config, seccomp))];
+    if (!filter.confined) return { confined: false, diagnostics };
+    return { confined: true, filter, annotation: encodeBase64(filter.bytes), diagnostics };
+  }
+
+  return {
+    async compile(config) {
+      const { seccomp } = config;
+      if (seccomp === undefined) return { confined: false, diagnostics: [] };
+      const key = `${config.failUnknown}${textOf(config, seccomp)}`;
+      const earlier = known.get(key);
+      // A failure is reported again for each file, with the positions in that file.
+      const compiled = earlier && (await earlier.catch(() => undefined));
+      if (compiled !== undefined) return { ...compiled, diagnostics: [] };
+      const compiling = compileNew(config, seccomp);
+      known.set(key, compiling, 2 * key.length + FILTER_BYTES);
+      return compiling;
     },
     async close() {
       const open = await cache?.catch(() => undefined);
@@ -81,46 +98,35 @@ export function makeConfigCompiler(
   };
 }
 
-async function compileText(
-  input: Uint8Array,
-  settings: CompileSettings,
-  opened: () => Promise<Cache | undefined>,
-  warnings: Diagnostic[],
-): Promise<{ filter: Filter }> {
-  const options = { ...settings, allowUnconfined: true }; // the caller of the compiler decides
-  let cache: Cache | undefined;
-  try {
-    cache = await opened();
-  } catch (error) {
-    if (!(error instanceof CacheFault)) throw error;
-    warnings.push(error.diagnostic);
-  }
-  if (cache !== undefined) {
-    const cached = await compileCached(input, options, cache);
-    warnings.push(...cached.warnings);
-    return cached;
-  }
-  const { compile } = await import('../compile.ts');
-  return { filter: await compile(input, options) };
-}
-
-/** What the configuration itself says about how its profile is to be read. */
-export function targetFor(config: RuntimeConfig, target: Target): Target {
-  return config.failUnknown ? { ...target, failUnknown: true } : target;
-}
-
 const BEFORE = '{"linux":{"seccomp":';
 
 /**
- * The profile as the smallest configuration that holds it: read as a runtime does, never as an engine's dialect, and the
- * same for all configurations with that profile, which the cache counts on.
+ * Runs a stage of the compiler on the smallest configuration with this profile. So it is read as a
+ * runtime reads it, never as an engine's dialect, and equal profiles share a cache entry.
+ *
+ * @throws SeccompcError of the stage, positions being those of the whole configuration
  */
-export function seccompDocument(seccomp: Span): Uint8Array {
-  return Buffer.from(`${BEFORE}${seccomp.text}}}`);
+export async function withProfile<Result>(
+  config: RuntimeConfig,
+  seccomp: JsonNode,
+  target: Target,
+  stage: (input: Uint8Array, settings: { target: Target; file: string }) => Promise<Result>,
+): Promise<Result> {
+  const { file, failUnknown } = config;
+  try {
+    return await stage(Buffer.from(`${BEFORE}${textOf(config, seccomp)}}}`), {
+      target: failUnknown ? { ...target, failUnknown } : target,
+      file,
+    });
+  } catch (error) {
+    if (!(error instanceof SeccompcError)) throw error;
+    const diagnostics = error.diagnostics.map((found) => inConfig(found, config, seccomp));
+    throw new SeccompcError(diagnostics, { cause: error });
+  }
 }
 
-/** A diagnostic of {@link seccompDocument} with its place in the whole configuration. */
-export function inConfig(found: Diagnostic, config: RuntimeConfig, seccomp: Span): Diagnostic {
+/** A diagnostic of {@link withProfile} with its place in the whole configuration. */
+function inConfig(found: Diagnostic, config: RuntimeConfig, seccomp: JsonNode): Diagnostic {
   if (found.line === undefined) return found;
   const { line, column } = config.positionAt(seccomp.offset);
   if (found.line > 1) return { ...found, line: found.line + line - 1 };

@@ -1,6 +1,6 @@
 /**
- * Works on some items at a time and hands the results over in the order of the items, each as soon as those before it
- * have been. Rejects with the first fault, after which nothing new is begun.
+ * Works on some items at a time, and hands over the results in the order of the items as soon as
+ * possible. Rejects with the first fault, and then starts nothing new.
  */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
@@ -9,17 +9,12 @@ export async function inParallel<Item, Result>(
   take: (result: Result) => Promise<void>,
 ): Promise<void> {
   const running: Promise<Result>[] = [];
-  let next = 0;
-  const begin = () => {
-    const result = work(items[next++]!);
-    // It is awaited in its turn; until then its fault must not count as unhandled.
+  for (const item of items) {
+    if (running.length === atOnce) await take(await running.shift()!);
+    const result = work(item);
+    // It is awaited later; until then its fault must not count as unhandled.
     result.catch(() => {});
     running.push(result);
-  };
-  while (next < items.length && running.length < atOnce) begin();
-  while (running.length > 0) {
-    const result = await running.shift()!;
-    if (next < items.length) begin();
-    await take(result);
   }
+  for (const result of running) await take(await result);
 }

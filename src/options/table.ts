@@ -1,5 +1,5 @@
 import type { ArchName } from '../arch.ts';
-import { FORMAT_NAMES } from '../format/names.ts';
+import { FORMAT_NAMES } from '../format/program.ts';
 import type { KernelVersion } from '../target.ts';
 
 /**

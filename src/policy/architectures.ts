@@ -9,34 +9,13 @@ import type { Target } from '../target.ts';
 const UNKNOWN_TO_RUNC = new Set<ArchName>(['PARISC', 'PARISC64', 'M68K', 'SH', 'SHEB']);
 
 /**
- * The architectures of the filter: the native one always and first, then the profile's (or the target's)
- * in their order, each once. docs/semantics.md section 2.
+ * The architectures of the filter: first the native one, then those of the profile or the target in
+ * their order, each once. docs/semantics.md section 2.
  */
 export function filterArches(seccomp: Seccomp, target: Target, report: (d: Diagnostic) => void): Arch[] {
   const names = new Set<ArchName>([target.arch]);
-  if (target.architectures !== undefined) {
-    for (const name of target.architectures) names.add(name);
-  } else {
-    for (const { name: spelled, pointer } of seccomp.architectures) {
-      const name = parseArch(spelled);
-      if (name === undefined) {
-        report(diagnostic('UNKNOWN_ARCHITECTURE', { name: spelled }, { pointer }));
-        continue;
-      }
-      if (target.semantics === 'runc' && (spelled !== ociArchName(name) || UNKNOWN_TO_RUNC.has(name))) {
-        const hint = UNKNOWN_TO_RUNC.has(name)
-          ? 'runc has no such architecture'
-          : `write "${ociArchName(name)}"`;
-        report(diagnostic('UNKNOWN_ARCHITECTURE', { name: spelled }, { pointer, hint }));
-        continue;
-      }
-      if (spelled !== ociArchName(name))
-        report(
-          diagnostic('ARCHITECTURE_SPELLING', { name: spelled, proper: ociArchName(name) }, { pointer }),
-        );
-      names.add(name);
-    }
-  }
+  const listed = target.architectures ?? seccomp.architectures.map((arch) => readArch(arch, target, report));
+  for (const name of listed) if (name !== undefined) names.add(name);
 
   const arches = [...names].map(archOf);
   const native = arches[0]!;
@@ -50,4 +29,23 @@ export function filterArches(seccomp: Seccomp, target: Target, report: (d: Diagn
       ),
     );
   return arches;
+}
+
+/** An architecture of the profile's list; undefined after a reported error. */
+function readArch(
+  { name: spelled, pointer }: Seccomp['architectures'][number],
+  { semantics }: Target,
+  report: (d: Diagnostic) => void,
+): ArchName | undefined {
+  const unknown = (hint?: string): undefined => {
+    report(diagnostic('UNKNOWN_ARCHITECTURE', { name: spelled }, { pointer, hint }));
+  };
+  const name = parseArch(spelled);
+  if (name === undefined) return unknown();
+  const proper = ociArchName(name);
+  if (semantics === 'runc' && UNKNOWN_TO_RUNC.has(name)) return unknown('runc has no such architecture');
+  if (spelled === proper) return name;
+  if (semantics === 'runc') return unknown(`write "${proper}"`);
+  report(diagnostic('ARCHITECTURE_SPELLING', { name: spelled, proper }, { pointer }));
+  return name;
 }

@@ -6,25 +6,24 @@ import { commonValue, conditionKey, constantTruth } from './condition.ts';
 import type { Rule } from './rules.ts';
 import type { Condition, Decision, DecisionRule } from './types.ts';
 
-/** `ERRNO(38)`, `ALLOW`: a return value in the words of the messages. */
+/** `ERRNO(38)`, `ALLOW`: a return value for messages. */
 export function describeAction(value: number): string {
   const label = actionLabel(value) ?? `0x${value.toString(16)}`;
   return label === 'ERRNO' || label === 'TRACE' ? `${label}(${value & SECCOMP_RET_DATA})` : label;
 }
 
 /**
- * Pairs of rules with different actions that one filter is searched for calls that both match: all pairs of 300 rules,
- * where real profiles have a few on one call.
+ * How many pairs of rules with different actions are searched for a common call: all pairs of 300
+ * rules, while real profiles have a few on one call.
  */
 const MAX_PAIRS = 50_000;
 
 /** Makes the decisions of one filter; equal decisions come out as one object. */
 export interface Combiner {
-  /** The decision that always gives one return value. */
   constant(action: number): Decision;
   /**
-   * What all the rules on one number mean together: those with conditions, in profile order, and (`always`) what the
-   * first one without conditions decides, if there is one.
+   * What all rules on one number mean together: `rules` with conditions, in profile order, and the
+   * decision of the first one without, if there is one.
    */
   combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision;
 }
@@ -32,10 +31,10 @@ export interface Combiner {
 /**
  * Decides what several rules on one number mean together. docs/semantics.md section 7.
  *
- * - A rule without conditions decides alone, the first of several.
- * - Otherwise the rules form a union; where rules with different actions match one call, the most restrictive
- *   action wins, and the pair is reported with a call that shows it.
- * - The same conditions with different actions are a contradiction: both runtimes refuse such a profile.
+ * - The first rule without conditions decides alone.
+ * - Otherwise the rules form a union. If rules with different actions match one call, the most
+ *   restrictive action wins, and the pair is reported with such a call.
+ * - The same conditions with different actions are a contradiction, which both runtimes refuse.
  */
 export function makeCombiner(
   defaultAction: number,
@@ -46,17 +45,41 @@ export function makeCombiner(
   const reported = new Set<string>();
   let pairsLeft = MAX_PAIRS;
 
-  /** Reports a fault once for each pair of entries, whatever number of calls and architectures it shows on. */
+  /** Reports a fault once for each pair of entries, for all calls and architectures. */
   function reportPair(
     code: 'CONFLICTING_RULES' | 'OVERLAPPING_RULES',
-    first: Rule,
-    second: Rule,
-    d: () => Diagnostic,
-  ) {
+    [first, second]: [first: Rule, second: Rule],
+    arch: Arch,
+    values: () => Record<string, string> = () => ({}),
+    severity?: 'warning' | 'error',
+  ): void {
     const key = `${code} ${first.entry.pointer} ${second.entry.pointer}`;
     if (reported.has(key)) return;
     reported.add(key);
-    report(d());
+    const { pointer } = first.entry;
+    const [action, otherAction] = [describeAction(second.action), describeAction(first.action)];
+    const names = { name: namedBy(second), other: namedBy(first), arch: arch.name };
+    const all = { ...names, action, otherAction, pointer, ...values() };
+    report(diagnostic(code, all, { pointer: second.entry.pointer, severity }));
+  }
+
+  /** Warns of conditions lost behind socketcall or ipc: once for an entry, once for a call. */
+  function reportMultiplexed(
+    code: 'MULTIPLEXED_BYPASS' | 'MULTIPLEXED_ARGS',
+    rules: readonly Rule[],
+    arch: Arch,
+    always?: Decision,
+  ): void {
+    for (const { entry, name, by } of rules) {
+      if (by === undefined || entry.args.length === 0) continue;
+      const keys = [`${code} ${entry.pointer}`, `${code} ${by} ${name}`];
+      const isKnown = keys.some((key) => reported.has(key));
+      for (const key of keys) reported.add(key);
+      if (isKnown) continue;
+      const pointer = code === 'MULTIPLEXED_ARGS' ? `${entry.pointer}/args` : entry.pointer;
+      const action = always === undefined ? '' : describeAction(always.otherwise);
+      report(diagnostic(code, { name, by, arch: arch.name, action }, { pointer }));
+    }
   }
 
   function intern(decision: Decision): Decision {
@@ -73,7 +96,8 @@ export function makeCombiner(
 
   function combine(rules: readonly Rule[], arch: Arch, always: Decision | undefined): Decision {
     if (always !== undefined) {
-      reportBypassed(always.otherwise, rules, arch, reported, report);
+      // If socketcall or ipc has a rule without conditions, those on the calls behind it are lost.
+      reportMultiplexed('MULTIPLEXED_BYPASS', rules, arch, always);
       return always;
     }
     const distinct = new Map<string, Rule>();
@@ -81,22 +105,22 @@ export function makeCombiner(
       const key = rule.conditions.map(conditionKey).join(', ');
       const earlier = distinct.get(key);
       if (earlier === undefined) distinct.set(key, rule);
-      else if (earlier.action !== rule.action)
-        reportPair('CONFLICTING_RULES', earlier, rule, () => conflict(earlier, rule, arch));
+      else if (earlier.action !== rule.action) reportPair('CONFLICTING_RULES', [earlier, rule], arch);
     }
     const kept = [...distinct.values()];
-    reportLostSelectors(kept, arch, reported, report);
+    // The selector of the call replaces conditions on argument 0. docs/semantics.md section 6.3.
+    reportMultiplexed('MULTIPLEXED_ARGS', kept, arch);
     reportOverlaps(kept, arch);
     const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));
     return intern(simplify(strictestFirst, defaultAction));
   }
 
-  /** Reports pairs of rules with different actions that match one call, as far as the budget of the filter goes. */
+  /** Reports pairs of rules with different actions that match one call, within the budget. */
   function reportOverlaps(rules: readonly Rule[], arch: Arch): void {
     const severity = overlap === 'error' ? 'error' : 'warning';
     const earlier = new EarlierRules(rules);
-    for (const rule of rules) {
-      const candidates = earlier.thatMayMeet(rule, pairsLeft);
+    for (const [index, rule] of rules.entries()) {
+      const candidates = earlier.thatMayMeet(index, pairsLeft);
       if (candidates === undefined) {
         const values = { name: rule.name, arch: arch.name, count: rules.length };
         report(diagnostic('OVERLAPS_NOT_SEARCHED', values, { pointer: rule.entry.pointer, severity }));
@@ -104,13 +128,17 @@ export function makeCombiner(
       }
       pairsLeft -= candidates.length;
       for (const other of candidates) {
-        const example = commonCall(other.conditions, rule.conditions);
-        if (example !== undefined)
-          reportPair('OVERLAPPING_RULES', other, rule, () =>
-            overlapping(other, rule, arch, example, severity),
-          );
+        const call = commonCall(other.conditions, rule.conditions);
+        if (call === undefined) continue;
+        const values = () => {
+          const args = [...call].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
+          const winner = compareSeverity(other.action, rule.action) <= 0 ? other : rule;
+          const example = `${rule.by ?? rule.name}(${args})`;
+          return { example, winner: describeAction(winner.action) };
+        };
+        reportPair('OVERLAPPING_RULES', [other, rule], arch, values, severity);
       }
-      earlier.add(rule);
+      earlier.add(index);
     }
   }
 
@@ -118,46 +146,48 @@ export function makeCombiner(
 }
 
 /**
- * Rules to compare a later one with. Where many ask for one value of the same argument each, as lists of commands do,
- * most pairs cannot meet, and are not looked at.
+ * Rules to compare a later one with. If many rules ask for one value each of the same argument, as
+ * lists of commands do, most pairs cannot overlap and are skipped.
  */
 class EarlierRules {
+  readonly #rules: readonly Rule[];
   /** The argument that most rules ask for one value of. */
   readonly #arg: number;
-  /** By that value, or without one, and by action: places in order of the rules. */
-  readonly #groups = new Map<bigint | undefined, Map<number, Placed[]>>();
-  #count = 0;
+  /** Indexes of rules by that value, or without one, and by action. */
+  readonly #groups = new Map<bigint | undefined, Map<number, number[]>>();
 
   constructor(rules: readonly Rule[]) {
+    this.#rules = rules;
     const counts = [0, 0, 0, 0, 0, 0];
     for (const { conditions } of rules)
       for (const { arg, comparator } of conditions) if (comparator === 'eq') counts[arg]! += 1;
     this.#arg = counts.indexOf(Math.max(...counts));
   }
 
-  add(rule: Rule): void {
+  add(index: number): void {
+    const rule = this.#rules[index]!;
     const value = this.#valueOf(rule);
-    let byAction = this.#groups.get(value);
-    if (byAction === undefined) this.#groups.set(value, (byAction = new Map<number, Placed[]>()));
-    const place = this.#count++;
-    const same = byAction.get(rule.action);
-    if (same === undefined) byAction.set(rule.action, [{ rule, place }]);
-    else same.push({ rule, place });
+    const byAction = this.#groups.get(value) ?? new Map<number, number[]>();
+    this.#groups.set(value, byAction);
+    const same = byAction.get(rule.action) ?? [];
+    byAction.set(rule.action, same);
+    same.push(index);
   }
 
-  /** The rules with other actions that may match what this one matches, in order; undefined for more than `limit`. */
-  thatMayMeet(rule: Rule, limit: number): Rule[] | undefined {
+  /** Rules with other actions that may match the same call, in order; undefined if above `limit`. */
+  thatMayMeet(index: number, limit: number): Rule[] | undefined {
+    const rule = this.#rules[index]!;
     const value = this.#valueOf(rule);
     const groups =
       value === undefined ? this.#groups.values() : [this.#groups.get(value), this.#groups.get(undefined)];
-    const found: Placed[] = [];
+    const found: number[] = [];
     for (const byAction of groups)
-      for (const [action, rules] of byAction ?? []) {
+      for (const [action, same] of byAction ?? []) {
         if (action === rule.action) continue;
-        if (found.length + rules.length > limit) return undefined;
-        for (const placed of rules) found.push(placed);
+        if (found.length + same.length > limit) return undefined;
+        for (const other of same) found.push(other);
       }
-    return found.toSorted((a, b) => a.place - b.place).map((placed) => placed.rule);
+    return found.toSorted((a, b) => a - b).map((other) => this.#rules[other]!);
   }
 
   #valueOf({ conditions }: Rule): bigint | undefined {
@@ -165,12 +195,7 @@ class EarlierRules {
   }
 }
 
-interface Placed {
-  rule: Rule;
-  place: number;
-}
-
-/** Drops what no argument can change: conditions always true, rules never true, rules behind one that always holds. */
+/** Drops conditions that are always true, and rules that never match or come after an unconditional one. */
 function simplify(rules: readonly Rule[], defaultAction: number): Decision {
   const result: DecisionRule[] = [];
   for (const { conditions, action } of rules) {
@@ -188,7 +213,7 @@ function decisionKey({ rules, otherwise }: Decision): string {
   return [...parts, String(otherwise)].join('; ');
 }
 
-/** Arguments that satisfy both rules, or undefined when no call does. docs/semantics.md section 7.6. */
+/** Arguments that satisfy both rules, if there are any. docs/semantics.md section 7.6. */
 function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<number, bigint> | undefined {
   const call = new Map<number, bigint>();
   for (const condition of [...a, ...b]) {
@@ -204,88 +229,4 @@ function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<numbe
 
 function namedBy(rule: Rule): string {
   return rule.by === undefined ? `"${rule.name}"` : `"${rule.name}" (through ${rule.by})`;
-}
-
-function conflict(first: Rule, second: Rule, arch: Arch): Diagnostic {
-  return diagnostic(
-    'CONFLICTING_RULES',
-    {
-      name: namedBy(second),
-      other: namedBy(first),
-      arch: arch.name,
-      action: describeAction(second.action),
-      otherAction: describeAction(first.action),
-      pointer: first.entry.pointer,
-    },
-    { pointer: second.entry.pointer },
-  );
-}
-
-function overlapping(
-  first: Rule,
-  second: Rule,
-  arch: Arch,
-  example: Map<number, bigint>,
-  severity: 'warning' | 'error',
-): Diagnostic {
-  const args = [...example].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
-  const winner = compareSeverity(first.action, second.action) <= 0 ? first : second;
-  return diagnostic(
-    'OVERLAPPING_RULES',
-    {
-      name: namedBy(second),
-      arch: arch.name,
-      action: describeAction(second.action),
-      otherAction: describeAction(first.action),
-      pointer: first.entry.pointer,
-      example: `${second.by ?? second.name}(${args})`,
-      winner: describeAction(winner.action),
-    },
-    { pointer: second.entry.pointer, severity },
-  );
-}
-
-/** socketcall or ipc allowed outright: then the conditions on the calls behind it do not hold there. */
-function reportBypassed(
-  always: number,
-  rules: readonly Rule[],
-  arch: Arch,
-  reported: Set<string>,
-  report: (d: Diagnostic) => void,
-): void {
-  for (const rule of rules) {
-    if (rule.by === undefined || rule.entry.args.length === 0) continue;
-    if (!isNews(reported, 'MULTIPLEXED_BYPASS', rule)) continue;
-    report(
-      diagnostic(
-        'MULTIPLEXED_BYPASS',
-        { name: rule.name, by: rule.by, arch: arch.name, action: describeAction(always) },
-        { pointer: rule.entry.pointer },
-      ),
-    );
-  }
-}
-
-/** A condition on argument 0 gives way to the selector of the multiplexed call. docs/semantics.md section 6.3. */
-function reportLostSelectors(
-  rules: readonly Rule[],
-  arch: Arch,
-  reported: Set<string>,
-  report: (d: Diagnostic) => void,
-): void {
-  for (const rule of rules) {
-    const { entry, name, by } = rule;
-    if (by === undefined || entry.args.length === 0 || !isNews(reported, 'MULTIPLEXED_ARGS', rule)) continue;
-    report(
-      diagnostic('MULTIPLEXED_ARGS', { name, by, arch: arch.name }, { pointer: `${entry.pointer}/args` }),
-    );
-  }
-}
-
-/** Once for an entry, whatever calls it names, and once for a call, whatever entries name it. */
-function isNews(reported: Set<string>, code: Diagnostic['code'], { entry, name, by }: Rule): boolean {
-  const keys = [`${code} ${entry.pointer}`, `${code} ${by} ${name}`];
-  const news = !keys.some((key) => reported.has(key));
-  for (const key of keys) reported.add(key);
-  return news;
 }

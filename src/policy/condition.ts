@@ -17,8 +17,8 @@ export function fullMask(bits: 32 | 64): bigint {
 }
 
 /**
- * A profile's argument condition as an architecture compares it: constants cut to its width, the datum of
- * MASKED_EQ cut to its mask. docs/semantics.md section 8.
+ * A condition as an architecture compares it: constants cut to its width, the datum of MASKED_EQ
+ * cut to its mask. docs/semantics.md section 8.
  */
 export function normalise(arg: SyscallArg, bits: 32 | 64): Condition {
   const full = fullMask(bits);
@@ -37,47 +37,38 @@ export function losesBits(arg: SyscallArg): boolean {
 }
 
 /** True or false where no argument can change the answer, else undefined. */
-export function constantTruth({ comparator, value, mask, bits }: Condition): boolean | undefined {
-  const full = fullMask(bits);
-  switch (comparator) {
-    case 'lt':
-      return value === 0n ? false : undefined;
-    case 'ge':
-      return value === 0n ? true : undefined;
-    case 'le':
-      return value === full ? true : undefined;
-    case 'gt':
-      return value === full ? false : undefined;
-    case 'masked_eq':
-      return mask === 0n ? true : undefined;
-    default:
-      return undefined;
-  }
+export function constantTruth(condition: Condition): boolean | undefined {
+  if (condition.comparator === 'ne') return undefined;
+  if (condition.comparator === 'masked_eq') return condition.mask === 0n ? true : undefined;
+  const [low, high] = rangeOf(condition);
+  if (low > high) return false;
+  return low === 0n && high === fullMask(condition.bits) ? true : undefined;
 }
 
-/** Text that two conditions share only if they are the same test. */
+/** Equal for equal conditions only. */
 export function conditionKey({ arg, comparator, value, mask, bits }: Condition): string {
   return `${arg} ${comparator} ${value} ${mask} ${bits}`;
 }
 
-/** Lowest and highest value of a plain comparison; undefined where there is none. */
-function rangeOf({ comparator, value, bits }: Condition): [low: bigint, high: bigint] | undefined {
+/** Inclusive bounds of the values that satisfy a condition; low is above high if none does. */
+function rangeOf({ comparator, value, bits }: Condition): [low: bigint, high: bigint] {
   const full = fullMask(bits);
   switch (comparator) {
+    case 'eq':
+      return [value, value];
     case 'lt':
-      return value === 0n ? undefined : [0n, value - 1n];
+      return [0n, value - 1n];
     case 'le':
       return [0n, value];
     case 'ge':
       return [value, full];
     case 'gt':
-      return value === full ? undefined : [value + 1n, full];
+      return [value + 1n, full];
     default:
       return [0n, full];
   }
 }
 
-/** Whether one value satisfies a condition. */
 export function holds(condition: Condition, value: bigint): boolean {
   const x = value & fullMask(condition.bits);
   switch (condition.comparator) {
@@ -98,24 +89,16 @@ export function holds(condition: Condition, value: bigint): boolean {
   }
 }
 
-/**
- * A value that satisfies both conditions on one argument, the smallest that is easily found; undefined when
- * there is none. Exact: undefined means unsatisfiable.
- */
+/** A value that satisfies both conditions on one argument; undefined only if there is none. */
 export function commonValue(a: Condition, b: Condition): bigint | undefined {
-  for (const exact of [a, b]) {
-    if (exact.comparator === 'eq')
-      return holds(a, exact.value) && holds(b, exact.value) ? exact.value : undefined;
-  }
-  const ranges = [rangeOf(a), rangeOf(b)];
-  if (ranges[0] === undefined || ranges[1] === undefined) return undefined;
-  const low = ranges[0][0] > ranges[1][0] ? ranges[0][0] : ranges[1][0];
-  const high = ranges[0][1] < ranges[1][1] ? ranges[0][1] : ranges[1][1];
+  const [[lowA, highA], [lowB, highB]] = [rangeOf(a), rangeOf(b)];
+  const low = lowA > lowB ? lowA : lowB;
+  const high = highA < highB ? highA : highB;
 
-  const masks = [a, b].filter((c) => c.comparator === 'masked_eq');
   let mask = 0n;
   let datum = 0n;
-  for (const c of masks) {
+  for (const c of [a, b]) {
+    if (c.comparator !== 'masked_eq') continue;
     if (((datum ^ c.value) & mask & c.mask) !== 0n) return undefined;
     mask |= c.mask;
     datum |= c.value;

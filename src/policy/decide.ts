@@ -7,10 +7,8 @@ import type { EffectiveEntry, Rule } from './rules.ts';
 import type { Condition, Decision } from './types.ts';
 
 /**
- * What the entries decide about the calls of one architecture: a decision for each number of its table, in their
- * order; undefined where no entry names the call.
- *
- * Nearly every entry has no conditions, and then its action is all there is to say: no rule is made for it.
+ * The decisions of the entries on one architecture, for each number of its table in order;
+ * undefined if no entry names the call. Most entries have no conditions, and need no rule.
  */
 export function decideCalls(
   entries: readonly EffectiveEntry[],
@@ -19,68 +17,34 @@ export function decideCalls(
   combiner: Combiner,
 ): (Decision | undefined)[] {
   const decisions = Array.from<Decision | undefined>({ length: count });
-  const conditional = new ConditionalRules(count);
+  // In the order of the profile: of several faults of a kind the first one is reported.
+  const conditional = new Map<number, Rule[]>();
+  const add = (position: number, alternatives: Condition[][], rule: Omit<Rule, 'conditions'>) => {
+    const rules = conditional.get(position) ?? [];
+    conditional.set(position, rules);
+    for (const conditions of alternatives) rules.push({ ...rule, conditions });
+  };
   const multiplexes = abi.socketcall !== undefined || abi.ipc !== undefined;
   for (const effective of entries) {
-    const { names, ids } = effective;
-    const rules = conditionsOn(effective, abi);
-    const decision = rules.every((conditions) => conditions.length > 0)
+    const { calls, action, entry } = effective;
+    const alternatives = conditionsOn(effective, abi);
+    const decision = alternatives.every((conditions) => conditions.length > 0)
       ? undefined
-      : combiner.constant(effective.action);
-    for (let index = 0; index < ids.length; index++) {
-      const position = positions[ids[index]!]!;
-      if (position >= 0) {
-        conditional.see(position);
-        if (decision === undefined) conditional.add(position, rules, effective, names[index]!);
-        // The first rule without conditions decides alone. docs/semantics.md section 7.1.
-        else decisions[position] ??= decision;
-      }
-      if (!multiplexes) continue;
-      const name = names[index]!;
-      const mux = multiplexed(name, abi);
+      : combiner.constant(action);
+    for (const { name, id } of calls) {
+      const position = positions[id]!;
+      // The first rule without conditions decides alone. docs/semantics.md section 7.1.
+      if (position >= 0 && decision !== undefined) decisions[position] ??= decision;
+      else if (position >= 0) add(position, alternatives, { action, entry, name, by: undefined });
+      const mux = multiplexes ? multiplexed(name, abi) : undefined;
       if (mux === undefined) continue;
-      const selected = rules.map((conditions) => behindSelector(conditions, mux.call, abi));
-      conditional.add(numbers.indexOf(mux.nr), selected, effective, name, mux.by);
+      const selected = alternatives.map((conditions) => behindSelector(conditions, mux.call, abi));
+      add(numbers.indexOf(mux.nr), selected, { action, entry, name, by: mux.by });
     }
   }
-  for (const [position, rules] of conditional.inOrder())
+  for (const [position, rules] of conditional)
     decisions[position] = combiner.combine(rules, abi, decisions[position]);
   return decisions;
-}
-
-/** The rules with conditions, by position of the number in its table. */
-class ConditionalRules {
-  readonly #rules = new Map<number, Rule[]>();
-  /** When the profile first names each number, counted from 1; 0: never. */
-  readonly #seen: Uint32Array;
-  #last = 0;
-
-  constructor(count: number) {
-    this.#seen = new Uint32Array(count);
-  }
-
-  see(position: number): void {
-    if (this.#seen[position] === 0) this.#seen[position] = ++this.#last;
-  }
-
-  add(
-    position: number,
-    rules: readonly Condition[][],
-    { action, entry }: EffectiveEntry,
-    name: string,
-    by?: Rule['by'],
-  ): void {
-    this.see(position);
-    let list = this.#rules.get(position);
-    if (list === undefined) this.#rules.set(position, (list = []));
-    for (const conditions of rules)
-      list.push({ conditions, action, entry, name, ...(by === undefined ? {} : { by }) });
-  }
-
-  /** As the profile first names the numbers: of several faults of a kind the first one is reported. */
-  inOrder(): [position: number, rules: Rule[]][] {
-    return [...this.#rules].toSorted(([a], [b]) => this.#seen[a]! - this.#seen[b]!);
-  }
 }
 
 /** The conditions of each rule that an entry makes on a call, as the architecture compares them. */
@@ -91,7 +55,7 @@ function conditionsOn({ alternatives }: EffectiveEntry, { wordBits }: Arch): Con
 }
 
 /**
- * The same on socketcall or ipc: the selector of the call takes the place of any condition on argument 0.
+ * The same on socketcall or ipc, where the selector of the call replaces conditions on argument 0.
  * docs/semantics.md section 6.3.
  */
 function behindSelector(
@@ -104,8 +68,8 @@ function behindSelector(
 }
 
 /**
- * Only an empty mask makes a condition not count; `>= 0` is always true too, but a rule with it stays a conditional
- * one, as it does in libseccomp.
+ * Only for an empty mask. `>= 0` is always true too, but its rule stays conditional, as in
+ * libseccomp.
  */
 function alwaysTrue(condition: Condition): boolean {
   return condition.comparator === 'masked_eq' && condition.mask === 0n;

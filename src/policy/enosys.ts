@@ -7,19 +7,19 @@ import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { multiplexed } from './multiplex.ts';
 import { MAX_NR } from './number-ranges.ts';
+import type { DecisionRange } from './types.ts';
 
-/** ENOSYS as this architecture numbers it: 38, 89 on MIPS, 251 on PARISC. */
-function enosys(arch: Arch): number {
+/** The return value of ENOSYS as this architecture numbers it: 38, 89 on MIPS, 251 on PARISC. */
+export function enosysAction(arch: Arch): number {
   return actionValue('SCMP_ACT_ERRNO', errnoNumber('ENOSYS', arch.errnos));
 }
 
-/** Where the default lets calls through, telling a program "no such call" would take something away from it. */
+/** If the default lets calls through, ENOSYS would take them away from programs. */
 export function givesEnosys(defaultAction: number): boolean {
   const label = actionLabel(defaultAction);
   return label !== 'ALLOW' && label !== 'LOG' && label !== 'TRACE';
 }
 
-/** What the two ENOSYS rules depend on. */
 export interface EnosysContext {
   seccomp: Seccomp;
   target: Target;
@@ -28,55 +28,40 @@ export interface EnosysContext {
   defaultAction: number;
 }
 
-interface Layer {
-  from: number;
-  to: number;
-  /** u32 return value. */
-  action: number;
-}
+type Numbers = Pick<DecisionRange, 'from' | 'to'>;
 
 /**
- * runc's stub, which stands before everything else: numbers above the largest one the profile names, on each
- * architecture, get ENOSYS. runc itself leaves an architecture out that the profile does not list, the native one too.
+ * runc's stub, which comes before everything else: numbers above the largest one that the profile
+ * names get ENOSYS. runc omits architectures that the profile does not list, also the native one.
  * docs/semantics.md section 9.
  */
-export function enosysStub(
-  abis: readonly Arch[],
-  { seccomp, target, tables, defaultAction }: EnosysContext,
-): Layer[] {
+export function enosysStub(abi: Arch, context: EnosysContext): Numbers[] {
+  const { seccomp, target, tables, defaultAction } = context;
   if (!target.enosysStub || !givesEnosys(defaultAction)) return [];
-  const listed = new Set(seccomp.architectures.map(({ name }) => parseArch(name)));
-  const layers: Layer[] = [];
-  for (const abi of abis) {
-    if (target.semantics === 'runc' && !listed.has(abi.name)) continue;
-    const table = tables.of(abi.name);
-    let last = 0;
-    for (const { names } of seccomp.syscalls)
-      for (const name of names ?? [])
-        if (multiplexed(name, abi) === undefined) last = Math.max(last, table.numberOf(name) ?? 0);
-    if (last === 0) continue;
-    const action = enosys(abi);
-    if (abi.name === 'X86_64' || abi.name === 'X32') {
-      // Bit 30 tells the two apart, whatever bit 31 says.
-      const bit = abi.name === 'X32' ? X32_SYSCALL_BIT : 0;
-      layers.push({ from: last + 1, to: bit + 0x3fffffff, action });
-      layers.push({ from: 0x80000000 + bit, to: 0x80000000 + bit + 0x3fffffff, action });
-    } else {
-      layers.push({ from: last + 1, to: MAX_NR, action });
-    }
-    if (abi.name === 'S390' || abi.name === 'S390X') layers.push({ from: 0, to: 0, action });
-  }
-  return layers;
+  const isListed = seccomp.architectures.some(({ name }) => parseArch(name) === abi.name);
+  if (target.semantics === 'runc' && !isListed) return [];
+  const table = tables.of(abi.name);
+  let last = 0;
+  for (const { names } of seccomp.syscalls)
+    for (const name of names ?? [])
+      if (multiplexed(name, abi) === undefined) last = Math.max(last, table.numberOf(name) ?? 0);
+  if (last === 0) return [];
+  const above = { from: last + 1, to: MAX_NR };
+  if (abi.name === 'S390' || abi.name === 'S390X') return [above, { from: 0, to: 0 }];
+  if (abi.name !== 'X86_64' && abi.name !== 'X32') return [above];
+  // Bit 30 tells the two apart, whatever bit 31 says.
+  const bit = abi.name === 'X32' ? X32_SYSCALL_BIT : 0;
+  return [
+    { from: last + 1, to: bit + 0x3fffffff },
+    { from: 0x80000000 + bit, to: 0x80000000 + bit + 0x3fffffff },
+  ];
 }
 
 /**
- * The calls (positions in the table) that get ENOSYS because the profile's author cannot have known them: not named
- * there, and newer than `target.enosysAfter` on this architecture. The numbers behind the last call are in {@link beyondTable}.
+ * The calls (positions in the table) that get ENOSYS because the profile does not name them, and
+ * they are newer than `target.enosysAfter`. {@link beyondTable} has the numbers after the last one.
  */
-export function callsAfter(
-  abi: Arch,
-  { seccomp, target, tables, defaultAction }: EnosysContext,
-): { position: number; action: number }[] {
+export function callsAfter(abi: Arch, { seccomp, target, tables, defaultAction }: EnosysContext): number[] {
   const limit = target.enosysAfter;
   if (limit === undefined || !givesEnosys(defaultAction)) return [];
   const table = tables.of(abi.name);
@@ -86,25 +71,23 @@ export function callsAfter(
     if (since === undefined || named.has(name)) return false;
     return since.major > limit.major || (since.major === limit.major && since.minor > limit.minor);
   };
-  const action = enosys(abi);
-  return table.entries().flatMap(([, name], position) => (isNewer(name) ? [{ position, action }] : []));
+  return table.entries().flatMap(([, name], position) => (isNewer(name) ? [position] : []));
 }
 
-/** Numbers that stand apart from the ordinary ones: ARM's private calls, and x32's own entry points. */
+/** Numbers apart from the ordinary ones: ARM's private calls, and x32's own entry points. */
 const APART: Partial<Record<Arch['name'], number>> = { ARM: 0xf0001, X32: X32_SYSCALL_BIT + 512 };
 
-/** The unassigned numbers behind an architecture's last ordinary call: where the kernel's next calls will be. */
-export function beyondTable(abi: Arch, { target, tables, defaultAction }: EnosysContext): Layer[] {
+/** The unassigned numbers after the last ordinary call: where the kernel's next calls will be. */
+export function beyondTable(abi: Arch, { target, tables, defaultAction }: EnosysContext): Numbers[] {
   if (target.enosysAfter === undefined || !givesEnosys(defaultAction)) return [];
   const { numbers } = tables.of(abi.name);
   const apart = APART[abi.name] ?? MAX_NR;
   const last = numbers.findLast((nr) => nr < apart)!;
   // Bit 30 under x86_64's audit arch is x32's, listed or not.
   const end = abi.name === 'X86_64' ? X32_SYSCALL_BIT - 1 : MAX_NR;
-  const action = enosys(abi);
   const bounds = [last, ...numbers.filter((nr) => nr > last), end + 1];
   return bounds.slice(1).flatMap((next, index) => {
     const from = bounds[index]! + 1;
-    return from < next ? [{ from, to: next - 1, action }] : [];
+    return from < next ? [{ from, to: next - 1 }] : [];
   });
 }

@@ -10,25 +10,25 @@ import { makeCombiner } from './combine.ts';
 import type { Combiner } from './combine.ts';
 import { decideCalls } from './decide.ts';
 import type { EnosysContext } from './enosys.ts';
-import { beyondTable, callsAfter, enosysStub, givesEnosys } from './enosys.ts';
+import { beyondTable, callsAfter, enosysAction, enosysStub, givesEnosys } from './enosys.ts';
 import { MAX_NR, overlay, rangesOf } from './number-ranges.ts';
 import { effectiveEntries, reportLostBits, returnValue } from './rules.ts';
 import type { EffectiveEntry } from './rules.ts';
 import type { ArchPolicy, DecisionRange, Policy } from './types.ts';
 
-/** What an architecture outside the filter gets, whatever the default action. docs/semantics.md section 3. */
+/** For an architecture outside the filter, with any default action. docs/semantics.md section 3. */
 const BAD_ARCH_ACTION = SECCOMP_RET_KILL_THREAD;
 
-/** runc starts a container without any filter for this; crun refuses it. docs/semantics.md section 1.7. */
+/** runc starts a container without a filter; crun refuses. docs/semantics.md section 1.7. */
 export function asksForNoFilter(seccomp: Seccomp, target: Target): boolean {
   return target.semantics === 'runc' && seccomp.defaultAction === undefined && seccomp.syscalls.length === 0;
 }
 
 /**
- * Decides what a profile means on its architectures: the one place where semantics live.
+ * Decides what a profile means on its architectures.
  *
  * @param arches those of `filterArches`; `tables` holds the table of each.
- * @returns the policy, or undefined where a reported error forbids a filter.
+ * @returns the policy, or undefined if a reported error forbids a filter
  */
 export function lowerPolicy(
   seccomp: Seccomp,
@@ -61,7 +61,6 @@ export function lowerPolicy(
   return { endian: archOf(target.arch).endian, badArchAction: BAD_ARCH_ACTION, arches: policies };
 }
 
-/** What lowering one audit arch needs of the rest. */
 interface LoweringContext extends EnosysContext {
   combiner: Combiner;
   entries: readonly EffectiveEntry[];
@@ -80,11 +79,11 @@ function groupByAuditArch(arches: readonly Arch[]): Arch[][] {
 
 function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
   const { combiner, entries, tables, defaultAction } = context;
+  const enosys = (abi: Arch) => combiner.constant(enosysAction(abi));
   const decided = abis.map((abi) => {
     const table = tables.of(abi.name);
     const decisions = decideCalls(entries, abi, table, combiner);
-    for (const { position, action } of callsAfter(abi, context))
-      decisions[position] ??= combiner.constant(action);
+    for (const position of callsAfter(abi, context)) decisions[position] ??= enosys(abi);
     return { numbers: table.numbers, decisions };
   });
   const byDefault = combiner.constant(defaultAction);
@@ -93,15 +92,16 @@ function archPolicy(abis: Arch[], context: LoweringContext): ArchPolicy {
   decided.sort((a, b) => a.numbers[0]! - b.numbers[0]!);
   let ranges = rangesOf(decided, byDefault);
   for (const layer of foreignAbi(abis)) ranges = overlay(ranges, { ...layer, decision: refused });
-  const enosys = [...abis.flatMap((abi) => beyondTable(abi, context)), ...enosysStub(abis, context)];
-  for (const { from, to, action } of enosys)
-    ranges = overlay(ranges, { from, to, decision: combiner.constant(action) });
+  for (const numbersOf of [beyondTable, enosysStub])
+    for (const abi of abis)
+      for (const numbers of numbersOf(abi, context))
+        ranges = overlay(ranges, { ...numbers, decision: enosys(abi) });
   return { auditArch: abis[0]!.auditArch, abis, ranges };
 }
 
 /**
- * The numbers of an ABI that shares the audit arch but is not in the filter. Of x32's, 0xffffffff stays out: that is
- * how a tracer says "skip this call". docs/semantics.md section 3.
+ * The numbers of an ABI that shares the audit arch but is not in the filter, without 0xffffffff, by
+ * which a tracer skips a call. docs/semantics.md section 3.
  */
 function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[] {
   const names = abis.map((abi) => abi.name);

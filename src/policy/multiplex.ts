@@ -41,8 +41,8 @@ const IPC = new Map([
 ]);
 
 /**
- * Where an architecture also takes a socket or IPC call through one multiplexed number: that number, and the
- * first argument that selects the call. docs/semantics.md section 6.3.
+ * The number of the multiplexed call, if the architecture also takes this socket or IPC call
+ * through one, and the first argument that selects the call. docs/semantics.md section 6.3.
  */
 export function multiplexed(
   name: string,

@@ -9,27 +9,24 @@ export interface Decided {
   decisions: readonly (Decision | undefined)[];
 }
 
-/** Ranges over all numbers: what was decided for single ones, `otherwise` everywhere else. `parts` ascend too. */
+/** Ranges over all numbers: those decided in `parts`, which ascend, and `otherwise`. */
 export function rangesOf(parts: readonly Decided[], otherwise: Decision): DecisionRange[] {
-  const first = { from: 0, to: -1, decision: otherwise };
-  const ranges: DecisionRange[] = [first];
-  let last = first;
+  const ranges: DecisionRange[] = [];
+  let from = 0;
   const extend = (to: number, decision: Decision): void => {
-    if (last.decision === decision) last.to = to;
-    else ranges.push((last = { from: last.to + 1, to, decision }));
+    append(ranges, { from, to, decision });
+    from = to + 1;
   };
   for (const { numbers, decisions } of parts)
-    for (let index = 0; index < numbers.length; index++) {
-      const nr = numbers[index]!;
-      if (nr > last.to + 1) extend(nr - 1, otherwise);
+    numbers.forEach((nr, index) => {
+      if (nr > from) extend(nr - 1, otherwise);
       extend(nr, decisions[index] ?? otherwise);
-    }
-  if (last.to < MAX_NR) extend(MAX_NR, otherwise);
-  if (first.to < 0) ranges.shift();
+    });
+  if (from <= MAX_NR) extend(MAX_NR, otherwise);
   return ranges;
 }
 
-/** The ranges with one stretch replaced. */
+/** The ranges with one part replaced. */
 export function overlay(ranges: readonly DecisionRange[], layer: DecisionRange): DecisionRange[] {
   const result: DecisionRange[] = [];
   for (const range of ranges) {

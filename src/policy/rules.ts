@@ -10,16 +10,14 @@ import type { Target } from '../target.ts';
 import { losesBits } from './condition.ts';
 import type { Condition } from './types.ts';
 
-/** An entry of the profile that takes part in the filter: its return value, and how its `args` combine. */
+/** An entry that can change an answer: its return value, and how its `args` combine. */
 export interface EffectiveEntry {
   entry: SyscallEntry;
-  /** Those of its names that some architecture has. */
-  names: string[];
-  /** The id of each of them, see {@link SyscallTables.idOf}. */
-  ids: number[];
+  /** Those of its names that some architecture has; for the id see {@link SyscallTables.idOf}. */
+  calls: { name: string; id: number }[];
   /** u32 return value. */
   action: number;
-  /** Each inner list is one rule: all of its conditions must hold. One empty list: no conditions. */
+  /** Each inner list is one rule, whose conditions must all hold. One empty list: no conditions. */
   alternatives: SyscallArg[][];
 }
 
@@ -32,18 +30,21 @@ export interface Rule {
   entry: SyscallEntry;
   /** The name it was written for. */
   name: string;
-  /** Set when the rule stands on the multiplexed call instead of the direct one. */
-  by?: 'socketcall' | 'ipc';
+  /** The multiplexed call, if the rule is about that instead of the direct one. */
+  by: 'socketcall' | 'ipc' | undefined;
 }
 
-/** libseccomp refuses an ERRNO of 4095 and more; the kernel would cap it. docs/semantics.md section 4.2. */
+/** libseccomp refuses more; the kernel would cap it. docs/semantics.md section 4.2. */
 const MAX_ERRNO = 4094;
 const ERRNO_MASK = 0xffff;
 const EPERM = 1;
 /** crun keeps six of `args` (as many as a call has arguments); runc all. */
 const MAX_ARGS = 6;
 
-/** The return value of an action with its errno, every fault of the pair reported. docs/semantics.md section 4. */
+/** How many unknown names get a suggestion, for which all names are searched. */
+const MAX_SUGGESTIONS = 20;
+
+/** The return value of an action with its errno; reports faults. docs/semantics.md section 4. */
 export function returnValue(
   action: ActionName,
   errnoRet: number | undefined,
@@ -68,7 +69,7 @@ export function returnValue(
   return actionValue(action, errno);
 }
 
-/** The entries that can change an answer, in profile order, with every fault of an entry reported once. */
+/** The entries that can change an answer, in profile order. Reports each fault once. */
 export function effectiveEntries(
   seccomp: Seccomp,
   defaultAction: number,
@@ -77,7 +78,12 @@ export function effectiveEntries(
   report: (d: Diagnostic) => void,
 ): EffectiveEntry[] {
   const effective: EffectiveEntry[] = [];
-  const unknown = new UnknownNames(target, report);
+  let suggestionsLeft = MAX_SUGGESTIONS;
+  const reportUnknown = (name: string, pointer: string) => {
+    const severity = target.failUnknown ? 'error' : 'warning';
+    const hint = suggestionsLeft-- > 0 ? () => similarName(name) : undefined;
+    report(diagnostic('UNKNOWN_SYSCALL', { name }, { pointer, severity, hint }));
+  };
   for (const entry of seccomp.syscalls) {
     const { pointer } = entry;
     const action = returnValue(entry.action, entry.errnoRet, { pointer, member: 'errnoRet' }, target, report);
@@ -86,7 +92,12 @@ export function effectiveEntries(
       report(diagnostic('MISSING_NAMES', {}, { pointer, severity }));
       continue;
     }
-    const known = knownNames(entry.names, entry, tables, unknown);
+    const calls: EffectiveEntry['calls'] = [];
+    for (const [index, name] of entry.names.entries()) {
+      const id = tables.idOf(name);
+      if (id < 0) reportUnknown(name, namePointer(entry, index));
+      else calls.push({ name, id });
+    }
     const alternatives = combineArgs(entry, target, report);
     checkNotify(entry, target, report);
     // Dropped before its names count, so it shadows nothing: docs/semantics.md section 5.1.
@@ -95,7 +106,7 @@ export function effectiveEntries(
         report(diagnostic('ENTRY_EQUALS_DEFAULT', { action: entry.action }, { pointer }));
       continue;
     }
-    effective.push({ entry, ...known, action, alternatives });
+    effective.push({ entry, calls, action, alternatives });
   }
   return effective;
 }
@@ -105,54 +116,12 @@ function namePointer(entry: SyscallEntry, index: number): string {
   return entry.singular ? `${entry.pointer}/name` : `${entry.pointer}/names/${index}`;
 }
 
-function knownNames(
-  written: readonly string[],
-  entry: SyscallEntry,
-  tables: SyscallTables,
-  unknown: UnknownNames,
-): Pick<EffectiveEntry, 'names' | 'ids'> {
-  const names: string[] = [];
-  const ids: number[] = [];
-  for (let index = 0; index < written.length; index++) {
-    const name = written[index]!;
-    const id = tables.idOf(name);
-    if (id < 0) {
-      unknown.report(name, namePointer(entry, index));
-      continue;
-    }
-    names.push(name);
-    ids.push(id);
-  }
-  return { names, ids };
-}
-
-/** Names for which a similar one is looked for, among all names each: more of them nobody reads. */
-const MAX_SUGGESTIONS = 20;
-
-/** Reports names that no table has. */
-class UnknownNames {
-  readonly #severity: 'error' | 'warning';
-  readonly #report: (d: Diagnostic) => void;
-  #suggestionsLeft = MAX_SUGGESTIONS;
-
-  constructor({ failUnknown }: Target, report: (d: Diagnostic) => void) {
-    this.#severity = failUnknown ? 'error' : 'warning';
-    this.#report = report;
-  }
-
-  report(name: string, pointer: string): void {
-    const where = { pointer, severity: this.#severity };
-    const hint = this.#suggestionsLeft-- > 0 ? { hint: () => similarName(name) } : {};
-    this.#report(diagnostic('UNKNOWN_SYSCALL', { name }, { ...where, ...hint }));
-  }
-}
-
 function similarName(name: string): string | undefined {
   const [nearest] = nearestNames(name, 1);
   return nearest === undefined ? undefined : `did you mean "${nearest}"?`;
 }
 
-/** All conditions in one rule, or one rule each when an argument index repeats. docs/semantics.md 5.4 to 5.7. */
+/** One rule, or one for each condition if an index repeats. docs/semantics.md 5.4 to 5.7. */
 function combineArgs(entry: SyscallEntry, target: Target, report: (d: Diagnostic) => void): SyscallArg[][] {
   if (entry.args.length === 0) return [[]];
   const pointer = `${entry.pointer}/args`;
@@ -166,14 +135,14 @@ function combineArgs(entry: SyscallEntry, target: Target, report: (d: Diagnostic
   return args.map((arg) => [arg]);
 }
 
-/** A NOTIFY that would hang the container before its listener exists. docs/semantics.md section 10.3. */
+/** Such a NOTIFY hangs the container before its listener exists. docs/semantics.md section 10.3. */
 function checkNotify(entry: SyscallEntry, target: Target, report: (d: Diagnostic) => void): void {
   const index = entry.names?.indexOf('write') ?? -1;
   if (entry.action === 'SCMP_ACT_NOTIFY' && index >= 0 && !target.force)
     report(diagnostic('NOTIFY_ON_WRITE', {}, { pointer: namePointer(entry, index) }));
 }
 
-/** Warns of constants that a 32-bit architecture of the filter cuts. docs/semantics.md section 8.3. */
+/** Warns of constants that a 32-bit architecture cuts. docs/semantics.md section 8.3. */
 export function reportLostBits(
   entries: readonly EffectiveEntry[],
   arches: readonly Arch[],

@@ -1,11 +1,10 @@
 import type { Arch } from '../arch.ts';
 
 /**
- * What a filter must answer, free of names and of profile order: for each audit arch and each number
- * from 0 to 2^32-1 one decision. The policy stage makes it; the code generator only reads it.
+ * What a filter must answer, without names or order of the profile: one decision for each audit
+ * arch and each number from 0 to 2^32-1. The policy stage makes it, the code generator reads it.
  */
 export interface Policy {
-  /** Byte order of the whole filter. */
   endian: 'little' | 'big';
   /** Return value for an audit arch that is not listed, u32. */
   badArchAction: number;
@@ -30,9 +29,8 @@ export interface DecisionRange {
 }
 
 /**
- * The first rule whose conditions all hold gives the answer, else `otherwise`. Rules never have an empty
- * list of conditions: a call without conditions is a decision without rules. Decisions of equal content
- * are one object within a policy.
+ * The first rule whose conditions all hold gives the answer, else `otherwise`. Every rule has
+ * conditions. Equal decisions are one object within a policy.
  */
 export interface Decision {
   rules: DecisionRule[];
@@ -51,8 +49,9 @@ export interface DecisionRule {
 export type Comparator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'masked_eq';
 
 /**
- * One argument comparison, normalised: unsigned, `value` fits `bits`, never constantly true or false.
- * masked_eq is `(x & mask) == value` with `value` inside `mask`; for the others `mask` is all ones.
+ * A normalised comparison of an argument: unsigned, `value` fits `bits`, neither always true nor
+ * always false. masked_eq is `(x & mask) == value` with `value` inside `mask`; for the others
+ * `mask` is all ones.
  */
 export interface Condition {
   /** 0..5 */

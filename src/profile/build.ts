@@ -1,190 +1,141 @@
 import { ACTION_NAMES } from '../action.ts';
+import { defined } from '../defined.ts';
+import { itemsOf, valueOf } from './json.ts';
+import type { JsonNode } from './json.ts';
 import { tokensOf } from './pointer.ts';
 import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
-import type {
-  DockerCondition,
-  DockerEntry,
-  DockerProfile,
-  FlagName,
-  Seccomp,
-  SyscallArg,
-  SyscallEntry,
-} from './types.ts';
+import type { DockerCondition, DockerProfile, Seccomp, SyscallArg, SyscallEntry } from './types.ts';
 
 /**
- * From validated values to typed ones. What a fault stands in is left out: an entry as a whole, so that no
- * rule ever means something else than was written.
+ * A validated profile. An entry with a fault is left out as a whole, so that no rule ever means
+ * something else than what was written.
  */
-export interface Sound {
-  /** The object of the profile, with known members only, as plain values; whole numbers are bigints. */
-  value: unknown;
+export interface Validated {
+  /** The object of the profile, with known members only. */
+  node: JsonNode;
   /** Pointer of that object in the user's document. */
   prefix: string;
   /** Pointers, from the object, of what is faulty. */
   faults: readonly string[];
 }
 
-type Values = Readonly<Record<string, unknown>>;
-
-export function buildSeccomp({ value, prefix, faults }: Sound): Seccomp {
-  const profile = object(value);
-  const isSound = soundParts(faults);
-  const syscalls = elements(profile, 'syscalls', prefix, isSound).map(
-    ({ element, pointer }): SyscallEntry => {
-      const entry = object(element);
-      const { names } = entry;
-      const errnoRet = number(entry['errnoRet']);
-      return {
-        names: isAbsent(names) ? undefined : strings(names),
-        action: known(text(entry['action']), ACTION_NAMES),
-        ...(errnoRet === undefined ? {} : { errnoRet }),
-        args: args(entry['args']),
-        pointer,
-      };
-    },
-  );
-  return { ...buildHead(profile, prefix, isSound), syscalls, pointer: prefix };
-}
-
-export function buildDocker({ value, prefix, faults }: Sound): DockerProfile {
-  const profile = object(value);
-  const isSound = soundParts(faults);
-  const defaultErrno = isSound('/defaultErrno') ? optionalText(profile['defaultErrno']) : undefined;
-  const archMap = elements(profile, 'archMap', prefix, isSound).map(({ element, pointer }) => {
-    const { architecture, subArchitectures } = object(element);
-    return { architecture: text(architecture), subArchitectures: strings(subArchitectures), pointer };
+export function buildSeccomp(validated: Validated): Seccomp {
+  const { head, elements } = partsOf(validated);
+  const syscalls = elements('syscalls').map(({ element, pointer }): SyscallEntry => {
+    const names = valueOf(element, 'names');
+    return { names: isAbsent(names) ? undefined : strings(names), ...entry(element), pointer };
   });
-  const syscalls = elements(profile, 'syscalls', prefix, isSound).map(({ element, pointer }): DockerEntry => {
-    const entry = object(element);
-    const name = optionalText(entry['name']);
-    const errnoRet = number(entry['errnoRet']);
-    const errno = optionalText(entry['errno']);
-    return {
-      ...(name === undefined ? {} : { name }),
-      names: strings(entry['names']),
-      action: known(text(entry['action']), ACTION_NAMES),
-      ...(errnoRet === undefined ? {} : { errnoRet }),
-      ...(errno === undefined ? {} : { errno }),
-      args: args(entry['args']),
-      includes: condition(entry['includes']),
-      excludes: condition(entry['excludes']),
-      pointer,
-    };
-  });
-  const head = buildHead(profile, prefix, isSound);
-  return { ...head, ...(defaultErrno === undefined ? {} : { defaultErrno }), archMap, syscalls };
+  return { ...head, syscalls, pointer: validated.prefix };
 }
 
-type IsSound = (pointer: string) => boolean;
-type Head = Omit<Seccomp, 'syscalls' | 'pointer'>;
-
-/** Members that both forms share. */
-function buildHead(profile: Values, prefix: string, isSound: IsSound): Head {
-  const sound = (key: string) => (isSound(`/${key}`) ? profile[key] : undefined);
-  const defaultAction = optionalText(profile['defaultAction']);
-  const defaultErrnoRet = number(sound('defaultErrnoRet'));
-  const listenerPath = text(sound('listenerPath'));
-  const listenerMetadata = text(sound('listenerMetadata'));
-  return {
-    defaultAction: defaultAction === undefined ? undefined : known(defaultAction, ACTION_NAMES),
-    ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
-    architectures: elements(profile, 'architectures', prefix, isSound).map(({ element, pointer }) => ({
-      name: text(element),
-      pointer,
-    })),
-    flags: flags(profile, prefix, isSound),
-    ...(listenerPath === '' ? {} : { listenerPath }),
-    ...(listenerMetadata === '' ? {} : { listenerMetadata }),
-  };
+export function buildDocker(validated: Validated): DockerProfile {
+  const { head, sound, elements } = partsOf(validated);
+  const archMap = elements('archMap').map(({ element, pointer }) => ({
+    architecture: text(valueOf(element, 'architecture')),
+    subArchitectures: strings(valueOf(element, 'subArchitectures')),
+    pointer,
+  }));
+  const syscalls = elements('syscalls').map(({ element, pointer }) => ({
+    ...defined({
+      name: optionalText(valueOf(element, 'name')),
+      errno: optionalText(valueOf(element, 'errno')),
+    }),
+    names: strings(valueOf(element, 'names')),
+    ...entry(element),
+    includes: condition(valueOf(element, 'includes')),
+    excludes: condition(valueOf(element, 'excludes')),
+    pointer,
+  }));
+  const defaultErrno = optionalText(sound('defaultErrno'));
+  return { ...head, ...defined({ defaultErrno }), archMap, syscalls };
 }
 
-function flags(profile: Values, prefix: string, isSound: IsSound): FlagName[] | undefined {
-  if (isAbsent(profile['flags'])) return undefined;
-  return elements(profile, 'flags', prefix, isSound).map(({ element }) => known(text(element), FLAG_NAMES));
-}
-
-/** Tells whether there is no fault at a pointer or below. */
-function soundParts(faults: readonly string[]): IsSound {
+/** What both forms share, and how to get at the rest. */
+function partsOf({ node, prefix, faults }: Validated) {
   const faulty = new Set<string>();
   for (const fault of faults) {
     let pointer = '';
     for (const token of tokensOf(fault)) faulty.add((pointer += `/${token}`));
   }
-  return (pointer) => !faulty.has(pointer);
+  const sound = (key: string) => (faulty.has(`/${key}`) ? undefined : valueOf(node, key));
+  const elements = (key: string) =>
+    itemsOf(valueOf(node, key)).flatMap((element, index) => {
+      const pointer = `/${key}/${index}`;
+      return faulty.has(pointer) ? [] : [{ element, pointer: `${prefix}${pointer}` }];
+    });
+  const defaultAction = optionalText(valueOf(node, 'defaultAction'));
+  const flags = elements('flags').map(({ element }) => known(text(element), FLAG_NAMES));
+  const head: Omit<Seccomp, 'syscalls' | 'pointer'> = {
+    defaultAction: defaultAction === undefined ? undefined : known(defaultAction, ACTION_NAMES),
+    ...defined({
+      defaultErrnoRet: number(sound('defaultErrnoRet')),
+      listenerPath: optionalText(sound('listenerPath')),
+      listenerMetadata: optionalText(sound('listenerMetadata')),
+    }),
+    architectures: elements('architectures').map(({ element, pointer }) => ({
+      name: text(element),
+      pointer,
+    })),
+    flags: isAbsent(valueOf(node, 'flags')) ? undefined : flags,
+  };
+  return { head, sound, elements };
 }
 
-function elements(
-  profile: Values,
-  key: string,
-  prefix: string,
-  isSound: IsSound,
-): { element: unknown; pointer: string }[] {
-  const list = profile[key];
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((element: unknown, index) =>
-    isSound(`/${key}/${index}`) ? [{ element, pointer: `${prefix}/${key}/${index}` }] : [],
-  );
+function entry(node: JsonNode): Pick<SyscallEntry, 'action' | 'errnoRet' | 'args'> {
+  return {
+    action: known(text(valueOf(node, 'action')), ACTION_NAMES),
+    ...defined({ errnoRet: number(valueOf(node, 'errnoRet')) }),
+    args: itemsOf(valueOf(node, 'args')).map(argument),
+  };
 }
 
-function object(value: unknown): Values {
-  return isObject(value) ? value : {};
+function argument(node: JsonNode): SyscallArg {
+  return {
+    index: number(valueOf(node, 'index'))!,
+    value: integer(valueOf(node, 'value')),
+    valueTwo: integer(valueOf(node, 'valueTwo')),
+    op: known(text(valueOf(node, 'op')), OPERATOR_NAMES),
+  };
 }
 
-function isObject(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function condition(node: JsonNode | undefined): DockerCondition {
+  const minKernel = valueOf(node, 'minKernel');
+  return {
+    caps: strings(valueOf(node, 'caps')),
+    arches: strings(valueOf(node, 'arches')),
+    // Empty is not absent here: Docker reads it as 0.0.
+    ...defined({ minKernel: isAbsent(minKernel) ? undefined : text(minKernel) }),
+  };
 }
 
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null;
+function isAbsent(node: JsonNode | undefined): boolean {
+  return node === undefined || node.kind === 'null';
 }
 
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+function text(node: JsonNode | undefined): string {
+  return node?.kind === 'string' ? node.value : '';
 }
 
 /** Absent when empty too, which to Go is the same. */
-function optionalText(value: unknown): string | undefined {
-  return text(value) || undefined;
+function optionalText(node: JsonNode | undefined): string | undefined {
+  return text(node) || undefined;
 }
 
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? (value as string[]) : [];
+function strings(node: JsonNode | undefined): string[] {
+  return itemsOf(node).map(text);
 }
 
-function integer(value: unknown): bigint {
-  return typeof value === 'bigint' ? value : 0n;
+function integer(node: JsonNode | undefined): bigint {
+  return node?.kind === 'number' ? BigInt(node.text) : 0n;
 }
 
-function number(value: unknown): number | undefined {
-  return isAbsent(value) ? undefined : Number(value);
+function number(node: JsonNode | undefined): number | undefined {
+  return node?.kind === 'number' ? Number(node.text) : undefined;
 }
 
-/** @throws Error when the schema lets a word pass that the types do not have: the two must agree. */
+/** @throws Error if the schema accepts a word that the types do not have */
 function known<T extends string>(word: string, words: readonly T[]): T {
   const found = words[words.indexOf(word as T)];
   if (found === undefined) throw new Error(`the schema let "${word}" pass`);
   return found;
-}
-
-function args(list: unknown): SyscallArg[] {
-  if (!Array.isArray(list)) return [];
-  return list.map((element) => {
-    const arg = object(element);
-    return {
-      index: Number(arg['index']),
-      value: integer(arg['value']),
-      valueTwo: integer(arg['valueTwo']),
-      op: known(text(arg['op']), OPERATOR_NAMES),
-    };
-  });
-}
-
-function condition(value: unknown): DockerCondition {
-  const { caps, arches, minKernel } = object(value);
-  return {
-    caps: strings(caps),
-    arches: strings(arches),
-    // Empty is not absent here: Docker reads it as 0.0.
-    ...(isAbsent(minKernel) ? {} : { minKernel: text(minKernel) }),
-  };
 }

@@ -1,22 +1,20 @@
 import { archOf, ociArchName } from '../arch.ts';
+import { defined } from '../defined.ts';
 import { errnoNumber } from '../errno.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
 import { CAPABILITY_NAMES } from '../target.ts';
 import type { Target } from '../target.ts';
+import { CountedFindings } from './counted.ts';
 import { engineArch, misnamedArch } from './engine-arch.ts';
 import { quote } from './json-text.ts';
-import { more } from './schema-members.ts';
 import { Suggestions } from './nearest.ts';
 import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
 
-export { formatOci, toOciObject } from './oci-text.ts';
-export type { OciSeccomp, OciSyscall } from './oci-text.ts';
-
 /**
- * What a profile becomes for a target: the OCI object. The Docker dialect is resolved as the target's engine does it
- * (docs/semantics.md section 11); an OCI object stays as it is. Null: a config.json that has no seccomp section.
- * With an error among the diagnostics the result is not what any engine would make of the profile.
+ * Turns a profile into the OCI object for a target, as the target's engine does (docs/semantics.md
+ * section 11). An OCI object stays as it is. Null: a config.json without a seccomp section. With an
+ * error among the diagnostics the result is not what an engine would make of the profile.
  */
 export function resolveProfile(
   profile: Profile,
@@ -31,7 +29,7 @@ export function resolveProfile(
   }
   const resolver = new Resolver(target);
   const seccomp = replaceArchitectures(resolver.resolve(profile.docker), target);
-  return { seccomp, diagnostics: resolver.diagnostics() };
+  return { seccomp, diagnostics: resolver.findings.diagnostics() };
 }
 
 function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Seccomp {
@@ -42,18 +40,11 @@ function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Secc
 
 const ENGINES = { moby: 'Docker', podman: 'Podman' } as const;
 
-interface Finding {
-  found: Diagnostic;
-  code: Code;
-  values: Record<string, string>;
-  count: number;
-}
-
 class Resolver {
+  readonly findings = new CountedFindings();
   private readonly target: Target;
   private readonly arch: ReturnType<typeof engineArch>;
   private readonly held: ReadonlySet<string>;
-  private readonly findings = new Map<string, Finding>();
   private readonly suggestions = new Suggestions();
 
   constructor(target: Target) {
@@ -63,16 +54,13 @@ class Resolver {
   }
 
   resolve(docker: DockerProfile): Seccomp {
-    const { defaultAction, flags, listenerPath, listenerMetadata } = docker;
+    const { archMap: _, defaultErrno, defaultErrnoRet: number, ...shared } = docker;
     const architectures = this.architectures(docker);
-    const defaultErrnoRet = this.errno('defaultErrno', docker.defaultErrno, docker.defaultErrnoRet, '');
+    const defaultErrnoRet = this.errno('defaultErrno', defaultErrno, number, '');
     return {
-      defaultAction,
-      ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
+      ...shared,
+      ...defined({ defaultErrnoRet }),
       architectures,
-      flags,
-      ...(listenerPath === undefined ? {} : { listenerPath }),
-      ...(listenerMetadata === undefined ? {} : { listenerMetadata }),
       syscalls: docker.syscalls.flatMap((entry) => this.entry(entry)),
       pointer: '',
     };
@@ -100,7 +88,7 @@ class Resolver {
     ];
   }
 
-  /** The entry as the runtime gets it: one, or none where a condition drops it. */
+  /** The entry for the runtime, or none if a condition drops it. */
   private entry(entry: DockerEntry): SyscallEntry[] {
     const { name, names, action, args, pointer } = entry;
     const isMoby = this.target.engine === 'moby';
@@ -120,7 +108,7 @@ class Resolver {
       {
         names: name === undefined ? names : [name],
         action,
-        ...(errnoRet === undefined ? {} : { errnoRet }),
+        ...defined({ errnoRet }),
         args,
         pointer,
         ...(name === undefined ? {} : { singular: true }),
@@ -137,7 +125,7 @@ class Resolver {
     return includes.caps.every(holds) && this.isReached(includes) !== false;
   }
 
-  /** Whether the target's kernel is as new as the condition asks; undefined when it does not ask. */
+  /** Whether the target's kernel is new enough; undefined if the condition does not ask. */
   private isReached({ minKernel }: DockerCondition): boolean | undefined {
     if (this.target.engine === 'podman' || minKernel === undefined) return undefined;
     const [major, minor] = parseMinKernel(minKernel) ?? [0, 0];
@@ -145,7 +133,7 @@ class Resolver {
     return kernel.major > major || (kernel.major === major && kernel.minor >= minor);
   }
 
-  /** Reports what in a condition is wrong or can never hold, whether or not the entry is kept. */
+  /** Reports what is wrong in a condition, also if the entry is dropped. */
   private reviewCondition(
     member: 'includes' | 'excludes',
     { caps, arches, minKernel }: DockerCondition,
@@ -156,7 +144,7 @@ class Resolver {
     arches.forEach((value, index) => {
       const misnamed = misnamedArch(value, this.target);
       if (misnamed === undefined) return;
-      const hint = misnamed.write === undefined ? undefined : `write "${misnamed.write}"`;
+      const hint = misnamed.write && `write "${misnamed.write}"`;
       this.report('ARCHES_NEVER_MATCH', { engine, value: quote(value) }, `${pointer}/arches/${index}`, hint);
     });
     caps.forEach((value, index) => {
@@ -201,25 +189,15 @@ class Resolver {
     return errnoNumber(text, archOf(this.target.arch).errnos);
   }
 
-  /** Once for each kind of finding; the place is the first one. */
+  /** One warning is for all of its kind; every error is reported. */
   private report(code: Code, values: Record<string, string>, pointer: string, hint?: string): void {
-    const found = diagnostic(code, values, { pointer, ...(hint === undefined ? {} : { hint }) });
-    const id =
-      found.severity === 'error' ? `${code} ${pointer}` : `${code} ${Object.values(values).join(' ')}`;
-    const before = this.findings.get(id);
-    if (before) before.count += 1;
-    else this.findings.set(id, { found, code, values, count: 1 });
-  }
-
-  diagnostics(): Diagnostic[] {
-    return [...this.findings.values()].map(({ found, code, values, count }) => ({
-      ...found,
-      message: diagnostic(code, { ...values, more: more(count) }).message,
-    }));
+    const { severity } = diagnostic(code);
+    const kind = severity === 'error' ? pointer : Object.values(values).join(' ');
+    this.findings.add(`${code} ${kind}`, code, values, () => ({ pointer, hint }));
   }
 }
 
-/** "X.Y" as Docker reads it: two numbers of at most 255, not both 0. Empty is 0.0, which every kernel reaches. */
+/** "X.Y" as Docker reads it: numbers up to 255, not both 0. Empty is 0.0, which every kernel reaches. */
 function parseMinKernel(text: string): [major: number, minor: number] | undefined {
   if (text === '') return [0, 0];
   const [, major, minor] = /^(\d+)\.(\d+)$/.exec(text)?.map(Number) ?? [];

@@ -3,10 +3,9 @@ import type { ArchName } from '../arch.ts';
 import type { Target } from '../target.ts';
 
 /**
- * What each engine calls the machine it runs on, and where its archMap works. docs/semantics.md section 11.
- *
- * Docker goes from Go's name to libseccomp's and from there to the OCI constant, through two tables that do not
- * meet everywhere; Podman asks libseccomp and has a short table of its own.
+ * What each engine calls its machine, and where its archMap works (docs/semantics.md section 11).
+ * Docker maps Go's name to libseccomp's and that to the OCI constant, through two tables that
+ * differ. Podman asks libseccomp and has a short table of its own.
  */
 
 interface EngineArch {
@@ -45,8 +44,8 @@ export function engineArch(engine: Target['engine'], arch: ArchName): EngineArch
 const ENGINE_NAMES = new Set([...Object.values(MOBY), ...Object.values(PODMAN)]);
 
 /**
- * Whether a value of `arches` misses what it means: no engine has such a name, or it means the target's
- * architecture, which this engine calls otherwise. Gives the name to write where there is one.
+ * Whether a value of `arches` cannot match: no engine has such a name, or it means the target's
+ * architecture, which this engine names differently. Gives the right name if there is one.
  */
 export function misnamedArch(value: string, target: Target): { write: string | undefined } | undefined {
   const { name } = engineArch(target.engine, target.arch);

@@ -10,18 +10,12 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The text of a document and its lines. A line ends with LF or CRLF. */
-export class JsonText {
-  private readonly source: string;
-  /** Offset of the first unit of each line; made when the first position is asked for. */
-  private starts: number[] | undefined;
-
-  constructor(source: string) {
-    this.source = source;
-  }
-
-  positionAt(offset: number): Position {
-    const starts = (this.starts ??= this.lineStarts());
+/** Gives the position of each offset of a text. A line ends with LF or CRLF. */
+export function positionsIn(source: string): (offset: number) => Position {
+  // Offset of the first unit of each line; made when the first position is asked for.
+  let starts: number[] | undefined;
+  return (offset) => {
+    starts ??= lineStarts(source);
     let low = 0;
     let high = starts.length - 1;
     while (low < high) {
@@ -30,29 +24,24 @@ export class JsonText {
       else high = middle - 1;
     }
     return { line: low + 1, column: offset - starts[low]! + 1 };
-  }
-
-  endOfLine(offset: number): number {
-    const end = this.source.indexOf('\n', offset);
-    return end < 0 ? this.source.length : end;
-  }
-
-  private lineStarts(): number[] {
-    const starts = [0];
-    for (let at = this.source.indexOf('\n'); at >= 0; at = this.source.indexOf('\n', at + 1))
-      starts.push(at + 1);
-    return starts;
-  }
+  };
 }
 
-/** Diagnostics in the order of the text. */
+function lineStarts(source: string): number[] {
+  const starts = [0];
+  for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** Diagnostics in the order of the text; those without a place come last. */
 export function byPlace(diagnostics: readonly Diagnostic[]): Diagnostic[] {
-  return diagnostics.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+  const lineOf = ({ line = Number.MAX_SAFE_INTEGER }: Diagnostic) => line;
+  return diagnostics.toSorted((a, b) => lineOf(a) - lineOf(b) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 const LONGEST_QUOTE = 60;
 
-/** The user's text for a message: in double quotes, cut when long, nothing in it that moves a terminal's cursor. */
+/** Text of the user for a message: in double quotes, cut if long, without control characters. */
 export function quote(text: string): string {
   const cut = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
   return JSON.stringify(cut).replaceAll(

@@ -1,28 +1,33 @@
 import { createScanner } from './scanner.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
-import { byPlace, JsonText, quote } from './json-text.ts';
+import { byPlace, positionsIn, quote } from './json-text.ts';
 import type { Position } from './types.ts';
 
 /**
- * Strict JSON (RFC 8259) as a tree that keeps what `JSON.parse` throws away: where each value stands, the text
- * of each number, and duplicate keys. Comments and trailing commas are reported and skipped, so that one run
- * finds all of them. Strings that runtimes read differently are errors too (docs/semantics.md 1.9 and 1.11).
+ * Strict JSON (RFC 8259) as a tree with what `JSON.parse` loses: positions, the text of numbers,
+ * and duplicate keys. Comments and trailing commas are reported and skipped, so that one run finds
+ * all of them. Strings that runtimes read differently are errors too (docs/semantics.md 1.9 and
+ * 1.11).
  */
 
-/** A value of the document. `offset` counts UTF-16 units from the start of the text. */
+/** Where a value is: from `offset` up to `end`, in UTF-16 units from the start of the text. */
+interface Extent {
+  offset: number;
+  end: number;
+}
+
 export type JsonNode =
   | JsonObject
-  | { kind: 'array'; offset: number; items: JsonNode[] }
-  | { kind: 'string'; offset: number; value: string }
+  | (Extent & { kind: 'array'; items: JsonNode[] })
+  | (Extent & { kind: 'string'; value: string })
   /** `text` as written: numbers above 2^53 would not survive a conversion. */
-  | { kind: 'number'; offset: number; text: string }
-  | { kind: 'boolean'; offset: number; value: boolean }
-  | { kind: 'null'; offset: number };
+  | (Extent & { kind: 'number'; text: string })
+  | (Extent & { kind: 'boolean'; value: boolean })
+  | (Extent & { kind: 'null' });
 
-export interface JsonObject {
+export interface JsonObject extends Extent {
   kind: 'object';
-  offset: number;
   /** In the order of the document; of a duplicate key, the first. */
   members: JsonMember[];
 }
@@ -34,7 +39,7 @@ export interface JsonMember {
 }
 
 export interface JsonDocument {
-  /** Undefined when a fault left no tree to speak of. */
+  /** Undefined if a fault left no tree. */
   root: JsonNode | undefined;
   /** Faults of the syntax, with line and column, in the order of the text. */
   diagnostics: Diagnostic[];
@@ -43,22 +48,20 @@ export interface JsonDocument {
 
 /** A config.json needs about 10 levels; the limit keeps hostile input from exhausting the stack. */
 export const MAX_DEPTH = 100;
-/** The largest text in UTF-16 units. A profile that names every system call with its arguments has some 100 KiB. */
+/** In UTF-16 units. A profile that names every system call with its arguments has about 100 KiB. */
 export const MAX_LENGTH = 4 * 1024 * 1024;
 /** More bytes are a longer text in any case: UTF-8 has at most three for a unit. */
 export const MAX_BYTES = 3 * MAX_LENGTH;
 
-/** After so many faults the text is not JSON, and more of them help nobody. */
+/** After so many faults the text is not JSON, and more of them do not help. */
 const MAX_FAULTS = 100;
 
-// What the scanner calls its tokens and its faults; its own declarations are `const enum`s, which do not exist
-// at run time.
+// The scanner declares its tokens and faults as `const enum`s, which do not exist at run time.
 const TOKEN = {
   openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, comma: 5, colon: 6, null: 7, true: 8,
   false: 9, string: 10, number: 11, lineComment: 12, blockComment: 13, lineBreak: 14, space: 15, unknown: 16,
   end: 17,
 } as const; // prettier-ignore
-/** Tokens that start a value. */
 const STARTS: ReadonlySet<number> = new Set([
   TOKEN.openBrace, TOKEN.openBracket, TOKEN.string, TOKEN.number, TOKEN.true, TOKEN.false, TOKEN.null,
 ]); // prettier-ignore
@@ -74,13 +77,12 @@ const SCAN_FAULTS: Record<number, { reason: string; fatal?: true }> = {
 /** With the flag `u` a pair is one character, so this finds only halves. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Ends the parse after a fault that leaves no sensible way to go on; it has been reported. */
+/** Ends the parse after a reported fault without a sensible way to go on. */
 class Stop extends Error {}
 
 /** Reads one JSON document. Never throws; a byte order mark must have been taken off. */
 export function parseJson(source: string): JsonDocument {
-  const text = new JsonText(source);
-  const parser = new Parser(source, text);
+  const parser = new Parser(source);
   let root: JsonNode | undefined;
   try {
     root = parser.document();
@@ -88,21 +90,38 @@ export function parseJson(source: string): JsonDocument {
     if (!(error instanceof Stop)) throw error;
   }
   const diagnostics = byPlace(parser.diagnostics);
-  return { root, diagnostics, positionAt: (offset) => text.positionAt(offset) };
+  return { root, diagnostics, positionAt: parser.positionAt };
+}
+
+/** The members of an object; none of any other value. */
+export function membersOf(node: JsonNode | undefined): readonly JsonMember[] {
+  return node?.kind === 'object' ? node.members : [];
+}
+
+/** The value of a key; undefined also if the node is not an object. */
+export function valueOf(node: JsonNode | undefined, key: string): JsonNode | undefined {
+  return membersOf(node).find((member) => member.key === key)?.value;
+}
+
+/** The elements of an array; none of any other value. */
+export function itemsOf(node: JsonNode | undefined): readonly JsonNode[] {
+  return node?.kind === 'array' ? node.items : [];
 }
 
 class Parser {
   readonly diagnostics: Diagnostic[] = [];
+  readonly positionAt: (offset: number) => Position;
   private readonly source: string;
-  private readonly text: JsonText;
   private readonly scanner: ReturnType<typeof createScanner>;
   /** The token to be read next, without spaces and comments. */
   private token: number = TOKEN.end;
+  /** Where the token before it ends. */
+  private end = 0;
   private depth = 0;
 
-  constructor(source: string, text: JsonText) {
+  constructor(source: string) {
     this.source = source;
-    this.text = text;
+    this.positionAt = positionsIn(source);
     this.scanner = createScanner(source, false);
   }
 
@@ -118,30 +137,34 @@ class Parser {
     const offset = this.offset();
     const token = this.token;
     switch (token) {
-      case TOKEN.openBrace:
-        return this.nested(() => this.object(offset));
-      case TOKEN.openBracket:
-        return this.nested(() => this.array(offset));
-      case TOKEN.string:
-        return { kind: 'string', offset, value: this.string() };
-      case TOKEN.number: {
-        const text = this.source.slice(offset, offset + this.scanner.getTokenLength());
-        this.next();
-        return { kind: 'number', offset, text };
+      case TOKEN.openBrace: {
+        const members = this.nested(() => this.members());
+        return { kind: 'object', offset, end: this.end, members };
       }
+      case TOKEN.openBracket: {
+        const items = this.nested(() => this.items());
+        return { kind: 'array', offset, end: this.end, items };
+      }
+      case TOKEN.string: {
+        const value = this.string();
+        return { kind: 'string', offset, end: this.end, value };
+      }
+      case TOKEN.number:
+        this.next();
+        return { kind: 'number', offset, end: this.end, text: this.source.slice(offset, this.end) };
       case TOKEN.true:
       case TOKEN.false:
         this.next();
-        return { kind: 'boolean', offset, value: token === TOKEN.true };
+        return { kind: 'boolean', offset, end: this.end, value: token === TOKEN.true };
       case TOKEN.null:
         this.next();
-        return { kind: 'null', offset };
+        return { kind: 'null', offset, end: this.end };
       default:
         return this.expected('a value');
     }
   }
 
-  /** The string at hand. Reports what is valid JSON but not the same string to all runtimes. */
+  /** Reads a string. Reports what is valid JSON but not the same string to all runtimes. */
   private string(): string {
     const value = this.scanner.getTokenValue();
     if (value.includes('\0')) this.report('JSON_NUL', this.offset(), { value: quote(value) });
@@ -160,7 +183,7 @@ class Parser {
     return result;
   }
 
-  private object(offset: number): JsonObject {
+  private members(): JsonMember[] {
     const members: JsonMember[] = [];
     const keys = new Set<string>();
     this.list(TOKEN.closeBrace, '"}"', () => {
@@ -174,13 +197,13 @@ class Parser {
       else members.push({ key, keyOffset, value });
       keys.add(key);
     });
-    return { kind: 'object', offset, members };
+    return members;
   }
 
-  private array(offset: number): JsonNode {
+  private items(): JsonNode[] {
     const items: JsonNode[] = [];
     this.list(TOKEN.closeBracket, '"]"', () => items.push(this.value()));
-    return { kind: 'array', offset, items };
+    return items;
   }
 
   /** Comma-separated elements up to and with the closing token. */
@@ -190,7 +213,7 @@ class Parser {
       if (this.is(close)) break;
       const separator = this.offset();
       if (!this.is(TOKEN.comma)) {
-        // A forgotten comma is the likeliest fault before another value, and no reason to stop.
+        // Before another value a comma is probably missing, which is no reason to stop.
         const reason = `expected "," or ${closeText}, found ${this.found()}`;
         if (!STARTS.has(this.token)) this.stop('JSON_SYNTAX', separator, { reason });
         this.report('JSON_SYNTAX', separator, { reason });
@@ -204,6 +227,7 @@ class Parser {
 
   /** Goes to the next token; reports comments, and what the scanner finds wrong within a token. */
   private next(): void {
+    this.end = this.offset() + this.scanner.getTokenLength();
     for (;;) {
       this.token = this.scanner.scan();
       const offset = this.offset();
@@ -215,7 +239,8 @@ class Parser {
       if (this.is(TOKEN.lineComment) || this.is(TOKEN.blockComment)) this.report('JSON_COMMENT', offset);
       else if (this.is(TOKEN.unknown) && this.source[offset] === '#') {
         this.report('JSON_COMMENT', offset);
-        this.scanner.setPosition(this.text.endOfLine(offset));
+        const end = this.source.indexOf('\n', offset);
+        this.scanner.setPosition(end < 0 ? this.source.length : end);
       } else if (!this.is(TOKEN.space) && !this.is(TOKEN.lineBreak)) return;
     }
   }
@@ -249,8 +274,7 @@ class Parser {
     values: Record<string, string | number> = {},
     hint?: string,
   ): void {
-    const found = diagnostic(code, values, hint === undefined ? {} : { hint });
-    this.diagnostics.push({ ...found, ...this.text.positionAt(offset) });
+    this.diagnostics.push({ ...diagnostic(code, values, { hint }), ...this.positionAt(offset) });
     if (this.diagnostics.length >= MAX_FAULTS) throw new Stop(code);
   }
 

@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 
-/** What people write for an action or operator when they think of another tool, without prefix, folded. */
+/** What other tools call an action or operator: lower case, without prefix. */
 const SYNONYMS: Record<string, string> = {
   deny: 'SCMP_ACT_ERRNO', block: 'SCMP_ACT_ERRNO', reject: 'SCMP_ACT_ERRNO', eperm: 'SCMP_ACT_ERRNO',
   permit: 'SCMP_ACT_ALLOW', accept: 'SCMP_ACT_ALLOW', audit: 'SCMP_ACT_LOG', usernotif: 'SCMP_ACT_NOTIFY',
@@ -12,7 +12,7 @@ const SYNONYMS: Record<string, string> = {
 /** Prefixes that are left out or swapped for one another. */
 const PREFIX = /^(scmpact|scmpcmp|scmparch|scmp|seccompret|seccompfilterflag|seccomp|act|cmp|cap)/;
 
-/** The candidate that was most likely meant: the same but for case, prefix and punctuation, or a few letters off. */
+/** The most likely candidate: it differs in case, prefix, punctuation, or a few letters. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const stem = stemOf(word);
   if (stem === '') return undefined;
@@ -35,7 +35,7 @@ function stemOf(word: string): string {
   return plain.replace(PREFIX, '') || plain;
 }
 
-/** Suggestions that one stage makes: a search of all candidates each, and a document may have 100,000 wrong words. */
+/** Each suggestion searches all candidates, and a document may have 100,000 wrong words. */
 const MAX_SUGGESTIONS = 20;
 
 /** Makes the suggestions of one stage, for the first wrong words. */

@@ -1,56 +1,33 @@
-import type { ActionName } from '../action.ts';
-import type { FlagName, OperatorName, Seccomp } from './types.ts';
+import type { Seccomp } from './types.ts';
 
-/** `linux.seccomp` as JSON has it, but for the 64-bit numbers. Absent members are not there. */
-export interface OciSeccomp {
-  defaultAction?: ActionName;
-  defaultErrnoRet?: number;
-  architectures?: string[];
-  flags?: FlagName[];
-  listenerPath?: string;
-  listenerMetadata?: string;
-  syscalls: OciSyscall[];
-}
-
-export interface OciSyscall {
-  names?: string[];
-  action: ActionName;
-  errnoRet?: number;
-  args?: { index: number; value: bigint; valueTwo?: bigint; op: OperatorName }[];
-}
-
-/** The object that a config.json takes; members in the order of the runtime-spec, entries in that of the profile. */
-export function toOciObject(seccomp: Seccomp): OciSeccomp {
+/**
+ * `linux.seccomp` as JSON: numbers exact, indented by two spaces, ending with a newline. Members
+ * are in the order of the runtime-spec, entries in that of the profile.
+ */
+export function formatOci(seccomp: Seccomp): string {
   const { defaultAction, defaultErrnoRet, architectures, flags, listenerPath, listenerMetadata } = seccomp;
-  return {
-    ...(defaultAction === undefined ? {} : { defaultAction }),
-    ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
-    ...(architectures.length === 0 ? {} : { architectures: architectures.map(({ name }) => name) }),
+  const object = {
+    defaultAction,
+    defaultErrnoRet,
+    architectures: unlessEmpty(architectures.map(({ name }) => name)),
     // An empty list is not an absent one: it takes SPEC_ALLOW away.
-    ...(flags === undefined ? {} : { flags }),
-    ...(listenerPath === undefined ? {} : { listenerPath }),
-    ...(listenerMetadata === undefined ? {} : { listenerMetadata }),
+    flags,
+    listenerPath,
+    listenerMetadata,
     syscalls: seccomp.syscalls.map(({ names, action, errnoRet, args }) => ({
-      ...(names === undefined ? {} : { names }),
+      names,
       action,
-      ...(errnoRet === undefined ? {} : { errnoRet }),
-      ...(args.length === 0
-        ? {}
-        : {
-            args: args.map(({ index, value, valueTwo, op }) => ({
-              index,
-              value,
-              ...(valueTwo === 0n ? {} : { valueTwo }),
-              op,
-            })),
-          }),
+      errnoRet,
+      args: unlessEmpty(
+        args.map(({ index, value, valueTwo, op }) => ({ index, value, valueTwo: valueTwo || undefined, op })),
+      ),
     })),
   };
+  return `${format(object, '')}\n`;
 }
 
-/** The same as JSON text, numbers exact, indented by two spaces, ending with a newline. */
-export function formatOci(seccomp: Seccomp): string {
-  return `${format(toOciObject(seccomp), '')}\n`;
+function unlessEmpty<Item>(list: Item[]): Item[] | undefined {
+  return list.length === 0 ? undefined : list;
 }
 
 /** `JSON.stringify(value, null, 2)`, which would refuse a bigint. */
@@ -58,9 +35,10 @@ function format(value: unknown, indent: string): string {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const inner = `${indent}  `;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
   const parts = Array.isArray(value)
     ? value.map((item) => format(item, inner))
-    : Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}: ${format(member, inner)}`);
+    : members.map(([key, member]) => `${JSON.stringify(key)}: ${format(member, inner)}`);
   const [open, close] = Array.isArray(value) ? '[]' : '{}';
   if (parts.length === 0) return `${open}${close}`;
   return `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}`;

@@ -14,34 +14,25 @@ export function tokensOf(pointer: string): string[] {
 }
 
 /**
- * A key as Go's encoding/json compares it with an ASCII name: letters in lower case, and the two other characters that
- * fold to an ASCII letter, U+212A to k (by `toLowerCase`) and U+017F to s. docs/semantics.md 1.8.
+ * A key as Go's encoding/json compares it with an ASCII name: in lower case, with the two other
+ * characters that fold to ASCII, U+212A (by `toLowerCase`) and U+017F. docs/semantics.md 1.8.
  */
 export function foldKey(key: string): string {
   return key.toLowerCase().replaceAll('\u017f', 's');
 }
 
-/** A node, the pointer by which the user's file knows it, and whether it is the one that was asked for. */
-export interface Found {
-  node: JsonNode;
-  pointer: string;
-  exact: boolean;
-}
-
 /**
- * What a pointer points at, or its nearest existing ancestor. A key that the file has only in another case is
- * found too: Docker, Podman and runc read it.
+ * The node of a pointer, or its nearest existing ancestor, with its pointer in the document. A key
+ * in another case is found too: Docker, Podman and runc read it.
  */
-export function find(root: JsonNode, pointer: string): Found {
-  let node = root;
-  let actual = '';
+export function find(root: JsonNode, pointer: string): { node: JsonNode; pointer: string } {
+  let found = { node: root, pointer: '' };
   for (const token of tokensOf(pointer)) {
-    const next = step(node, token);
-    if (next === undefined) return { node, pointer: actual, exact: false };
-    node = next.node;
-    actual += `/${escapeToken(next.token)}`;
+    const next = step(found.node, token);
+    if (next === undefined) break;
+    found = { node: next.node, pointer: `${found.pointer}/${escapeToken(next.token)}` };
   }
-  return { node, pointer: actual, exact: true };
+  return found;
 }
 
 function step(node: JsonNode, token: string): { node: JsonNode; token: string } | undefined {

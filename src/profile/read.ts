@@ -5,14 +5,14 @@ import { foreignBytes, foreignText } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { dockerProfileMembers, ociSeccompMembers } from './generated/members.ts';
 import { dockerProfileValidator, ociSeccompValidator } from './generated/validators.ts';
-import { MAX_BYTES, MAX_LENGTH, parseJson } from './json.ts';
+import { MAX_BYTES, MAX_LENGTH, parseJson, valueOf } from './json.ts';
 import type { JsonDocument, JsonNode } from './json.ts';
 import { byPlace, decodeUtf8 } from './json-text.ts';
 import { knownMembers } from './schema-members.ts';
 import { find } from './pointer.ts';
 import { recognise, strayKeys } from './recognise.ts';
 import type { Profile } from './types.ts';
-import { exactValue, isAbsentAction, MAX_FAULTS, validate } from './validate.ts';
+import { isAbsentAction, MAX_FAULTS, validate } from './validate.ts';
 
 export interface ReadOptions {
   /** Name of the input for messages; `-` for stdin. */
@@ -22,9 +22,9 @@ export interface ReadOptions {
 }
 
 /**
- * Reads a profile of any form and says everything that is wrong with it, each fault with its place. Never throws
- * for what it reads. With faults the profile is partial, for other stages to look for more; it must not be compiled.
- * It is undefined when the document is none, is something else, or has no usable default action.
+ * Reads a profile of any form, and reports every fault with its place. Never throws for the input.
+ * With faults the profile is partial and must not be compiled; it lets other stages find more
+ * faults. It is undefined if the document is something else, or has no usable default action.
  */
 export function parseProfile(
   input: string | Uint8Array,
@@ -40,7 +40,7 @@ export function parseProfile(
   return { profile: { ...profile, ...reader, diagnostics: [...diagnostics] }, diagnostics };
 }
 
-/** Like {@link parseProfile}. @throws SeccompcError with all faults when there is an error among them. */
+/** Like {@link parseProfile}. @throws SeccompcError with all faults if one is an error */
 export function readProfile(input: string | Uint8Array, options: ReadOptions): Profile {
   const { profile, diagnostics } = parseProfile(input, options);
   if (profile === undefined || diagnostics.some(({ severity }) => severity === 'error'))
@@ -58,10 +58,7 @@ function read(
   const source = textOf(input, report);
   if (source === undefined) return undefined;
   const notJson = foreignText(source);
-  if (notJson) {
-    refuse(notJson, report);
-    return undefined;
-  }
+  if (notJson) return refuse(notJson, report);
   const document = parseJson(source);
   document.diagnostics.forEach(report);
   const { root } = document;
@@ -72,7 +69,10 @@ function read(
 function textOf(input: string | Uint8Array, report: Report): string | undefined {
   let text = input;
   if (typeof text !== 'string') {
-    if (text.length > MAX_BYTES) return tooLarge(report);
+    if (text.length > MAX_BYTES) {
+      report(placed(diagnostic('JSON_TOO_LARGE', { limit: MAX_LENGTH }, { pointer: '' })));
+      return undefined;
+    }
     const binary = foreignBytes(text);
     if (binary) return refuse(binary, report);
     const decoded = decodeUtf8(text);
@@ -81,22 +81,18 @@ function textOf(input: string | Uint8Array, report: Report): string | undefined 
     text = decoded;
   }
   if (!text.startsWith('\uFEFF')) return text;
-  report({ ...diagnostic('BYTE_ORDER_MARK', {}, { pointer: '' }), line: 1, column: 1 });
+  report(placed(diagnostic('BYTE_ORDER_MARK', {}, { pointer: '' })));
   return text.slice(1);
 }
 
-function tooLarge(report: Report): undefined {
-  report({ ...diagnostic('JSON_TOO_LARGE', { limit: MAX_LENGTH }, { pointer: '' }), line: 1, column: 1 });
-}
-
 function refuse({ what, hint, pointer = '' }: Foreign, report: Report, document?: JsonDocument): undefined {
-  const found = diagnostic('NOT_A_PROFILE', { what }, { pointer, ...(hint === undefined ? {} : { hint }) });
-  report(document ? placed(found, document) : { ...found, line: 1, column: 1 });
+  report(placed(diagnostic('NOT_A_PROFILE', { what }, { pointer, hint }), document));
 }
 
-function placed(found: Diagnostic, document: JsonDocument): Diagnostic {
-  const { root } = document;
-  return { ...found, ...(root && document.positionAt(find(root, found.pointer ?? '').node.offset)) };
+/** Adds the position of the pointer, or the start of the text without a document. */
+function placed(found: Diagnostic, document?: JsonDocument): Diagnostic {
+  if (document?.root === undefined) return { ...found, line: 1, column: 1 };
+  return { ...found, ...document.positionAt(find(document.root, found.pointer ?? '').node.offset) };
 }
 
 function readDocument(
@@ -119,30 +115,22 @@ function readDocument(
     form === 'docker'
       ? { known: dockerProfileMembers, reader: 'engine' as const }
       : { known: ociSeccompMembers, reader: semantics, dialect: dockerProfileMembers };
-  const known = knownMembers(seccomp, rules, document);
+  const { node, diagnostics } = knownMembers(seccomp, rules, document);
   const validator = form === 'docker' ? dockerProfileValidator : ociSeccompValidator;
-  const faults = validate(known.node, validator, { document, prefix });
-  // Not every fault is known then, so it is not known what of the profile can be used.
-  const isHopeless = faults.length === MAX_FAULTS;
-  byPlace([...known.diagnostics, ...faults.map((fault) => fault.diagnostic)]).forEach(report);
-  if (
-    isHopeless ||
-    !hasUsableHead(
-      known.node,
-      faults.map(({ pointer }) => pointer),
-    )
-  )
-    return undefined;
+  const faults = validate(node, validator, { document, prefix });
+  byPlace([...diagnostics, ...faults.diagnostics]).forEach(report);
+  // After so many faults the rest was not checked, so nothing of the profile can be used.
+  if (faults.pointers.length === MAX_FAULTS || !hasUsableHead(node, faults.pointers)) return undefined;
 
-  const sound = { value: exactValue(known.node), prefix, faults: faults.map(({ pointer }) => pointer) };
+  const validated = { node, prefix, faults: faults.pointers };
   return form === 'docker'
-    ? { ...common, dialect: 'docker', form, docker: buildDocker(sound) }
-    : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(sound) };
+    ? { ...common, dialect: 'docker', form, docker: buildDocker(validated) }
+    : { ...common, dialect: 'oci', form, seccomp: buildSeccomp(validated) };
 }
 
-/** Without a default action that is right or absent, what later stages find would be about another profile. */
-function hasUsableHead(tree: JsonNode, faults: readonly string[]): boolean {
-  if (tree.kind !== 'object') return false;
-  const action = tree.members.find(({ key }) => key === 'defaultAction')?.value;
+/** With a wrong default action, later stages would report faults of another profile. */
+function hasUsableHead(node: JsonNode, faults: readonly string[]): boolean {
+  if (node.kind !== 'object') return false;
+  const action = valueOf(node, 'defaultAction');
   return action === undefined || isAbsentAction(action) || !faults.includes('/defaultAction');
 }

@@ -4,25 +4,26 @@ import { foreignLinux, foreignObject, unknownDocument } from './foreign.ts';
 import type { Foreign } from './foreign.ts';
 import { ociSeccompMembers } from './generated/members.ts';
 import { quote } from './json-text.ts';
+import { itemsOf, membersOf, valueOf } from './json.ts';
 import type { JsonNode, JsonObject } from './json.ts';
 import { valuesOf } from './schema-members.ts';
 import type { Located, Members } from './schema-members.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
-/** What a document is, told by its shape, and where its profile stands. */
+/** What a document is by its shape, and where its profile is. */
 export type Recognised =
   | { form: 'seccomp' | 'docker'; seccomp: JsonObject }
-  /** What the runtime makes linux.seccomp of, in this order; empty when the container has no filter. */
+  /** The values that make up linux.seccomp, in this order; empty if it asks for no filter. */
   | { form: 'config'; seccomp: readonly Located[] }
   | { form: 'foreign'; foreign: Foreign };
 
-/** Members that make an object a profile; `flags` alone stands in many documents. */
+/** Members that make an object a profile; `flags` is in many documents. */
 const PROFILE_MEMBERS = [
   'defaultAction', 'syscalls', 'architectures', 'archMap', 'defaultErrnoRet', 'defaultErrno', 'listenerPath',
   'listenerMetadata',
 ]; // prettier-ignore
 
-/** Members that only the Docker dialect has; `name` and the rest stand in an entry. */
+/** Members that only the Docker dialect has; `name` and the others are in an entry. */
 const DIALECT_MEMBERS = ['archMap', 'defaultErrno'];
 const DIALECT_ENTRY_MEMBERS = ['name', 'comment', 'includes', 'excludes', 'errno'];
 
@@ -35,7 +36,10 @@ export function recognise(root: JsonNode, reader: 'crun' | 'runc'): Recognised {
   const isProfile = root.members.some(({ key }) => isOneOf(key, PROFILE_MEMBERS));
   const known = foreignObject(root, isProfile);
   if (known) return foreign(known);
-  if (isConfig(root, isProfile, reader)) return recogniseConfig(root, reader);
+  // Members of a profile at the top make it one, unless there is also a `linux`.
+  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
+  if (linux.some(({ node }) => node.kind === 'object')) return recogniseConfig(linux, reader);
+  if (!isProfile && valueOf(root, 'ociVersion')?.kind === 'string') return recogniseConfig(linux, reader);
   const dialect = ownDialect(root);
   if (dialect) return foreign(dialect);
   if (!isProfile) return foreign(unknownDocument(root));
@@ -46,15 +50,7 @@ function foreign(what: Foreign): Recognised {
   return { form: 'foreign', foreign: what };
 }
 
-/** The members of a profile at the top are one, unless there is a `linux` beside them. */
-function isConfig(root: JsonObject, isProfile: boolean, reader: 'crun' | 'runc'): boolean {
-  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
-  if (linux.some(({ node }) => node.kind === 'object')) return true;
-  return !isProfile && valueOf(root, 'ociVersion')?.kind === 'string';
-}
-
-function recogniseConfig(root: JsonObject, reader: 'crun' | 'runc'): Recognised {
-  const linux = valuesOf([{ node: root, pointer: '' }], 'linux', reader);
+function recogniseConfig(linux: readonly Located[], reader: 'crun' | 'runc'): Recognised {
   const seccomp = valuesOf(linux, 'seccomp', reader);
   const last = seccomp.at(-1);
   const known = linux.length > 0 ? foreignLinux(linux.at(-1)!, last) : undefined;
@@ -63,11 +59,10 @@ function recogniseConfig(root: JsonObject, reader: 'crun' | 'runc'): Recognised 
   return { form: 'config', seccomp };
 }
 
-/** Keys of a config.json that look like a profile, and that no runtime reads or only one of crun and runc. */
+/** Keys of a config.json that look like a profile and that not every runtime reads. */
 export function strayKeys(root: JsonNode, reader: 'crun' | 'runc'): Diagnostic[] {
-  if (root.kind !== 'object') return [];
   const stray: Diagnostic[] = [];
-  for (const { key, value } of root.members) {
+  for (const { key, value } of membersOf(root)) {
     const pointer = `/${escapeToken(key)}`;
     if (foldKey(key) === 'seccomp' || isOneOf(key, PROFILE_MEMBERS))
       stray.push(
@@ -75,8 +70,7 @@ export function strayKeys(root: JsonNode, reader: 'crun' | 'runc'): Diagnostic[]
       );
     if (foldKey(key) !== 'linux') continue;
     if (key !== 'linux') stray.push(otherCase(key, 'linux', pointer, reader));
-    if (value.kind !== 'object') continue;
-    for (const member of value.members)
+    for (const member of membersOf(value))
       if (foldKey(member.key) === 'seccomp' && member.key !== 'seccomp')
         stray.push(otherCase(member.key, 'seccomp', `${pointer}/${escapeToken(member.key)}`, reader));
   }
@@ -88,11 +82,7 @@ function otherCase(key: string, proper: string, pointer: string, reader: 'crun' 
   return diagnostic(code, { key: quote(key), proper }, { pointer });
 }
 
-function valueOf(object: JsonObject, key: string): JsonNode | undefined {
-  return object.members.find((member) => member.key === key)?.value;
-}
-
-/** A profile in somebody's own words: `default_action` or the like in place of `defaultAction`. */
+/** A profile with other keys: `default_action` or the like instead of `defaultAction`. */
 function ownDialect(root: JsonObject): Foreign | undefined {
   if (root.members.some(({ key }) => foldKey(key) === 'defaultaction')) return undefined;
   const member = root.members.find(({ key }) => /^default[_-]?(action|policy)?$/i.test(key));
@@ -106,36 +96,32 @@ function ownDialect(root: JsonObject): Foreign | undefined {
 }
 
 /**
- * Whether only an engine can have been meant to read it: it has a member of the dialect, or one in another case,
- * which means something to the engines alone.
+ * Whether the profile is for an engine only: it has a member of the dialect, or a key in another
+ * case, which only engines read.
  */
 function isDockerDialect(root: JsonObject): boolean {
   if (root.members.some(({ key }) => isOneOf(key, DIALECT_MEMBERS))) return true;
   if (misspelt(root, ociSeccompMembers)) return true;
   const entryMembers = elementMembers(ociSeccompMembers, 'syscalls');
   const argMembers = elementMembers(entryMembers, 'args');
-  return objectsIn(valueOf(root, 'syscalls')).some(
+  return itemsOf(valueOf(root, 'syscalls')).some(
     (entry) =>
-      entry.members.some(({ key }) => isOneOf(key, DIALECT_ENTRY_MEMBERS)) ||
+      membersOf(entry).some(({ key }) => isOneOf(key, DIALECT_ENTRY_MEMBERS)) ||
       misspelt(entry, entryMembers) ||
-      objectsIn(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
+      itemsOf(valueOf(entry, 'args')).some((arg) => misspelt(arg, argMembers)),
   );
 }
 
-/** Whether a member is one that the form knows, but in another case. */
-function misspelt(object: JsonObject, members: Members | null): boolean {
+/** Whether an object has a known member in another case. */
+function misspelt(node: JsonNode, members: Members | null): boolean {
   if (members === null || !('members' in members)) return false;
   const names = Object.keys(members.members);
-  return object.members.some(({ key }) => !names.includes(key) && isOneOf(key, names));
+  return membersOf(node).some(({ key }) => !names.includes(key) && isOneOf(key, names));
 }
 
 function elementMembers(members: Members | null, key: string): Members | null {
   const list = members && 'members' in members ? members.members[key] : null;
   return list && 'items' in list ? list.items : null;
-}
-
-function objectsIn(node: JsonNode | undefined): JsonObject[] {
-  return node?.kind === 'array' ? node.items.filter((item) => item.kind === 'object') : [];
 }
 
 function isOneOf(key: string, names: readonly string[]): boolean {

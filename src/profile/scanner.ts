@@ -1,2 +1,2 @@
-/** The build puts the package's code in here: bundlers for Node find only its UMD form, which they cannot bundle. */
+/** The build puts the package's code here: bundlers for Node find only its UMD form, and fail on it. */
 export { createScanner } from 'jsonc-parser';

@@ -1,20 +1,20 @@
-import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
+import { CountedFindings } from './counted.ts';
+import { itemsOf, membersOf } from './json.ts';
 import type { JsonDocument, JsonMember, JsonNode } from './json.ts';
 import { quote } from './json-text.ts';
 import { Suggestions } from './nearest.ts';
 import { escapeToken, foldKey } from './pointer.ts';
 
-/** Which members a schema gives an object, or its elements, all the way down; null for a plain value. */
+/** The members of an object or of its elements, at all levels; null for a plain value. */
 export type Members = { members: Fields } | { items: Members | null };
 type Fields = Record<string, Members | null>;
 
 export interface KeyRules {
-  /** What the form at hand has. */
   known: Members;
   /**
-   * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys of one object that
-   * name the same member are merged as runc merges them, and are an error to an engine.
+   * `crun`: keys match exactly. `runc` and `engine`: keys match without case, as in Go. Two keys
+   * for one member are merged as runc merges them, and are an error to an engine.
    */
   reader: 'engine' | 'crun' | 'runc';
   /** What the Docker dialect has, so that what only the engines read is named; not for `engine`. */
@@ -28,22 +28,22 @@ export interface Located {
 }
 
 /**
- * The document without the members that nobody reads, and with the others under their proper names. Every key
- * that is left out or renamed is reported once for each kind of object, except comments.
+ * The document without the members that the reader ignores, and with proper names. Every key that
+ * is left out or renamed is reported once for each kind of object, except comments.
  *
- * @param values What the reader puts into one variable, in this order: more than one for `runc` alone.
+ * @param values What the reader puts into one variable, in order; more than one only for `runc`.
  */
 export function knownMembers(
   values: readonly Located[],
   rules: KeyRules,
   document: JsonDocument,
 ): { node: JsonNode; diagnostics: Diagnostic[] } {
-  const walk = new Walk(rules.reader);
+  const walk = new Walk(rules.reader, document);
   const node = walk.read(values, { known: rules.known, dialect: rules.dialect ?? null, level: '' });
-  return { node, diagnostics: walk.diagnostics(document) };
+  return { node, diagnostics: walk.findings.diagnostics() };
 }
 
-/** The values that runc or crun puts into a member of an object, which it has made of `objects` in their order. */
+/** The values that runc or crun reads into a member of an object that `objects` make up, in order. */
 export function valuesOf(
   objects: readonly Located[],
   name: string,
@@ -51,7 +51,7 @@ export function valuesOf(
 ): readonly Located[] {
   const isIt = reader === 'crun' ? (key: string) => key === name : (key: string) => foldKey(key) === name;
   return sinceNull(objects).flatMap(({ node, pointer }) =>
-    membersIn(node).flatMap(({ key, value }) =>
+    membersOf(node).flatMap(({ key, value }) =>
       isIt(key) ? [{ node: value, pointer: `${pointer}/${escapeToken(key)}` }] : [],
     ),
   );
@@ -63,10 +63,9 @@ export function otherCaseKeys(
   known: Members | null,
 ): { member: JsonMember; proper: string }[] {
   if (known === null) return [];
-  if ('items' in known)
-    return node.kind === 'array' ? node.items.flatMap((item) => otherCaseKeys(item, known.items)) : [];
+  if ('items' in known) return itemsOf(node).flatMap((item) => otherCaseKeys(item, known.items));
   const names = Object.keys(known.members);
-  return membersIn(node).flatMap((member) => {
+  return membersOf(node).flatMap((member) => {
     const proper = properName(member.key, names);
     if (proper === undefined) return [];
     const inner = otherCaseKeys(member.value, known.members[proper] ?? null);
@@ -74,13 +73,9 @@ export function otherCaseKeys(
   });
 }
 
-/** The known name that a key is, to a reader that ignores case. */
+/** The known name for a key, to a reader that ignores case. */
 function properName(key: string, names: readonly string[]): string | undefined {
   return names.includes(key) ? key : names.find((name) => foldKey(name) === foldKey(key));
-}
-
-function membersIn(node: JsonNode): readonly JsonMember[] {
-  return node.kind === 'object' ? node.members : [];
 }
 
 /** A null empties a pointer, a slice or a map of Go, so what was read into it before is lost. */
@@ -88,19 +83,10 @@ function sinceNull(values: readonly Located[]): readonly Located[] {
   return values.slice(values.findLastIndex(({ node }) => node.kind === 'null') + 1);
 }
 
-/** Numbers that runc holds by pointer, which null empties too. Null leaves every other number or string as it was. */
+/** Numbers that runc holds by pointer, which null clears. Null changes no other number or string. */
 const POINTERS = /\/(defaultErrnoRet|errnoRet)$/;
 
-interface Finding {
-  code: Code;
-  values: Record<string, string>;
-  hint: string | undefined;
-  pointer: string;
-  offset: number;
-  count: number;
-}
-
-/** What is known about the members of a value, and which kind of place it is, as a pointer without positions. */
+/** The known members of a value, and its kind of place: a pointer without positions. */
 interface Kind {
   known: Members | null;
   dialect: Members | null;
@@ -108,17 +94,20 @@ interface Kind {
 }
 
 class Walk {
+  readonly findings = new CountedFindings();
   private readonly reader: KeyRules['reader'];
-  private readonly findings = new Map<string, Finding>();
+  private readonly document: JsonDocument;
   private readonly suggestions = new Suggestions();
 
-  constructor(reader: KeyRules['reader']) {
+  constructor(reader: KeyRules['reader'], document: JsonDocument) {
     this.reader = reader;
+    this.document = document;
   }
 
   /**
-   * What a variable holds after these values were read into it, one after the other. Go reads an object into the one
-   * that is there, and an element of an array into the element that was there (docs/semantics.md 1.8).
+   * What a variable holds after these values were read into it in order. Go reads an object into
+   * the one that is there, and an element of an array into the element that is there
+   * (docs/semantics.md 1.8).
    */
   read(values: readonly Located[], { known, dialect, level }: Kind): JsonNode {
     const last = values.at(-1)!.node;
@@ -127,25 +116,25 @@ class Walk {
         ? last
         : (values.findLast(({ node }) => node.kind !== 'null')?.node ?? last);
     const kind = 'items' in known ? 'array' : 'object';
-    // Go refuses the document for any value of another kind, also for one that a later value replaces.
+    // Go refuses any value of another kind, also one that a later value replaces.
     const wrong = values.find(({ node }) => node.kind !== kind && node.kind !== 'null');
     // Elements are no pointers, so there a null changes nothing.
     const kept = level.endsWith('/-') ? values.filter(({ node }) => node.kind !== 'null') : sinceNull(values);
     if (wrong !== undefined || kept.length === 0) return wrong?.node ?? last;
     if ('items' in known) {
       const inner = dialect && 'items' in dialect ? dialect.items : null;
-      return this.array(kept, last.offset, { known: known.items, dialect: inner, level: `${level}/-` });
+      return this.array(kept, last, { known: known.items, dialect: inner, level: `${level}/-` });
     }
     const inner = dialect && 'members' in dialect ? dialect.members : {};
-    return this.object(kept, last.offset, { known: known.members, dialect: inner, level });
+    return this.object(kept, last, { known: known.members, dialect: inner, level });
   }
 
-  private array(values: readonly Located[], offset: number, element: Kind): JsonNode {
+  private array(values: readonly Located[], { offset, end }: JsonNode, element: Kind): JsonNode {
     let elements: Located[][] = [];
     let length = 0;
     for (const { node, pointer } of values) {
-      const items = node.kind === 'array' ? node.items : [];
-      // Go starts a new array for an empty one only. A shorter one leaves the rest of the old one for a third.
+      const items = itemsOf(node);
+      // Go makes a new array only for an empty one. After a shorter one the old rest may come back.
       if (items.length === 0) elements = [];
       items.forEach((item, index) =>
         (elements[index] ??= []).push({ node: item, pointer: `${pointer}/${index}` }),
@@ -153,18 +142,18 @@ class Walk {
       ({ length } = items);
     }
     const items = elements.slice(0, length).map((one) => this.read(one, element));
-    return { kind: 'array', offset, items };
+    return { kind: 'array', offset, end, items };
   }
 
   private object(
     values: readonly Located[],
-    offset: number,
+    { offset, end }: JsonNode,
     { known, dialect, level }: { known: Fields; dialect: Fields; level: string },
   ): JsonNode {
     const [names, dialectNames] = [Object.keys(known), Object.keys(dialect)];
     const fields = new Map<string, { first: JsonMember; values: Located[] }>();
     for (const { node, pointer } of values)
-      for (const member of membersIn(node)) {
+      for (const member of membersOf(node)) {
         const where = { pointer: `${pointer}/${escapeToken(member.key)}`, offset: member.keyOffset, level };
         const key = this.properKey(member, names, dialectNames, where);
         if (key === undefined) continue;
@@ -183,10 +172,10 @@ class Walk {
         level: `${level}/${key}`,
       }),
     }));
-    return { kind: 'object', offset, members };
+    return { kind: 'object', offset, end, members };
   }
 
-  /** The name under which a reader knows the member; undefined, and a report, when it knows none. */
+  /** The name of the member for the reader; undefined after a report if it has none. */
   private properKey(
     { key, value }: JsonMember,
     known: readonly string[],
@@ -219,21 +208,12 @@ class Walk {
     { pointer, offset, level }: Where,
     hint?: () => string | undefined,
   ): void {
-    // A warning stands for all of its kind; of an error every place counts.
-    const id = `${code} ${code === 'JSON_DUPLICATE_KEY' ? pointer : level} ${values['key']}`;
-    const before = this.findings.get(id);
-    if (before) before.count += 1;
-    else this.findings.set(id, { code, values, hint: hint?.(), pointer, offset, count: 1 });
-  }
-
-  diagnostics(document: JsonDocument): Diagnostic[] {
-    return [...this.findings.values()].map(({ code, values, hint, pointer, offset, count }) => ({
-      ...diagnostic(
-        code,
-        { ...values, more: more(count) },
-        { pointer, ...(hint === undefined ? {} : { hint }) },
-      ),
-      ...document.positionAt(offset),
+    // One warning is for all of its kind; every error is reported.
+    const kind = `${code} ${code === 'JSON_DUPLICATE_KEY' ? pointer : level} ${values['key']}`;
+    this.findings.add(kind, code, values, () => ({
+      pointer,
+      hint: hint?.(),
+      ...this.document.positionAt(offset),
     }));
   }
 }
@@ -242,12 +222,6 @@ interface Where {
   pointer: string;
   offset: number;
   level: string;
-}
-
-/** For a message that stands for several places. */
-export function more(count: number): string {
-  if (count < 2) return '';
-  return count === 2 ? ' (and once more)' : ` (and ${count - 1} more times)`;
 }
 
 /** What it means for a container that an OCI runtime does not read a member of the dialect. */
@@ -270,11 +244,11 @@ function isEmpty(node: JsonNode): boolean {
   return node.kind === 'null' || (node.kind === 'string' && node.value === '');
 }
 
-/** Whether somebody who wrote this will believe that it allows or refuses calls. */
+/** Whether this looks as if it allowed or refused calls. */
 function holdsRules(key: string, node: JsonNode): boolean {
   if (isEmpty(node) || (node.kind !== 'array' && node.kind !== 'object')) return false;
   if (/sys_?call|rule|den(y|ied)|allow|block|forbid|white_?list|black_?list/i.test(key)) return true;
-  const keys =
-    node.kind === 'object' ? [] : node.items.flatMap((item) => (item.kind === 'object' ? item.members : []));
-  return keys.some((member) => ['names', 'name', 'action', 'syscalls'].includes(foldKey(member.key)));
+  return itemsOf(node)
+    .flatMap(membersOf)
+    .some((member) => ['names', 'name', 'action', 'syscalls'].includes(foldKey(member.key)));
 }

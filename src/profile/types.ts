@@ -34,7 +34,6 @@ export interface SyscallArg {
   op: OperatorName;
 }
 
-/** One entry of `syscalls`. */
 export interface SyscallEntry {
   /** Undefined only when the member is missing: an error, or no rule in runc mode. */
   names: string[] | undefined;
@@ -51,7 +50,7 @@ export interface SyscallEntry {
 
 /** `linux.seccomp` of the OCI runtime-spec: what every dialect becomes. Every number is exact. */
 export interface Seccomp {
-  /** Undefined only when the member is missing or empty; the policy stage decides what that means. */
+  /** Undefined only if missing or empty; the policy stage decides what that means. */
   defaultAction: ActionName | undefined;
   defaultErrnoRet?: number;
   /** As spelled in the file. */
@@ -73,40 +72,30 @@ export interface DockerCondition {
   minKernel?: string;
 }
 
-export interface DockerEntry {
+export interface DockerEntry extends Omit<SyscallEntry, 'names' | 'singular'> {
   name?: string;
   names: string[];
-  action: ActionName;
-  errnoRet?: number;
   /** Podman's: an errno name or digits. It wins over errnoRet there. */
   errno?: string;
-  args: SyscallArg[];
   includes: DockerCondition;
   excludes: DockerCondition;
-  pointer: string;
 }
 
 /** A profile in the Docker/Podman dialect, before a target resolves it. */
-export interface DockerProfile {
-  defaultAction: ActionName | undefined;
-  defaultErrnoRet?: number;
+export interface DockerProfile extends Omit<Seccomp, 'syscalls' | 'pointer'> {
   /** Podman's: an errno name or digits. It wins over defaultErrnoRet there. */
   defaultErrno?: string;
-  architectures: { name: string; pointer: string }[];
   archMap: { architecture: string; subArchitectures: string[]; pointer: string }[];
-  flags: FlagName[] | undefined;
-  listenerPath?: string;
-  listenerMetadata?: string;
   syscalls: DockerEntry[];
 }
 
-/** Where something stands in the user's file; both 1-based, columns counted in UTF-16 units. */
+/** A place in the user's file; both 1-based, columns counted in UTF-16 units. */
 export interface Position {
   line: number;
   column: number;
 }
 
-/** A file that has been read: what it is, its content, and where each part of it stands. */
+/** A file that has been read: what it is, its content, and where each part of it is. */
 export type Profile = {
   /** As given by the caller, for messages; `-` for stdin. */
   file: string;
@@ -114,7 +103,7 @@ export type Profile = {
   diagnostics: Diagnostic[];
   /** Position of an RFC 6901 pointer, or of its nearest existing ancestor. */
   locate(pointer: string): Position | undefined;
-  /** Whose reading this is; only where crun and runc read some keys differently. */
+  /** The runtime that reads it so; only if crun and runc read some keys differently. */
   reader?: 'crun' | 'runc';
 } & (
   | { dialect: 'oci'; form: 'seccomp' | 'config'; seccomp: Seccomp }

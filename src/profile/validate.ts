@@ -10,7 +10,6 @@ import { FLAG_NAMES, OPERATOR_NAMES } from './types.ts';
 
 /** What a compiled schema reports; the part of ajv's ErrorObject that is used here. */
 export interface ValidationError {
-  /** RFC 6901. */
   instancePath: string;
   keyword: string;
   params: { type?: string | string[]; missingProperty?: string; limit?: number };
@@ -22,18 +21,18 @@ export interface Validator {
   errors?: ValidationError[] | null;
 }
 
-/** A fault, and which part of the tree cannot be used for it. */
-export interface Fault {
-  pointer: string;
-  diagnostic: Diagnostic;
+export interface Faults {
+  diagnostics: Diagnostic[];
+  /** Pointers from the root of the tree to the parts that cannot be used. */
+  pointers: string[];
 }
 
 /** Faults after which the rest of a document is not looked at, nor a profile made of it. */
 export const MAX_FAULTS = 1000;
 
 /**
- * Holds a tree of known members against its schema. Two things are left to the policy stage, which knows the
- * target: an absent (null, empty) defaultAction and absent names.
+ * Checks a tree of known members against its schema. The policy stage, which knows the target,
+ * checks an absent (null, empty) defaultAction and absent names.
  *
  * @param prefix pointer of the tree in the user's document.
  */
@@ -41,40 +40,37 @@ export function validate(
   tree: JsonNode,
   validator: Validator,
   at: { document: JsonDocument; prefix: string },
-): Fault[] {
-  if (validator(plainValue(tree, numberForSchema))) return [];
+): Faults {
+  const faults: Faults = { diagnostics: [], pointers: [] };
+  if (validator(plainValue(tree))) return faults;
   const firstAt = new Map<string, ValidationError>();
   for (const error of validator.errors ?? []) {
     const id = error.instancePath + (error.keyword === 'required' ? `?${error.params.missingProperty}` : '');
     const before = firstAt.get(id);
     if (before === undefined || error.keyword === 'type') firstAt.set(id, error);
   }
-  const faults: (Fault & { offset: number })[] = [];
   const suggestions = new Suggestions();
   for (const error of firstAt.values()) {
-    if (faults.length === MAX_FAULTS) break;
+    if (faults.pointers.length === MAX_FAULTS) break;
     const { node } = find(tree, error.instancePath);
     if (isLeftToPolicy(error, node)) continue;
     const { pointer } = find(at.document.root!, at.prefix + error.instancePath);
     const label = labelOf(at.prefix + error.instancePath);
-    const found = {
-      ...describe(error, node, label, pointer, suggestions),
-      ...at.document.positionAt(node.offset),
-    };
-    faults.push({ pointer: error.instancePath, diagnostic: found, offset: node.offset });
+    const found = describe(error, node, label, pointer, suggestions);
+    faults.diagnostics.push({ ...found, ...at.document.positionAt(node.offset) });
+    faults.pointers.push(error.instancePath);
   }
-  return faults.toSorted((a, b) => a.offset - b.offset);
+  return faults;
 }
 
-/** The document as plain values, each number as `numberOf` has it. */
-function plainValue(node: JsonNode, numberOf: (text: string) => unknown): unknown {
+function plainValue(node: JsonNode): unknown {
   switch (node.kind) {
     case 'object':
-      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value, numberOf)]));
+      return Object.fromEntries(node.members.map(({ key, value }) => [key, plainValue(value)]));
     case 'array':
-      return node.items.map((item) => plainValue(item, numberOf));
+      return node.items.map(plainValue);
     case 'number':
-      return numberOf(node.text);
+      return numberForSchema(node.text);
     case 'null':
       return null;
     default:
@@ -82,19 +78,12 @@ function plainValue(node: JsonNode, numberOf: (text: string) => unknown): unknow
   }
 }
 
-/** A validated document as plain values, whole numbers as bigints. What is no number of a profile is not exact. */
-export function exactValue(tree: JsonNode): unknown {
-  return plainValue(tree, (text) =>
-    PLAIN_INTEGER.test(text) && !isAboveU64(text) ? BigInt(text) : Number(text),
-  );
-}
-
 const PLAIN_INTEGER = /^-?\d+$/;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 
 /**
- * A double that a schema judges as it would judge the number that is written: the bound 2^64-1 is 2^64 as a
- * double, so what is truly above it must be clearly above; and `1e3` is no integer to the runtimes.
+ * A double for which the schema gives the answer for the written number. As a double, the bound
+ * 2^64-1 is 2^64, so larger numbers become much larger. `1e3` is not an integer to the runtimes.
  */
 function numberForSchema(text: string): number {
   if (!PLAIN_INTEGER.test(text)) return 0.5;
@@ -118,7 +107,7 @@ export function isAbsentAction(node: JsonNode): boolean {
   return node.kind === 'null' || (node.kind === 'string' && node.value === '');
 }
 
-/** `member` is the proper name; in `pointer` the key may stand in another case. */
+/** `member` is the proper name; in `pointer` the key may be in another case. */
 function describe(
   error: ValidationError,
   node: JsonNode,
@@ -168,7 +157,7 @@ function outOfRange(node: JsonNode, member: string, pointer: string): Diagnostic
   const largest = isErrno ? '4294967295' : '18446744073709551615';
   const twosComplement = !isErrno && /^-\d{1,19}$/.test(value) && -BigInt(value) <= MAX_U64 / 2n + 1n;
   const hint = twosComplement ? `as 64 bits that is ${BigInt.asUintN(64, BigInt(value))}` : undefined;
-  return diagnostic('NUMBER_RANGE', { member, largest, value }, withHint(pointer, hint));
+  return diagnostic('NUMBER_RANGE', { member, largest, value }, { pointer, hint });
 }
 
 function wrongType(expected: string[], node: JsonNode, member: string, pointer: string): Diagnostic {
@@ -176,15 +165,15 @@ function wrongType(expected: string[], node: JsonNode, member: string, pointer: 
   if (wantsNumber && node.kind === 'number') {
     const whole = Number(node.text);
     const hint = Number.isSafeInteger(whole) ? `write ${whole}` : undefined;
-    return diagnostic('NUMBER_FORM', { member, value: shorten(node.text) }, withHint(pointer, hint));
+    return diagnostic('NUMBER_FORM', { member, value: shorten(node.text) }, { pointer, hint });
   }
   let hint: string | undefined;
   if (wantsNumber && node.kind === 'string') hint = numberHint(node.value, member);
   else if (node.kind === 'number' && /^(default)?errno$/i.test(member))
     hint = `write it as a string, or give the number in ${member}Ret`;
-  const found = node.kind === 'string' ? `the string ${quote(node.value)}` : KINDS[node.kind];
+  const found = node.kind === 'string' ? `the string ${quote(node.value)}` : (TYPES[node.kind] ?? 'null');
   const wanted = expected.map((type) => TYPES[type] ?? type).join(' or ');
-  return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, withHint(pointer, hint));
+  return diagnostic('WRONG_TYPE', { member, expected: wanted, found }, { pointer, hint });
 }
 
 /** What to write instead of a string. */
@@ -195,23 +184,14 @@ function numberHint(text: string, member: string): string | undefined {
   return errno === undefined ? undefined : `write ${errno}, or use Podman's ${member.replace(/Ret$/i, '')}`;
 }
 
-function withHint(pointer: string, hint: string | undefined): { pointer: string; hint?: string } {
-  return hint === undefined ? { pointer } : { pointer, hint };
-}
-
 const TYPES: Record<string, string> = {
   array: 'an array',
   object: 'an object',
   string: 'a string',
   integer: 'a whole number',
-};
-const KINDS = {
-  array: 'an array',
-  object: 'an object',
   number: 'a number',
   boolean: 'a boolean',
-  null: 'null',
-} as const;
+};
 
 /** `names[2]` for `/syscalls/0/names/2`. */
 function labelOf(pointer: string): string {

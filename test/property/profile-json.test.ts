@@ -80,7 +80,7 @@ describe('parseJson', () => {
           const { root, positionAt } = parseJson(text);
           for (const [pointer, place] of places) {
             const found = find(root!, pointer);
-            expect(found.exact).toBe(true);
+            expect(found.pointer).toBe(pointer);
             expect(positionAt(found.node.offset)).toEqual(place);
           }
         },

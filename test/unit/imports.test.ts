@@ -10,11 +10,12 @@ const ALLOWED: Record<string, string[]> = {
   errors: [],
   arch: [],
   action: [],
+  defined: [],
   target: ['arch', 'errors', 'syscalls'],
   errno: ['arch', 'syscalls'],
   bpf: ['action', 'arch', 'errno', 'errors', 'syscalls'],
   syscalls: ['arch', 'target'],
-  profile: ['action', 'arch', 'errno', 'errors', 'syscalls', 'target'],
+  profile: ['action', 'arch', 'defined', 'errno', 'errors', 'syscalls', 'target'],
   policy: ['action', 'arch', 'errno', 'errors', 'profile', 'syscalls', 'target'],
   codegen: ['arch', 'bpf', 'policy', 'syscalls'],
   // The proof shares the parsed profile and the tables with the compiler, and nothing that decides.
@@ -22,7 +23,7 @@ const ALLOWED: Record<string, string[]> = {
   compile: [
     'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
   ],
-  format: ['action', 'arch', 'bpf', 'compile', 'errors', 'syscalls'],
+  format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
   index: [
     'action', 'arch', 'bpf', 'codegen', 'compile', 'equivalence', 'errno', 'errors', 'format', 'profile', 'prove',

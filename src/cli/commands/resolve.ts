@@ -1,6 +1,7 @@
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
-import { formatOci, resolveProfile } from '../../profile/docker.ts';
+import { resolveProfile } from '../../profile/docker.ts';
+import { formatOci } from '../../profile/oci-text.ts';
 import { parseProfile } from '../../profile/read.ts';
 import type { Profile, Seccomp } from '../../profile/types.ts';
 import type { Target } from '../../target.ts';

@@ -1,28 +1,29 @@
-/** Filters of ours in crun's own cache: an internal of crun's, so everything here is experimental. */
+/** Puts filters into crun's own cache. Experimental: that cache is an internal of crun. */
 import { spawnSync } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { machine, release, version } from 'node:os';
 import { join } from 'node:path';
-import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import type { Target } from '../../target.ts';
+import { configFile, faultsOf, notConfined, readable } from '../bundle.ts';
 import type { ConfigCompiler } from '../compiler.ts';
 import { readConfig } from '../config.ts';
 import { crunCacheKey } from './crun-key.ts';
 import type { CrunBuild } from './crun-key.ts';
 import { judgeAnnotation, referenceOf } from '../judge.ts';
 import { replaceFile } from '../../fs/replace.ts';
-import { errorCode, systemReason } from '../../fs/system-reason.ts';
+import { systemReason } from '../../fs/system-reason.ts';
 import { readTrusted, trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
 
-/** Releases of crun whose names are made as crun-key.ts makes them: 1.x. */
+/** Releases 1.x of crun that make names as crun-key.ts does. */
 const KNOWN_RELEASES = { first: 14, last: 29 };
 
 /**
- * `cached`: our filter is there. `equivalent`: another program, proved to mean the same. `conflict`: a program under this
- * name means something else, since crun leaves errnos out of the name. `annotated`: crun takes the annotation, and never
- * looks into its cache. `unconfined`: no filter is asked for.
+ * `cached`: our filter is there. `equivalent`: another program, proved to mean the same.
+ * `conflict`: a program that means something else, as crun's names leave out errnos. `annotated`:
+ * crun reads the annotation instead of its cache. `unconfined`: asks for no filter.
  */
 export type CrunCacheStatus =
   | 'written'
@@ -35,7 +36,6 @@ export type CrunCacheStatus =
   | 'failed';
 
 export interface CrunCacheResult {
-  /** As it was given. */
   config: string;
   status: CrunCacheStatus;
   /** Name of the file in the cache. */
@@ -49,9 +49,8 @@ export interface CrunCache {
 }
 
 /**
- * The cache of a crun.
- * @param program Name or path.
- * @param stateRoot crun's `--root`; its default when undefined.
+ * @param program Name or path of crun.
+ * @param stateRoot crun's `--root`; its default if undefined.
  * @throws SeccompcError CRUN_MISSING; CRUN_WITHOUT_CACHE; CRUN_UNTESTED unless `force`
  */
 export function openCrunCache(program: string, stateRoot: string | undefined, force: boolean): CrunCache {
@@ -66,7 +65,7 @@ export function openCrunCache(program: string, stateRoot: string | undefined, fo
   return { folder: join(stateRoot ?? defaultStateRoot(), '.cache', 'seccomp'), build };
 }
 
-/** A crun that does not tell the version of its library is older than the names. */
+/** A crun without the version of its library is older than these names. */
 function readFeatures(text: string): CrunBuild | undefined {
   try {
     const { annotations } = JSON.parse(text) as { annotations?: Record<string, string> };
@@ -91,11 +90,10 @@ export interface CrunCacheContext {
   cache: CrunCache;
   compiler: ConfigCompiler;
   target: Target;
-  /** Whether a configuration that asks for no filter is none to refuse. */
+  /** Whether a configuration may ask for no filter. */
   allowUnconfined: boolean;
 }
 
-/** Does one configuration. Never rejects for what is wrong with it. */
 export async function doCrunCache(
   config: string,
   task: 'warm' | 'status',
@@ -104,9 +102,7 @@ export async function doCrunCache(
   try {
     return { config, ...(await find(config, task, context)) };
   } catch (error) {
-    if (!(error instanceof SeccompcError)) throw error;
-    const diagnostics = error.diagnostics.map((found) => ({ ...found, file: found.file ?? config }));
-    return { config, status: 'failed', diagnostics };
+    return { config, status: 'failed', diagnostics: faultsOf(error, config) };
   }
 }
 
@@ -115,22 +111,16 @@ async function find(
   task: 'warm' | 'status',
   { cache, compiler, target, allowUnconfined }: CrunCacheContext,
 ): Promise<Omit<CrunCacheResult, 'config'>> {
-  const unreadable = (cause: unknown): never =>
-    fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
-  const isFolder = (await stat(given).catch(unreadable)).isDirectory();
-  const file = isFolder ? join(given, 'config.json') : given;
-  const config = readConfig(await readFile(file).catch(unreadable), file);
-  const { seccomp } = config;
-  const unconfined = () => {
-    const severity = allowUnconfined ? 'warning' : 'error';
-    return { ...diagnostic('NOT_CONFINED', {}, { severity }), file };
-  };
-  if (seccomp === undefined) return { status: 'unconfined', diagnostics: [unconfined()] };
-  if (config.annotation !== undefined) return { status: 'annotated', diagnostics: [] };
+  const file = await configFile(given);
+  const config = readConfig(await readable(() => readFile(file)), file);
+  const { seccomp, annotation: loaded } = config;
+  if (seccomp !== undefined && loaded !== undefined) return { status: 'annotated', diagnostics: [] };
+  const compiled = await compiler.compile(config);
+  const { diagnostics } = compiled;
+  if (seccomp === undefined || !compiled.confined)
+    return { status: 'unconfined', diagnostics: [...diagnostics, notConfined(file, allowUnconfined)] };
 
-  const { filter, annotation, diagnostics } = await compiler.compile(config, seccomp, file);
-  const reference = await referenceOf(config, seccomp, target, file);
-  if (reference === undefined) return { status: 'unconfined', diagnostics: [...diagnostics, unconfined()] };
+  const { filter, annotation } = compiled;
   const host = { release: release(), version: version(), machine: machine() };
   const key = crunCacheKey(seccomp, cache.build, host, config.failUnknown);
   const path = join(cache.folder, key);
@@ -138,6 +128,7 @@ async function find(
   if (present !== undefined) {
     const program = encodeBase64(present);
     if (program === annotation) return { status: 'cached', key, diagnostics };
+    const reference = (await referenceOf(config, target))!;
     const fault = await judgeAnnotation(program, reference, target);
     if (fault !== undefined) {
       const conflict = diagnostic('CRUN_CACHE_CONFLICT', { path });
@@ -150,7 +141,7 @@ async function find(
   return { status: 'written', key, diagnostics };
 }
 
-/** crun leaves files alone that have the sticky bit when it makes room, and never looks at names with a dot. */
+/** crun never deletes files with the sticky bit, and ignores names with a dot. */
 const MODE = 0o1700;
 
 /** Containers that run have the old file by a hard link, so it is never changed in place. */
@@ -163,12 +154,11 @@ function store(folder: string, key: string, bytes: Uint8Array): void {
   }
 }
 
-/** What crun would load. Undefined where there is nothing, or nothing yet. @throws SeccompcError where others can write */
+/** What crun would load, if anything. @throws SeccompcError if others can write there */
 function readPresent(path: string): Uint8Array | undefined {
   try {
     return readTrusted(path);
   } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return undefined;
     refuseUntrusted(cause);
     return fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { cause });
   }

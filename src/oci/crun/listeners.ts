@@ -1,22 +1,21 @@
-/** Who gets the notifications of a filter under crun: get_seccomp_receiver_fd in its src/libcrun/container.c. */
+/** Who gets the notifications under crun: get_seccomp_receiver_fd in src/libcrun/container.c. */
 import { readFileSync } from 'node:fs';
 import { fail } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 
-/** Annotations by which crun sends the filter's listener to a socket, or to libraries that it loads. */
+/** Annotations that make crun send the listener to a socket, or to libraries that it loads. */
 export const LISTENER_ANNOTATIONS = ['run.oci.seccomp.receiver', 'run.oci.seccomp.plugins'] as const;
 
-/** What crun takes where neither linux.seccomp nor an annotation names a socket. */
+/** The default of crun if neither linux.seccomp nor an annotation names a socket. */
 const RECEIVER_VARIABLE = 'RUN_OCI_SECCOMP_RECEIVER';
 
 export interface Listener {
-  /** What names it, for messages. */
   source: string;
   listener: string;
 }
 
 /**
- * The listeners in the environment of the runtime: of the hook's parent, and of the hook, whom a shell may have started.
+ * The listeners in the environment of the runtime, which is the hook's parent or started its shell.
  * @throws SeccompcError LISTENER_UNKNOWN
  */
 export function listenerOfRuntime(): Listener[] {

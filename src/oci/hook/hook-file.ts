@@ -1,9 +1,9 @@
-/** The JSON files by which podman finds hooks: oci-hooks(5). */
+/** The JSON files that tell podman its hooks: oci-hooks(5). */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { findProgram } from '../process/start-filtered.ts';
 
-/** One hook; every path absolute, since a hook gets none of podman's environment. */
+/** One hook. Paths are absolute, because a hook gets no environment of podman. */
 export interface HookFile {
   path: string;
   args: string[];
@@ -19,7 +19,7 @@ export function formatHookFile({ path, args, env, stage }: HookFile): string {
   return `${JSON.stringify({ version: '1.0.0', hook, when: { always: true }, stages: [stage] }, null, 2)}\n`;
 }
 
-/** Reads back what {@link formatHookFile} wrote; undefined for anything else, `null` where there is no file. */
+/** Reads what {@link formatHookFile} wrote; undefined for anything else, `null` without a file. */
 export function readHookFile(file: string): HookFile | undefined | null {
   let text: string;
   try {
@@ -39,21 +39,20 @@ export function readHookFile(file: string): HookFile | undefined | null {
   }
 }
 
-/** Whether the hook runs this command, by way of awk or without. */
+/** Whether the hook runs this command, through awk or directly. */
 function isOurs({ args, env, stage }: HookFile): boolean {
   if (stage !== 'precreate') return args.includes('hook') && args.includes('check');
   return env.some((variable) => variable.startsWith('SECCOMPC_STORE=')) || args.includes('precreate');
 }
 
-/** The value of a variable that the hook is given. */
 export function variableOf({ env }: HookFile, name: string): string | undefined {
   return env.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-/** mawk is the fastest; any will do that tells how the command ended to which it has written. */
+/** mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to. */
 export function findAwk(): string | undefined {
   return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
-    // The command reads: an awk that writes to one that does not can end by SIGPIPE.
+    // The command reads, because otherwise awk may end by SIGPIPE.
     const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) % 255 == 3 ? 42 : 0 }';
     return path !== undefined && spawnSync(path, [probe]).status === 42;
   });

@@ -1,4 +1,4 @@
-/** Installing podman's hooks, taking them out, and saying whether they would work. */
+/** Installs and removes podman's hooks, and checks whether they would work. */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -13,15 +13,24 @@ import type { HookFile } from './hook-file.ts';
 import { countPairFiles, isOfThisVersion, pairsDirectory, removeStore } from './hook-store.ts';
 import { PRECREATE_AWK } from './precreate-awk.ts';
 
-const PRECREATE_FILE = 'seccompc.json';
-const CHECK_FILE = 'seccompc-check.json';
-const LOADED_FILE = 'seccompc-loaded.json';
+/** The names of the hook files, in the order in which they are written. */
+const FILES = {
+  precreate: 'seccompc.json',
+  check: 'seccompc-check.json',
+  loaded: 'seccompc-loaded.json',
+} as const;
+type Kind = keyof typeof FILES;
+
+function filesIn(folder: string): [kind: Kind, file: string][] {
+  return Object.entries(FILES).map(([kind, name]) => [kind as Kind, join(folder, name)]);
+}
+
 /** Variables of the hooks: where the pairs are, and what to start. */
 const PAIRS = 'SECCOMPC_STORE';
 const NODE = 'SECCOMPC_NODE';
 const SCRIPT = 'SECCOMPC_SCRIPT';
 
-/** How this command is started anew, with absolute paths: node, its script. */
+/** The absolute paths that start this command: node, its script. */
 export type OwnCommand = readonly [node: string, script: string];
 
 export interface Installation {
@@ -35,38 +44,36 @@ export interface Installation {
   flags: readonly string[];
   foreign: 'replace' | 'refuse';
   strict: boolean;
-  /** Also a createRuntime hook, which refuses what the first one did not do; `loaded`: and one of the stage poststart. */
+  /** Also install a createRuntime hook that checks the first one; `loaded`: and a poststart hook. */
   check?: { ceiling?: string; listeners: readonly string[]; loaded: boolean };
 }
 
 /**
- * Writes the hook files, last, when everything they name is there. Gives their paths.
- * @throws SeccompcError; PLACE_UNSAFE where somebody else could change what the hooks run or believe
+ * Writes the hook files, after everything they name. Gives their paths.
+ * @throws SeccompcError; PLACE_UNSAFE if another user could change what the hooks run or trust
  */
 export async function installHook(installation: Installation): Promise<{ files: string[]; awk?: string }> {
-  const { folder, target, check } = installation;
-  const checks = {
-    [CHECK_FILE]: check && checkHook(installation, 'createRuntime'),
-    [LOADED_FILE]: check?.loaded ? checkHook(installation, 'poststart') : undefined,
+  const { folder, store, log, target, check } = installation;
+  const pairs = await pairsDirectory(store, target);
+  const awk = findAwk();
+  const hooks: Record<Kind, HookFile | undefined> = {
+    precreate: precreateHook(installation, pairs, awk),
+    check: check && checkHook(installation, 'createRuntime'),
+    loaded: check?.loaded ? checkHook(installation, 'poststart') : undefined,
   };
-  const wanted = Object.entries(checks).filter(([, hook]) => hook !== undefined);
-  const files = [PRECREATE_FILE, ...wanted.map(([name]) => name)].map((name) => join(folder, name));
+  const files = filesIn(folder).flatMap(([kind, file]) => (hooks[kind] === undefined ? [] : [file]));
   // The engine's users must be able to read it.
   makeTrusted(folder, 0o755);
   for (const file of files) if (readHookFile(file) === undefined) fail('HOOK_FILE_FOREIGN', { file });
-  makeTrusted(installation.store);
-  makeTrusted(dirname(installation.log));
-  const pairs = await pairsDirectory(installation.store, target);
-  makeTrusted(pairs);
-  const awk = findAwk();
-  const hooks = [precreateHook(installation, pairs, awk), ...wanted.map(([, hook]) => hook!)];
-  const faults = distinct(hooks.flatMap(programFaults));
+  for (const directory of [store, dirname(log), pairs]) makeTrusted(directory);
+  const faults = distinct(Object.values(hooks).flatMap((hook) => (hook ? programFaults(hook) : [])));
   if (faults.length > 0) throw new SeccompcError(faults);
   try {
-    for (const [index, hook] of hooks.entries())
-      replaceFile(files[index]!, formatHookFile(hook), { mode: 0o644 });
-    for (const [name, hook] of Object.entries(checks))
-      if (hook === undefined) await rm(join(folder, name), { force: true });
+    for (const [kind, file] of filesIn(folder)) {
+      const hook = hooks[kind];
+      if (hook === undefined) await rm(file, { force: true });
+      else replaceFile(file, formatHookFile(hook), { mode: 0o644 });
+    }
   } catch (cause) {
     unwritable(folder, cause);
   }
@@ -100,7 +107,7 @@ function precreateHook(installation: Installation, pairs: string, awk: string | 
   if (awk === undefined) return { path: node, args: [...command, ...words], env, stage: 'precreate' };
   return {
     path: awk,
-    // The program stands in the hook file: who can change it could change the hook anyway.
+    // The program is in the hook file, which is trusted anyway.
     args: ['awk', PRECREATE_AWK],
     env: [
       ...env,
@@ -108,7 +115,7 @@ function precreateHook(installation: Installation, pairs: string, awk: string | 
       `${SCRIPT}=${script}`,
       `SECCOMPC_COMMAND="$${NODE}" "$${SCRIPT}" ${words.map(shellWord).join(' ')}`,
       `SECCOMPC_STRICT=${strict ? 1 : 0}`,
-      // Lengths are lengths in bytes, whatever the user's language.
+      // Lengths must be in bytes.
       'LC_ALL=C',
     ],
     stage: 'precreate',
@@ -123,20 +130,11 @@ function checkHook(
   const listeners = (check?.listeners ?? []).flatMap((listener) => ['--listener', listener]);
   // crun goes on when a poststart hook fails.
   const how = stage === 'poststart' ? ['--loaded', '--kill'] : [];
-  const words = [
-    'hook',
-    'check',
-    '--require-annotation',
-    ...how,
-    '--log',
-    log,
-    ...ceiling,
-    ...listeners,
-    ...flags,
-  ];
+  const words = ['hook', 'check', '--require-annotation', ...how, '--log', log];
+  words.push(...ceiling, ...listeners, ...flags);
   const [node, script] = command;
   return {
-    // podman passes over a hook whose program is missing. The shell never is, and without Node it refuses the start.
+    // podman skips a hook whose program is missing. The shell is always there, and fails without Node.
     path: '/bin/sh',
     args: ['sh', '-c', `exec "$${NODE}" "$${SCRIPT}" "$@"`, 'sh', ...words],
     env: [`${NODE}=${node}`, `${SCRIPT}=${script}`],
@@ -144,10 +142,10 @@ function checkHook(
   };
 }
 
-/** Removes the hook files first, then what they name. Gives the paths. @throws SeccompcError HOOK_FILE_FOREIGN */
+/** Removes the hook files, then what they name. Gives the paths. @throws SeccompcError */
 export async function uninstallHook(folder: string): Promise<string[]> {
   const removed: string[] = [];
-  for (const file of [LOADED_FILE, CHECK_FILE, PRECREATE_FILE].map((name) => join(folder, name))) {
+  for (const [, file] of filesIn(folder).toReversed()) {
     const hook = readHookFile(file);
     if (hook === undefined) fail('HOOK_FILE_FOREIGN', { file });
     if (hook === null) continue;
@@ -162,48 +160,36 @@ export async function uninstallHook(folder: string): Promise<string[]> {
   return removed;
 }
 
-export interface HookStatus {
-  /** Null where there is none. */
-  precreate: string | null;
-  check: string | null;
-  loaded: string | null;
-  /** What podman starts for the first. */
+export interface HookStatus extends Record<Kind, string | null> {
+  /** What podman starts for the precreate hook. */
   program: string | null;
   store: string | null;
-  /** Files of pairs in the store. */
   files: number;
-  /** What is wrong; errors keep the hook from working, or let somebody else change what it does. */
+  /** What is wrong. With an error the hook does not work, or another user can change what it does. */
   diagnostics: Diagnostic[];
 }
 
 export async function hookStatus(folder: string): Promise<HookStatus> {
-  const file = join(folder, PRECREATE_FILE);
-  const checkFile = join(folder, CHECK_FILE);
-  const loadedFile = join(folder, LOADED_FILE);
-  const diagnostics: Diagnostic[] = [];
-  const read = (path: string): HookFile | undefined => {
-    const hook = readHookFile(path);
-    if (hook === undefined) diagnostics.push(diagnostic('HOOK_FILE_FOREIGN', { file: path }));
-    return hook ?? undefined;
-  };
-  const hook = read(file);
-  const check = read(checkFile);
-  const loaded = read(loadedFile);
-  if (hook === undefined && diagnostics.length === 0)
+  const found = filesIn(folder).map(([kind, file]) => ({ kind, file, hook: readHookFile(file) }));
+  const installed = found.flatMap((one) => (one.hook ? [{ ...one, hook: one.hook }] : []));
+  const fileOf = (kind: Kind) => installed.find((one) => one.kind === kind)?.file ?? null;
+  const diagnostics = found
+    .filter(({ hook }) => hook === undefined)
+    .map(({ file }) => diagnostic('HOOK_FILE_FOREIGN', { file }));
+  if (fileOf('precreate') === null && diagnostics.length === 0)
     diagnostics.push(diagnostic('HOOK_NOT_INSTALLED', { folder }));
-  for (const found of [hook, check, loaded])
-    if (found !== undefined) diagnostics.push(...programFaults(found));
-  for (const path of [file, checkFile, loadedFile])
-    if (existsSync(path)) diagnostics.push(...fileFaults(path));
+  diagnostics.push(...installed.flatMap(({ hook }) => programFaults(hook)));
+  for (const { file, hook } of found) if (hook !== null) diagnostics.push(...fileFaults(file));
+  const hook = installed.find(({ kind }) => kind === 'precreate')?.hook;
   const pairs = hook && variableOf(hook, PAIRS);
   const store = pairs === undefined ? null : dirname(pairs);
   const files = pairs === undefined ? 0 : await countFiles(pairs, diagnostics);
-  if (pairs !== undefined && !(await isOfThisVersion(pairs)))
-    diagnostics.push(diagnostic('HOOK_STORE_STALE', { store: dirname(pairs) }));
+  if (store !== null && !(await isOfThisVersion(pairs!)))
+    diagnostics.push(diagnostic('HOOK_STORE_STALE', { store }));
   return {
-    precreate: hook === undefined ? null : file,
-    check: check === undefined ? null : checkFile,
-    loaded: loaded === undefined ? null : loadedFile,
+    precreate: fileOf('precreate'),
+    check: fileOf('check'),
+    loaded: fileOf('loaded'),
     program: hook?.path ?? null,
     store,
     files,
@@ -221,7 +207,7 @@ async function countFiles(pairs: string, diagnostics: Diagnostic[]): Promise<num
   }
 }
 
-/** What is wrong with what a hook runs and reads: a file is missing, or somebody else can change it. */
+/** Files that a hook runs or reads and that are missing, or that another user can change. */
 function programFaults(hook: HookFile): Diagnostic[] {
   const script = scriptOf(hook);
   const ceiling = hook.args[hook.args.indexOf('--ceiling') + 1];

@@ -1,8 +1,8 @@
 /**
- * The filters that the precreate hook has at hand, in plain files that awk can read. Below the store is a directory for each
- * version of the compiler and each target, so that a new installation never touches what a running hook reads. In it each
- * file is named by the length in bytes of the profiles in it, and has two lines for each of them: the text of linux.seccomp
- * and the filter in base64.
+ * The filters of the precreate hook, in plain files that awk can read. The store has a directory
+ * for each version of the compiler and each target, so a new installation never changes what a
+ * running hook reads. The name of a file is the length in bytes of the profiles in it. Each profile
+ * has two lines: the text of linux.seccomp, and the filter in base64.
  *
  * A pair decides what containers may do, so the store is a trusted directory (src/fs/trust.ts).
  */
@@ -23,14 +23,14 @@ const MOST_FILES = 256;
 const PAIR_FILE = /^[0-9]+$/;
 const PAIRS_DIRECTORY = /^pairs-[0-9a-f]{16}-[0-9a-f]{16}$/;
 
-/** Where this version keeps its pairs for a target, below a store. */
+/** The directory of this version for a target, below a store. */
 export async function pairsDirectory(store: string, target: Target): Promise<string> {
-  // What of a target bears on a linux.seccomp object.
+  // Only the other members of a target matter to a linux.seccomp object.
   const { capabilities: _, kernel: __, engine: ___, ...settings } = target;
   return join(store, `${await versionPrefix()}${shortDigest(settings)}`);
 }
 
-/** Whether a directory that {@link pairsDirectory} gave has the filters of this version of the compiler. */
+/** Whether a directory of {@link pairsDirectory} belongs to this version of the compiler. */
 export async function isOfThisVersion(pairs: string): Promise<boolean> {
   return basename(pairs).startsWith(await versionPrefix());
 }
@@ -44,9 +44,9 @@ function shortDigest(value: unknown): string {
   return sha256(Buffer.from(JSON.stringify(value))).slice(0, 16);
 }
 
-/** Keeps a pair; a profile that was there gets the new filter. @throws UntrustedPath; the system's error */
+/** Keeps a pair, in place of an older one of the profile. @throws UntrustedPath; the system's error */
 export async function addPair(pairs: string, profile: string, filter: string): Promise<void> {
-  // To awk the line would end there.
+  // awk reads lines.
   if (profile.includes('\n')) return;
   const directory = trustedDirectory(pairs, { make: true });
   const name = String(profile.length);
@@ -58,7 +58,7 @@ export async function addPair(pairs: string, profile: string, filter: string): P
   replaceFile(join(directory, name), Buffer.from(`${kept.join('\n')}\n`, 'latin1'), { mode: 0o600 });
 }
 
-/** Files of pairs in a directory that nobody else can have written. @throws UntrustedPath; the system's error */
+/** Counts the files of pairs in a trusted directory. @throws UntrustedPath; the system's error */
 export async function countPairFiles(pairs: string): Promise<number> {
   return (await pairFiles(trustedDirectory(pairs))).length;
 }

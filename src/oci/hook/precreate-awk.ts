@@ -1,12 +1,12 @@
 /**
- * The fast path of the precreate hook: one awk, about a millisecond, where starting Node takes more than the runtime's
- * own compilation would. It knows no JSON. It relies on how podman writes a config (Go's encoding/json: one line, no
- * spaces between tokens, letters not escaped), and where something looks different it asks the Node command, which
- * assumes nothing.
+ * The fast path of the precreate hook: awk takes about a millisecond, while starting Node takes
+ * longer than the runtime's own compilation. It cannot parse JSON. It relies on how podman writes a
+ * config (Go's encoding/json: one line, no spaces between tokens, letters not escaped). If something
+ * looks different it runs the Node command, which assumes nothing.
  *
- * Unescaped quotes do not occur inside of JSON strings, so `"seccomp":{` is always a key with its object. It is the
- * only one that any runtime can take for linux.seccomp if no other string begins with that word, apart from elements of
- * lists: the name of the call. A single quote begins a string too, to crun from 1.28 on.
+ * JSON strings have no unescaped quotes, so `"seccomp":{` is always a key with its object. Only this
+ * key can be linux.seccomp to a runtime if no other string begins with that word, except elements of
+ * lists, which name the call. To crun from 1.28 on, a single quote begins a string too.
  */
 export const PRECREATE_AWK = String.raw`# Podman "precreate" hook, written by "seccompc hook install"; "seccompc hook" explains it.
 # stdin: an OCI config. stdout: the same config with the compiled filter as an annotation, or as it was.

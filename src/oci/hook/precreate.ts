@@ -1,8 +1,8 @@
-/** What the precreate hook makes of a config: the decision, without any reading or writing. */
+/** Decides what the precreate hook writes for a config; reads and writes nothing itself. */
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { ConfigCompiler } from '../compiler.ts';
-import { FILTER_ANNOTATION, readConfig, withAnnotation, withoutAnnotation } from '../config.ts';
+import { FILTER_ANNOTATION, readConfig, textOf, withAnnotation, withoutAnnotation } from '../config.ts';
 import type { RuntimeConfig } from '../config.ts';
 
 export interface PrecreateOptions {
@@ -17,16 +17,15 @@ export interface Precreated {
   output?: Uint8Array;
   /** Refused because runtimes read the config differently. */
   ambiguous?: true;
-  /** Why, for the log. */
   diagnostics: readonly Diagnostic[];
-  /** The bytes of linux.seccomp, each as one character, and the filter that it came to, to be remembered. */
+  /** What the store keeps: linux.seccomp, one character for each byte, and its filter. */
   pair?: { profile: string; filter: string };
 }
 
 /**
- * The config with the annotation; as it was, where it has no linux.seccomp or that cannot be compiled, since the runtime
- * then enforces the same policy by itself. A filter of somebody else's never stands in for linux.seccomp, and a config
- * that runtimes read differently is refused.
+ * The config with the annotation. Without linux.seccomp, or if that cannot be compiled, the config
+ * stays as it was, because the runtime then enforces the same policy itself. A foreign filter never
+ * replaces linux.seccomp, and a config that runtimes read differently is refused.
  */
 export async function precreate(
   input: Uint8Array,
@@ -37,44 +36,42 @@ export async function precreate(
   try {
     config = readConfig(input, 'config');
   } catch (error) {
-    // Some runtime may read it, and find another profile or an annotation in it than this reader would.
+    // Some runtime may read it, and find another profile or annotation.
     return { diagnostics: diagnosticsOf(error), ambiguous: true };
   }
   const { seccomp, annotation } = config;
-  const key = FILTER_ANNOTATION;
+  const refuses = foreign === 'refuse';
+  const foundForeign = (reaction: keyof typeof REACTIONS) =>
+    diagnostic('FOREIGN_ANNOTATION', { key: FILTER_ANNOTATION, what: REACTIONS[reaction] });
   const unconfined = (before: readonly Diagnostic[]): Precreated => {
     if (annotation === undefined) return { output: input, diagnostics: before };
-    const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'kept'];
-    const diagnostics = [...before, diagnostic('FOREIGN_ANNOTATION', { key, what })];
-    return foreign === 'refuse' ? { diagnostics } : { output: input, diagnostics };
+    if (refuses) return { diagnostics: [...before, foundForeign('refused')] };
+    return { output: input, diagnostics: [...before, foundForeign('kept')] };
   };
   if (seccomp === undefined) return unconfined([]);
   try {
-    const compiled = await makeCompiler().compile(config, seccomp, 'config');
-    const { diagnostics, filter } = compiled;
-    if (!filter.confined) return unconfined(diagnostics);
+    const compiled = await makeCompiler().compile(config);
+    const diagnostics = [...compiled.diagnostics];
+    if (!compiled.confined) return unconfined(diagnostics);
     if (annotation === compiled.annotation) return { output: input, diagnostics };
-    const pair = { profile: Buffer.from(seccomp.text).toString('latin1'), filter: compiled.annotation };
-    if (annotation === undefined)
-      return { output: annotated(config, compiled.annotation), diagnostics, pair };
-    const what = REACTIONS[foreign === 'refuse' ? 'refused' : 'replaced'];
-    const found = [...diagnostics, diagnostic('FOREIGN_ANNOTATION', { key, what })];
-    if (foreign === 'refuse') return { diagnostics: found };
-    return { output: annotated(config, compiled.annotation), diagnostics: found, pair };
+    if (annotation !== undefined) diagnostics.push(foundForeign(refuses ? 'refused' : 'replaced'));
+    if (annotation !== undefined && refuses) return { diagnostics };
+    const profile = Buffer.from(textOf(config, seccomp)).toString('latin1');
+    const output = Buffer.from(withAnnotation(config, compiled.annotation));
+    return { output, diagnostics, pair: { profile, filter: compiled.annotation } };
   } catch (error) {
     const diagnostics = diagnosticsOf(error);
     if (diagnostics.some(({ code }) => READ_DIFFERENTLY.has(code))) return { diagnostics, ambiguous: true };
-    if (strict || (annotation !== undefined && foreign === 'refuse')) return { diagnostics };
+    if (strict || (annotation !== undefined && refuses)) return { diagnostics };
     if (annotation === undefined) return { output: input, diagnostics };
     const output = Buffer.from(withoutAnnotation(config));
-    const found = diagnostic('FOREIGN_ANNOTATION', { key, what: REACTIONS.removed });
-    return { output, diagnostics: [...diagnostics, found] };
+    return { output, diagnostics: [...diagnostics, foundForeign('removed')] };
   }
 }
 
 /**
- * Faults of a profile that no two runtimes take alike, and some for no profile at all, which starts the container
- * without a filter: docs/semantics.md 1.11. With any other fault the runtime enforces linux.seccomp or refuses it.
+ * Faults that some runtime takes for no profile at all, and then starts the container without a
+ * filter: docs/semantics.md 1.11. With other faults the runtime enforces linux.seccomp or refuses.
  */
 const READ_DIFFERENTLY: ReadonlySet<string> = new Set(['WRONG_TYPE', 'NUMBER_FORM', 'NUMBER_RANGE']);
 
@@ -85,11 +82,7 @@ const REACTIONS = {
   refused: 'a reason to refuse the start',
 };
 
-function annotated(config: RuntimeConfig, filter: string): Uint8Array {
-  return Buffer.from(withAnnotation(config, filter));
-}
-
-/** Whatever goes wrong here must not decide whether the container starts. */
+/** An unexpected error must not decide whether the container starts. */
 function diagnosticsOf(error: unknown): readonly Diagnostic[] {
   if (error instanceof SeccompcError) return error.diagnostics;
   return [diagnostic('INTERNAL_ERROR', { reason: error instanceof Error ? error.message : String(error) })];

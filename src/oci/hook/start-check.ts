@@ -1,19 +1,17 @@
-/** Whether a container may start, or go on: asked by a hook, when the runtime has read its config.json. */
+/** Decides for a hook whether a container may start or go on. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lowerProfile } from '../../compile.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
-import { parseJson } from '../../profile/json.ts';
-import type { JsonObject } from '../../profile/json.ts';
+import { membersOf, parseJson, valueOf } from '../../profile/json.ts';
+import type { JsonNode } from '../../profile/json.ts';
 import { decodeUtf8 } from '../../profile/json-text.ts';
-import { compare } from '../../prove/compare.ts';
-import { describeAnswer, describeCall } from '../../prove/describe.ts';
 import type { Reference } from '../../prove/profile/reference.ts';
 import type { Target } from '../../target.ts';
-import { FILTER_ANNOTATION, readConfig, valueOf } from '../config.ts';
+import { FILTER_ANNOTATION, readConfig } from '../config.ts';
 import { systemReason } from '../../fs/system-reason.ts';
-import { judgeAnnotation, judgeLoaded, referenceOf } from '../judge.ts';
+import { judgeAnnotation, judgeLoaded, mismatch, referenceOf } from '../judge.ts';
 import { LISTENER_ANNOTATIONS, listenerOfRuntime } from '../crun/listeners.ts';
 import type { Listener } from '../crun/listeners.ts';
 import { readLoadedFilters, waitForFilter } from '../process/loaded-filter.ts';
@@ -27,7 +25,7 @@ export interface StartCheckOptions {
   listeners: readonly string[];
   /** Refuse a container whose filter the runtime would have to compile. */
   requireAnnotation: boolean;
-  /** Also compare the program that the kernel runs: for a hook of the stage poststart, whose target is this machine. */
+  /** Also compare the program that the kernel runs: for a poststart hook on this machine. */
   loaded?: TraceCalls;
 }
 
@@ -45,8 +43,8 @@ export function readState(input: Uint8Array): ContainerState {
   const text = decodeUtf8(input);
   if (text === undefined) return fail('NOT_A_STATE', { reason: 'it is not UTF-8' });
   const { root, diagnostics } = parseJson(text);
-  const bundle = root?.kind === 'object' ? valueOf(root, 'bundle') : undefined;
-  if (root?.kind !== 'object' || diagnostics.length > 0 || bundle?.kind !== 'string')
+  const bundle = valueOf(root, 'bundle');
+  if (diagnostics.length > 0 || bundle?.kind !== 'string')
     return fail('NOT_A_STATE', { reason: diagnostics[0]?.message ?? 'it names no bundle' });
   const pid = valueOf(root, 'pid');
   const number = pid?.kind === 'number' && /^[1-9][0-9]{0,8}$/.test(pid.text) ? Number(pid.text) : undefined;
@@ -54,8 +52,8 @@ export function readState(input: Uint8Array): ContainerState {
 }
 
 /**
- * What there is to say; the container may start, or go on, only if none of it is an error.
- * @throws SeccompcError when the question cannot be answered, which is no permission either
+ * The diagnostics. The container may start, or go on, only if none of them is an error.
+ * @throws SeccompcError if the question cannot be answered, which is no permission either
  */
 export async function checkStart(state: ContainerState, options: StartCheckOptions): Promise<Diagnostic[]> {
   const { target, requireAnnotation, loaded } = options;
@@ -66,19 +64,14 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
   const config = readConfig(input, file);
   const key = FILTER_ANNOTATION;
   const found: Diagnostic[] = [];
-  const { seccomp, annotation: now } = config;
+  const now = config.annotation;
   const read = state.annotations.get(key);
   if (read !== now) found.push(diagnostic('ANNOTATION_CHANGED', { key, change: changeOf(read, now) }));
 
-  const reference = seccomp && (await referenceOf(config, seccomp, target, file));
+  const reference = await referenceOf(config, target);
   if (reference === undefined) {
-    const none = now === undefined && read === undefined;
-    found.push(
-      none
-        ? diagnostic('START_UNCONFINED')
-        : diagnostic('ANNOTATION_BASELESS', { key }, { severity: 'error' }),
-    );
-    return found;
+    if (now === undefined && read === undefined) return [...found, diagnostic('START_UNCONFINED')];
+    return [...found, diagnostic('ANNOTATION_BASELESS', { key }, { severity: 'error' })];
   }
   for (const value of new Set([now, read])) {
     const fault = value === undefined ? undefined : await judgeAnnotation(value, reference, target);
@@ -90,8 +83,13 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
     const named = namedListeners(reference, [state.annotations, annotationsOf(config.root)]);
     found.push(...(await exceeds(reference, options.ceiling, named, options)));
   }
-  if (loaded !== undefined) found.push(...(await checkLoaded(state, loaded, reference, target)));
-  return found;
+  if (loaded === undefined) return found;
+  const { pid } = state;
+  if (pid === undefined)
+    return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
+  await waitForFilter(pid);
+  const fault = await judgeLoaded(await readLoadedFilters(pid, loaded), reference, target);
+  return fault === undefined ? found : [...found, fault];
 }
 
 function changeOf(read: string | undefined, now: string | undefined): string {
@@ -99,40 +97,26 @@ function changeOf(read: string | undefined, now: string | undefined): string {
   return now === undefined ? 'the runtime read one, now there is none' : 'the runtime read another one';
 }
 
-async function checkLoaded(
-  { pid }: ContainerState,
-  calls: TraceCalls,
-  reference: Reference,
-  target: Target,
-): Promise<Diagnostic[]> {
-  if (pid === undefined)
-    return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
-  await waitForFilter(pid);
-  const fault = await judgeLoaded(await readLoadedFilters(pid, calls), reference, target);
-  return fault === undefined ? [] : [fault];
-}
-
-function annotationsOf(root: JsonObject): Map<string, string> {
-  const annotations = valueOf(root, 'annotations');
-  const members = annotations?.kind === 'object' ? annotations.members : [];
+function annotationsOf(root: JsonNode | undefined): Map<string, string> {
+  const members = membersOf(valueOf(root, 'annotations'));
   return new Map(members.flatMap(({ key, value }) => (value.kind === 'string' ? [[key, value.value]] : [])));
 }
 
-/** The listeners that may decide on calls, as linux.seccomp or an annotation says, now or when the runtime read it. */
+/** The listeners that linux.seccomp or an annotation names, now or when the runtime read it. */
 function namedListeners(
   { seccomp: { listenerPath } }: Reference,
   annotations: readonly ReadonlyMap<string, string>[],
 ): Listener[] {
-  const named = LISTENER_ANNOTATIONS.flatMap((key) =>
-    [...new Set(annotations.map((of) => of.get(key)))].flatMap((listener) =>
-      listener === undefined ? [] : [{ source: `the annotation ${key}`, listener }],
-    ),
-  );
-  if (listenerPath === undefined) return named;
-  return [{ source: 'linux.seccomp.listenerPath', listener: listenerPath }, ...named];
+  const named: Listener[] = [];
+  if (listenerPath !== undefined)
+    named.push({ source: 'linux.seccomp.listenerPath', listener: listenerPath });
+  for (const key of LISTENER_ANNOTATIONS)
+    for (const listener of new Set(annotations.map((each) => each.get(key))))
+      if (listener !== undefined) named.push({ source: `the annotation ${key}`, listener });
+  return named;
 }
 
-/** Empty when the filter nowhere allows more than the ceiling, by the order of `diff --tightens`, and no listener can. */
+/** Empty if neither the filter (by the order of `diff --tightens`) nor a listener exceeds the ceiling. */
 async function exceeds(
   reference: Reference,
   ceiling: { input: Uint8Array; file: string },
@@ -148,12 +132,9 @@ async function exceeds(
   const found = [...named, ...listenerOfRuntime()]
     .filter(({ listener }) => !trusted.includes(listener))
     .map(({ source, listener }) => diagnostic('CEILING_LISTENER', { source, listener, file }));
-  const result = compare(limit, reference, { relation: 'tightens', limit: 1 });
-  if (result.verdict === 'holds') return found;
-  if (result.verdict !== 'broken')
-    return [...found, diagnostic('CEILING_NOT_PROVED', { file, reason: result.reason })];
-  const { data, abi, first, second } = result.differences[0]!;
-  const call = await describeCall(data, abi);
-  const values = { file, call, limit: describeAnswer(first, abi), actual: describeAnswer(second, abi) };
-  return [...found, diagnostic('CEILING_EXCEEDED', values)];
+  const fault = await mismatch(limit, reference, 'tightens');
+  if (fault === undefined) return found;
+  if ('reason' in fault) return [...found, diagnostic('CEILING_NOT_PROVED', { file, ...fault })];
+  const { call, wanted, actual } = fault;
+  return [...found, diagnostic('CEILING_EXCEEDED', { file, call, limit: wanted, actual })];
 }

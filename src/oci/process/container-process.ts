@@ -1,4 +1,4 @@
-/** The first process of a container, by which the whole container ends. */
+/** The first process of a container: the container ends with it. */
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { diagnostic } from '../../errors.ts';
@@ -6,13 +6,13 @@ import type { Diagnostic } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 
 export interface ContainerProcess {
-  /** Sends SIGKILL, unless another process has got the pid since. Says what came of it. */
+  /** Sends SIGKILL, unless another process has the pid now. Gives the result. */
   end(): Promise<Diagnostic>;
 }
 
 /**
- * crun 1.8.1 waits for its hook by SIGCHLD. If the hook ends while that of the container is pending, crun misses it, and
- * waits for the hook's time limit.
+ * In milliseconds: crun 1.8.1 misses the end of its hook while the SIGCHLD of the container is
+ * pending, and then waits for the hook's time limit.
  */
 const PAUSE = 200;
 
@@ -34,7 +34,7 @@ export function containerProcess(pid: number | undefined): ContainerProcess {
   };
 }
 
-/** Field 22 of /proc/PID/stat, proc(5): two processes of one pid differ in it. The name before it may hold anything. */
+/** Field 22 of /proc/PID/stat (proc(5)) tells reused pids apart. The name before it may hold anything. */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

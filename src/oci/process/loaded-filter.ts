@@ -1,8 +1,8 @@
-/** The filters that the kernel runs for a process, read from the kernel itself: PTRACE_SECCOMP_GET_FILTER, ptrace(2). */
+/** Reads the filters of a process from the kernel: PTRACE_SECCOMP_GET_FILTER, ptrace(2). */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
-import type { Readable } from 'node:stream';
 import { INSTRUCTION_BYTES } from '../../bpf/instruction.ts';
 import { fail } from '../../errors.ts';
 import { startPerl } from './perl.ts';
@@ -16,8 +16,8 @@ export interface TraceCalls {
 }
 
 /**
- * Attaches without a signal, stops the thread, copies its programs, and lets it go on. The time limit ends perl, at which
- * the kernel detaches and lets the thread go on too. Requests and options are those of linux/ptrace.h and linux/wait.h.
+ * Attaches without a signal, stops the thread, copies its programs, and lets it go on. So does the
+ * kernel if perl ends by its time limit. Constants: linux/ptrace.h, linux/wait.h.
  */
 const READER = String.raw`
 my ($getpid, $ptrace, $wait4, $pid) = map { $_ + 0 } @ARGV;
@@ -53,42 +53,34 @@ print $output;
 `;
 
 /**
- * The raw programs that the kernel runs at every call of a thread, oldest first, at least one.
- *
- * Only root can ask (CAP_SYS_ADMIN outside of any user namespace), and only a process that has no filter itself. The thread
- * stands still for a moment, like at a SIGSTOP and SIGCONT that nobody sees.
+ * The raw programs that the kernel runs at every call of a thread, oldest first, at least one. The
+ * thread stops for a moment. This needs CAP_SYS_ADMIN outside of any user namespace, and a caller
+ * that has no filter itself.
  *
  * @param pid Of a thread; that of a process means its first thread.
- * @throws SeccompcError FILTER_UNREADABLE whenever any of them could not be read, LOADER_MISSING
+ * @throws SeccompcError LOADER_MISSING; FILTER_UNREADABLE if any filter cannot be read
  */
 export async function readLoadedFilters(
   pid: number,
   { getpid, ptrace, wait4 }: TraceCalls,
 ): Promise<Uint8Array[]> {
-  const child = startPerl(
-    READER,
-    [`${getpid}`, `${ptrace}`, `${wait4}`, `${pid}`],
-    ['ignore', 'pipe', 'pipe'],
-  );
-  let startFault: Error | undefined;
-  const ended = new Promise<void>((done) => {
-    child.once('error', (error) => (startFault = error));
-    child.once('close', () => done());
-  });
-  const [output, reason] = await Promise.all([text(child.stdout!), text(child.stderr as Readable), ended]);
+  const args = [getpid, ptrace, wait4, pid].map(String);
+  const child = startPerl(READER, args, ['ignore', 'pipe', 'pipe']);
+  const [output, reason, fault] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    once(child, 'close').then(() => undefined, systemReason),
+  ]);
   const unreadable = (why: string) => fail('FILTER_UNREADABLE', { pid, reason: why });
-  if (startFault !== undefined) return unreadable(systemReason(startFault));
+  if (fault !== undefined) return unreadable(fault);
   if (child.signalCode !== null) return unreadable(`the process did not stop in time (${child.signalCode})`);
   if (child.exitCode !== 0) return unreadable(reason || `perl ended with exit code ${child.exitCode}`);
   const programs = output
     .split('\n')
     .slice(0, -1)
     .map((line) => Buffer.from(line, 'hex'));
-  if (
-    programs.length === 0 ||
-    programs.some(({ length }) => length === 0 || length % INSTRUCTION_BYTES !== 0)
-  )
-    return unreadable('perl gave no programs');
+  const isProgram = ({ length }: Buffer) => length > 0 && length % INSTRUCTION_BYTES === 0;
+  if (programs.length === 0 || !programs.every(isProgram)) return unreadable('perl gave no programs');
   return programs;
 }
 
@@ -97,34 +89,27 @@ const PATIENCE = 3000;
 const PAUSE = 10;
 
 /**
- * Waits until a process has a filter: a runtime loads it as the last thing before the program starts, and crun starts its
- * poststart hooks a moment earlier.
+ * Waits until a process has a filter. A runtime loads it just before the program starts, and crun
+ * starts its poststart hooks a moment earlier.
  * @throws SeccompcError LOADED_NONE, FILTER_UNREADABLE
  */
 export async function waitForFilter(pid: number): Promise<void> {
   for (let waited = 0; ; waited += PAUSE) {
     const status = statusOf(pid);
+    const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1];
+    if (field('State')?.startsWith('Z')) fail('FILTER_UNREADABLE', { pid, reason: 'the process has ended' });
+    const mode = field('Seccomp');
     // proc(5): 2 is SECCOMP_MODE_FILTER.
-    if (status.get('Seccomp') === '2') return;
-    if (waited >= PATIENCE) fail('LOADED_NONE', { pid, mode: status.get('Seccomp') ?? 'unknown' });
+    if (mode === '2') return;
+    if (waited >= PATIENCE) fail('LOADED_NONE', { pid, mode: mode ?? 'unknown' });
     await setTimeout(PAUSE);
   }
 }
 
-function statusOf(pid: number): Map<string, string> {
-  let content: string;
+function statusOf(pid: number): string {
   try {
-    content = readFileSync(`/proc/${pid}/status`, 'latin1');
+    return readFileSync(`/proc/${pid}/status`, 'latin1');
   } catch (cause) {
     return fail('FILTER_UNREADABLE', { pid, reason: systemReason(cause) }, { cause });
   }
-  const status = new Map(
-    content.split('\n').map((line) => {
-      const [name = '', value = ''] = line.split(/:\s*/);
-      return [name, value] as const;
-    }),
-  );
-  if (status.get('State')?.startsWith('Z'))
-    fail('FILTER_UNREADABLE', { pid, reason: 'the process has ended' });
-  return status;
 }

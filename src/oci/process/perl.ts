@@ -1,6 +1,6 @@
 /**
- * The perl that makes the system calls that Node cannot make. It is found by absolute path, where nobody but root and the
- * caller can replace it, and starts with an empty environment: a PATH, PERL5OPT or LD_PRELOAD cannot run code in it.
+ * Perl makes the system calls that Node cannot make. Its path is absolute and trusted, and its
+ * environment is empty: no PATH, PERL5OPT or LD_PRELOAD can run code in it.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
@@ -11,8 +11,7 @@ import { trustedFile, UntrustedPath } from '../../fs/trust.ts';
 const PLACES = ['/usr/bin/perl', '/bin/perl', '/usr/local/bin/perl'];
 
 /**
- * Starts a perl program.
- * @param program Perl source that loads no module: nothing but the interpreter itself is then trusted.
+ * @param program Perl source that loads no module, so that only the interpreter is trusted
  * @throws SeccompcError LOADER_MISSING
  */
 export function startPerl(program: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
@@ -21,9 +20,8 @@ export function startPerl(program: string, args: readonly string[], stdio: Stdio
 }
 
 /**
- * The path of perl.
- * @param places Where it may be, best first.
- * @throws SeccompcError LOADER_MISSING when there is none, or only one that somebody else could replace
+ * @param places Where perl may be, best first.
+ * @throws SeccompcError LOADER_MISSING if there is none that only root and the caller can replace
  */
 export function findPerl(places: readonly string[] = PLACES): string {
   if (process.platform !== 'linux') fail('LOADER_MISSING', { reason: 'seccomp is part of Linux' });
@@ -32,7 +30,7 @@ export function findPerl(places: readonly string[] = PLACES): string {
     try {
       return trustedFile(place);
     } catch (error) {
-      // Of several, the one that is there says why it is not taken.
+      // The message is about the first one that exists.
       if (error instanceof UntrustedPath) reason ??= error.message;
       else if (errorCode(error) !== 'ENOENT') reason ??= `${place}: ${systemReason(error)}`;
     }

@@ -1,11 +1,11 @@
 /**
- * Running a command under a filter. Node cannot call seccomp(2); perl can, and then becomes the command, so that there is
- * no process in between: a sandbox's monitor would end by a Ctrl-C that the command handles.
- *
- * The command gets the words, the environment and the descriptors of the caller as they are, byte for byte. perl gets none
- * of these: whatever they make a program do, it does under the filter.
+ * Runs a command under a filter. Node cannot call seccomp(2). Perl can, and then becomes the
+ * command, with no process in between that Ctrl-C would end. The command gets the caller's
+ * arguments, environment and descriptors byte for byte. Perl gets none of them, so they take effect
+ * only under the filter.
  */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants, fstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
@@ -15,13 +15,15 @@ import { startPerl } from './perl.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 
 /**
- * Reads the filter and the command from descriptor `in`; writes to `out` a "+" before it loads the filter, and why it could
- * not do its part. `out` closes when the command starts.
+ * Reads the filter and the command from descriptor `in`. Writes "+" to `out` before it loads the
+ * filter, or what went wrong. `out` closes when the command starts.
  *
- * That the kernel loads this very filter is tried on a twin first, which then computes until it is killed: a filter may
- * refuse every call that could show anything, and an outer one may answer seccomp(2) with a success that is none.
+ * A twin process first tries whether the kernel loads the filter, and then computes until it is
+ * killed: a filter may refuse every call that could report success, and an outer filter may fake
+ * the success of seccomp(2).
  *
- * no_new_privs lets anybody load a filter; the command ends with us if we are killed (linux/prctl.h, linux/seccomp.h).
+ * no_new_privs lets any user load a filter, and the command ends if we are killed (linux/prctl.h,
+ * linux/seccomp.h).
  */
 const LOADER_PROGRAM = String.raw`
 my ($in, $out, $getpid, $prctl, $seccomp, $execve, $close, $flags, @keep) = map { $_ + 0 } @ARGV;
@@ -95,7 +97,6 @@ give_up("exec: $!");
 
 /** What the loader needs of this machine besides the program. */
 export interface LoadSettings {
-  /** Numbers of these calls. */
   calls: { getpid: number; prctl: number; seccomp: number; execve: number; close: number };
   /** SECCOMP_FILTER_FLAG_*. */
   flags: number;
@@ -110,14 +111,14 @@ export interface Command {
   keep: readonly number[];
 }
 
-/** Where a terminal tells its whole foreground group, one message must not arrive twice. */
+/** A terminal sends these to its whole foreground group, so we must not send them again. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP'];
 const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGUSR1', 'SIGUSR2'];
 
 /**
- * Runs a command under a filter, with our standard streams; signals that reach us go on to it. Gives its exit code, or
- * 128 and the number of the signal that ended it, as a shell does.
+ * Runs a command under a filter, with our standard streams, and forwards signals to it.
  *
+ * @returns its exit code, or 128 plus the number of the signal that ended it, as a shell does
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */
 export async function runUnderFilter(
@@ -133,30 +134,24 @@ export async function runUnderFilter(
   const numbers = [input, report, getpid, prctl, seccomp, execve, close, flags, ...keep];
   const child = startPerl(LOADER_PROGRAM, numbers.map(String), stdio);
   const stopForwarding = forwardSignals(child);
-  const ended = new Promise<void>((done, failed) => {
-    child.once('error', failed);
-    child.once('exit', () => done());
-  });
+  const ended = once(child, 'exit');
   const packet = child.stdio[input] as Writable;
-  // A loader that gives up may not read it; that it gave up is seen below.
+  // A loader that gives up may not read it, which is reported below.
   packet.on('error', () => {});
   packet.end(packed([filter, path, Buffer.from(`${words.length}`), ...words, ...environment]));
   try {
     const said = await text(child.stdio[report] as Readable);
     if (said !== '+' && said !== '') fail('LOADER_FAILED', { reason: said.replace(/^\+/, '') });
     await ended;
-    if (said === '') fail('LOADER_FAILED', { reason: `perl ended before it: ${endOf(child)}` });
+    const end = child.signalCode ?? `exit code ${child.exitCode}`;
+    if (said === '') fail('LOADER_FAILED', { reason: `perl ended before it: ${end}` });
   } finally {
     stopForwarding();
   }
   return child.exitCode ?? 128 + system.signals[child.signalCode!];
 }
 
-function endOf({ exitCode, signalCode }: ChildProcess): string {
-  return signalCode ?? `exit code ${exitCode}`;
-}
-
-/** Each part behind its length, 32 bits, big-endian. */
+/** Each part after its length: 32 bits, big-endian. */
 function packed(parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(
     parts.flatMap((part) => {
@@ -180,7 +175,7 @@ export function descriptorFault(fd: number): string | undefined {
   } catch {
     return 'it is not open';
   }
-  // Node opens such at its start, under the first numbers that are free.
+  // Node opens such files at its start, under the first free numbers.
   const kind = readlinkSync(`/proc/self/fd/${fd}`);
   return /^anon_inode:\[(?:eventpoll|eventfd|io_uring)\]$/.test(kind)
     ? 'it may be one of Node itself'
@@ -188,19 +183,19 @@ export function descriptorFault(fd: number): string | undefined {
 }
 
 /**
- * The words of a command as the caller gave them: Node replaces what is not UTF-8, the kernel keeps it.
- * @param words As Node knows them.
- * @returns Undefined when there is no telling which bytes a word had.
+ * The exact bytes of arguments: Node replaces what is not UTF-8, the kernel keeps it.
+ * @param words the arguments in Node's form
+ * @returns undefined if their bytes cannot be told
  */
-export function bytesOfWords(words: readonly string[]): Uint8Array[] | undefined {
+export function bytesOfWords(words: readonly string[]): Buffer[] | undefined {
   const exact = nulSeparated('/proc/self/cmdline').slice(-words.length);
   if (words.every((word, index) => exact[index]?.toString() === word)) return exact;
-  // The command does not stand at the end: an option of ours follows it.
+  // The command is not at the end: an option of ours follows it.
   return words.some((word) => word.includes('\ufffd')) ? undefined : words.map((word) => Buffer.from(word));
 }
 
-/** The environment as the caller gave it: duplicates, entries without "=" and bytes that are no UTF-8 included. */
-export function callersEnvironment(): Uint8Array[] {
+/** The caller's environment, byte for byte: with duplicates, entries without "=", and any encoding. */
+export function callersEnvironment(): Buffer[] {
   return nulSeparated('/proc/self/environ');
 }
 
@@ -217,16 +212,15 @@ function nulSeparated(file: string): Buffer[] {
 
 /** Where a command is, or why it cannot be started, with the exit code that shells have for it. */
 export function findCommand(
-  word: Uint8Array,
-  environment: readonly Uint8Array[],
-): { path: Uint8Array } | { reason: string; exitCode: 126 | 127 } {
-  const name = Buffer.from(word).toString('latin1');
-  const variable = environment
-    .map((bytes) => Buffer.from(bytes).toString('latin1'))
-    .find((entry) => entry.startsWith('PATH='));
+  word: Buffer,
+  environment: readonly Buffer[],
+): { path: Buffer } | { reason: string; exitCode: 126 | 127 } {
+  const name = word.toString('latin1');
+  const variables = environment.map((entry) => entry.toString('latin1'));
+  const variable = variables.find((entry) => entry.startsWith('PATH='));
   const path = searchPath(name, variable?.slice('PATH='.length));
   if (path !== undefined) return { path: Buffer.from(path, 'latin1') };
-  const exists = name.includes('/') && statSync(word as Buffer, { throwIfNoEntry: false }) !== undefined;
+  const exists = name.includes('/') && statSync(word, { throwIfNoEntry: false }) !== undefined;
   return exists
     ? { reason: 'it is not executable', exitCode: 126 }
     : { reason: 'there is no such program', exitCode: 127 };
@@ -240,7 +234,7 @@ export function findProgram(name: string): string | undefined {
   return found === undefined ? undefined : Buffer.from(found, 'latin1').toString();
 }
 
-/** Both texts in latin1, one unit for each byte: a path may be anything. Without PATH, the one of execvp(3) counts. */
+/** Both texts are latin1, because paths have any encoding. The default is that of execvp(3). */
 function searchPath(name: string, path = '/bin:/usr/bin'): string | undefined {
   const places = name.includes('/')
     ? [name]
@@ -256,7 +250,7 @@ function searchPath(name: string, path = '/bin:/usr/bin'): string | undefined {
   });
 }
 
-/** Keeps signals from ending us, and sends them on. Gives what stops that. */
+/** Forwards signals instead of ending. Gives a function that stops that. */
 function forwardSignals(child: ChildProcess): () => void {
   const send = (signal: NodeJS.Signals) => {
     if (!(process.stdin.isTTY && FROM_TERMINAL.includes(signal))) child.kill(signal);

@@ -77,7 +77,9 @@ export async function answersTo(
 const compilerFor = (target: Target) => makeConfigCompiler({ target, prove: 'never' }, async () => undefined);
 
 async function meaningOf(document: Buffer, target: Target): Promise<Meaning> {
-  const filter = await unlessRefused(() => compile(document, { target, prove: 'never' }));
+  const filter = await unlessRefused(() =>
+    compile(document, { target, prove: 'never', allowUnconfined: true }),
+  );
   if (filter === undefined) return 'refused';
   if (filter.diagnostics.some(({ code }) => code === 'OVERLAPPING_RULES')) return 'unclear';
   return filter.confined ? { program: filter.bytes } : 'none';
