@@ -15,6 +15,8 @@ const TRIED = [
   { levels: 1, boxes: 40, effort: 10_000 },
   { levels: 2, boxes: 12, effort: 10_000 },
 ];
+/** Work for that in all decisions of a filter together. */
+const MOST_TRIED = 300_000;
 /** Longer programs may be lengthened where that makes their longest path shorter by this factor. */
 const LONG = 40;
 const WORTH = 0.5;
@@ -44,6 +46,7 @@ export class Decisions {
   readonly #chains = new Map<Decision, Node>();
   /** The nodes of all decisions so far. */
   readonly #there = new Set<Node>();
+  #leftToTry = MOST_TRIED;
 
   constructor(tools: Omit<Tools, 'problems'>) {
     this.#tools = { ...tools, problems: new Problems(new Conditions(), tools.effort) };
@@ -100,7 +103,13 @@ export class Decisions {
   }
 
   #try(problem: Problem, units: number, strategy: Strategy): Node | undefined {
-    return this.#tools.effort.within(units, () => new Builder(this.#tools, strategy).build(problem));
+    const { effort } = this.#tools;
+    const before = effort.left;
+    const node = effort.within(Math.min(units, this.#leftToTry), () =>
+      new Builder(this.#tools, strategy).build(problem),
+    );
+    this.#leftToTry -= before - effort.left;
+    return node;
   }
 
   #problemOf({ rules, otherwise }: Decision): Problem {

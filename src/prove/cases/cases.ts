@@ -216,26 +216,28 @@ export class CaseProof {
   }
 
   #wrongWith(most: number, root: State, from: Region, isRight: IsRight): Region | undefined {
-    const waiting: (Region[] | undefined)[] = [];
-    const states: (Test | undefined)[] = [];
+    const waiting = new Map<number, { state: Test; regions: Region[] }>();
+    // One byte for each state that waits. Few of many do, and tests only lead to later states.
+    const waits = new Uint8Array(this.states);
     const isFine = (state: State, region: Region): boolean => {
       if (state.kind === 'return') return isRight(state.value, region);
-      states[state.index] = state;
-      keep((waiting[state.index] ??= []), region, most);
+      const known = waiting.get(state.index);
+      if (known === undefined) waiting.set(state.index, { state, regions: [region] });
+      else keep(known.regions, region, most);
+      waits[state.index] = 1;
       return true;
     };
     if (!isFine(root, from)) return from;
-    for (let index = 0; index < this.states; index++) {
-      const state = states[index];
-      if (state === undefined) continue;
-      for (const region of waiting[index]!) {
+    for (let index = waits.indexOf(1); index >= 0; index = waits.indexOf(1, index + 1)) {
+      const { state, regions } = waiting.get(index)!;
+      waiting.delete(index);
+      for (const region of regions) {
         this.#effort.spend(4);
         for (const holds of [true, false]) {
           const side = region.when(state.test, holds);
           if (side !== undefined && !isFine(holds ? state.yes : state.no, side)) return side;
         }
       }
-      waiting[index] = undefined;
     }
     return undefined;
   }
