@@ -26,11 +26,28 @@ export { TooManyRules };
  * @throws TooManyRules
  */
 export function generateProgram(policy: Policy, optimize: Optimize, tables: SyscallTables): SockFilter[] {
-  const program = generate(policy, weightsFor(optimize, tables));
+  const program = shortest(policy, weightsFor(optimize, tables));
   const isHopeless = program.length > MAX_INSTRUCTIONS * MOST_SAVED;
   if (program.length <= MAX_INSTRUCTIONS || isHopeless || optimize === 'size') return program;
   const shorter = generate(policy, weightsFor('size', tables), new Effort(MAX_EFFORT / 4));
   return shorter.length < program.length ? shorter : program;
+}
+
+/**
+ * A program that is never longer than one made without any search. A search sees single decisions, so it can lose what
+ * decisions would have in common, or jumps of the layout.
+ */
+function shortest(policy: Policy, weights: Weights): SockFilter[] {
+  const program = generate(policy, weights);
+  if (!policy.arches.some(({ ranges }) => ranges.some(({ decision }) => isSearched(decision))))
+    return program;
+  const unsearched = generate(policy, weights, new Effort(0));
+  return unsearched.length < program.length ? unsearched : program;
+}
+
+/** Whether some of its rules compare several arguments. */
+function isSearched({ rules }: Decision): boolean {
+  return rules.length > 1 && rules.some(({ conditions }) => conditions.length > 1);
 }
 
 /** How many times as long a program for attach is as one for size, at most: 1.2 was the most that was measured. */
