@@ -124,6 +124,9 @@ function startsOf({ blocks }: Problem, word: Word, effort: Effort): number[] {
   return [...starts].toSorted((a, b) => a - b);
 }
 
+/** The boxes of some blocks, by index of the block. */
+type BoxesOfBlocks = ReadonlyMap<number, readonly Box[]>;
+
 /** A box that is left, of a block. */
 interface Left {
   readonly block: number;
@@ -197,12 +200,11 @@ class Sweep {
 
   /** All ranges, ascending. */
   parts(): Generator<Part> {
-    const none = this.#problem.blocks.map((): readonly Box[] => []);
-    return this.#walk(1, 0, this.#starts.length - 1, none);
+    return this.#walk(1, 0, this.#starts.length - 1, new Map());
   }
 
-  /** @param above the boxes of each block that hold from the nodes above */
-  *#walk(node: number, low: number, high: number, above: readonly (readonly Box[])[]): Generator<Part> {
+  /** @param above the boxes from the nodes above, of each block that has some there */
+  *#walk(node: number, low: number, high: number, above: BoxesOfBlocks): Generator<Part> {
     const collected = this.#joined(node, above);
     if (low === high) {
       const from = this.#starts[low]!;
@@ -215,23 +217,26 @@ class Sweep {
     yield* this.#walk(2 * node + 1, middle + 1, high, collected);
   }
 
-  #joined(node: number, above: readonly (readonly Box[])[]): readonly (readonly Box[])[] {
+  #joined(node: number, above: BoxesOfBlocks): BoxesOfBlocks {
     const here = this.#at.get(node);
     if (here === undefined) return above;
     const byBlock = new Map<number, Box[]>();
     for (const { block, box } of here) add(byBlock, block, box);
-    return above.map((boxes, block) => {
-      const more = byBlock.get(block);
-      if (more === undefined) return boxes;
+    const joined = new Map(above);
+    for (const [block, more] of byBlock) {
+      const boxes = above.get(block) ?? [];
       this.#means.effort.spend(boxes.length + more.length);
-      return this.#means.problems.joinSingle([...boxes, ...more]);
-    });
+      joined.set(block, this.#means.problems.joinSingle([...boxes, ...more]));
+    }
+    return joined;
   }
 
-  #left(from: number, to: number, collected: readonly (readonly Box[])[]): Problem {
+  #left(from: number, to: number, collected: BoxesOfBlocks): Problem {
     const { problems, effort } = this.#means;
     const { blocks, otherwise } = this.#problem;
-    const left = blocks.map(({ answer }, block) => ({ answer, boxes: collected[block]! }));
+    const left = [...collected]
+      .toSorted(([a], [b]) => a - b)
+      .map(([block, boxes]) => ({ answer: blocks[block]!.answer, boxes }));
     effort.spend(left.reduce((sum, { boxes }) => sum + boxes.length, 1));
     if (from !== to) return problems.make(left, otherwise);
     // A single value decides what is asked of the word under a mask, too.
