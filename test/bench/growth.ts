@@ -9,6 +9,7 @@ import { makeTarget } from '../../src/target.ts';
 import { FAMILIES, growthProfile } from '../growth.ts';
 import { rulesText } from './libseccomp.ts';
 import type { Libseccomp, Optimize } from './libseccomp.ts';
+import { longestPath } from './static.ts';
 import { median } from './table.ts';
 import type { Cell, Table } from './table.ts';
 
@@ -54,10 +55,12 @@ export async function growthTable(library: Libseccomp | undefined, rounds: numbe
       { key: 'ms', title: 'ms', digits: 1 },
       { key: 'proved', title: 'proved' },
       { key: 'attach', title: 'attach' },
+      { key: 'path', title: 'longest path' },
       { key: 'size', title: 'size' },
       { key: 'first ms', title: 'libseccomp: ms', digits: 1 },
       { key: 'first', title: 'libseccomp 1' },
       { key: 'second', title: 'libseccomp 2' },
+      { key: 'shorter path', title: 'longest path of the shorter' },
     ],
     rows,
   };
@@ -67,6 +70,7 @@ async function ours(text: string, rounds: number): Promise<Record<string, Cell>>
   const times: number[] = [];
   try {
     let attach = 0;
+    let path = 0;
     let proved = false;
     for (let round = 0; round < rounds; round++) {
       const begin = process.cpuUsage();
@@ -74,13 +78,14 @@ async function ours(text: string, rounds: number): Promise<Record<string, Cell>>
       const { user, system } = process.cpuUsage(begin);
       times.push((user + system) / 1000);
       attach = filter.instructions.length;
+      path = longestPath(filter.instructions);
       proved = filter.proved;
     }
     const size = (await compile(text, { target, optimize: 'size', prove: 'never' })).instructions.length;
-    return { ms: median(times), proved: proved ? 'yes' : 'no', attach, size };
+    return { ms: median(times), proved: proved ? 'yes' : 'no', attach, path, size };
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
-    return { ms: null, proved: null, attach: null, size: null };
+    return { ms: null, proved: null, attach: null, path: null, size: null };
   }
 }
 
@@ -90,10 +95,14 @@ function librarys(text: string, library: Libseccomp): Record<string, Cell> {
   const rules = rulesText(seccomp!, arches);
   const built = (level: Optimize) => library.build(rules, level, 1, archOf('X86_64').endian, LONGEST_MS);
   const [first, second] = [built(1), built(2)];
+  const [shorter] = [first, second]
+    .flatMap((one) => ('refused' in one ? [] : [one.instructions]))
+    .toSorted((a, b) => a.length - b.length);
   return {
     'first ms': 'refused' in first ? null : median(first.ns) / 1e6,
     first: 'refused' in first ? null : first.instructions.length,
     second: 'refused' in second ? null : second.instructions.length,
+    'shorter path': shorter === undefined ? null : longestPath(shorter),
   };
 }
 

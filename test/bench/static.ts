@@ -77,7 +77,7 @@ function emulatedSteps(program: readonly SockFilter[], arch: number, nr: number)
 }
 
 /** In steps. No call need take it: a bound. */
-function longestPath(program: readonly SockFilter[]): number {
+export function longestPath(program: readonly SockFilter[]): number {
   const from = new Array<number>(program.length + 1).fill(0);
   for (let pc = program.length - 1; pc >= 0; pc--) {
     const { code, jt, jf, k } = program[pc]!;
