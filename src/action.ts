@@ -35,10 +35,6 @@ const VALUES: Record<ActionName, number> = {
 
 export const ACTION_NAMES = Object.keys(VALUES) as ActionName[];
 
-export function isActionName(text: string): text is ActionName {
-  return Object.hasOwn(VALUES, text);
-}
-
 /** The u32 a filter returns for an action; `data` is the low half (0..0xffff). */
 export function actionValue(name: ActionName, data = 0): number {
   return (VALUES[name] | (data & SECCOMP_RET_DATA)) >>> 0;

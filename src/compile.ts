@@ -1,7 +1,7 @@
 /** The pipeline: from the text of a profile to a filter. */
 import { convertedLength } from './bpf/check.ts';
 import { encode } from './bpf/instruction.ts';
-import { generatedProgram, kernelFaults } from './compile/generated-program.ts';
+import { generatedProgram, kernelFaults } from './compile/make-program.ts';
 import { refuseUnconfined, runtimeMembers, unconfinedFilter } from './compile/filter.ts';
 import type { Filter } from './compile/filter.ts';
 import { readInput } from './compile/findings.ts';

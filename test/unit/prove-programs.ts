@@ -1,7 +1,7 @@
 /** Programs for the prover's tests: an assembler with labels, and the plainest compiler of a profile there is. */
 import type { Endian, SockFilter } from '../../src/bpf/instruction.ts';
 import type { ArchName } from '../../src/arch.ts';
-import { isActionName } from '../../src/action.ts';
+import { ACTION_NAMES } from '../../src/action.ts';
 import type { ActionName } from '../../src/action.ts';
 import { OPERATOR_NAMES } from '../../src/profile/types.ts';
 import type { OperatorName, Seccomp } from '../../src/profile/types.ts';
@@ -175,7 +175,7 @@ export function seccompFrom(profile: OciProfile): Seccomp {
 }
 
 function actionNamed(name: string): ActionName {
-  return isActionName(name) ? name : unusable(name);
+  return ACTION_NAMES.find((known) => known === name) ?? unusable(name);
 }
 
 function operatorNamed(name: string): OperatorName {
