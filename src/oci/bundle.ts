@@ -151,3 +151,15 @@ async function put(file: string, read: ReadFile, text: string): Promise<void> {
     fail('OUTPUT_NOT_WRITTEN', { file, reason: systemReason(cause) }, { cause });
   }
 }
+
+/** Whether the work on a configuration failed, or it asks for no filter although that was not allowed. */
+export function isFailure({
+  status,
+  diagnostics,
+}: {
+  status: string;
+  diagnostics: readonly Diagnostic[];
+}): boolean {
+  const faulty = diagnostics.some(({ severity }) => severity === 'error');
+  return status === 'failed' || (status === 'unconfined' && faulty);
+}

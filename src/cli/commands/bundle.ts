@@ -1,5 +1,5 @@
 import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
-import { doBundle } from '../../oci/bundle.ts';
+import { doBundle, isFailure } from '../../oci/bundle.ts';
 import type { BundleResult, BundleTask } from '../../oci/bundle.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { inParallel } from '../../oci/parallel.ts';
@@ -92,12 +92,6 @@ async function print({ bundle, status, diagnostics }: BundleResult, output: Outp
 
 function isRefusal(status: BundleResult['status']): boolean {
   return status === 'failed' || status === 'different' || status === 'missing';
-}
-
-/** A bundle that could not be done, or that asks for no filter although that was not allowed. */
-function isFailure({ status, diagnostics }: Pick<BundleResult, 'status' | 'diagnostics'>): boolean {
-  const faulty = diagnostics.some(({ severity }) => severity === 'error');
-  return status === 'failed' || (status === 'unconfined' && faulty);
 }
 
 function resultJson({ bundle, status, instructions, diagnostics }: BundleResult) {

@@ -1,5 +1,6 @@
 import { EXIT, SeccompcError } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
+import { isFailure } from '../../oci/bundle.ts';
 import { doCrunCache, openCrunCache } from '../../oci/crun/crun-cache.ts';
 import type { CrunCacheResult } from '../../oci/crun/crun-cache.ts';
 import { CliCommand } from '../command.ts';
@@ -88,10 +89,4 @@ async function run(configs: string[], task: 'warm' | 'status', options: Options)
 async function print({ config, status, diagnostics }: CrunCacheResult, output: OutputOptions): Promise<void> {
   await printDiagnostics(diagnostics, output);
   await writeProduct(table([[status, config]]));
-}
-
-/** One that could not be done, or that asks for no filter although that was not allowed. */
-function isFailure({ status, diagnostics }: Pick<CrunCacheResult, 'status' | 'diagnostics'>): boolean {
-  const faulty = diagnostics.some(({ severity }) => severity === 'error');
-  return status === 'failed' || (status === 'unconfined' && faulty);
 }
