@@ -27,8 +27,7 @@ export { TooManyRules };
  */
 export function generateProgram(policy: Policy, optimize: Optimize, tables: SyscallTables): SockFilter[] {
   const program = shortest(policy, weightsFor(optimize, tables));
-  const isHopeless = program.length > MAX_INSTRUCTIONS * MOST_SAVED;
-  if (program.length <= MAX_INSTRUCTIONS || isHopeless || optimize === 'size') return program;
+  if (program.length <= MAX_INSTRUCTIONS || isHopeless(program) || optimize === 'size') return program;
   const shorter = generate(policy, weightsFor('size', tables), new Effort(MAX_EFFORT / 4));
   return shorter.length < program.length ? shorter : program;
 }
@@ -43,6 +42,11 @@ function shortest(policy: Policy, weights: Weights): SockFilter[] {
     return program;
   const unsearched = generate(policy, weights, new Effort(0));
   return unsearched.length < program.length ? unsearched : program;
+}
+
+/** Whether a program is so long that no other form of it can fit. */
+function isHopeless({ length }: readonly SockFilter[]): boolean {
+  return length > MAX_INSTRUCTIONS * MOST_SAVED;
 }
 
 /** Whether some of its rules compare several arguments. */

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { expectShortRun } from '../../src/cli/short-run.ts';
 import { compile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { allNames } from '../../src/syscalls/load.ts';
@@ -85,6 +86,7 @@ function inOwnProcess(text: string, folder: string): { seconds: number; mebibyte
 }
 
 async function reportOnly(file: string): Promise<void> {
+  expectShortRun(); // as the command does
   const outcome = await outcomeOf(readFileSync(file, 'utf8'));
   const { maxRSS } = process.resourceUsage();
   console.log(JSON.stringify({ seconds: cpuMilliseconds() / 1000, mebibytes: maxRSS / 1024, outcome }));
