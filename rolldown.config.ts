@@ -2,7 +2,7 @@
  * The parts of the build that tsc cannot make: the command as CommonJS chunks, each loaded when it is needed, and the
  * store with all that it is made of, so that who installs the package installs (and compiles) none of that.
  */
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join, sep } from 'node:path';
 import { defineConfig } from 'rolldown';
@@ -79,6 +79,12 @@ function buildName(): string {
 /** Names stay, for people who read a stack. */
 const MINIFY = { compress: true, mangle: false, codegen: { removeWhitespace: true } };
 
+/** npx runs the file as it is if it has linked this checkout before. */
+const executable: Plugin = {
+  name: 'executable',
+  writeBundle: ({ dir }) => chmodSync(join(dir ?? DIST, 'main.cjs'), 0o755),
+};
+
 /** Commander loads child_process, 2 ms, for subcommands that are programs of their own. Here are none. */
 const withoutSubprocesses: Plugin = {
   name: 'without-subprocesses',
@@ -135,7 +141,7 @@ export default defineConfig([
       },
       minify: MINIFY,
     },
-    plugins: [licences, withoutSubprocesses],
+    plugins: [licences, withoutSubprocesses, executable],
   },
   {
     ...common,
