@@ -241,11 +241,11 @@ describe.each(Object.keys(FAMILIES))('the program of many rules with the conditi
     let caught = 0;
     let at = 0;
     for (const mutant of mutantsOf(made.program)) {
-      if (at++ % runs(7, 1) !== 0 || checkProgram(mutant).length > 0 || isSameFor(calls, mutant)) continue;
+      if (at++ % runs(13, 1) !== 0 || checkProgram(mutant).length > 0 || isSameFor(calls, mutant)) continue;
       caught++;
       expect(isProvedByCases(mutant, made)).toBe(false);
     }
-    expect(caught).toBeGreaterThan(0.3 * (at / runs(7, 1)));
+    expect(caught).toBeGreaterThan(0.3 * (at / runs(13, 1)));
   });
 });
 
