@@ -50,9 +50,10 @@ export function recentFilters(limit: number = 64 * 1024 * 1024): RecentFilters {
 }
 
 function nameOf(input: string | Uint8Array, options: CompileSettings): string {
-  // UTF-8 would turn every unpaired surrogate into the same bytes.
-  const bytes = typeof input === 'string' ? Buffer.from(input, 'utf16le') : input;
-  return `${typeof input} ${sha256(bytes)} ${JSON.stringify(options)}`;
+  if (typeof input !== 'string') return `bytes ${sha256(input)} ${JSON.stringify(options)}`;
+  // UTF-8, which is hashed in a third of the time, turns every unpaired surrogate into the same bytes.
+  const encoding = input.isWellFormed() ? 'utf8' : 'utf16le';
+  return `${encoding} ${sha256(Buffer.from(input, encoding))} ${JSON.stringify(options)}`;
 }
 
 /** A caller may change its filter. structuredClone would take 0.4 ms for 500 instructions. */
