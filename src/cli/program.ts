@@ -32,6 +32,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'ask a profile or a filter what it answers to one call',
     load: () => import('./commands/simulate.ts'),
   },
+  explain: {
+    summary: 'say which entry of a profile decides a call',
+    load: () => import('./commands/explain.ts'),
+  },
   disasm: {
     summary: 'print a filter as readable instructions',
     load: () => import('./commands/disasm.ts'),

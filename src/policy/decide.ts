@@ -48,7 +48,7 @@ export function decideCalls(
 }
 
 /** The conditions of each rule that an entry makes on a call, as the architecture compares them. */
-function conditionsOn({ alternatives }: EffectiveEntry, { wordBits }: Arch): Condition[][] {
+export function conditionsOn({ alternatives }: EffectiveEntry, { wordBits }: Arch): Condition[][] {
   return alternatives.map((args) =>
     args.map((arg) => normalise(arg, wordBits)).filter((condition) => !alwaysTrue(condition)),
   );
@@ -58,7 +58,7 @@ function conditionsOn({ alternatives }: EffectiveEntry, { wordBits }: Arch): Con
  * The same on socketcall or ipc, where the selector of the call replaces conditions on argument 0.
  * docs/semantics.md section 6.3.
  */
-function behindSelector(
+export function behindSelector(
   conditions: readonly Condition[],
   call: bigint,
   { wordBits: bits }: Arch,

@@ -38,6 +38,11 @@ function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Secc
   return { ...seccomp, architectures: architectures.map((name) => ({ name: ociArchName(name), pointer })) };
 }
 
+/** Why the target's engine leaves an entry of the Docker dialect out; undefined if it does not. */
+export function whyDropped(entry: DockerEntry, target: Target): string | undefined {
+  return new Resolver(target).dropped(entry);
+}
+
 const ENGINES = { moby: 'Docker', podman: 'Podman' } as const;
 
 class Resolver {
@@ -94,7 +99,7 @@ class Resolver {
     const isMoby = this.target.engine === 'moby';
     this.reviewCondition('excludes', entry.excludes, pointer);
     this.reviewCondition('includes', entry.includes, pointer);
-    const keeps = this.keeps(entry);
+    const keeps = this.dropped(entry) === undefined;
     // Docker looks at the names before it looks at the conditions, Podman after.
     if (!keeps && !isMoby) return [];
     if (name !== undefined && names.length > 0) this.report('NAME_AND_NAMES', {}, `${pointer}/name`);
@@ -116,13 +121,24 @@ class Resolver {
     ];
   }
 
-  private keeps({ includes, excludes }: DockerEntry): boolean {
+  /** Why a condition drops an entry, as it stands in the profile and what the target has; undefined if none does. */
+  dropped({ includes, excludes }: Pick<DockerEntry, 'includes' | 'excludes'>): string | undefined {
     const isNative = (arches: string[]) => arches.includes(this.arch.name);
     const holds = (capability: string) => this.held.has(capability);
-    if (isNative(excludes.arches) || excludes.caps.some(holds) || this.isReached(excludes) === true)
-      return false;
-    if (includes.arches.length > 0 && !isNative(includes.arches)) return false;
-    return includes.caps.every(holds) && this.isReached(includes) !== false;
+    const { arch, kernel } = this.target;
+    const excluded = excludes.caps.find(holds);
+    const missing = includes.caps.find((capability) => !holds(capability));
+    const release = `the kernel is ${kernel.major}.${kernel.minor}`;
+    if (isNative(excludes.arches)) return `"excludes" names the architecture ${arch}`;
+    if (excluded !== undefined) return `"excludes" names ${excluded}, which the container has`;
+    if (this.isReached(excludes) === true)
+      return `"excludes" is for kernels from ${excludes.minKernel} on, and ${release}`;
+    if (includes.arches.length > 0 && !isNative(includes.arches))
+      return `"includes" is for ${includes.arches.join(', ')}, and the architecture is ${arch}`;
+    if (missing !== undefined) return `"includes" needs ${missing}, which the container does not have`;
+    if (this.isReached(includes) === false)
+      return `"includes" is for kernels from ${includes.minKernel} on, and ${release}`;
+    return undefined;
   }
 
   /** Whether the target's kernel is new enough; undefined if the condition does not ask. */

@@ -1,13 +1,10 @@
-import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
-import type { SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
-import { BITMAP_NUMBERS, isConstantAllow } from '../../prove/program/bitmap.ts';
+import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
 import { archArgument } from '../options/target-options.ts';
 import { parseCall } from '../options/call.ts';
-import type { Call } from '../options/call.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
 import { readInput, recogniseFilter } from '../options/input-file.ts';
@@ -64,7 +61,7 @@ async function run(file: string, call: string, args: string[], options: Options)
   const found = {
     ...answerParts(answer.value, arch),
     steps: answer.steps,
-    bitmap: isInBitmap(program, arch, asked),
+    bitmap: isAlwaysAllowed(program, arch, asked.data),
     path: answer.path,
     call: { arch, nr: asked.data.nr, name: asked.name ?? null, args: asked.data.args.map(String) },
   };
@@ -101,15 +98,4 @@ function safeHostArch(): ArchName | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether the kernel remembers that this call is always allowed. MIPS and x32 have no such memory. */
-function isInBitmap(program: readonly SockFilter[], arch: ArchName, { data }: Call): boolean {
-  const { errnos } = archOf(arch);
-  return (
-    errnos !== 'mips' &&
-    arch !== 'X32' &&
-    data.nr < BITMAP_NUMBERS &&
-    isConstantAllow(program, data.arch, data.nr)
-  );
 }

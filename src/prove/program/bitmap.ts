@@ -9,10 +9,22 @@ import {
   BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET,
   BPF_W, OFFSET_ARCH, OFFSET_NR,
 } from '../../bpf/instruction.ts'; // prettier-ignore
-import type { SockFilter } from '../../bpf/instruction.ts';
+import type { SeccompData, SockFilter } from '../../bpf/instruction.ts';
+import { archOf } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
 
 /** Numbers looked at: all that the tables of the architectures with a bitmap reach. */
 export const BITMAP_NUMBERS = 512;
+
+/** Whether the kernel remembers that a call is always allowed. MIPS and x32 have no such memory. */
+export function isAlwaysAllowed(
+  program: readonly SockFilter[],
+  abi: ArchName,
+  { arch, nr }: Pick<SeccompData, 'arch' | 'nr'>,
+): boolean {
+  const hasBitmap = archOf(abi).errnos !== 'mips' && abi !== 'X32';
+  return hasBitmap && nr < BITMAP_NUMBERS && isConstantAllow(program, arch, nr);
+}
 
 /** Whether the kernel's emulator finds that a call is allowed whatever its arguments. */
 export function isConstantAllow(program: readonly SockFilter[], auditArch: number, nr: number): boolean {

@@ -1,0 +1,77 @@
+/** Explanations as sentences. */
+import { archOf } from '../arch.ts';
+import type { ArchName } from '../arch.ts';
+import type { SeccompData } from '../bpf/instruction.ts';
+import type { Condition, Decision } from '../policy/types.ts';
+import { describeAnswer } from '../prove/describe.ts';
+import type { Considered, Source } from './explain.ts';
+
+const OPERATORS = { eq: '==', ne: '!=', lt: '<', le: '<=', gt: '>', ge: '>=' } as const;
+
+/** `args[1] == 0x5412`, `(args[0] & 0x7e020000) == 0`. */
+export function describeCondition({ arg, comparator, value, mask }: Condition): string {
+  const name = `args[${arg}]`;
+  if (comparator === 'masked_eq') return `(${name} & ${hex(mask)}) == ${hex(value)}`;
+  return `${name} ${OPERATORS[comparator]} ${hex(value)}`;
+}
+
+/** `ERRNO EPERM (1) if args[0] == 0x28; otherwise ALLOW`: the first rule that holds decides. */
+export function describeDecision({ rules, otherwise }: Decision, arch: ArchName): string {
+  const parts = rules.map(({ conditions, action }) => {
+    const all = conditions.map((condition) => describeCondition(condition)).join(' && ');
+    return `${describeAnswer(action, arch)} if ${all}`;
+  });
+  return [...parts, `otherwise ${describeAnswer(otherwise, arch)}`].join('; ');
+}
+
+/** Why an entry does not decide; `lineOf` names the place of another entry. */
+export function describePart(
+  { part, other, reason, failing = [], by }: Considered,
+  data: SeccompData,
+  lineOf: (pointer: string) => string,
+): string {
+  const through = by === undefined ? '' : ` (through ${by})`;
+  const elsewhere = other === undefined ? 'another entry' : `the entry at ${lineOf(other)}`;
+  switch (part) {
+    case 'decides':
+      return `decides${through}`;
+    case 'repeats':
+      return `gives the same answer${through}, but ${elsewhere} comes first`;
+    case 'default':
+      return `asks for ${reason}, which is the default action, so it makes no rule`;
+    case 'left-out':
+      return `is left out: ${reason ?? 'it has no names'}`;
+    case 'shadowed':
+      return `has no effect on this call${through}: ${elsewhere} decides it without conditions`;
+    case 'yields':
+      return `applies${through}, but ${elsewhere} is stricter or narrower`;
+    case 'overruled':
+      return `has no effect on this number${through}: the ENOSYS stub comes first`;
+    case 'condition': {
+      const broken = failing.map(
+        (c) => `${describeCondition(c)} does not hold for ${hex(data.args[c.arg]!)}`,
+      );
+      return `does not apply${through}: ${broken.join(', ')}`;
+    }
+  }
+}
+
+/** Where the answer comes from if no entry gives it. */
+export function describeSource(source: Source, arch: ArchName, filterHas: boolean): string {
+  switch (source) {
+    case 'entry':
+      return 'an entry';
+    case 'default-action':
+      return 'the default action: no entry applies';
+    case 'enosys':
+      return 'ENOSYS for calls that the profile does not know';
+    case 'architecture':
+      return filterHas
+        ? `numbers that are no calls of ${archOf(arch).name}`
+        : `${arch} is not an architecture of the filter`;
+  }
+}
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}
