@@ -651,6 +651,11 @@ const TABLE = {
     message: 'cannot decide: {reason}',
     hint: 'a larger --node-budget may help; see docs/proof.md',
   },
+  ASSERTION_INVALID: { message: 'the assertion "{text}" cannot be judged: {reason}' },
+  ASSERTION_VACUOUS: {
+    severity: 'note',
+    message: '"{text}" holds because no architecture of the filter has such a call',
+  },
   CALL_UNKNOWN: { exit: EXIT.usage, message: 'no system call "{call}" on {arch}' },
   INTERNAL_ERROR: {
     exit: EXIT.software,

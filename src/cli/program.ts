@@ -36,6 +36,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'say which entry of a profile decides a call',
     load: () => import('./commands/explain.ts'),
   },
+  assert: {
+    summary: 'prove statements about a profile or a filter',
+    load: () => import('./commands/assert.ts'),
+  },
   disasm: {
     summary: 'print a filter as readable instructions',
     load: () => import('./commands/disasm.ts'),

@@ -29,6 +29,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'codegen', 'compile', 'equivalence', 'errno', 'errors', 'format', 'profile', 'prove',
     'syscalls', 'target',
   ],
+  assert: ['action', 'arch', 'errno', 'errors', 'policy', 'prove', 'syscalls'],
   explain: ['action', 'arch', 'bpf', 'compile', 'policy', 'profile', 'prove'],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
@@ -40,7 +41,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'oci', 'options', 'policy',
+    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],

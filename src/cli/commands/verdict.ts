@@ -133,7 +133,12 @@ async function witnessJson(
   { data, abi, first, second }: Difference,
   [one, other]: Wording['members'],
 ): Promise<Record<string, unknown>> {
-  const call = {
+  const call = await witnessCall({ data, abi });
+  return { call, [one]: answerParts(first, abi), [other]: answerParts(second, abi) };
+}
+
+export async function witnessCall({ data, abi }: Pick<Difference, 'data' | 'abi'>): Promise<unknown> {
+  return {
     arch: abi ?? null,
     auditArch: data.arch,
     nr: data.nr,
@@ -141,5 +146,4 @@ async function witnessJson(
     args: data.args.map(String),
     ip: String(data.ip),
   };
-  return { call, [one]: answerParts(first, abi), [other]: answerParts(second, abi) };
 }

@@ -1,0 +1,186 @@
+/** Decides assertions about a filter for every architecture, argument and way to make a call. */
+import { compareStrictness, SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF } from '../action.ts'; // prettier-ignore
+import { X32_SYSCALL_BIT } from '../arch.ts';
+import type { Arch, ArchName } from '../arch.ts';
+import { errnoNumber } from '../errno.ts';
+import { multiplexed } from '../policy/multiplex.ts';
+import type { NamedCalls } from '../prove/compare.ts';
+import type {
+  ArgumentTest,
+  CallSet,
+  Counterexample,
+  PropertyProver,
+  PropertyResult,
+} from '../prove/property.ts';
+import type { ArgumentFacts } from './facts.ts';
+import type { ArgumentPattern, Assertion, CallPattern, Claim, RelationName, Verb } from './parse.ts';
+
+export type Judgement = (PropertyResult | { verdict: 'holds'; vacuous: true }) & { others?: number };
+
+/** A filter, the calls of its architectures, and how a file that an assertion names is read. */
+export interface Judged {
+  prover: PropertyProver;
+  calls: readonly NamedCalls[];
+  facts: ArgumentFacts;
+  /** The filter of a file. @throws SeccompcError */
+  other: (file: string) => Promise<PropertyProver>;
+}
+
+/** Actions by verb; the first is an example. Data in the low half does not count, except of `errno`. */
+const ACTIONS: Record<Exclude<Verb, 'errno'>, readonly number[]> = {
+  allow: [SECCOMP_RET_ALLOW, SECCOMP_RET_LOG],
+  deny: [SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRAP, SECCOMP_RET_ERRNO],
+  kill: [SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD],
+  trap: [SECCOMP_RET_TRAP],
+  notify: [SECCOMP_RET_USER_NOTIF],
+  trace: [SECCOMP_RET_TRACE],
+  log: [SECCOMP_RET_LOG],
+};
+
+const BREAKS: Record<RelationName, (answer: number, others: number) => boolean> = {
+  'at-most': (answer, others) => compareStrictness(answer, others) > 0,
+  'at-least': (answer, others) => compareStrictness(answer, others) < 0,
+  'same-as': (answer, others) => answer !== others,
+};
+
+/** @throws SeccompcError if the assertion names what does not exist, or a file that cannot be read */
+export async function judge({ claim }: Assertion, judged: Judged): Promise<Judgement> {
+  switch (claim.kind) {
+    case 'relation':
+      return judgeRelation(claim, judged);
+    case 'no-effect-on':
+      return judgeArches(claim.arches, judged);
+    case 'answer':
+      return judgeAnswers(claim, judged);
+  }
+}
+
+async function judgeRelation(
+  { relation, file, except }: Claim & { kind: 'relation' },
+  { prover, calls, facts, other }: Judged,
+): Promise<Judgement> {
+  const others = await other(file);
+  const sets = calls.flatMap(({ abi, table }) =>
+    except.flatMap((call) => waysTo(call, { abi, table }, facts, false)),
+  );
+  const result = prover.relate(others, BREAKS[relation], sets);
+  return result.verdict === 'fails' ? { ...result, others: others.answer(result.call.data) } : result;
+}
+
+/** No call under an architecture may be executed, whether the filter lists it or not. */
+function judgeArches(arches: readonly ArchName[], { prover, facts }: Judged): Judgement {
+  return firstFailure(
+    arches.map((name) => () => {
+      const { auditArch } = facts.arch(name);
+      const [from, to] =
+        name === 'X32'
+          ? [X32_SYSCALL_BIT, 2 * X32_SYSCALL_BIT - 1]
+          : name === 'X86_64'
+            ? [0, X32_SYSCALL_BIT - 1]
+            : [0, 0xffffffff];
+      return prover.decide(
+        [{ auditArch, from, to, tests: [] }],
+        acceptsAny('deny'),
+        SECCOMP_RET_KILL_PROCESS,
+      );
+    }),
+  );
+}
+
+function judgeAnswers(
+  { verb, errno, calls: patterns, on }: Claim & { kind: 'answer' },
+  { prover, calls, facts }: Judged,
+): Judgement {
+  // Whether a name or a constant exists is checked on all architectures, before anything is decided.
+  const questions = calls.flatMap(({ abi, table }) => {
+    const sets = patterns.flatMap((call) => waysTo(call, { abi, table }, facts, verb === 'allow'));
+    if (sets.length === 0 || (on !== undefined && !on.includes(abi.name))) return [];
+    if (verb !== 'errno') return [() => prover.decide(sets, acceptsAny(verb), ACTIONS[verb][0]!)];
+    const wanted = errnoAnswer(errno!, abi, facts);
+    return [() => prover.decide(sets, (answer) => answer === wanted, wanted)];
+  });
+  return questions.length === 0 ? { verdict: 'holds', vacuous: true } : firstFailure(questions);
+}
+
+function acceptsAny(verb: Exclude<Verb, 'errno'>): (answer: number) => boolean {
+  const actions = ACTIONS[verb];
+  return (answer) => actions.includes((answer & SECCOMP_RET_ACTION_FULL) >>> 0);
+}
+
+function errnoAnswer(text: string, { errnos }: Arch, facts: ArgumentFacts): number {
+  const number = /^\d+$/.test(text) ? Number(text) : errnoNumber(text, errnos);
+  if (number === undefined || number > 0xffff) return facts.refuse(`there is no errno "${text}"`);
+  return (SECCOMP_RET_ERRNO | number) >>> 0;
+}
+
+/** A failure counts more than what is undecided. */
+function firstFailure(questions: readonly (() => PropertyResult)[]): PropertyResult {
+  let undecided: PropertyResult | undefined;
+  for (const question of questions) {
+    const result = question();
+    if (result.verdict === 'fails') return result;
+    if (result.verdict === 'undecided') undecided ??= result;
+  }
+  return undecided ?? { verdict: 'holds' };
+}
+
+/**
+ * The numbers and arguments by which a program makes a call: its own number, and those of socketcall and ipc. Where a
+ * filter cannot see an argument, because it is behind a pointer, it can have any value.
+ *
+ * @param asPassed only the values that programs pass, not each that the kernel takes for the same
+ */
+function waysTo(
+  { name, args }: CallPattern,
+  { abi, table }: NamedCalls,
+  facts: ArgumentFacts,
+  asPassed: boolean,
+): CallSet[] {
+  facts.checkCall(name);
+  const { auditArch } = abi;
+  const tests = args.flatMap((pattern, place): ArgumentTest[] => {
+    const argument = pattern && facts.argument(abi, name, pattern.name ?? place);
+    return argument === undefined
+      ? []
+      : [testOf(pattern!, argument.index, argument, abi, name, facts, asPassed)];
+  });
+  const ways: CallSet[] = [];
+  const nr = table.numberOf(name);
+  if (nr !== undefined) ways.push({ auditArch, from: nr, to: nr, tests });
+  const mux = multiplexed(name, abi);
+  if (mux !== undefined) {
+    // ipc(2) keeps the low half: the rest is a version. Both arguments are ints.
+    const mask = mux.by === 'ipc' ? 0xffffn : 0xffffffffn;
+    const selector = { arg: 0, bits: 32, signed: false, comparator: '==', value: mux.call, mask } as const;
+    ways.push({
+      auditArch,
+      from: mux.nr,
+      to: mux.nr,
+      tests: [{ ...selector, extended: asPassed && abi.wordBits === 64 }],
+    });
+  }
+  return ways;
+}
+
+function testOf(
+  { comparator, mask, value }: ArgumentPattern,
+  arg: number,
+  { bits, signed }: { bits: number; signed: boolean },
+  abi: Arch,
+  call: string,
+  facts: ArgumentFacts,
+  asPassed: boolean,
+): ArgumentTest {
+  const cut = (text: string) => BigInt.asUintN(bits, facts.value(abi, call, arg, text));
+  return {
+    arg,
+    bits,
+    signed,
+    comparator,
+    value: cut(value),
+    mask: mask === undefined ? BigInt.asUintN(bits, -1n) : cut(mask),
+    extended: asPassed && bits < abi.wordBits,
+  };
+}
+
+export type { Counterexample };

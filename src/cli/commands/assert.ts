@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { Option } from 'commander';
+import { ArgumentFacts } from '../../assert/facts.ts';
+import { judge } from '../../assert/judge.ts';
+import type { Judgement } from '../../assert/judge.ts';
+import { parseAssertions, refuseAssertion } from '../../assert/parse.ts';
+import type { Assertion } from '../../assert/parse.ts';
+import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
+import { systemReason } from '../../fs/system-reason.ts';
+import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
+import { PropertyProver } from '../../prove/property.ts';
+import { loadTables } from '../../syscalls/load.ts';
+import { CliCommand } from '../command.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { readOperand } from '../options/operand.ts';
+import { addTargetOptions } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { printDiagnostics, printable, toJson } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addBudgetOption, witnessCall } from './verdict.ts';
+import type { BudgetFlag } from './verdict.ts';
+
+interface Options extends TargetFlags, BudgetFlag, OutputOptions {
+  file?: string;
+  format: 'text' | 'tap' | 'junit';
+}
+
+const HELP = `
+An assertion is one line:
+  allow read, write                    every call is executed (ALLOW or LOG)
+  deny socket(AF_ALG)                  no such call is executed (KILL, TRAP or ERRNO)
+  deny clone(flags & CLONE_NEWUSER)    with one of these bits set
+  deny ioctl(_, TIOCSTI) on x86_64     on one architecture
+  kill ptrace                          also trap, notify, trace, log
+  errno ENOSYS clone3
+  no-effect-on X32                     no call of the architecture is executed
+  at-most base.json                    nowhere less strict than another profile or filter
+  same-as base.json except socket      also at-least
+
+Each is decided for all architectures of the filter, all arguments that the kernel takes for
+the same (bits that it ignores included), and for socketcall and ipc too. Only "allow" asks
+for the values that programs pass. FILE has one assertion on each line; # starts a comment.
+
+Exit codes: 0 all hold, 1 one does not, with a call that shows it, 2 cannot be decided, 65 an
+assertion or the profile is faulty.
+
+Examples:
+  seccompc assert profile.json 'deny socket(AF_VSOCK)' 'allow read, write'
+  seccompc assert profile.json --file profile.assert --format junit`;
+
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('assert')
+    .description('Proves statements about a profile or a filter, or shows a call that breaks them.')
+    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
+    .argument('[ASSERTION...]', 'what must be true of it')
+    .option('--file <FILE>', 'read assertions from a file')
+    .addOption(
+      new Option('--format <FORMAT>', 'how to print the results')
+        .choices(['text', 'tap', 'junit'])
+        .default('text'),
+    )
+    .addHelpText('after', HELP)
+    .runs(run);
+  return addTargetOptions(addBudgetOption(addOutputOptions(command)));
+}
+
+interface Result {
+  assertion: Assertion;
+  judgement: Judgement;
+  /** What is wrong, for people; undefined if it holds. */
+  reason: string | undefined;
+}
+
+async function run(file: string, texts: string[], options: Options): Promise<number> {
+  const assertions = [...texts.flatMap((text) => parseAssertions(text)), ...fromFile(options.file)];
+  if (assertions.length === 0) fail('USAGE', { reason: 'give an assertion, or a file of them with --file' });
+  const operand = await readOperand(file, options);
+  await printDiagnostics(operand.diagnostics, options);
+  const { calls } = operand;
+  const prover = new PropertyProver(operand.side, calls, options.nodeBudget);
+  const tables = await loadTables(calls.map(({ abi }) => abi.table));
+  const others = new Map<string, PropertyProver>();
+  const results: Result[] = [];
+  for (const assertion of assertions) {
+    const refuse = (reason: string): never => refuseAssertion(assertion, reason);
+    const other = async (name: string): Promise<PropertyProver> => {
+      const path = assertion.file === undefined ? name : resolve(dirname(assertion.file), name);
+      const known = others.get(path);
+      if (known !== undefined) return known;
+      const { side, calls: named } = await readOperand(path, options);
+      const made = new PropertyProver(side, named, options.nodeBudget);
+      others.set(path, made);
+      return made;
+    };
+    const judgement = await judge(assertion, {
+      prover,
+      calls,
+      facts: new ArgumentFacts(tables, refuse),
+      other,
+    });
+    if ('vacuous' in judgement) await printDiagnostics([vacuous(assertion)], options);
+    results.push({ assertion, judgement, reason: await reasonOf(judgement) });
+  }
+  await writeProduct(options.json ? await jsonOf(results) : FORMATS[options.format](results, file));
+  const verdicts = results.map(({ judgement }) => judgement.verdict);
+  return verdicts.includes('fails') ? EXIT.no : verdicts.includes('undecided') ? EXIT.undecided : EXIT.ok;
+}
+
+function vacuous({ text, file, line }: Assertion): Diagnostic {
+  return { ...diagnostic('ASSERTION_VACUOUS', { text }), ...(file !== undefined && { file, line }) };
+}
+
+function fromFile(file: string | undefined): Assertion[] {
+  if (file === undefined) return [];
+  try {
+    return parseAssertions(readFileSync(file, 'utf8'), file);
+  } catch (cause) {
+    if (cause instanceof SeccompcError) throw cause;
+    throw new SeccompcError([{ ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file }], {
+      cause,
+    });
+  }
+}
+
+async function reasonOf(judgement: Judgement): Promise<string | undefined> {
+  if (judgement.verdict === 'undecided') return judgement.reason;
+  if (judgement.verdict === 'holds') return undefined;
+  const { call, others } = judgement;
+  const other = others === undefined ? '' : `, the other ${describeAnswer(others, call.abi)}`;
+  return `${await describeCall(call.data, call.abi)} gets ${describeAnswer(call.answer, call.abi)}${other}`;
+}
+
+async function jsonOf(results: readonly Result[]): Promise<string> {
+  const assertions = results.map(async ({ assertion: { text, line }, judgement, reason }) => {
+    const failed = judgement.verdict === 'fails' ? judgement : undefined;
+    return {
+      text,
+      line,
+      verdict: judgement.verdict,
+      call: failed === undefined ? null : await witnessCall(failed.call),
+      answer: failed === undefined ? null : answerParts(failed.call.answer, failed.call.abi),
+      reason: reason ?? null,
+    };
+  });
+  return toJson({ assertions: await Promise.all(assertions) });
+}
+
+const WORDS = { holds: 'ok', fails: 'FAILS', undecided: 'UNDECIDED' } as const;
+
+const FORMATS: Record<Options['format'], (results: readonly Result[], file: string) => string> = {
+  text: (results) =>
+    results
+      .map(({ assertion, judgement: { verdict }, reason }) => {
+        const why = reason === undefined ? '' : `: ${reason}`;
+        return `${WORDS[verdict]}: ${printable(assertion.text)}${why}\n`;
+      })
+      .join(''),
+  tap: (results) =>
+    [
+      'TAP version 14',
+      `1..${results.length}`,
+      ...results.flatMap(({ assertion, judgement: { verdict }, reason }, index) => [
+        `${verdict === 'holds' ? 'ok' : 'not ok'} ${index + 1} - ${printable(assertion.text).replaceAll('#', '\\#')}`,
+        ...(reason === undefined ? [] : [`# ${reason}`]),
+      ]),
+      '',
+    ].join('\n'),
+  junit: (results, file) => {
+    const count = (verdict: string) =>
+      results.filter(({ judgement }) => judgement.verdict === verdict).length;
+    const cases = results.map(({ assertion, judgement: { verdict }, reason }) => {
+      const name = `    <testcase classname="${xml(file)}" name="${xml(assertion.text)}"`;
+      if (reason === undefined) return `${name}/>`;
+      const kind = verdict === 'fails' ? 'failure' : 'error';
+      return `${name}>\n      <${kind} message="${xml(reason)}"/>\n    </testcase>`;
+    });
+    const counts = `tests="${results.length}" failures="${count('fails')}" errors="${count('undecided')}"`;
+    return [
+      '<?xml version="1.0" encoding="UTF-8"?>',
+      `<testsuites ${counts}>`,
+      `  <testsuite name="${xml(file)}" ${counts}>`,
+      ...cases,
+      '  </testsuite>',
+      '</testsuites>',
+      '',
+    ].join('\n');
+  },
+};
+
+function xml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+  return printable(text).replaceAll(/[&<>"]/g, (character) => entities[character]!);
+}
