@@ -17,11 +17,13 @@ import type { ArgumentPattern, Assertion, CallPattern, Claim, RelationName, Verb
 
 export type Judgement = (PropertyResult | { verdict: 'holds'; vacuous: true }) & { others?: number };
 
+type Facts = Pick<ArgumentFacts, keyof ArgumentFacts>;
+
 /** A filter, the calls of its architectures, and how a file that an assertion names is read. */
 export interface Judged {
   prover: PropertyProver;
   calls: readonly NamedCalls[];
-  facts: ArgumentFacts;
+  facts: Facts;
   /** The filter of a file. @throws SeccompcError */
   other: (file: string) => Promise<PropertyProver>;
 }
@@ -107,7 +109,7 @@ function acceptsAny(verb: Exclude<Verb, 'errno'>): (answer: number) => boolean {
   return (answer) => actions.includes((answer & SECCOMP_RET_ACTION_FULL) >>> 0);
 }
 
-function errnoAnswer(text: string, { errnos }: Arch, facts: ArgumentFacts): number {
+function errnoAnswer(text: string, { errnos }: Arch, facts: Facts): number {
   const number = /^\d+$/.test(text) ? Number(text) : errnoNumber(text, errnos);
   if (number === undefined || number > 0xffff) return facts.refuse(`there is no errno "${text}"`);
   return (SECCOMP_RET_ERRNO | number) >>> 0;
@@ -133,7 +135,7 @@ function firstFailure(questions: readonly (() => PropertyResult)[]): PropertyRes
 function waysTo(
   { name, args }: CallPattern,
   { abi, table }: NamedCalls,
-  facts: ArgumentFacts,
+  facts: Facts,
   asPassed: boolean,
 ): CallSet[] {
   facts.checkCall(name);
@@ -168,7 +170,7 @@ function testOf(
   { bits, signed }: { bits: number; signed: boolean },
   abi: Arch,
   call: string,
-  facts: ArgumentFacts,
+  facts: Facts,
   asPassed: boolean,
 ): ArgumentTest {
   const cut = (text: string) => BigInt.asUintN(bits, facts.value(abi, call, arg, text));

@@ -107,7 +107,15 @@ function callList(text: string, refuse: Refuse): CallPattern[] {
 
 /** At commas outside parentheses. */
 function splitOutside(text: string): string[] {
-  return text.split(/,(?![^()]*\))/).map((part) => part.trim());
+  const parts = [''];
+  let depth = 0;
+  for (const character of text) {
+    if (character === '(') depth += 1;
+    if (character === ')') depth -= 1;
+    if (character === ',' && depth === 0) parts.push('');
+    else parts[parts.length - 1] += character;
+  }
+  return parts.map((part) => part.trim());
 }
 
 function parsePattern(text: string, refuse: Refuse): ArgumentPattern | undefined {
@@ -123,6 +131,6 @@ function parsePattern(text: string, refuse: Refuse): ArgumentPattern | undefined
     const [, name, comparator, value] = compared;
     return { ...(name !== undefined && { name }), comparator: comparator as '==', value: value! };
   }
-  if (/^[\w|\s-]+$/.test(text)) return { comparator: '==', value: text };
+  if (/^-?\w+(\s*\|\s*\w+)*$/.test(text)) return { comparator: '==', value: text };
   return refuse(`"${text}" is no argument: write a value, _, or a comparison such as flags & CLONE_NEWUSER`);
 }

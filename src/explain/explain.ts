@@ -99,14 +99,7 @@ export function explainCall(profile: Profile, lowered: Lowered, data: SeccompDat
       ? rules.filter(({ alternatives }) => failing(alternatives, data) === undefined)
       : [always];
   const decider = applying.find(({ action }) => action === answer);
-  const source = decider
-    ? 'entry'
-    : answer === defaultAnswer(lowered) && applying.length === 0
-      ? 'default-action'
-      : 'enosys';
-  const { target } = lowered.reference;
-  if (source === 'enosys' && !target.enosysStub && target.enosysAfter === undefined)
-    throw new Error(`no entry gives the answer 0x${answer.toString(16)} to number ${data.nr}`);
+  const source = sourceOf(answer, decider !== undefined, applying.length === 0, lowered);
 
   const partOf = (rule: Rules): Omit<Considered, 'pointer' | 'by'> => {
     if (rule === decider) return { part: 'decides' };
@@ -128,6 +121,16 @@ export function explainCall(profile: Profile, lowered: Lowered, data: SeccompDat
     },
   );
   return { answer, source, entry: decider?.pointer, considered };
+}
+
+function sourceOf(answer: number, isDecided: boolean, isFree: boolean, lowered: Lowered): Source {
+  if (isDecided) return 'entry';
+  if (isFree && answer === defaultAnswer(lowered)) return 'default-action';
+  // Numbers of the other ABI of an audit arch, and those above both.
+  if (isFree && answer === lowered.policy.badArchAction) return 'architecture';
+  const { enosysStub, enosysAfter } = lowered.reference.target;
+  if (enosysStub || enosysAfter !== undefined) return 'enosys';
+  throw new Error(`no entry gives the answer 0x${answer.toString(16)}`);
 }
 
 /** The decision for the number of a call; undefined for an audit arch that the filter does not have. */
