@@ -1,8 +1,10 @@
 /** What a profile answers, by action: the calls of all its architectures in as few groups as there are answers. */
 import type { Arch, ArchName } from '../arch.ts';
-import type { LoweredProfile } from '../compile/lowered.ts';
-import type { Decision, Policy } from '../policy/types.ts';
-import { decisionOn } from './explain.ts';
+import type { Decision } from '../policy/types.ts';
+import type { NamedCalls } from '../prove/compare.ts';
+
+/** No call of any architecture. */
+const UNNAMED = 0xffffffff;
 
 /** Calls that get one answer on the same architectures. */
 export interface AnswerGroup {
@@ -17,27 +19,37 @@ export interface AnswerGroup {
 export interface ConditionalCall {
   call: string;
   arches: ArchName[];
-  decision: Decision;
+  decision: Decision | undefined;
 }
 
 export interface Overview {
-  /** What calls get that no rule is about: of each architecture's numbers without a name. */
-  otherwise: number;
+  /** What a number without a name gets; undefined if that depends on arguments. */
+  otherwise: number | undefined;
   groups: AnswerGroup[];
   conditional: ConditionalCall[];
 }
 
+/** What the decisions of a profile or a filter are looked up by. */
+export interface DecisionSource {
+  calls: readonly NamedCalls[];
+  /** Undefined for a decision that has too many rules to list. */
+  decisionOn: (auditArch: number, nr: number) => Decision | undefined;
+}
+
 /** The answers to all calls with a name, those that most calls get first; conditional calls by name. */
-export function overviewOf({ policy, arches, reference }: LoweredProfile & { confined: true }): Overview {
+export function overviewOf({ calls, decisionOn }: DecisionSource): Overview {
   const constant = new Map<string, { answer: number; arches: ArchName[] }>();
   const conditional = new Map<string, ConditionalCall>();
-  for (const arch of arches)
-    for (const [nr, call] of reference.tables.of(arch.name).entries()) {
-      const decision = decisionOn(policy, { arch: arch.auditArch, nr })!;
-      const { rules, otherwise } = decision;
-      const key = JSON.stringify([call, decisionText(decision)]);
-      if (rules.length > 0) addArch(conditional, key, arch, { call, decision, arches: [] });
-      else addArch(constant, JSON.stringify([call, otherwise]), arch, { answer: otherwise, arches: [] });
+  for (const { abi, table } of calls)
+    for (const [nr, call] of table.entries()) {
+      const decision = decisionOn(abi.auditArch, nr);
+      const key = JSON.stringify([call, decision && decisionText(decision)]);
+      if (decision === undefined || decision.rules.length > 0)
+        addArch(conditional, key, abi, { call, decision, arches: [] });
+      else {
+        const { otherwise: answer } = decision;
+        addArch(constant, JSON.stringify([call, answer]), abi, { answer, arches: [] });
+      }
     }
   const groups = new Map<string, AnswerGroup>();
   for (const [key, { answer, arches: names }] of constant) {
@@ -48,7 +60,7 @@ export function overviewOf({ policy, arches, reference }: LoweredProfile & { con
   }
   for (const group of groups.values()) group.calls.sort();
   return {
-    otherwise: unnamedAnswer(policy),
+    otherwise: decisionOn(calls[0]!.abi.auditArch, UNNAMED)?.otherwise,
     groups: [...groups.values()].toSorted((a, b) => b.calls.length - a.calls.length),
     conditional: [...conditional.values()].toSorted((a, b) => (a.call < b.call ? -1 : 1)),
   };
@@ -63,11 +75,6 @@ function addArch<T extends { arches: ArchName[] }>(
   const known = to.get(key) ?? made;
   to.set(key, known);
   known.arches.push(name);
-}
-
-/** 0xffffffff is no call of any architecture, and no stub of x86_64 covers it. */
-function unnamedAnswer({ arches: [native] }: Policy): number {
-  return native!.ranges.at(-1)!.decision.otherwise;
 }
 
 function decisionText({ rules, otherwise }: Decision): string {

@@ -5,18 +5,21 @@ import type { SeccompData } from '../bpf/instruction.ts';
 import type { Condition, Decision } from '../policy/types.ts';
 import { describeAnswer } from '../prove/describe.ts';
 import type { Considered, Source } from './explain.ts';
+import { INSTRUCTION_POINTER } from './filter-decisions.ts';
 
 const OPERATORS = { eq: '==', ne: '!=', lt: '<', le: '<=', gt: '>', ge: '>=' } as const;
 
 /** `args[1] == 0x5412`, `(args[0] & 0x7e020000) == 0`. */
 export function describeCondition({ arg, comparator, value, mask }: Condition): string {
-  const name = `args[${arg}]`;
+  const name = arg === INSTRUCTION_POINTER ? 'ip' : `args[${arg}]`;
   if (comparator === 'masked_eq') return `(${name} & ${hex(mask)}) == ${hex(value)}`;
   return `${name} ${OPERATORS[comparator]} ${hex(value)}`;
 }
 
 /** `ERRNO EPERM (1) if args[0] == 0x28; otherwise ALLOW`: the first rule that holds decides. */
-export function describeDecision({ rules, otherwise }: Decision, arch: ArchName): string {
+export function describeDecision(decision: Decision | undefined, arch: ArchName): string {
+  if (decision === undefined) return 'depends on too many conditions to list';
+  const { rules, otherwise } = decision;
   const parts = rules.map(({ conditions, action }) => {
     const all = conditions.map((condition) => describeCondition(condition)).join(' && ');
     return `${describeAnswer(action, arch)} if ${all}`;

@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { abiOfCall } from '../../src/arch.ts';
-import { lowerProfile } from '../../src/compile.ts';
+import { compile, lowerProfile } from '../../src/compile.ts';
 import { explainCall } from '../../src/explain/explain.ts';
+import { FilterDecisions } from '../../src/explain/filter-decisions.ts';
+import type { Condition } from '../../src/policy/types.ts';
 import { readProfile } from '../../src/profile/read.ts';
 import { anySample } from '../oracle/arbitrary.ts';
 import { holds } from '../oracle/conditions.ts';
@@ -66,5 +68,33 @@ describe('the explanation of a call', () => {
     );
     expect(explained).toBeGreaterThan(1000);
     expect(kinds.size).toBeGreaterThan(2);
+  });
+
+  it('of a filter has rules that give the answer of the program', async () => {
+    let compared = 0;
+    await fc.assert(
+      fc.asyncProperty(anySample(), fc.nat(60), async ({ profile, native }, offset) => {
+        const meaning = evaluateProfile(profile, { native, enosysStub: false });
+        fc.pre('abis' in meaning);
+        const filter = await compile(toJson(profile), { target: targetOf({ native, enosysStub: false }) });
+        const decisions = new FilterDecisions(filter.instructions, filter.endian);
+        let index = offset;
+        for (const { arch, nr, args } of denseCalls(profile, meaning)) {
+          if (index++ % 61 !== 0) continue;
+          const decision = decisions.on(arch, nr);
+          if (decision === undefined) continue;
+          const isTrue = ({ arg, comparator, value, mask }: Condition) => {
+            const x = args[arg]!;
+            if (comparator === 'masked_eq') return (x & mask) === value;
+            return comparator === 'eq' ? x === value : comparator === 'ge' ? x >= value : x <= value;
+          };
+          const rule = decision.rules.find(({ conditions }) => conditions.every(isTrue));
+          expect(rule?.action ?? decision.otherwise).toBe(meaning.evaluate(arch, nr, args));
+          compared += 1;
+        }
+      }),
+      { numRuns: runs(12, 1500) },
+    );
+    expect(compared).toBeGreaterThan(1000);
   });
 });

@@ -1,13 +1,17 @@
 import type { ArchName } from '../../arch.ts';
+import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
 import { compile, lowerProfile } from '../../compile.ts';
 import { readInput as readProfile } from '../../compile/findings.ts';
-import { SeccompcError } from '../../errors.ts';
-import { explainCall } from '../../explain/explain.ts';
+import { fail, SeccompcError } from '../../errors.ts';
+import { decisionOn, explainCall } from '../../explain/explain.ts';
 import type { Explanation } from '../../explain/explain.ts';
+import { FilterDecisions } from '../../explain/filter-decisions.ts';
 import { overviewOf } from '../../explain/overview.ts';
 import type { Overview } from '../../explain/overview.ts';
 import { describeDecision, describePart, describeSource } from '../../explain/text.ts';
+import type { Position } from '../../profile/types.ts';
+import { Undecided } from '../../prove/bdd/bdd.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
 import { CliCommand } from '../command.ts';
@@ -15,7 +19,10 @@ import { addOutputOptions } from '../options/add-options.ts';
 import { parseCall } from '../options/call.ts';
 import type { Call } from '../options/call.ts';
 import { notConfined } from '../options/confined.ts';
-import { readInput } from '../options/input-file.ts';
+import { hostArch } from '../options/host.ts';
+import { readInput, recogniseFilter } from '../options/input-file.ts';
+import type { FilterInput } from '../options/input-file.ts';
+import { filterOperand } from '../options/operand.ts';
 import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
@@ -31,7 +38,7 @@ With CALL: the answer, the entry that gives it, and for each other entry that na
 why it does not. Missing arguments are 0.
 
 Without CALL: the whole profile by action. Calls whose answer depends on arguments come last,
-with their conditions.
+with their conditions. Of a filter, these are all that there is to explain.
 
 Examples:
   seccompc explain profile.json
@@ -42,7 +49,7 @@ Examples:
 export function makeCommand(): CliCommand {
   const command = new CliCommand('explain')
     .description('Says which entry of a profile decides a call, and why the others do not.')
-    .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
+    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
     .argument('[CALL]', 'name or number of the call')
     .argument('[ARG...]', 'its arguments, up to six')
     .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument)
@@ -52,18 +59,19 @@ export function makeCommand(): CliCommand {
 }
 
 async function run(file: string, call: string | undefined, args: string[], options: Options): Promise<void> {
+  const bytes = await readInput(file);
+  const filter = recogniseFilter(bytes);
+  if (filter !== undefined) return explainFilter(file, bytes, filter, { call, args }, options);
   const target = targetOf(options);
-  const { profile, findings } = readProfile(await readInput(file), { file, semantics: target.semantics });
+  const { profile, findings } = readProfile(bytes, { file, semantics: target.semantics });
   findings.refuseErrors();
   const lowered = await lowerProfile(profile, { target, file });
   if (!lowered.confined) throw new SeccompcError([...lowered.diagnostics, notConfined(file)]);
-  const lineOf = (pointer: string): string => {
-    const { line, column } = profile.locate(pointer) ?? {};
-    return [file, line, column].filter((part) => part !== undefined).join(':');
-  };
   if (call === undefined) {
     await printDiagnostics(lowered.diagnostics, options);
-    const overview = overviewOf(lowered);
+    const { arches, policy, reference } = lowered;
+    const calls = arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) }));
+    const overview = overviewOf({ calls, decisionOn: (arch, nr) => decisionOn(policy, { arch, nr }) });
     return writeProduct(options.json ? toJson(overviewJson(overview)) : overviewText(overview));
   }
   const arch = options.callArch ?? target.arch;
@@ -76,56 +84,116 @@ async function run(file: string, call: string | undefined, args: string[], optio
       `the program answers 0x${value.toString(16)}, the rules 0x${explanation.answer.toString(16)}`,
     );
   const bitmap = isAlwaysAllowed(instructions, arch, asked.data);
-  if (options.json) {
-    const place = (pointer: string) => {
-      const { line, column } = profile.locate(pointer) ?? {};
-      return { pointer, line: line ?? null, column: column ?? null };
-    };
-    const considered = explanation.considered.map((each) => ({
-      ...place(each.pointer),
-      part: each.part,
-      why: describePart(each, asked.data, lineOf),
-    }));
-    const { entry } = explanation;
-    const answer = answerParts(value, arch);
-    return writeProduct(
-      toJson({
-        ...answer,
-        source: explanation.source,
-        entry: entry === undefined ? null : place(entry),
-        considered,
-        steps,
-        bitmap,
-        call: { arch, nr: asked.data.nr, name: asked.name ?? null, args: asked.data.args.map(String) },
-      }),
-    );
-  }
+  const locate = (pointer: string) => profile.locate(pointer);
   const isListed = lowered.arches.some(({ name }) => name === arch);
-  await writeProduct(callText(explanation, asked, { arch, isListed, lineOf, steps, bitmap }));
+  const shown = { arch, isListed, file, locate, steps, bitmap };
+  await writeProduct(
+    options.json ? toJson(callJson(explanation, asked, shown)) : callText(explanation, asked, shown),
+  );
 }
 
-function callText(
-  { answer, source, entry, considered }: Explanation,
-  { data }: Call,
-  shown: {
-    arch: ArchName;
-    isListed: boolean;
-    lineOf: (pointer: string) => string;
-    steps: number;
-    bitmap: boolean;
-  },
-): string {
-  const { arch, isListed, lineOf, steps, bitmap } = shown;
-  const decided = entry === undefined ? describeSource(source, arch, isListed) : lineOf(entry);
+/** A filter has no entries: the conditions of its decision take their place. */
+async function explainFilter(
+  file: string,
+  bytes: Uint8Array,
+  { program, endian }: FilterInput,
+  { call, args }: { call: string | undefined; args: string[] },
+  options: Options,
+): Promise<void> {
+  const { calls } = await filterOperand(bytes, file, options.arch);
+  const decisions = decisionsOf(program, endian);
+  if (call === undefined) {
+    if (calls.length === 0)
+      fail('USAGE', { reason: 'the filter tests no architecture: name one with --arch' });
+    const overview = overviewOf({ calls, decisionOn: (arch, nr) => decisions.on(arch, nr) });
+    return writeProduct(options.json ? toJson(overviewJson(overview)) : overviewText(overview));
+  }
+  const arch = options.callArch ?? options.arch ?? calls[0]?.abi.name ?? hostArch();
+  const asked = await parseCall({ call, args, ip: '0', arch });
+  const { value, steps } = runProgram(program, asked.data, endian);
+  const bitmap = isAlwaysAllowed(program, arch, asked.data);
+  const conditions = describeDecision(decisions.on(asked.data.arch, asked.data.nr), arch);
+  if (options.json)
+    return writeProduct(
+      toJson({
+        ...answerParts(value, arch),
+        entry: null,
+        considered: [],
+        conditions,
+        steps,
+        bitmap,
+        call: callOf(arch, asked),
+      }),
+    );
+  const lines = [describeAnswer(value, arch), `conditions: ${conditions}`, ...endLines(steps, bitmap)];
+  await writeProduct(`${lines.join('\n')}\n`);
+}
+
+function decisionsOf(program: readonly SockFilter[], endian: Endian): FilterDecisions {
+  try {
+    return new FilterDecisions(program, endian);
+  } catch (error) {
+    if (error instanceof Undecided) return fail('UNDECIDED', { reason: error.message });
+    throw error;
+  }
+}
+
+interface Shown {
+  arch: ArchName;
+  isListed: boolean;
+  file: string;
+  locate: (pointer: string) => Position | undefined;
+  steps: number;
+  bitmap: boolean;
+}
+
+function placeIn({ file, locate }: Shown): (pointer: string) => string {
+  return (pointer) => {
+    const { line, column } = locate(pointer) ?? {};
+    return [file, line, column].filter((part) => part !== undefined).join(':');
+  };
+}
+
+function callJson({ answer, source, entry, considered }: Explanation, asked: Call, shown: Shown): unknown {
+  const place = (pointer: string) => {
+    const { line = null, column = null } = shown.locate(pointer) ?? {};
+    return { pointer, line, column };
+  };
+  return {
+    ...answerParts(answer, shown.arch),
+    source,
+    entry: entry === undefined ? null : place(entry),
+    considered: considered.map((each) => ({
+      ...place(each.pointer),
+      part: each.part,
+      why: describePart(each, asked.data, placeIn(shown)),
+    })),
+    steps: shown.steps,
+    bitmap: shown.bitmap,
+    call: callOf(shown.arch, asked),
+  };
+}
+
+function callOf(arch: ArchName, { data, name }: Call): unknown {
+  return { arch, nr: data.nr, name: name ?? null, args: data.args.map(String) };
+}
+
+function endLines(steps: number, bitmap: boolean): string[] {
+  return [`steps: ${steps}`, `bitmap: ${bitmap ? 'yes' : 'no'}`];
+}
+
+function callText({ answer, source, entry, considered }: Explanation, { data }: Call, shown: Shown): string {
+  const { arch, isListed, steps, bitmap } = shown;
+  const placeOf = placeIn(shown);
+  const decided = entry === undefined ? describeSource(source, arch, isListed) : placeOf(entry);
   const others = considered
     .filter(({ part }) => part !== 'decides')
-    .map((each) => `${lineOf(each.pointer)}: ${describePart(each, data, lineOf)}`);
+    .map((each) => `${placeOf(each.pointer)}: ${describePart(each, data, placeOf)}`);
   const lines = [
     describeAnswer(answer, arch),
     `decided by: ${decided}`,
     ...others,
-    `steps: ${steps}`,
-    `bitmap: ${bitmap ? 'yes' : 'no'}`,
+    ...endLines(steps, bitmap),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -139,13 +207,13 @@ function overviewText({ groups, conditional, otherwise }: Overview): string {
     ({ call, arches, decision }) =>
       `${call} on ${arches.join(', ')}: ${describeDecision(decision, arches[0]!)}`,
   );
-  const rest = `any other number: ${describeAnswer(otherwise, undefined)}`;
-  return `${[...lines, ...byArguments, rest].join('\n')}\n`;
+  const rest = otherwise === undefined ? [] : [`any other number: ${describeAnswer(otherwise, undefined)}`];
+  return `${[...lines, ...byArguments, ...rest].join('\n')}\n`;
 }
 
 function overviewJson({ groups, conditional, otherwise }: Overview): unknown {
   return {
-    otherwise: answerParts(otherwise, undefined),
+    otherwise: otherwise === undefined ? null : answerParts(otherwise, undefined),
     groups: groups.map(({ answer, ...rest }) => ({ ...answerParts(answer, rest.arches[0]), ...rest })),
     conditional: conditional.map(({ call, arches, decision }) => ({
       call,
