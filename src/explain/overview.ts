@@ -1,6 +1,6 @@
 /** What a profile answers, by action: the calls of all its architectures in as few groups as there are answers. */
 import type { Arch, ArchName } from '../arch.ts';
-import type { Decision } from '../policy/types.ts';
+import type { Condition, Decision } from '../policy/types.ts';
 import type { NamedCalls } from '../prove/compare.ts';
 
 /** No call of any architecture. */
@@ -77,11 +77,12 @@ function addArch<T extends { arches: ArchName[] }>(
   known.arches.push(name);
 }
 
+/** Equal for decisions that read alike, also where one compares 32 bits and the other 64. */
 function decisionText({ rules, otherwise }: Decision): string {
-  const text = (value: unknown) =>
-    JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each));
-  return text([
-    rules.map(({ conditions, action }) => [conditions.map(({ bits: _, ...rest }) => rest), action]),
+  const conditionText = ({ arg, comparator, value, mask }: Condition) =>
+    `${arg} ${comparator} ${value} ${comparator === 'masked_eq' ? mask : ''}`;
+  return JSON.stringify([
+    ...rules.map((rule) => [rule.conditions.map(conditionText), rule.action]),
     otherwise,
   ]);
 }
