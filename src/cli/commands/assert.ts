@@ -9,11 +9,16 @@ import type { Assertion } from '../../assert/parse.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
+import { askKernel } from '../../oci/process/ask-kernel.ts';
 import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
+import type { Counterexample } from '../../prove/property.ts';
 import { PropertyProver } from '../../prove/property.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
+import { hostArch } from '../options/host.ts';
+import { hostCalls } from '../options/host-calls.ts';
+import type { Operand } from '../options/operand.ts';
 import { readOperand } from '../options/operand.ts';
 import { addTargetOptions } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
@@ -26,6 +31,7 @@ import type { BudgetFlag } from './verdict.ts';
 interface Options extends TargetFlags, BudgetFlag, OutputOptions {
   file?: string;
   format: 'text' | 'tap' | 'junit';
+  kernelCheck?: true;
 }
 
 const HELP = `
@@ -62,6 +68,7 @@ export function makeCommand(): CliCommand {
         .choices(['text', 'tap', 'junit'])
         .default('text'),
     )
+    .option('--kernel-check', "ask this machine's kernel too about each call that breaks an assertion")
     .addHelpText('after', HELP)
     .runs(run);
   return addTargetOptions(addBudgetOption(addOutputOptions(command)));
@@ -102,7 +109,11 @@ async function run(file: string, texts: string[], options: Options): Promise<num
       other,
     });
     if ('vacuous' in judgement) await printDiagnostics([vacuous(assertion)], options);
-    results.push({ assertion, judgement, reason: await reasonOf(judgement) });
+    const confirmed =
+      options.kernelCheck && judgement.verdict === 'fails'
+        ? await confirm(judgement.call, operand)
+        : undefined;
+    results.push({ assertion, judgement, reason: await reasonOf(judgement, confirmed) });
   }
   await writeProduct(options.json ? await jsonOf(results) : FORMATS[options.format](results, file));
   const verdicts = results.map(({ judgement }) => judgement.verdict);
@@ -125,12 +136,31 @@ function fromFile(file: string | undefined): Assertion[] {
   }
 }
 
-async function reasonOf(judgement: Judgement): Promise<string | undefined> {
+/** Whether the kernel gives the answer as well; a call of another architecture cannot be made here. */
+async function confirm(
+  { data, abi, answer }: Counterexample,
+  operand: Operand,
+): Promise<'confirmed by the kernel' | 'the kernel cannot be asked'> {
+  const host = hostArch();
+  if (abi !== host && !(abi === 'X32' && host === 'X86_64')) return 'the kernel cannot be asked';
+  const { program, endian } = await operand.program();
+  const calls = await hostCalls('getpid', 'prctl', 'seccomp', 'execve', 'close');
+  const found = await askKernel(program, endian, data, calls);
+  if (found === undefined) return 'the kernel cannot be asked';
+  if (found !== answer)
+    throw new Error(
+      `the kernel answers ${describeAnswer(found, abi)} to ${await describeCall(data, abi)}, not ${describeAnswer(answer, abi)}`,
+    );
+  return 'confirmed by the kernel';
+}
+
+async function reasonOf(judgement: Judgement, confirmed: string | undefined): Promise<string | undefined> {
   if (judgement.verdict === 'undecided') return judgement.reason;
   if (judgement.verdict === 'holds') return undefined;
   const { call, others } = judgement;
   const other = others === undefined ? '' : `, the other ${describeAnswer(others, call.abi)}`;
-  return `${await describeCall(call.data, call.abi)} gets ${describeAnswer(call.answer, call.abi)}${other}`;
+  const kernel = confirmed === undefined ? '' : ` (${confirmed})`;
+  return `${await describeCall(call.data, call.abi)} gets ${describeAnswer(call.answer, call.abi)}${other}${kernel}`;
 }
 
 async function jsonOf(results: readonly Result[]): Promise<string> {

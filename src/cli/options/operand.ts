@@ -21,6 +21,8 @@ export interface Operand {
   calls: NamedCalls[];
   /** Warnings and notes; always empty for a filter. */
   diagnostics: Diagnostic[];
+  /** The filter itself; of a profile, the one that it compiles to. */
+  program: () => Promise<FilterInput>;
 }
 
 /** Reads a filter (raw or base64) or a profile, whichever the file contains. @throws SeccompcError */
@@ -37,7 +39,7 @@ export async function profileOperand(
   file: string,
   target: Target,
 ): Promise<Operand & { side: Reference }> {
-  const { lowerProfile } = await import('../../compile.ts');
+  const { compile, lowerProfile } = await import('../../compile.ts');
   const lowered = await lowerProfile(bytes, { target, file });
   const { diagnostics } = lowered;
   if (!lowered.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
@@ -46,6 +48,10 @@ export async function profileOperand(
     side: reference,
     calls: arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) })),
     diagnostics,
+    program: async () => {
+      const { instructions, endian } = await compile(bytes, { target, file });
+      return { program: instructions, endian };
+    },
   };
 }
 
@@ -64,7 +70,8 @@ export async function filterOperand(
   const names = new Set([...(arch === undefined ? [] : [arch]), ...testedArches(side.program)]);
   const abis = [...names].map(archOf);
   const tables = await loadTables(abis.map(({ table }) => table));
-  return { side, calls: abis.map((abi) => ({ abi, table: tables.of(abi.name) })), diagnostics: [] };
+  const calls = abis.map((abi) => ({ abi, table: tables.of(abi.name) }));
+  return { side, calls, diagnostics: [], program: async () => side };
 }
 
 /** Two operands cannot both be standard input. @throws SeccompcError USAGE */
