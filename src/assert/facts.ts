@@ -1,7 +1,10 @@
 /** What is known of calls and their arguments, for assertions. */
 import { archOf } from '../arch.ts';
 import type { Arch, ArchName } from '../arch.ts';
+import { ArgumentError, parseArgument } from '../format/call.ts';
+import { constantsOf } from '../syscalls/constants.ts';
 import { nearestNames } from '../syscalls/lookup.ts';
+import { signatureOf } from '../syscalls/signatures.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 
 /** An argument as the kernel reads it: the low `bits` of the 64 that a filter sees. */
@@ -34,17 +37,38 @@ export class ArgumentFacts {
     );
   }
 
-  /** An argument by its place or name; undefined if a filter cannot see it. */
+  /**
+   * An argument by its place or name; undefined if a filter cannot see it, because it is in a struct that another one
+   * points to.
+   */
   argument(abi: Arch, call: string, which: string | number): Argument | undefined {
-    const index = typeof which === 'number' ? which : Number(/^arg([0-5])$/.exec(which)?.[1] ?? NaN);
-    if (!(index < ARGUMENTS)) return this.refuse(`${call} has no argument "${which}"`);
-    return { index, bits: abi.wordBits, signed: false };
+    const signature = signatureOf(abi, call);
+    const args = signature?.args ?? [];
+    const numbered = typeof which === 'number' ? which : Number(/^arg([0-5])$/.exec(which)?.[1] ?? NaN);
+    const named = args.findIndex(({ name }) => name === which || name.endsWith(`_${which}`));
+    if (signature?.form?.kind === 'struct') return undefined;
+    const index = numbered < ARGUMENTS ? numbered : named;
+    if (index < 0) {
+      const names = args.map(({ name }) => name).join(', ');
+      return this.refuse(`${call} has no argument "${which}"${names === '' ? '' : `, but ${names}`}`);
+    }
+    const { bits, signed } = args[index] ?? { bits: abi.wordBits, signed: false };
+    return { index, bits: Math.min(bits, abi.wordBits), signed };
   }
 
   /** The value of a constant or a number, two's complement in 64 bits. */
-  value(_abi: Arch, call: string, index: number, text: string): bigint {
-    if (!/^-?(\d+|0x[0-9a-f]+)$/i.test(text))
-      return this.refuse(`"${text}" is no value of argument ${index} of ${call}`);
-    return BigInt.asUintN(64, text.startsWith('-') ? -BigInt(text.slice(1)) : BigInt(text));
+  value(abi: Arch, call: string, index: number, text: string): bigint {
+    try {
+      return parseArgument(abi, call, index, text);
+    } catch (error) {
+      if (!(error instanceof ArgumentError)) throw error;
+      return this.refuse([error.message, error.hint].filter((part) => part !== undefined).join('; '));
+    }
+  }
+
+  /** The bits in which a value of flags is the only one: a socket's type has SOCK_CLOEXEC beside it. */
+  field(abi: Arch, call: string, index: number, value: bigint): bigint | undefined {
+    const field = constantsOf(abi, call, index)?.field ?? 0n;
+    return field !== 0n && (value & ~field) === 0n ? field : undefined;
   }
 }

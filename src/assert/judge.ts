@@ -173,16 +173,16 @@ function testOf(
   facts: Facts,
   asPassed: boolean,
 ): ArgumentTest {
-  const cut = (text: string) => BigInt.asUintN(bits, facts.value(abi, call, arg, text));
+  const cut = (value: bigint) => BigInt.asUintN(bits, value);
+  const wanted = facts.value(abi, call, arg, value);
+  const among = mask === undefined ? facts.field(abi, call, arg, wanted) : facts.value(abi, call, arg, mask);
   return {
     arg,
     bits,
     signed,
     comparator,
-    value: cut(value),
-    mask: mask === undefined ? BigInt.asUintN(bits, -1n) : cut(mask),
+    value: cut(wanted),
+    mask: cut(among ?? -1n),
     extended: asPassed && bits < abi.wordBits,
   };
 }
-
-export type { Counterexample };

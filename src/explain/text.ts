@@ -2,26 +2,35 @@
 import { archOf } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
+import { describeCondition as describeComparison } from '../format/call.ts';
 import type { Condition, Decision } from '../policy/types.ts';
 import { describeAnswer } from '../prove/describe.ts';
 import type { Considered, Source } from './explain.ts';
 import { INSTRUCTION_POINTER } from './filter-decisions.ts';
 
-const OPERATORS = { eq: '==', ne: '!=', lt: '<', le: '<=', gt: '>', ge: '>=' } as const;
+const OPERATORS = { eq: 'EQ', ne: 'NE', lt: 'LT', le: 'LE', gt: 'GT', ge: 'GE', masked_eq: 'MASKED_EQ' } as const;
 
-/** `args[1] == 0x5412`, `(args[0] & 0x7e020000) == 0`. */
-export function describeCondition({ arg, comparator, value, mask }: Condition): string {
-  const name = arg === INSTRUCTION_POINTER ? 'ip' : `args[${arg}]`;
-  if (comparator === 'masked_eq') return `(${name} & ${hex(mask)}) == ${hex(value)}`;
-  return `${name} ${OPERATORS[comparator]} ${hex(value)}`;
+/** `domain == AF_VSOCK`, `(flags & CLONE_NEWUSER) == 0`. Load the facts about calls first. */
+export function describeCondition(
+  { arg, comparator, value, mask }: Condition,
+  arch: ArchName,
+  call: string | undefined,
+): string {
+  const constants = comparator === 'masked_eq' ? { value: mask, valueTwo: value } : { value, valueTwo: 0n };
+  const text = describeComparison(arch, call ?? '', { index: arg, op: OPERATORS[comparator], ...constants });
+  return arg === INSTRUCTION_POINTER ? text.replace(`args[${arg}]`, 'ip') : text;
 }
 
 /** `ERRNO EPERM (1) if args[0] == 0x28; otherwise ALLOW`: the first rule that holds decides. */
-export function describeDecision(decision: Decision | undefined, arch: ArchName): string {
+export function describeDecision(
+  decision: Decision | undefined,
+  arch: ArchName,
+  call: string | undefined,
+): string {
   if (decision === undefined) return 'depends on too many conditions to list';
   const { rules, otherwise } = decision;
   const parts = rules.map(({ conditions, action }) => {
-    const all = conditions.map((condition) => describeCondition(condition)).join(' && ');
+    const all = conditions.map((condition) => describeCondition(condition, arch, call)).join(' && ');
     return `${describeAnswer(action, arch)} if ${all}`;
   });
   return [...parts, `otherwise ${describeAnswer(otherwise, arch)}`].join('; ');
@@ -30,7 +39,7 @@ export function describeDecision(decision: Decision | undefined, arch: ArchName)
 /** Why an entry does not decide; `lineOf` names the place of another entry. */
 export function describePart(
   { part, other, reason, failing = [], by }: Considered,
-  data: SeccompData,
+  { data, name, arch }: { data: SeccompData; name: string | undefined; arch: ArchName },
   lineOf: (pointer: string) => string,
 ): string {
   const through = by === undefined ? '' : ` (through ${by})`;
@@ -52,7 +61,7 @@ export function describePart(
       return `has no effect on this number${through}: the ENOSYS stub comes first`;
     case 'condition': {
       const broken = failing.map(
-        (c) => `${describeCondition(c)} does not hold for ${hex(data.args[c.arg]!)}`,
+        (c) => `${describeCondition(c, arch, name)} does not hold for ${hex(data.args[c.arg]!)}`,
       );
       return `does not apply${through}: ${broken.join(', ')}`;
     }

@@ -136,6 +136,7 @@ describe('an assertion', () => {
                 return { index: found.arg, bits: widthIn(abi.wordBits, found), signed: found.signed };
               },
               value: (_abi, _call, _index, written) => BigInt(written),
+              field: () => undefined,
             },
             other: () => refuse('no file is named'),
           });

@@ -13,6 +13,7 @@ import { askKernel } from '../../oci/process/ask-kernel.ts';
 import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
 import type { Counterexample } from '../../prove/property.ts';
 import { PropertyProver } from '../../prove/property.ts';
+import { loadCallFacts } from '../../syscalls/constants.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
@@ -87,6 +88,7 @@ async function run(file: string, texts: string[], options: Options): Promise<num
   const operand = await readOperand(file, options);
   await printDiagnostics(operand.diagnostics, options);
   const { calls } = operand;
+  await loadCallFacts();
   const prover = new PropertyProver(operand.side, calls, options.nodeBudget);
   const tables = await loadTables(calls.map(({ abi }) => abi.table));
   const others = new Map<string, PropertyProver>();

@@ -14,6 +14,7 @@ import type { Position } from '../../profile/types.ts';
 import { Undecided } from '../../prove/bdd/bdd.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
+import { loadCallFacts } from '../../syscalls/constants.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { parseCall } from '../options/call.ts';
@@ -60,6 +61,7 @@ export function makeCommand(): CliCommand {
 
 async function run(file: string, call: string | undefined, args: string[], options: Options): Promise<void> {
   const bytes = await readInput(file);
+  await loadCallFacts();
   const filter = recogniseFilter(bytes);
   if (filter !== undefined) return explainFilter(file, bytes, filter, { call, args }, options);
   const target = targetOf(options);
@@ -112,7 +114,7 @@ async function explainFilter(
   const asked = await parseCall({ call, args, ip: '0', arch });
   const { value, steps } = runProgram(program, asked.data, endian);
   const bitmap = isAlwaysAllowed(program, arch, asked.data);
-  const conditions = describeDecision(decisions.on(asked.data.arch, asked.data.nr), arch);
+  const conditions = describeDecision(decisions.on(asked.data.arch, asked.data.nr), arch, asked.name);
   if (options.json)
     return writeProduct(
       toJson({
@@ -166,7 +168,7 @@ function callJson({ answer, source, entry, considered }: Explanation, asked: Cal
     considered: considered.map((each) => ({
       ...place(each.pointer),
       part: each.part,
-      why: describePart(each, asked.data, placeIn(shown)),
+      why: describePart(each, { ...asked, arch: shown.arch }, placeIn(shown)),
     })),
     steps: shown.steps,
     bitmap: shown.bitmap,
@@ -182,13 +184,13 @@ function endLines(steps: number, bitmap: boolean): string[] {
   return [`steps: ${steps}`, `bitmap: ${bitmap ? 'yes' : 'no'}`];
 }
 
-function callText({ answer, source, entry, considered }: Explanation, { data }: Call, shown: Shown): string {
+function callText({ answer, source, entry, considered }: Explanation, asked: Call, shown: Shown): string {
   const { arch, isListed, steps, bitmap } = shown;
   const placeOf = placeIn(shown);
   const decided = entry === undefined ? describeSource(source, arch, isListed) : placeOf(entry);
   const others = considered
     .filter(({ part }) => part !== 'decides')
-    .map((each) => `${placeOf(each.pointer)}: ${describePart(each, data, placeOf)}`);
+    .map((each) => `${placeOf(each.pointer)}: ${describePart(each, { ...asked, arch }, placeOf)}`);
   const lines = [
     describeAnswer(answer, arch),
     `decided by: ${decided}`,
@@ -205,7 +207,7 @@ function overviewText({ groups, conditional, otherwise }: Overview): string {
   );
   const byArguments = conditional.map(
     ({ call, arches, decision }) =>
-      `${call} on ${arches.join(', ')}: ${describeDecision(decision, arches[0]!)}`,
+      `${call} on ${arches.join(', ')}: ${describeDecision(decision, arches[0]!, call)}`,
   );
   const rest = otherwise === undefined ? [] : [`any other number: ${describeAnswer(otherwise, undefined)}`];
   return `${[...lines, ...byArguments, ...rest].join('\n')}\n`;
@@ -218,7 +220,7 @@ function overviewJson({ groups, conditional, otherwise }: Overview): unknown {
     conditional: conditional.map(({ call, arches, decision }) => ({
       call,
       arches,
-      decision: describeDecision(decision, arches[0]!),
+      decision: describeDecision(decision, arches[0]!, call),
     })),
   };
 }
