@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TableName } from '../arch.ts';
+import { byCodeUnit } from './tsv.ts';
 
 /**
  * The kernel headers that the tables are made from: packages, files and their hashes.
@@ -14,10 +15,16 @@ export interface HeaderPackage {
   readonly name: string;
   readonly version: string;
   /** The option of the generate command that names the folder it was unpacked to. */
-  readonly option: 'headers' | 'headers-s390';
+  readonly option: 'headers' | 'headers-s390' | 'headers-kernel';
 }
 
 export const NEWEST: HeaderPackage = { name: 'linux-libc-dev', version: '7.2.13-1', option: 'headers' };
+/** The kernel's own headers: its prototypes, and constants that programs get from their libc. */
+export const KERNEL: HeaderPackage = {
+  name: 'linux-headers-7.2.13+deb14-common',
+  version: '7.2.13-1',
+  option: 'headers-kernel',
+};
 /** Linux 6.19 removed 31-bit s390, so its table comes from an older package. */
 export const LAST_WITH_S390: HeaderPackage = {
   name: 'linux-libc-dev',
@@ -25,6 +32,8 @@ export const LAST_WITH_S390: HeaderPackage = {
   option: 'headers-s390',
 };
 
+/** Where the files of the kernel's own headers begin. */
+export const KERNEL_ROOT = `usr/src/${KERNEL.name}/`;
 const UAPI = 'usr/lib/linux/uapi/';
 const GENERIC = 'usr/include/asm-generic/';
 
@@ -101,6 +110,25 @@ const SUMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     [`${GENERIC}errno.h`]: '66a5ad60566fdd62e41701bcfc42bfeca5e5696ad1d47d78981575e0c51622be',
     [`${UAPI}mips/asm/errno.h`]: 'b0a6dfac497acb9bfdd8ea63a97934324fc3565e9859b6faebbc3047ba5fba56',
     [`${UAPI}parisc/asm/errno.h`]: '1f5ce6ac161097a4fecf7a57a9d5fef58ae6a1280b575970e895861130999c40',
+    [`${KERNEL_ROOT}include/linux/compat.h`]:
+      '1d97b75af2b9f934da5e38aec84c6281734d68619082661bde525b88cc584858',
+    [`${KERNEL_ROOT}include/asm-generic/syscalls.h`]:
+      '47a9beda839ff848d7a57182357eaf1672bf9b2c36ade64c0cfff4a40b51123a',
+    [`${KERNEL_ROOT}include/linux/syscalls.h`]:
+      '03f684a67cb83277fc5ffaf2fa9b48e2c97cf261ea0cb23bdb4139e23a63ffc0',
+    [`${KERNEL_ROOT}arch/arm/include/asm/syscalls.h`]:
+      'c2e43cb284cb9b2bbf3bd70a3c38d4fe9a968ed7e6376640e32892e789a37c0f',
+    [`${KERNEL_ROOT}arch/m68k/include/asm/syscalls.h`]:
+      'badc58a4984f3c2ec77f024c3943f2e666fad2c215380453674be0bd745f7520',
+    [`${KERNEL_ROOT}arch/powerpc/include/asm/syscalls.h`]:
+      '8adde1d66cf77a2b1fd5741b162bfb204e618c818804c659e7e6ff09e8927682',
+    [`${KERNEL_ROOT}arch/sh/include/asm/syscalls.h`]:
+      '9139e15a9585476160ecba4d387a2ffaf3c389699abb7a7564c87207fc469302',
+    [`${KERNEL_ROOT}arch/sh/include/asm/syscalls_32.h`]:
+      '8c67e1fa7d4295dfa3022d3e8d0a4bbe506427c782eb2ed0e14a74cacdd5a1f6',
+    [`${KERNEL_ROOT}include/linux/net.h`]: '415896d332500c1879c38449e53818a005de2dd33509fe8be28bbec18df5c0ef',
+    [`${KERNEL_ROOT}include/linux/socket.h`]:
+      '0ae8660124027be304db61b51eef511232358a7efa2e01580ea929ad4e4e53bd',
   },
   [LAST_WITH_S390.version]: {
     [`${UAPI}s390/asm/unistd_32.h`]: '7a71e617eb2730917a73f38022a9be1610bcf4ed8547f32ddf885f363c07f4c5',
@@ -115,7 +143,7 @@ export interface Header {
   readonly source: string;
 }
 
-/** Folders the two packages were unpacked to. */
+/** Folders the packages were unpacked to. */
 export type HeaderFolders = Readonly<Record<HeaderPackage['option'], string>>;
 
 /** Reads a header and holds it to its sum. @throws Error for another content, naming both sums. */
@@ -126,4 +154,28 @@ export function readHeader(folders: HeaderFolders, from: HeaderPackage, file: st
   if (sum !== expected)
     throw new Error(`${file}: sha256 is ${sum}, but ${from.name} ${from.version} has ${expected}`);
   return { file, text: bytes.toString('utf8'), source: `${from.name} ${from.version} ${file} sha256:${sum}` };
+}
+
+/** SHA-256 of the lines `SUM  PATH` of all headers below {@link UAPI_FOLDERS}, in the order of their paths. */
+const UAPI_SUM = '8d254dce20b2dcb3848e3c44eccdcbd37ac03e64a1114bca44091b5f70e79f8f';
+const UAPI_FOLDERS = ['usr/include/asm-generic', 'usr/include/linux', 'usr/lib/linux/uapi'];
+
+/** Holds all of linux-libc-dev to one sum; gives the line that says where constants come from. @throws Error otherwise. */
+export function verifyUapi(folders: HeaderFolders): string {
+  const root = folders[NEWEST.option];
+  const sum = createHash('sha256');
+  for (const folder of UAPI_FOLDERS)
+    for (const path of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).toSorted(
+      byCodeUnit,
+    ))
+      if (path.endsWith('.h'))
+        sum.update(
+          `${createHash('sha256')
+            .update(readFileSync(join(root, folder, path)))
+            .digest('hex')}  ${folder}/${path}\n`,
+        );
+  const found = sum.digest('hex');
+  if (found !== UAPI_SUM)
+    throw new Error(`headers of ${NEWEST.name} ${NEWEST.version}: sha256 is ${found}, expected ${UAPI_SUM}`);
+  return `${NEWEST.name} ${NEWEST.version} ${UAPI_FOLDERS.join(' ')} sha256:${found}`;
 }

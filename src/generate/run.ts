@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errorsPage } from './errors-page.ts';
+import { factModules } from './fact-modules.ts';
 import type { HeaderFolders } from './headers.ts';
 import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
@@ -12,6 +13,7 @@ import { validatorOutputs } from './validators.ts';
 /** Everything that is generated. One line for each maker, which takes what it needs. */
 const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise<Output[]>)[] = [
   syscallModules,
+  factModules,
   validatorOutputs,
   errorsPage,
   (_, root) => optionTables(root),
@@ -26,10 +28,10 @@ export interface GenerateOptions {
 
 /** Makes every generated file in memory. @throws InputError and Error for inputs that are not as they must be. */
 export async function generate({ root, headers }: GenerateOptions): Promise<Output[]> {
-  const tables = headers ? tablesFromHeaders(headers) : [];
   const files = new Map<string, string>();
   for (const name of readdirSync(join(root, 'syscall-tables')).filter((file) => file.endsWith('.tsv')))
     files.set(name, readFileSync(join(root, 'syscall-tables', name), 'utf8'));
+  const tables = headers ? tablesFromHeaders(headers, files) : [];
   for (const { path, content } of tables) files.set(basename(path), content);
   const made: Output[] = [...tables];
   for (const make of MAKERS) made.push(...(await make(files, root)));

@@ -1,5 +1,7 @@
 import { basename } from 'node:path';
 import type { TableName } from '../arch.ts';
+import { argumentsTable } from './arguments-table.ts';
+import { constantsTable } from './constants-table.ts';
 import { errnoTable } from './errno-table.ts';
 import {
   type Header,
@@ -10,6 +12,7 @@ import {
   type TableHeader,
 } from './headers.ts';
 import type { Output } from './output.ts';
+import type { TableFiles } from './syscall-modules.ts';
 import { formatTsv } from './tsv.ts';
 import { type Call, parseArmPrivate, parseUnistd, readBase } from './unistd.ts';
 
@@ -24,8 +27,9 @@ const S390_LATE: Readonly<Record<string, number>> = {
   file_setattr: 469,
 };
 
-/** Makes `syscall-tables/*.tsv` from the unpacked header packages; since.tsv is kept by hand. */
-export function tablesFromHeaders(folders: HeaderFolders): Output[] {
+/** Makes `syscall-tables/*.tsv` from the unpacked header packages and those that are kept by hand. */
+export function tablesFromHeaders(folders: HeaderFolders, files: TableFiles): Output[] {
+  const calls = new Map<TableName, ReadonlySet<string>>();
   const s390x = readTable(
     folders,
     TABLE_HEADERS.find((h) => h.table === 's390x')!,
@@ -34,9 +38,15 @@ export function tablesFromHeaders(folders: HeaderFolders): Output[] {
     const table = readTable(folders, header);
     if (header.table === 'arm') addArmPrivate(table, folders);
     if (header.table === 's390') addLateS390(table, s390x);
+    calls.set(header.table, new Set(table.calls.map((call) => call.name)));
     return tableOutput(header.table, table);
   });
-  return [...tables, errnoTable(folders)];
+  return [
+    ...tables,
+    errnoTable(folders),
+    argumentsTable(folders, calls, files.get('arguments-by-hand.tsv')!),
+    constantsTable(folders, calls, files.get('constant-sets.tsv')!),
+  ];
 }
 
 interface Table {
