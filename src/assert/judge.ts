@@ -8,7 +8,6 @@ import type { NamedCalls } from '../prove/compare.ts';
 import type {
   ArgumentTest,
   CallSet,
-  Counterexample,
   PropertyProver,
   PropertyResult,
 } from '../prove/property.ts';

@@ -8,7 +8,15 @@ import { describeAnswer } from '../prove/describe.ts';
 import type { Considered, Source } from './explain.ts';
 import { INSTRUCTION_POINTER } from './filter-decisions.ts';
 
-const OPERATORS = { eq: 'EQ', ne: 'NE', lt: 'LT', le: 'LE', gt: 'GT', ge: 'GE', masked_eq: 'MASKED_EQ' } as const;
+const OPERATORS = {
+  eq: 'EQ',
+  ne: 'NE',
+  lt: 'LT',
+  le: 'LE',
+  gt: 'GT',
+  ge: 'GE',
+  masked_eq: 'MASKED_EQ',
+} as const;
 
 /** `domain == AF_VSOCK`, `(flags & CLONE_NEWUSER) == 0`. Load the facts about calls first. */
 export function describeCondition(

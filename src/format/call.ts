@@ -81,7 +81,7 @@ const OPERATORS: Readonly<Record<string, string>> = {
   GT: '>',
 };
 
-/** `family == AF_VSOCK`, `clone_flags & CLONE_NEWUSER != 0`, `args[2] < 0x10`. Load the call facts first. */
+/** `family == AF_VSOCK`, `(clone_flags & CLONE_NEWUSER) != 0`, `args[2] < 0x10`. Load the call facts first. */
 export function describeCondition(
   arch: Arch | ArchName | undefined,
   call: string,
@@ -95,9 +95,9 @@ export function describeCondition(
   if (operator !== undefined) return `${name} ${operator} ${text(value)}`;
   // A single bit is set or not.
   const isBit = value === valueTwo && (value & (value - 1n)) === 0n && value !== 0n;
-  if (isBit) return `${name} & ${text(value)} != 0`;
+  if (isBit) return `(${name} & ${text(value)}) != 0`;
   const mask = text(value);
-  return `${name} & ${mask.includes('|') ? `(${mask})` : mask} == ${valueTwo === 0n ? '0' : text(valueTwo)}`;
+  return `(${name} & ${mask.includes('|') ? `(${mask})` : mask}) == ${valueTwo === 0n ? '0' : text(valueTwo)}`;
 }
 
 /** Why a text is no argument, with names that may have been meant. */

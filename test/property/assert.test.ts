@@ -240,6 +240,7 @@ describe('an assertion', () => {
         checkCall: () => {},
         argument: () => undefined,
         value: () => 0n,
+        field: () => undefined,
       };
       const calls = [{ abi: arch, table: tables.of(arch.name) }];
       return (await judge(parseAssertions(text)[0]!, { prover, calls, facts, other: async () => other }))

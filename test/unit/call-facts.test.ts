@@ -159,10 +159,10 @@ describe('a call', () => {
     expect(describeCondition('X86_64', 'socket', condition('EQ', 40n))).toBe('family == AF_VSOCK');
     expect(describeCondition('X86_64', 'socket', condition('NE', 40n))).toBe('family != AF_VSOCK');
     expect(describeCondition('X86_64', 'clone', condition('MASKED_EQ', 0x10000000n, 0x10000000n))).toBe(
-      'clone_flags & CLONE_NEWUSER != 0',
+      '(clone_flags & CLONE_NEWUSER) != 0',
     );
     expect(describeCondition('X86_64', 'clone', condition('MASKED_EQ', 0x30000000n, 0n))).toBe(
-      'clone_flags & (CLONE_NEWUSER|CLONE_NEWPID) == 0',
+      '(clone_flags & (CLONE_NEWUSER|CLONE_NEWPID)) == 0',
     );
     expect(describeCondition('X86_64', 'read', condition('LE', 16n, 0n, 5))).toBe('args[5] <= 0x10');
   });

@@ -29,8 +29,8 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'codegen', 'compile', 'equivalence', 'errno', 'errors', 'format', 'profile', 'prove',
     'syscalls', 'target',
   ],
-  assert: ['action', 'arch', 'errno', 'errors', 'policy', 'prove', 'syscalls'],
-  explain: ['action', 'arch', 'bpf', 'compile', 'policy', 'profile', 'prove'],
+  assert: ['action', 'arch', 'errno', 'errors', 'format', 'policy', 'prove', 'syscalls'],
+  explain: ['arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
@@ -44,7 +44,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
-  oci: ['arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
+  oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
   generate: ['arch', 'action', 'errors', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
