@@ -3,20 +3,13 @@ import { compareStrictness, SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_
 import { X32_SYSCALL_BIT } from '../arch.ts';
 import type { Arch, ArchName } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
-import { multiplexed } from '../policy/multiplex.ts';
 import type { NamedCalls } from '../prove/compare.ts';
-import type {
-  ArgumentTest,
-  CallSet,
-  PropertyProver,
-  PropertyResult,
-} from '../prove/property.ts';
-import type { ArgumentFacts } from './facts.ts';
-import type { ArgumentPattern, Assertion, CallPattern, Claim, RelationName, Verb } from './parse.ts';
+import type { PropertyProver, PropertyResult } from '../prove/property.ts';
+import type { Assertion, Claim, RelationName, Verb } from './parse.ts';
+import { waysTo } from './ways.ts';
+import type { Facts } from './ways.ts';
 
 export type Judgement = (PropertyResult | { verdict: 'holds'; vacuous: true }) & { others?: number };
-
-type Facts = Pick<ArgumentFacts, keyof ArgumentFacts>;
 
 /** A filter, the calls of its architectures, and how a file that an assertion names is read. */
 export interface Judged {
@@ -62,7 +55,7 @@ async function judgeRelation(
 ): Promise<Judgement> {
   const others = await other(file);
   const sets = calls.flatMap(({ abi, table }) =>
-    except.flatMap((call) => waysTo(call, { abi, table }, facts, false)),
+    except.flatMap((call) => waysTo(call, { abi, table, facts, asPassed: false })),
   );
   const result = prover.relate(others, BREAKS[relation], sets);
   return result.verdict === 'fails' ? { ...result, others: others.answer(result.call.data) } : result;
@@ -94,7 +87,7 @@ function judgeAnswers(
 ): Judgement {
   // Whether a name or a constant exists is checked on all architectures, before anything is decided.
   const questions = calls.flatMap(({ abi, table }) => {
-    const sets = patterns.flatMap((call) => waysTo(call, { abi, table }, facts, verb === 'allow'));
+    const sets = patterns.flatMap((call) => waysTo(call, { abi, table, facts, asPassed: verb === 'allow' }));
     if (sets.length === 0 || (on !== undefined && !on.includes(abi.name))) return [];
     if (verb !== 'errno') return [() => prover.decide(sets, acceptsAny(verb), ACTIONS[verb][0]!)];
     const wanted = errnoAnswer(errno!, abi, facts);
@@ -123,65 +116,4 @@ function firstFailure(questions: readonly (() => PropertyResult)[]): PropertyRes
     if (result.verdict === 'undecided') undecided ??= result;
   }
   return undecided ?? { verdict: 'holds' };
-}
-
-/**
- * The numbers and arguments by which a program makes a call: its own number, and those of socketcall and ipc. Where a
- * filter cannot see an argument, because it is behind a pointer, it can have any value.
- *
- * @param asPassed only the values that programs pass, not each that the kernel takes for the same
- */
-function waysTo(
-  { name, args }: CallPattern,
-  { abi, table }: NamedCalls,
-  facts: Facts,
-  asPassed: boolean,
-): CallSet[] {
-  facts.checkCall(name);
-  const { auditArch } = abi;
-  const tests = args.flatMap((pattern, place): ArgumentTest[] => {
-    const argument = pattern && facts.argument(abi, name, pattern.name ?? place);
-    return argument === undefined
-      ? []
-      : [testOf(pattern!, argument.index, argument, abi, name, facts, asPassed)];
-  });
-  const ways: CallSet[] = [];
-  const nr = table.numberOf(name);
-  if (nr !== undefined) ways.push({ auditArch, from: nr, to: nr, tests });
-  const mux = multiplexed(name, abi);
-  if (mux !== undefined) {
-    // ipc(2) keeps the low half: the rest is a version. Both arguments are ints.
-    const mask = mux.by === 'ipc' ? 0xffffn : 0xffffffffn;
-    const selector = { arg: 0, bits: 32, signed: false, comparator: '==', value: mux.call, mask } as const;
-    ways.push({
-      auditArch,
-      from: mux.nr,
-      to: mux.nr,
-      tests: [{ ...selector, extended: asPassed && abi.wordBits === 64 }],
-    });
-  }
-  return ways;
-}
-
-function testOf(
-  { comparator, mask, value }: ArgumentPattern,
-  arg: number,
-  { bits, signed }: { bits: number; signed: boolean },
-  abi: Arch,
-  call: string,
-  facts: Facts,
-  asPassed: boolean,
-): ArgumentTest {
-  const cut = (value: bigint) => BigInt.asUintN(bits, value);
-  const wanted = facts.value(abi, call, arg, value);
-  const among = mask === undefined ? facts.field(abi, call, arg, wanted) : facts.value(abi, call, arg, mask);
-  return {
-    arg,
-    bits,
-    signed,
-    comparator,
-    value: cut(wanted),
-    mask: cut(among ?? -1n),
-    extended: asPassed && bits < abi.wordBits,
-  };
 }
