@@ -2,6 +2,7 @@
 import { archOf, parseArch } from './arch.ts';
 import type { Arch } from './arch.ts';
 import { checkProgram } from './bpf/check.ts';
+import { testedArches } from './bpf/tested-arches.ts';
 import { decode, encode } from './bpf/instruction.ts';
 import type { SockFilter } from './bpf/instruction.ts';
 import { lowerProfile } from './compile.ts';
@@ -110,25 +111,30 @@ export async function fingerprint(
   return fingerprintOf(side, limits({ nodeBudget }));
 }
 
-interface ReadSide {
+export interface ReadSide {
   side: Side;
+  /** Of a filter, the architecture that was named, and those that it tests. */
   calls: NamedCalls[];
   /** Why the kernel would refuse the program. */
   fault?: string | undefined;
 }
 
-async function readSide(input: ProfileSide | FilterSide): Promise<ReadSide> {
-  // A profile names its own calls.
-  if ('profile' in input) return { side: (await lowered(input)).reference, calls: [] };
+/** @throws SeccompcError as {@link proveProfile} */
+export async function readSide(input: ProfileSide | FilterSide): Promise<ReadSide> {
+  if ('profile' in input) {
+    const { arches, reference } = await lowered(input);
+    return { side: reference, calls: arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) })) };
+  }
   const name = parseArch(input.arch);
   if (name === undefined)
     return fail('TARGET_INVALID', { reason: `there is no architecture "${input.arch}"` });
   const abi = archOf(name);
   const program = readProgram(input.filter, abi);
-  const tables = await loadTables([abi.table]);
+  const abis = [...new Set([name, ...testedArches(program)])].map(archOf);
+  const tables = await loadTables(abis.map(({ table }) => table));
   return {
     side: { program, endian: abi.endian },
-    calls: [{ abi, table: tables.of(name) }],
+    calls: abis.map((each) => ({ abi: each, table: tables.of(each.name) })),
     fault: checkProgram(program)[0]?.message,
   };
 }

@@ -64,6 +64,17 @@ export type {
   ProofLimits,
   ProveOptions,
 } from './equivalence.ts';
+export { checkAssertions, explain } from './questions.ts';
+export type {
+  AskedCall,
+  AssertionOptions,
+  AssertionResult,
+  ExplainedCall,
+  ExplainedEntry,
+} from './questions.ts';
+export type { Considered, Explanation, Part, Source } from './explain/explain.ts';
+export type { Comparator, Condition } from './policy/types.ts';
+export type { Counterexample, PropertyResult } from './prove/property.ts';
 export type { ComparisonResult, Difference, Failure, Relation } from './prove/compare.ts';
 export type { ProofResult, Witness } from './prove/prove.ts';
 export { describeAnswer, describeCall } from './prove/describe.ts';

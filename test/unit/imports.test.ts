@@ -25,9 +25,12 @@ const ALLOWED: Record<string, string[]> = {
   ],
   format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
+  questions: [
+    'arch', 'assert', 'compile', 'equivalence', 'errors', 'explain', 'format', 'profile', 'prove', 'syscalls',
+  ],
   index: [
-    'action', 'arch', 'bpf', 'codegen', 'compile', 'equivalence', 'errno', 'errors', 'format', 'profile', 'prove',
-    'syscalls', 'target',
+    'action', 'arch', 'bpf', 'codegen', 'compile', 'equivalence', 'errno', 'errors', 'explain', 'format', 'policy',
+    'profile', 'prove', 'questions', 'syscalls', 'target',
   ],
   assert: ['action', 'arch', 'errno', 'errors', 'format', 'policy', 'prove', 'syscalls'],
   explain: ['arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],

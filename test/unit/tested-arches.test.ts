@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { testedArches } from '../../src/cli/options/tested-arches.ts';
+import { testedArches } from '../../src/bpf/tested-arches.ts';
 
 const LD = 0x20;
 const JA = 0x05;

@@ -113,6 +113,6 @@ async function render(compiled: Compiled, format: FormatName | 'json'): Promise<
   if (format === 'raw') return filter.bytes;
   const { formatProgram } = await import('../../format/index.ts');
   if (format !== 'asm') return formatProgram(format, filter);
-  const { tablesFor } = await import('../options/tested-arches.ts');
+  const { tablesFor } = await import('../../bpf/tested-arches.ts');
   return formatProgram(format, filter, await tablesFor(filter.instructions));
 }

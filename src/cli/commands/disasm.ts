@@ -8,7 +8,7 @@ import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
-import { tablesFor } from '../options/tested-arches.ts';
+import { tablesFor } from '../../bpf/tested-arches.ts';
 
 interface Options extends OutputOptions {
   arch?: ArchName;

@@ -15,7 +15,7 @@ import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
-import { testedArches } from '../options/tested-arches.ts';
+import { testedArches } from '../../bpf/tested-arches.ts';
 
 interface Options extends TargetFlags, OutputOptions {
   callArch?: ArchName;

@@ -12,7 +12,7 @@ import type { FilterInput } from './input-file.ts';
 import { readFilter, readInput, recogniseFilter } from './input-file.ts';
 import { targetOf } from './target-options.ts';
 import type { TargetFlags } from './target-options.ts';
-import { testedArches } from './tested-arches.ts';
+import { testedArches } from '../../bpf/tested-arches.ts';
 
 /** A profile for its target or a filter with its byte order, ready to be compared. */
 export interface Operand {

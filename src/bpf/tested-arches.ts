@@ -1,18 +1,9 @@
-import { allArches, archOf } from '../../arch.ts';
-import type { ArchName } from '../../arch.ts';
-import {
-  BPF_ABS,
-  BPF_JA,
-  BPF_JEQ,
-  BPF_JMP,
-  BPF_K,
-  BPF_LD,
-  BPF_W,
-  OFFSET_ARCH,
-} from '../../bpf/instruction.ts';
-import type { SockFilter } from '../../bpf/instruction.ts';
-import { loadTables } from '../../syscalls/load.ts';
-import type { SyscallTables } from '../../syscalls/tables.ts';
+import { allArches, archOf } from '../arch.ts';
+import type { ArchName } from '../arch.ts';
+import { BPF_ABS, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_W, OFFSET_ARCH } from './instruction.ts';
+import type { SockFilter } from './instruction.ts';
+import { loadTables } from '../syscalls/load.ts';
+import type { SyscallTables } from '../syscalls/tables.ts';
 
 /** The architectures that a program compares seccomp_data.arch with, in program order; X32 comes with X86_64. */
 export function testedArches(program: readonly SockFilter[]): ArchName[] {
