@@ -2,7 +2,7 @@
 import { archOf, parseArch } from './arch.ts';
 import type { Arch } from './arch.ts';
 import { ArgumentFacts } from './assert/facts.ts';
-import { judge } from './assert/judge.ts';
+import { coveredCalls, judge } from './assert/judge.ts';
 import { parseAssertions, refuseAssertion } from './assert/parse.ts';
 import { lowerProfile } from './compile.ts';
 import { readInput } from './compile/findings.ts';
@@ -65,7 +65,7 @@ export async function explain(
   const values = Array.from({ length: 6 }, (_, index) => {
     const arg = args[index] ?? 0n;
     return typeof arg === 'string'
-      ? parseArgument(abi, named ?? '', index, arg)
+      ? argumentOf(abi, named ?? '', index, arg)
       : BigInt.asUintN(64, BigInt(arg));
   });
   const data = { arch: abi.auditArch, nr, args: values, ip: 0n };
@@ -127,7 +127,8 @@ export async function checkAssertions(
     if (read.fault !== undefined) return fail('NOT_A_FILTER', { reason: read.fault });
     return { ...read, prover: new PropertyProver(read.side, read.calls, nodeBudget) };
   };
-  const { prover, calls } = await proverOf(subject);
+  const { prover, ...read } = await proverOf(subject);
+  const calls = coveredCalls(prover, read);
   const tables = await loadTables(calls.map(({ abi }) => abi.table));
   const results: AssertionResult[] = [];
   for (const assertion of assertions) {

@@ -1,6 +1,5 @@
 /** What is known of calls and their arguments, for assertions. */
-import { archOf } from '../arch.ts';
-import type { Arch, ArchName } from '../arch.ts';
+import type { Arch } from '../arch.ts';
 import { ArgumentError, parseArgument } from '../format/call.ts';
 import { constantsOf } from '../syscalls/constants.ts';
 import { nearestNames } from '../syscalls/lookup.ts';
@@ -18,7 +17,6 @@ export interface Argument {
 const ARGUMENTS = 6;
 
 export class ArgumentFacts {
-  readonly arch: (name: ArchName) => Arch = archOf;
   /** Throws the error of the assertion that is judged. */
   readonly refuse: (reason: string) => never;
   readonly #tables: SyscallTables;

@@ -1,10 +1,10 @@
 /** Decides assertions about a filter for every architecture, argument and way to make a call. */
 import { compareStrictness, SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF } from '../action.ts'; // prettier-ignore
-import { X32_SYSCALL_BIT } from '../arch.ts';
+import { archOf, X32_SYSCALL_BIT } from '../arch.ts';
 import type { Arch, ArchName } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
-import type { NamedCalls } from '../prove/compare.ts';
-import type { PropertyProver, PropertyResult } from '../prove/property.ts';
+import type { NamedCalls, Side } from '../prove/compare.ts';
+import type { CallSet, PropertyProver, PropertyResult } from '../prove/property.ts';
 import type { Assertion, Claim, RelationName, Verb } from './parse.ts';
 import { waysTo } from './ways.ts';
 import type { Facts } from './ways.ts';
@@ -18,6 +18,19 @@ export interface Judged {
   facts: Facts;
   /** The filter of a file. @throws SeccompcError */
   other: (file: string) => Promise<PropertyProver>;
+}
+
+/**
+ * The calls that assertions are about. A filter that tests x86_64 sees those of x32 too; if it kills all of them, it is
+ * no filter for x32.
+ */
+export function coveredCalls(
+  prover: PropertyProver,
+  { side, calls }: { side: Side; calls: readonly NamedCalls[] },
+): readonly NamedCalls[] {
+  if (!('program' in side) || !calls.some(({ abi }) => abi.name === 'X86_64')) return calls;
+  const killed = prover.decide([allCalls(archOf('X32'))], acceptsAny('kill'), SECCOMP_RET_KILL_THREAD);
+  return killed.verdict === 'holds' ? calls.filter(({ abi }) => abi.name !== 'X32') : calls;
 }
 
 /** Actions by verb; the first is an example. Data in the low half does not count, except of `errno`. */
@@ -62,23 +75,20 @@ async function judgeRelation(
 }
 
 /** No call under an architecture may be executed, whether the filter lists it or not. */
-function judgeArches(arches: readonly ArchName[], { prover, facts }: Judged): Judgement {
+function judgeArches(arches: readonly ArchName[], { prover }: Judged): Judgement {
   return firstFailure(
-    arches.map((name) => () => {
-      const { auditArch } = facts.arch(name);
-      const [from, to] =
-        name === 'X32'
-          ? [X32_SYSCALL_BIT, 2 * X32_SYSCALL_BIT - 1]
-          : name === 'X86_64'
-            ? [0, X32_SYSCALL_BIT - 1]
-            : [0, 0xffffffff];
-      return prover.decide(
-        [{ auditArch, from, to, tests: [] }],
-        acceptsAny('deny'),
-        SECCOMP_RET_KILL_PROCESS,
-      );
-    }),
+    arches.map(
+      (name) => () => prover.decide([allCalls(archOf(name))], acceptsAny('deny'), SECCOMP_RET_KILL_PROCESS),
+    ),
   );
+}
+
+function allCalls({ name, auditArch }: Arch): CallSet {
+  const [from, to] =
+    name === 'X32'
+      ? [X32_SYSCALL_BIT, 2 * X32_SYSCALL_BIT - 1]
+      : [0, name === 'X86_64' ? X32_SYSCALL_BIT - 1 : 0xffffffff];
+  return { auditArch, from, to, tests: [] };
 }
 
 function judgeAnswers(

@@ -128,7 +128,6 @@ describe('an assertion', () => {
             prover: new PropertyProver(side, calls),
             calls,
             facts: {
-              arch: archOf,
               refuse,
               checkCall: () => {},
               argument: (abi, _, which) => {
@@ -235,7 +234,6 @@ describe('an assertion', () => {
     const [small, large] = [await proverOf([allow('read')]), await proverOf([allow('read', 'socket')])];
     const verdictOf = async (text: string, prover: PropertyProver, other: PropertyProver) => {
       const facts = {
-        arch: archOf,
         refuse: () => expect.unreachable(),
         checkCall: () => {},
         argument: () => undefined,

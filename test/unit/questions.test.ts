@@ -23,7 +23,7 @@ describe('explain', () => {
     );
     expect(found).toMatchObject({ answer: 0x7fff0000, source: 'entry', entry: '/syscalls/1' });
     expect(found.considered).toMatchObject([{ part: 'decides', why: 'decides', position: { line: 1 } }]);
-    expect(await explain(PROFILE, { call: 0, arch: 'x32' }, TARGET)).toMatchObject({
+    expect(await explain(PROFILE, { call: 'read', arch: 'x32' }, TARGET)).toMatchObject({
       answer: 0,
       source: 'architecture',
     });
