@@ -22,13 +22,15 @@ export function waysTo({ name, args }: CallPattern, context: Context): CallSet[]
   const { abi, table, facts, asPassed } = context;
   facts.checkCall(name);
   const { auditArch } = abi;
-  const tests = args.flatMap((pattern, place): ArgumentTest[] => {
-    const argument = pattern && facts.argument(abi, name, pattern.name ?? place);
-    return argument === undefined ? [] : [testOf(pattern!, argument, name, context)];
-  });
   const ways: CallSet[] = [];
   const nr = table.numberOf(name);
-  if (nr !== undefined) ways.push({ auditArch, from: nr, to: nr, tests });
+  if (nr !== undefined) {
+    const tests = args.flatMap((pattern, place): ArgumentTest[] => {
+      const argument = pattern && facts.argument(abi, name, pattern.name ?? place);
+      return argument === undefined ? [] : [testOf(pattern!, argument, name, context)];
+    });
+    ways.push({ auditArch, from: nr, to: nr, tests });
+  }
   const mux = multiplexed(name, abi);
   if (mux !== undefined) {
     // The first argument is an int. ipc(2) keeps its low half: the rest is a version.
