@@ -5,12 +5,7 @@ import type { Arch, ArchName } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
 import { multiplexed } from '../policy/multiplex.ts';
 import type { NamedCalls } from '../prove/compare.ts';
-import type {
-  ArgumentTest,
-  CallSet,
-  PropertyProver,
-  PropertyResult,
-} from '../prove/property.ts';
+import type { ArgumentTest, CallSet, PropertyProver, PropertyResult } from '../prove/property.ts';
 import type { ArgumentFacts } from './facts.ts';
 import type { ArgumentPattern, Assertion, CallPattern, Claim, RelationName, Verb } from './parse.ts';
 
