@@ -153,7 +153,7 @@ function comment(
   state: State,
 ): string | undefined {
   const kind = code & 0x07;
-  if (code === (BPF_LD | BPF_W | BPF_ABS)) return fieldAt(k, endianOf(state));
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return withName(fieldAt(k, endianOf(state)), state);
   if (clearsX32Bit(code, k, state.holds)) return 'nr without the x32 bit';
   if (code === (BPF_RET | BPF_K)) return describeReturn(k, state);
   if (code === (BPF_RET | BPF_A)) return undefined;
@@ -195,7 +195,33 @@ function describeTest(test: number, k: number, state: State): string | undefined
     const nr = state.numbering === 'x32' ? 'x32 nr' : 'nr';
     return `${nr} ${symbol} ${describeNumber(k, state) ?? formatNumber(k)}`;
   }
-  return `${state.holds} ${symbol} 0x${k.toString(16)}`;
+  const constant = /\blow\b/.test(state.holds)
+    ? ofArgument('constant', state.holds, state, BigInt(k))
+    : undefined;
+  return [`${state.holds} ${symbol} 0x${k.toString(16)}`, constant].join(' ').trimEnd();
+}
+
+/** `args[0] low (family)` where the call is known. */
+function withName(field: string | undefined, state: State): string | undefined {
+  const name = field && ofArgument('argument', field, state);
+  return name === undefined ? field : `${field} (${name})`;
+}
+
+/** The name of an argument or of a value of it, if the path is of one call and its architectures agree. */
+function ofArgument(
+  what: 'argument' | 'constant',
+  field: string,
+  state: State,
+  value = 0n,
+): string | undefined {
+  const { tables } = state.options;
+  const index = /^args\[(\d)\]/.exec(field)?.[1];
+  if (tables?.[what] === undefined || index === undefined || state.from !== state.to) return undefined;
+  const names = contextArches(state).flatMap((arch) => {
+    const call = nameOn(arch, tables, state.from, state.numbering);
+    return call === undefined ? [] : [tables[what]?.(arch.name, call, Number(index), value)];
+  });
+  return new Set(names).size === 1 ? names[0] : undefined;
 }
 
 /** `0 read`, or `2 open (X86_64), fork (X86)` for several architectures; undefined without a name. */

@@ -2,7 +2,10 @@ import { allArches, archOf } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { BPF_ABS, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_W, OFFSET_ARCH } from './instruction.ts';
 import type { SockFilter } from './instruction.ts';
+import { constantText } from '../syscalls/call-text.ts';
+import { loadCallFacts } from '../syscalls/constants.ts';
 import { loadTables } from '../syscalls/load.ts';
+import { signatureOf } from '../syscalls/signatures.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 
 /** The architectures that a program compares seccomp_data.arch with, in program order; X32 comes with X86_64. */
@@ -30,8 +33,14 @@ function isBranch(code: number): boolean {
   return (code & 0x07) === BPF_JMP;
 }
 
-/** The tables that name the calls in a listing of a program. */
-export function tablesFor(program: readonly SockFilter[], arch?: ArchName): Promise<SyscallTables> {
+/** The tables that name the calls in a listing of a program, and their arguments and constants. */
+export async function tablesFor(program: readonly SockFilter[], arch?: ArchName): Promise<SyscallTables> {
   const arches = [...(arch === undefined ? [] : [arch]), ...testedArches(program)];
-  return loadTables(arches.map((name) => archOf(name).table));
+  const tables = await loadTables(arches.map((name) => archOf(name).table));
+  await loadCallFacts();
+  return {
+    ...tables,
+    argument: (on, call, index) => signatureOf(on, call)?.args[index]?.name,
+    constant: constantText,
+  };
 }

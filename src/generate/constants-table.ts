@@ -5,28 +5,30 @@ import { type HeaderFolders, KERNEL, KERNEL_ROOT, readHeader, verifyUapi } from 
 import type { Output } from './output.ts';
 import { formatTsv, parseTsv } from './tsv.ts';
 
-/** How the host's compiler reads the headers of a table: folder of its asm/, width of a word, what its own compiler defines. */
-const COMPILERS: Readonly<Record<TableName, readonly [folder: string, width: string, ...defines: string[]]>> =
-  {
-    x86: ['x86', '-m32'],
-    x86_64: ['x86', '-m64'],
-    x32: ['x86', '-mx32'],
-    arm: ['arm', '-m32', '__arm__', '__ARM_EABI__'],
-    aarch64: ['arm64', '-m64', '__aarch64__'],
-    mips: ['mips', '-m32', '__mips__', '__MIPSEL__', '_MIPS_SIM=1', '_MIPS_SZLONG=32'],
-    mips64: ['mips', '-m64', '__mips__', '__MIPSEL__', '_MIPS_SIM=3', '_MIPS_SZLONG=64'],
-    mips64n32: ['mips', '-mx32', '__mips__', '__MIPSEL__', '_MIPS_SIM=2', '_MIPS_SZLONG=32'],
-    ppc: ['powerpc', '-m32', '__powerpc__', '__BIG_ENDIAN__'],
-    ppc64: ['powerpc', '-m64', '__powerpc__', '__powerpc64__', '__LITTLE_ENDIAN__'],
-    s390: ['s390', '-m32', '__s390__'],
-    s390x: ['s390', '-m64', '__s390__', '__s390x__'],
-    parisc: ['parisc', '-m32', '__hppa__'],
-    parisc64: ['parisc', '-m64', '__hppa__'],
-    riscv64: ['riscv', '-m64', '__riscv', '__riscv_xlen=64'],
-    loongarch64: ['loongarch', '-m64', '__loongarch__', '__loongarch_grlen=64'],
-    m68k: ['m68k', '-m32', '__m68k__'],
-    sh: ['sh', '-m32', '__sh__', '__LITTLE_ENDIAN__'],
-  };
+/**
+ * How the host's compiler (of x86_64) reads the headers of a table: folder of its asm/, then the width of a word, the
+ * alignment of 64-bit members, and what the table's own compiler defines.
+ */
+const COMPILERS: Readonly<Record<TableName, readonly [folder: string, ...options: string[]]>> = {
+  x86: ['x86', '-m32'],
+  x86_64: ['x86', '-m64'],
+  x32: ['x86', '-mx32'],
+  arm: ['arm', '-m32', '-malign-double', '__arm__', '__ARM_EABI__'],
+  aarch64: ['arm64', '-m64', '__aarch64__'],
+  mips: ['mips', '-m32', '-malign-double', '__mips__', '__MIPSEL__', '_MIPS_SIM=1', '_MIPS_SZLONG=32'],
+  mips64: ['mips', '-m64', '__mips__', '__MIPSEL__', '_MIPS_SIM=3', '_MIPS_SZLONG=64'],
+  mips64n32: ['mips', '-mx32', '__mips__', '__MIPSEL__', '_MIPS_SIM=2', '_MIPS_SZLONG=32'],
+  ppc: ['powerpc', '-m32', '-malign-double', '__powerpc__', '__BIG_ENDIAN__'],
+  ppc64: ['powerpc', '-m64', '__powerpc__', '__powerpc64__', '__LITTLE_ENDIAN__'],
+  s390: ['s390', '-m32', '-malign-double', '__s390__'],
+  s390x: ['s390', '-m64', '__s390__', '__s390x__'],
+  parisc: ['parisc', '-m32', '-malign-double', '__hppa__'],
+  parisc64: ['parisc', '-m64', '__hppa__'],
+  riscv64: ['riscv', '-m64', '__riscv', '__riscv_xlen=64'],
+  loongarch64: ['loongarch', '-m64', '__loongarch__', '__loongarch_grlen=64'],
+  m68k: ['m68k', '-m32', '-fpack-struct=2', '__m68k__'],
+  sh: ['sh', '-m32', '__sh__', '__LITTLE_ENDIAN__'],
+};
 
 const TABLES: readonly TableName[] = [...new Set(allArches().map((arch) => arch.table))];
 
@@ -158,7 +160,7 @@ function compile(table: TableName, folders: HeaderFolders, mode: '-E' | '-S', so
   const key = `${table} ${mode} ${source}`;
   const known = preprocessed.get(key);
   if (known !== undefined) return known;
-  const [uapi, width, ...defines] = COMPILERS[table];
+  const [uapi, ...target] = COMPILERS[table];
   const own = uapi === 'x86' ? [] : ['-U__i386__', '-U__x86_64__', '-U__ILP32__'];
   const paths = [`-I${folders.headers}/usr/lib/linux/uapi/${uapi}`, `-I${folders.headers}/usr/include`];
   const options = [
@@ -168,9 +170,8 @@ function compile(table: TableName, folders: HeaderFolders, mode: '-E' | '-S', so
     '-Dsize_t=__SIZE_TYPE__',
     '-Dpid_t=int',
     '-Dloff_t=long long',
-    width,
     ...own,
-    ...defines.map((define) => `-D${define}`),
+    ...target.map((option) => (option.startsWith('-') ? option : `-D${option}`)),
     ...paths,
   ];
   const output = [mode, ...(mode === '-E' ? ['-dD', '-P'] : []), '-x', 'c', '-o', '-', '-'];

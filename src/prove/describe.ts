@@ -39,15 +39,15 @@ export async function nameOfCall(abi: ArchName | undefined, nr: number): Promise
   return abi === undefined ? undefined : (await loadTables([archOf(abi).table])).of(abi).nameOf(nr);
 }
 
-/** `socket(0x28) on X86_64`: arguments up to the last that is not 0, and the instruction pointer unless it is 0. */
+/** `socket(AF_VSOCK, SOCK_STREAM, 0) on X86_64`; arguments unless all are 0, the instruction pointer unless it is 0. */
 export async function describeCall(data: SeccompData, abi: ArchName | undefined): Promise<string> {
+  const [{ loadCallFacts }, { describeCall: render }] = await Promise.all([
+    import('../syscalls/constants.ts'),
+    import('../syscalls/call-text.ts'),
+  ]);
+  await loadCallFacts();
   const name = (await nameOfCall(abi, data.nr)) ?? `number ${data.nr}`;
-  const shown = data.args.slice(0, data.args.findLastIndex((arg) => arg !== 0n) + 1);
   const place = abi ?? `audit arch 0x${data.arch.toString(16).padStart(8, '0')}`;
-  const pointer = data.ip === 0n ? '' : `, called from ${hex(data.ip)}`;
-  return `${name}(${shown.map(hex).join(', ')}) on ${place}${pointer}`;
-}
-
-function hex(value: bigint): string {
-  return `0x${value.toString(16)}`;
+  const pointer = data.ip === 0n ? '' : `, called from 0x${data.ip.toString(16)}`;
+  return `${render(abi, name, data.args)} on ${place}${pointer}`;
 }

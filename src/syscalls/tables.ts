@@ -29,6 +29,9 @@ export interface SyscallTables {
   idOf(name: string): number;
   /** Whether any of the 18 tables has this name. */
   isKnown(name: string): boolean;
+  /** What an argument is called, and a value of it, if the facts about calls are loaded and know a name. */
+  readonly argument?: (arch: ArchName, call: string, index: number) => string | undefined;
+  readonly constant?: (arch: ArchName, call: string, index: number, value: bigint) => string | undefined;
   /** SHA-256 (hex) over the checked-in table files: part of a cache key. */
   readonly digest: string;
   /** Linux release of the headers the tables were made from, e.g. 7.2. */

@@ -57,7 +57,7 @@ describe('diff', () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     expect(stdout.toString().trimEnd().split('\n').slice(1)).toEqual([
       'read() on X86_64: A gives ALLOW, B gives KILL_THREAD',
-      'socket(0x28) on X86_64: A gives ERRNO EPERM (1), B gives LOG',
+      'socket(AF_VSOCK, 0, 0) on X86_64: A gives ERRNO EPERM (1), B gives LOG',
     ]);
   });
 

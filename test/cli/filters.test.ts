@@ -88,9 +88,11 @@ describe('simulate with a filter', () => {
   it('says action, errno, steps, path and whether the kernel remembers it', async () => {
     const { code, stdout, stderr } = await simulate('socket', '40');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout.toString()).toBe('ERRNO ENOSYS (38)\nsteps: 8\npath: 0 1 2 3 4 5 6 9\nbitmap: no\n');
+    expect(stdout.toString()).toBe(
+      'ERRNO ENOSYS (38)\nsteps: 8\npath: 0 1 2 3 4 5 6 9\nbitmap: no\ncall: socket(AF_VSOCK, 0, 0) on X86_64\n',
+    );
     expect((await simulate('read')).stdout.toString()).toBe(
-      'ALLOW\nsteps: 5\npath: 0 1 2 3 8\nbitmap: yes\n',
+      'ALLOW\nsteps: 5\npath: 0 1 2 3 8\nbitmap: yes\ncall: read() on X86_64\n',
     );
   });
 
@@ -116,9 +118,10 @@ describe('simulate with a filter', () => {
       ['0x29', '0x28'],
       ['socket', '0x0000000000000028'],
       ['socket', '40', '-1'],
+      ['socket', 'AF_VSOCK', 'SOCK_STREAM|SOCK_CLOEXEC'],
     ];
     const answers = await Promise.all(spellings.map((args) => answer(...args)));
-    expect(answers.map(({ action }) => action)).toEqual(['ERRNO', 'ERRNO', 'ERRNO', 'ERRNO']);
+    expect(answers.map(({ action }) => action)).toEqual(Array.from(spellings, () => 'ERRNO'));
     const negative = await answer(
       'socket',
       '-1',
@@ -151,9 +154,12 @@ describe('simulate with a filter', () => {
       ['read', '18446744073709551616'],
       ['read', '1', '2', '3', '4', '5', '6', '7'],
       ['4294967296'],
+      ['socket', 'AF_VSOK'],
+      ['read', 'AF_VSOCK'],
     ];
     const results = await Promise.all(wrong.map((args) => simulate(...args)));
-    expect(results.map(({ code }) => code)).toEqual([64, 64, 64, 64, 64]);
+    expect(results.map(({ code }) => code)).toEqual(Array.from(wrong, () => 64));
     expect(results[0]!.stderr).toContain('did you mean read');
+    expect(results[5]!.stderr).toContain('did you mean AF_VSOCK?');
   });
 });

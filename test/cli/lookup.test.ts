@@ -12,11 +12,11 @@ describe('lookup', () => {
   it('finds numbers and names, architecture by architecture', async () => {
     expect(await lookup('clone3', '--arch', 'amd64')).toEqual({
       code: 0,
-      text: '435\tclone3\tX86_64\t0xc000003e\t5.3\n',
+      text: '435\tclone3\tX86_64\t0xc000003e\t5.3\tclone3(struct clone_args *uargs, size_t size)\n',
       stderr: '',
     });
     expect((await lookup('0x1b3', '--arch', 'SCMP_ARCH_AARCH64')).text).toBe(
-      '435\tclone3\tAARCH64\t0xc00000b7\t5.3\n',
+      '435\tclone3\tAARCH64\t0xc00000b7\t5.3\tclone3(struct clone_args *uargs, size_t size)\n',
     );
     const everywhere = (await lookup('read', '--arch', 'all')).text.trimEnd().split('\n');
     expect(everywhere).toHaveLength(23);
@@ -51,7 +51,29 @@ describe('lookup', () => {
 
   it('prints JSON', async () => {
     const found = documentOf(await runIn(folder, ['lookup', 'read', '--arch', 'x86_64', '--json']));
-    expect(found).toMatchObject({ found: true, calls: [{ arch: 'X86_64', nr: 0, name: 'read' }] });
+    expect(found).toMatchObject({
+      found: true,
+      calls: [
+        {
+          arch: 'X86_64',
+          nr: 0,
+          name: 'read',
+          prototype: 'read(unsigned int fd, char *buf, size_t count)',
+          args: [
+            { name: 'fd', bits: 32, pointer: false },
+            { name: 'buf', pointer: true },
+            { name: 'count', bits: 64 },
+          ],
+          form: null,
+        },
+      ],
+    });
+    const carrier = documentOf(await runIn(folder, ['lookup', 'socketcall', '--arch', 'x86', '--json']));
+    expect(carrier).toMatchObject({
+      calls: [{ form: { kind: 'multiplexer', calls: { 1: 'socket', 20: 'sendmmsg' } } }],
+    });
+    const none = documentOf(await runIn(folder, ['lookup', 'tuxcall', '--arch', 'x86_64', '--json']));
+    expect(none).toMatchObject({ calls: [{ prototype: null, args: null, form: null }] });
     const missing = await runIn(folder, ['lookup', 'opneat', '--arch', 'x86_64', '--json']);
     expect(missing).toMatchObject({ code: 1, stderr: '' });
     expect(documentOf(missing)).toMatchObject({ found: false, calls: [], nearest: ['openat'] });

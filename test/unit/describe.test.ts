@@ -37,10 +37,12 @@ describe('an answer in words', () => {
 });
 
 describe('a call in words', () => {
-  it('has the arguments up to the last that is not 0', async () => {
-    expect(await describeCall(data(41, 0xc000003e, [40n]), 'X86_64')).toBe('socket(0x28) on X86_64');
+  it('has the names of its constants, and all arguments if one is not 0', async () => {
+    expect(await describeCall(data(41, 0xc000003e, [40n]), 'X86_64')).toBe(
+      'socket(AF_VSOCK, 0, 0) on X86_64',
+    );
     expect(await describeCall(data(41, 0xc000003e, [0n, 0n, 2n ** 64n - 1n]), 'X86_64')).toBe(
-      'socket(0x0, 0x0, 0xffffffffffffffff) on X86_64',
+      'socket(AF_UNSPEC, 0, 0xffffffffffffffff) on X86_64',
     );
     expect(await describeCall(data(39, 0xc000003e), 'X86_64')).toBe('getpid() on X86_64');
   });

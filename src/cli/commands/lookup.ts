@@ -2,6 +2,7 @@ import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { EXIT, fail } from '../../errors.ts';
 import { loadTables } from '../../syscalls/load.ts';
+import { loadSignatures, prototypeText, signatureOf } from '../../syscalls/signatures.ts';
 import { auditArchHex, lookup } from '../../syscalls/lookup.ts';
 import type { ArchCall, LookupResult } from '../../syscalls/lookup.ts';
 import { CliCommand } from '../command.ts';
@@ -18,8 +19,8 @@ interface Options extends OutputOptions {
 }
 
 const HELP = `
-Prints number, name, architecture, audit arch and the first Linux release that has the call,
-separated by tabs.
+Prints number, name, architecture, audit arch, the first Linux release that has the call, and
+its prototype (- if it has none), separated by tabs.
 
 Exit code 1: there is no such call.
 
@@ -51,6 +52,7 @@ async function run(call: string | undefined, options: Options): Promise<number> 
   }
   if (call === undefined) fail('USAGE', { reason: 'name a call, or give --all' });
   const result = await lookup(call, arch === 'all' ? arch : [arch]);
+  await loadSignatures();
   if (options.json) await writeProduct(toJson(resultJson(result)));
   else if (result.kind === 'found') await writeProduct(table(result.calls.map(row)));
   else if (!options.quiet) await writeStderr(`${printable(explainAbsence(call, arch, result))}\n`);
@@ -65,11 +67,30 @@ async function printTable(arch: ArchName, options: Options): Promise<void> {
 }
 
 function row({ nr, name, arch, auditArch, since }: ArchCall): (string | number)[] {
-  return [nr, name, arch, auditArchHex(auditArch), since];
+  return [nr, name, arch, auditArchHex(auditArch), since, prototypeOf(arch, name) ?? '-'];
+}
+
+function prototypeOf(arch: ArchName, name: string): string | undefined {
+  const signature = signatureOf(arch, name);
+  return signature && prototypeText(name, signature);
+}
+
+/** A call with what is known of its arguments. */
+function callJson(call: ArchCall): object {
+  const { args, form } = signatureOf(call.arch, call.name) ?? {};
+  return {
+    ...call,
+    prototype: prototypeOf(call.arch, call.name) ?? null,
+    args: args ?? null,
+    form:
+      form?.kind === 'multiplexer'
+        ? { kind: form.kind, calls: Object.fromEntries(form.calls) }
+        : (form ?? null),
+  };
 }
 
 function resultJson(result: LookupResult): object {
-  const calls = result.kind === 'unknown' ? [] : result.calls;
+  const calls = result.kind === 'unknown' ? [] : result.calls.map(callJson);
   return {
     found: result.kind === 'found',
     calls: result.kind === 'found' ? calls : [],

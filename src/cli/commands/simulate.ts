@@ -1,7 +1,7 @@
 import type { ArchName } from '../../arch.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
-import { answerParts, describeAnswer } from '../../prove/describe.ts';
+import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
 import { archArgument } from '../options/target-options.ts';
 import { parseCall } from '../options/call.ts';
@@ -23,8 +23,8 @@ interface Options extends TargetFlags, OutputOptions {
 }
 
 const HELP = `
-CALL is a name or a number. ARG is decimal, 0x hex or negative (two's complement); missing
-arguments are 0.
+CALL is a name or a number. ARG is decimal, 0x hex or negative (two's complement), a constant
+such as AF_VSOCK, or several of these joined by |. Missing arguments are 0.
 
 The input can be a filter (raw or base64) or a profile. The target options apply to
 profiles. For a filter, --arch is the architecture of the call; the default is this
@@ -34,7 +34,7 @@ machine's if the filter knows it, else the first that the filter tests.
 
 Examples:
   seccompc simulate profile.json clone3
-  seccompc simulate profile.json socket 40 1 0
+  seccompc simulate profile.json socket AF_VSOCK SOCK_STREAM
   seccompc simulate profile.json --call-arch x86 socketcall 1
   seccompc simulate filter.bpf 435 --json`;
 
@@ -63,7 +63,13 @@ async function run(file: string, call: string, args: string[], options: Options)
     steps: answer.steps,
     bitmap: isAlwaysAllowed(program, arch, asked.data),
     path: answer.path,
-    call: { arch, nr: asked.data.nr, name: asked.name ?? null, args: asked.data.args.map(String) },
+    call: {
+      arch,
+      nr: asked.data.nr,
+      name: asked.name ?? null,
+      args: asked.data.args.map(String),
+      text: await describeCall(asked.data, arch),
+    },
   };
   if (options.json) return writeProduct(toJson(found));
   const lines = [
@@ -71,6 +77,7 @@ async function run(file: string, call: string, args: string[], options: Options)
     `steps: ${found.steps}`,
     `path: ${found.path.join(' ')}`,
     `bitmap: ${found.bitmap ? 'yes' : 'no'}`,
+    `call: ${found.call.text}`,
   ];
   await writeProduct(`${lines.join('\n')}\n`);
 }

@@ -35,7 +35,8 @@ export async function parseCall({ call, args, ip, arch }: CallText): Promise<Cal
     const hint = near.length === 0 ? {} : { hint: `did you mean ${near.join(' or ')}?` };
     fail('CALL_UNKNOWN', { call, arch }, hint);
   }
-  const values = args.map((text) => required(text, `argument "${text}"`));
+  const name = table.nameOf(number);
+  const values = await argumentsOf(arch, name ?? call, args);
   return {
     data: {
       nr: number,
@@ -43,8 +44,22 @@ export async function parseCall({ call, args, ip, arch }: CallText): Promise<Cal
       ip: required(ip, `--ip "${ip}"`),
       args: Array.from({ length: ARGUMENTS }, (_, index) => values[index] ?? 0n),
     },
-    name: table.nameOf(number),
+    name,
   };
+}
+
+/** @throws SeccompcError USAGE */
+async function argumentsOf(arch: ArchName, call: string, args: readonly string[]): Promise<bigint[]> {
+  if (args.length === 0) return [];
+  const { ArgumentError, parseArgument } = await import('../../format/call.ts');
+  const { loadCallFacts } = await import('../../syscalls/constants.ts');
+  await loadCallFacts();
+  try {
+    return args.map((text, index) => parseArgument(arch, call, index, text));
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    return fail('USAGE', { reason: error.message }, error.hint === undefined ? {} : { hint: error.hint });
+  }
 }
 
 function required(text: string, what: string): bigint {
