@@ -192,7 +192,7 @@ describe('an assertion', () => {
           }
         },
       ),
-      { numRuns: runs(60, 5000) },
+      { numRuns: runs(60, 1500) },
     );
     expect(verdicts.fails).toBeGreaterThan(5);
     expect(verdicts.holds).toBeGreaterThan(5);

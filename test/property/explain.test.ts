@@ -64,7 +64,7 @@ describe('the explanation of a call', () => {
           }
         }
       }),
-      { numRuns: runs(12, 1500) },
+      { numRuns: runs(12, 400) },
     );
     expect(explained).toBeGreaterThan(1000);
     expect(kinds.size).toBeGreaterThan(2);
@@ -93,7 +93,7 @@ describe('the explanation of a call', () => {
           compared += 1;
         }
       }),
-      { numRuns: runs(12, 1500) },
+      { numRuns: runs(12, 400) },
     );
     expect(compared).toBeGreaterThan(1000);
   });
