@@ -240,14 +240,14 @@ const TABLE = {
   OVERLAPPING_RULES: {
     severity: 'warning',
     message:
-      '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}; the stricter {winner} applies',
-    hint: 'make the conditions exclude each other: what a runtime does depends on its libseccomp',
+      '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}, which gets {winner}{more}',
+    hint: 'make the conditions exclude each other; where actions differ in kind, runtimes may answer less strictly',
   },
   OVERLAPS_NOT_SEARCHED: {
     severity: 'warning',
     message:
       '{name} on {arch} has {count} rules with different actions: not all pairs were searched for overlaps',
-    hint: 'use fewer rules on one call; where rules overlap, the stricter action is taken',
+    hint: 'use fewer rules on one call',
   },
   MULTIPLEXED_BYPASS: {
     severity: 'warning',

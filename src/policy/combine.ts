@@ -1,8 +1,9 @@
-import { actionLabel, compareSeverity, SECCOMP_RET_DATA } from '../action.ts';
+import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
 import type { Arch } from '../arch.ts';
 import { diagnostic } from '../errors.ts';
-import type { Diagnostic } from '../errors.ts';
-import { commonValue, conditionKey, constantTruth } from './condition.ts';
+import type { Code, Diagnostic } from '../errors.ts';
+import { commonValue, conditionKey, constantTruth, holds } from './condition.ts';
+import { inOrderOfDecision } from './precedence.ts';
 import type { Rule } from './rules.ts';
 import type { Condition, Decision, DecisionRule } from './types.ts';
 
@@ -32,8 +33,8 @@ export interface Combiner {
  * Decides what several rules on one number mean together. docs/semantics.md section 7.
  *
  * - The first rule without conditions decides alone.
- * - Otherwise the rules form a union. If rules with different actions match one call, the most
- *   restrictive action wins, and the pair is reported with such a call.
+ * - Otherwise the rules form a union. If rules with different actions match one call, the order of
+ *   precedence.ts decides, and the pair is reported with such a call.
  * - The same conditions with different actions are a contradiction, which both runtimes refuse.
  */
 export function makeCombiner(
@@ -45,22 +46,25 @@ export function makeCombiner(
   const reported = new Set<string>();
   let pairsLeft = MAX_PAIRS;
 
-  /** Reports a fault once for each pair of entries, for all calls and architectures. */
+  /** A fault is reported once for each pair of entries, for all calls and architectures. */
+  function isNews(code: Code, first: Rule, second: Rule): boolean {
+    const key = `${code} ${first.entry.pointer} ${second.entry.pointer}`;
+    const size = reported.size;
+    return reported.add(key).size > size;
+  }
+
   function reportPair(
-    code: 'CONFLICTING_RULES' | 'OVERLAPPING_RULES',
+    code: Code,
     [first, second]: [first: Rule, second: Rule],
     arch: Arch,
-    values: () => Record<string, string> = () => ({}),
+    others: Record<string, string> = {},
     severity?: 'warning' | 'error',
   ): void {
-    const key = `${code} ${first.entry.pointer} ${second.entry.pointer}`;
-    if (reported.has(key)) return;
-    reported.add(key);
     const { pointer } = first.entry;
     const [action, otherAction] = [describeAction(second.action), describeAction(first.action)];
     const names = { name: namedBy(second), other: namedBy(first), arch: arch.name };
-    const all = { ...names, action, otherAction, pointer, ...values() };
-    report(diagnostic(code, all, { pointer: second.entry.pointer, severity }));
+    const values = { ...names, action, otherAction, pointer, ...others };
+    report(diagnostic(code, values, { pointer: second.entry.pointer, severity }));
   }
 
   /** Warns of conditions lost behind socketcall or ipc: once for an entry, once for a call. */
@@ -105,41 +109,51 @@ export function makeCombiner(
       const key = rule.conditions.map(conditionKey).join(', ');
       const earlier = distinct.get(key);
       if (earlier === undefined) distinct.set(key, rule);
-      else if (earlier.action !== rule.action) reportPair('CONFLICTING_RULES', [earlier, rule], arch);
+      else if (earlier.action !== rule.action && isNews('CONFLICTING_RULES', earlier, rule))
+        reportPair('CONFLICTING_RULES', [earlier, rule], arch);
     }
     const kept = [...distinct.values()];
     // The selector of the call replaces conditions on argument 0. docs/semantics.md section 6.3.
     reportMultiplexed('MULTIPLEXED_ARGS', kept, arch);
-    reportOverlaps(kept, arch);
-    const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));
-    return intern(simplify(strictestFirst, defaultAction));
+    const ordered = inOrderOfDecision(kept);
+    reportOverlaps(kept, ordered, arch);
+    return intern(simplify(ordered, defaultAction));
   }
 
-  /** Reports pairs of rules with different actions that match one call, within the budget. */
-  function reportOverlaps(rules: readonly Rule[], arch: Arch): void {
+  /** Reports pairs of rules with different actions that match one call, within the budget: the first, and how many more. */
+  function reportOverlaps(rules: readonly Rule[], ordered: readonly Rule[], arch: Arch): void {
     const severity = overlap === 'error' ? 'error' : 'warning';
     const earlier = new EarlierRules(rules);
+    let first: { pair: [Rule, Rule]; call: Map<number, bigint> } | undefined;
+    let count = 0;
     for (const [index, rule] of rules.entries()) {
       const candidates = earlier.thatMayMeet(index, pairsLeft);
       if (candidates === undefined) {
         const values = { name: rule.name, arch: arch.name, count: rules.length };
         report(diagnostic('OVERLAPS_NOT_SEARCHED', values, { pointer: rule.entry.pointer, severity }));
-        return;
+        break;
       }
       pairsLeft -= candidates.length;
       for (const other of candidates) {
         const call = commonCall(other.conditions, rule.conditions);
-        if (call === undefined) continue;
-        const values = () => {
-          const args = [...call].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
-          const winner = compareSeverity(other.action, rule.action) <= 0 ? other : rule;
-          const example = `${rule.by ?? rule.name}(${args})`;
-          return { example, winner: describeAction(winner.action) };
-        };
-        reportPair('OVERLAPPING_RULES', [other, rule], arch, values, severity);
+        if (call === undefined || !isNews('OVERLAPPING_RULES', other, rule)) continue;
+        first ??= { pair: [other, rule], call };
+        count += 1;
       }
       earlier.add(index);
     }
+    if (first === undefined) return;
+    const { pair, call } = first;
+    const args = [...call].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
+    const winner = ordered.find(({ conditions }) =>
+      conditions.every((c) => holds(c, call.get(c.arg) ?? 0n)),
+    )!;
+    const values = {
+      example: `${pair[1].by ?? pair[1].name}(${args})`,
+      winner: describeAction(winner.action),
+      more: count === 1 ? '' : ` (and ${count - 1} more pairs)`,
+    };
+    reportPair('OVERLAPPING_RULES', pair, arch, values, severity);
   }
 
   return { constant, combine };
