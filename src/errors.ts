@@ -113,7 +113,11 @@ const TABLE = {
     message: 'the key {key} looks like rules, but NOTHING reads it: they have no effect{more}',
     hint: 'put rules into "syscalls", each with "names" and "action"',
   },
-  UNKNOWN_KEY: { severity: 'warning', message: 'no runtime reads the key {key}{more}' },
+  UNKNOWN_KEY: {
+    severity: 'warning',
+    message: 'no runtime reads the key {key}{more}',
+    hint: 'remove it, or correct its spelling',
+  },
 
   // -- resolving: the Docker dialect against its target (src/profile/docker.ts)
   ARCHITECTURES_AND_ARCHMAP: {
@@ -123,10 +127,12 @@ const TABLE = {
   ARCHMAP_NOT_APPLIED: {
     severity: 'warning',
     message: '{engine} does not apply archMap on {arch}, so the filter has {arch} only',
+    hint: 'name the architectures with --architectures, or list them in "architectures" instead of archMap',
   },
   ARCHMAP_WITHOUT_NATIVE: {
     severity: 'warning',
     message: 'archMap has no entry for {name}, so the filter has {arch} only',
+    hint: 'add an entry for {name} to archMap',
   },
   NAME_AND_NAMES: {
     message: 'the entry has both name and names; Docker and Podman refuse it',
@@ -135,11 +141,13 @@ const TABLE = {
   ENTRY_WITHOUT_NAMES: {
     severity: 'warning',
     message: 'the entry names no system call, so it has no effect{more}',
+    hint: 'add "names": [...], or remove the entry',
   },
   MIN_KERNEL_INVALID: { message: 'minKernel must be two numbers from 0 to 255 such as "4.8", not {value}' },
   MIN_KERNEL_IGNORED: {
     severity: 'warning',
     message: 'Podman ignores minKernel, so the entry {effect} on every kernel{more}',
+    hint: 'remove minKernel if every kernel may have the entry, or keep a profile for each engine',
   },
   ERRNO_NAME_UNKNOWN: { message: 'unknown errno {value}' },
   ERRNO_NAME_IGNORED: {
@@ -150,10 +158,12 @@ const TABLE = {
   ARCHES_NEVER_MATCH: {
     severity: 'warning',
     message: '{engine} does not know an architecture {value}, so this never matches{more}',
+    hint: 'correct its spelling, or remove it',
   },
   UNKNOWN_CAPABILITY: {
     severity: 'warning',
     message: 'unknown capability {value}, so this never matches{more}',
+    hint: 'use a name of capabilities(7), such as "CAP_SYS_ADMIN"',
   },
 
   // -- target: what to compile for (src/target.ts)
@@ -190,6 +200,7 @@ const TABLE = {
   LISTENER_METADATA_ALONE: {
     severity: 'warning',
     message: 'the runtime-spec forbids listenerMetadata without listenerPath',
+    hint: 'add "listenerPath", or remove listenerMetadata',
   },
   ERRNO_WITHOUT_EFFECT: {
     message: '{action} carries no errno, so {member} is wrong here: crun refuses it, runc ignores it',
@@ -199,10 +210,12 @@ const TABLE = {
   ERRNO_MASKED: {
     severity: 'warning',
     message: 'errno {wanted} is truncated to 16 bits and becomes {errno}',
+    hint: 'write {errno}, or the errno that you mean',
   },
   ERRNO_MASKED_TO_ZERO: {
     severity: 'warning',
     message: 'errno {wanted} is truncated to 16 bits and becomes 0: a refused call then reports success',
+    hint: 'write an errno from 1 to 4094',
   },
   MISSING_NAMES: {
     message: 'the entry has no names, so it makes no rule',
@@ -211,10 +224,12 @@ const TABLE = {
   UNKNOWN_SYSCALL: {
     severity: 'warning',
     message: 'no architecture has a system call "{name}", so it makes no rule',
+    hint: 'correct the name, or remove it',
   },
   TOO_MANY_ARGS: {
     severity: 'warning',
     message: 'the entry has {count} args: crun reads only the first {limit}, runc reads all',
+    hint: 'write one entry for each alternative',
   },
   ARGS_ALTERNATIVE: {
     severity: 'warning',
@@ -230,17 +245,21 @@ const TABLE = {
     severity: 'note',
     message: 'the entry has the default action {action}, so it makes no rule and does not shadow one',
   },
-  CONSTANT_CUT: { severity: 'warning', message: '{value} is truncated to its low 32 bits on {arches}' },
+  CONSTANT_CUT: {
+    severity: 'warning',
+    message: '{value} is truncated to its low 32 bits on {arches}',
+    hint: 'compare at most 32 bits, or leave these architectures out with --architectures',
+  },
   ENOSYS_AFTER_NEEDS_DENY: { message: '--enosys-after has no meaning with the default action {action}' },
   CONFLICTING_RULES: {
     message:
-      '{name} on {arch} has the same conditions here with {action} and at {pointer} ({other}) with {otherAction}',
+      '{name} on {arch} has the same conditions here with {action} and at {place} ({other}) with {otherAction}',
     hint: 'the runtimes fail with "File exists"; keep one of the two',
   },
   OVERLAPPING_RULES: {
     severity: 'warning',
     message:
-      '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}, which gets {winner}{more}',
+      '{name} on {arch}: {action} here and {otherAction} at {place} both match {example}, which gets {winner}{more}',
     hint: 'make the conditions exclude each other; where actions differ in kind, runtimes may answer less strictly',
   },
   OVERLAPS_NOT_SEARCHED: {
@@ -253,11 +272,13 @@ const TABLE = {
     severity: 'warning',
     message:
       'on {arch}, {by} gets {action} unconditionally, so calls of {name} through {by} bypass these conditions',
+    hint: 'do not give {by} {action}: an entry that refuses it with an errno other than the default, such as 38 (ENOSYS), makes programs call {name} itself',
   },
   MULTIPLEXED_ARGS: {
     severity: 'warning',
     message:
       'on {arch}, {name} is also reachable through {by}: conditions on argument 0 are lost there, the others test the arguments of {by}',
+    hint: 'add an entry that refuses {by} without conditions, with an errno other than the default, such as 38 (ENOSYS)',
   },
 
   // -- any stage
@@ -448,6 +469,7 @@ const TABLE = {
   FOREIGN_ANNOTATION: {
     severity: 'warning',
     message: 'the container has an annotation {key} that is not from this hook; it was {what}',
+    hint: 'find out what sets it; it may be another hook',
   },
   ANNOTATION_CHANGED: {
     exit: EXIT.no,
@@ -501,7 +523,11 @@ const TABLE = {
     exit: EXIT.no,
     message: 'the loaded filter could not be proved equal to linux.seccomp: {reason}',
   },
-  CONTAINER_ENDED: { severity: 'warning', message: 'the container was ended: process {pid} got SIGKILL' },
+  CONTAINER_ENDED: {
+    severity: 'warning',
+    message: 'the container was ended: process {pid} got SIGKILL',
+    hint: 'the errors beside this one say why',
+  },
   CONTAINER_NOT_ENDED: { exit: EXIT.no, message: 'the container could not be ended: {reason}' },
   NOT_A_STATE: {
     message: 'standard input is not the container state that runtimes give to hooks: {reason}',
@@ -547,6 +573,7 @@ const TABLE = {
   HOOK_STORE_FAILED: {
     severity: 'warning',
     message: 'cannot write the filter to {store}, so the next start compiles it again: {reason}',
+    hint: 'make room or correct the owner of the store, then run "seccompc hook install" again',
   },
   CRUN_MISSING: { exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
@@ -685,7 +712,7 @@ export function diagnostic(
     message: fill(entry.message),
     ...(where.pointer === undefined ? {} : { pointer: where.pointer }),
   };
-  if (typeof hint === 'function') defineLater(found, hint);
+  if (typeof hint === 'function') defineLater(found, () => hint() ?? (entry.hint && fill(entry.hint)));
   else if (hint !== undefined) found.hint = hint;
   return found;
 }

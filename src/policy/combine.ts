@@ -19,6 +19,9 @@ export function describeAction(value: number): string {
  */
 const MAX_PAIRS = 50_000;
 
+/** The place of a pointer in words, seen from another one: `line 12`. */
+export type PlaceOf = (pointer: string, from: string) => string;
+
 /** Makes the decisions of one filter; equal decisions come out as one object. */
 export interface Combiner {
   constant(action: number): Decision;
@@ -41,6 +44,7 @@ export function makeCombiner(
   defaultAction: number,
   overlap: 'warn' | 'error',
   report: (d: Diagnostic) => void,
+  placeOf: PlaceOf,
 ): Combiner {
   const interned = new Map<string, Decision>();
   const reported = new Set<string>();
@@ -60,11 +64,12 @@ export function makeCombiner(
     others: Record<string, string> = {},
     severity?: 'warning' | 'error',
   ): void {
-    const { pointer } = first.entry;
+    const pointer = conditionPlace(second);
+    const place = placeOf(conditionPlace(first), pointer);
     const [action, otherAction] = [describeAction(second.action), describeAction(first.action)];
     const names = { name: namedBy(second), other: namedBy(first), arch: arch.name };
-    const values = { ...names, action, otherAction, pointer, ...others };
-    report(diagnostic(code, values, { pointer: second.entry.pointer, severity }));
+    const values = { ...names, action, otherAction, place, ...others };
+    report(diagnostic(code, values, { pointer, severity }));
   }
 
   /** Warns of conditions lost behind socketcall or ipc: once for an entry, once for a call. */
@@ -80,7 +85,7 @@ export function makeCombiner(
       const isKnown = keys.some((key) => reported.has(key));
       for (const key of keys) reported.add(key);
       if (isKnown) continue;
-      const pointer = code === 'MULTIPLEXED_ARGS' ? `${entry.pointer}/args` : entry.pointer;
+      const pointer = `${entry.pointer}/args`;
       const action = always === undefined ? '' : describeAction(always.otherwise);
       report(diagnostic(code, { name, by, arch: arch.name, action }, { pointer }));
     }
@@ -239,6 +244,11 @@ function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<numbe
     call.set(condition.arg, value);
   }
   return call;
+}
+
+/** Pointer of the condition that a rule is made of; of several, their list. */
+function conditionPlace({ entry: { pointer, args } }: Rule): string {
+  return args.length === 0 ? pointer : args.length === 1 ? `${pointer}/args/0` : `${pointer}/args`;
 }
 
 function namedBy(rule: Rule): string {

@@ -7,7 +7,7 @@ import type { Seccomp } from '../profile/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { makeCombiner } from './combine.ts';
-import type { Combiner } from './combine.ts';
+import type { Combiner, PlaceOf } from './combine.ts';
 import { decideCalls } from './decide.ts';
 import type { EnosysContext } from './enosys.ts';
 import { beyondTable, callsAfter, enosysAction, enosysStub, givesEnosys } from './enosys.ts';
@@ -36,6 +36,7 @@ export function lowerPolicy(
   target: Target,
   tables: SyscallTables,
   report: (d: Diagnostic) => void,
+  placeOf: PlaceOf = (place) => place,
 ): Policy | undefined {
   let failed = false;
   const note = (d: Diagnostic) => {
@@ -54,7 +55,7 @@ export function lowerPolicy(
   if (target.enosysAfter !== undefined && !givesEnosys(defaultAction))
     note(diagnostic('ENOSYS_AFTER_NEEDS_DENY', { action }, { pointer: `${pointer}/defaultAction` }));
 
-  const combiner = makeCombiner(defaultAction, target.overlap, note);
+  const combiner = makeCombiner(defaultAction, target.overlap, note, placeOf);
   const context = { seccomp, target, tables, combiner, entries, defaultAction };
   const policies = groupByAuditArch(arches).map((abis) => archPolicy(abis, context));
   if (failed) return undefined;
