@@ -245,6 +245,27 @@ const TABLE = {
     severity: 'note',
     message: 'the entry has the default action {action}, so it makes no rule and does not shadow one',
   },
+  ENTRY_SHADOWED: {
+    severity: 'warning',
+    message:
+      'the entry has no effect: the entry at {place} gives "{name}" {action} without conditions, and decides alone',
+    hint: 'take "{name}" out of that entry, or remove this one',
+  },
+  ENTRY_WITHOUT_CALL: {
+    severity: 'warning',
+    message: 'the entry refuses nothing on {arch}, because {names} are no system calls there',
+    hint: 'also name the calls that do the same there, such as mkdirat for mkdir',
+  },
+  NO_RULE_FOR_NATIVE: {
+    severity: 'warning',
+    message: 'no entry names a system call of {arch}, so all its calls get {action}',
+    hint: 'also name the calls that do the same there, such as mkdirat for mkdir',
+  },
+  KILL_IS_THREAD: {
+    severity: 'note',
+    message: 'SCMP_ACT_KILL ends only the thread that makes the call; other threads of the process go on',
+    hint: 'write "SCMP_ACT_KILL_PROCESS" to end the process, or "SCMP_ACT_KILL_THREAD" if you mean the thread',
+  },
   CONSTANT_CUT: {
     severity: 'warning',
     message: '{value} is truncated to its low 32 bits on {arches}',
@@ -667,7 +688,7 @@ const TABLE = {
   },
   NOT_CONFINED: {
     message: 'the input defines no filter, so a container would run WITHOUT one',
-    hint: 'add linux.seccomp with a defaultAction; if you want no filter, pass --allow-unconfined',
+    hint: 'a filter needs a defaultAction, in a container configuration below linux.seccomp; if you want no filter, pass --allow-unconfined',
   },
   FILTER_BYTE_ORDER: {
     message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian',
@@ -683,7 +704,7 @@ const TABLE = {
     severity: 'note',
     message: '"{text}" holds because no architecture of the filter has such a call',
   },
-  CALL_UNKNOWN: { exit: EXIT.usage, message: 'no system call "{call}" on {arch}' },
+  CALL_UNKNOWN: { exit: EXIT.usage, message: 'no system call "{call}" on {arch}{elsewhere}' },
   INTERNAL_ERROR: {
     exit: EXIT.software,
     message: 'seccompc itself failed: {reason}',

@@ -17,6 +17,8 @@ export interface OptionSpec {
   /** Name of the value in help and documentation. */
   readonly placeholder?: string;
   readonly group: Group;
+  /** Other words for some of them. */
+  readonly aliases?: Readonly<Record<string, string>>;
   /** In the help of a command. */
   readonly help: string;
   /** In the documentation, as Markdown. */
@@ -164,11 +166,12 @@ export const OPTIONS = [
   {
     name: 'engine',
     takes: ['moby', 'podman'],
+    aliases: { docker: 'moby' },
     placeholder: 'ENGINE',
     group: 'target',
     help: 'the engine whose reading of the Docker dialect counts',
     meaning:
-      'the engine whose reading of the Docker dialect counts ([semantics.md](semantics.md), section 11)',
+      'the engine whose reading of the Docker dialect counts ([semantics.md](semantics.md), section 11); `docker` is `moby`',
     default: 'moby',
   },
   {

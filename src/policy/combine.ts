@@ -1,4 +1,4 @@
-import { actionLabel, SECCOMP_RET_DATA } from '../action.ts';
+import { actionLabel, compareStrictness, SECCOMP_RET_DATA } from '../action.ts';
 import type { Arch } from '../arch.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
@@ -79,8 +79,10 @@ export function makeCombiner(
     arch: Arch,
     always?: Decision,
   ): void {
-    for (const { entry, name, by } of rules) {
+    for (const { entry, name, by, action: ruled } of rules) {
       if (by === undefined || entry.args.length === 0) continue;
+      // What is refused anyway bypasses nothing.
+      if (always !== undefined && !isLaxer(always.otherwise, ruled, defaultAction)) continue;
       const keys = [`${code} ${entry.pointer}`, `${code} ${by} ${name}`];
       const isKnown = keys.some((key) => reported.has(key));
       for (const key of keys) reported.add(key);
@@ -249,6 +251,10 @@ function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<numbe
 /** Pointer of the condition that a rule is made of; of several, their list. */
 function conditionPlace({ entry: { pointer, args } }: Rule): string {
   return args.length === 0 ? pointer : args.length === 1 ? `${pointer}/args/0` : `${pointer}/args`;
+}
+
+function isLaxer(answer: number, ...others: number[]): boolean {
+  return others.some((other) => compareStrictness(answer, other) > 0);
 }
 
 function namedBy(rule: Rule): string {

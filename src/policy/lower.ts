@@ -9,6 +9,7 @@ import type { Target } from '../target.ts';
 import { makeCombiner } from './combine.ts';
 import type { Combiner, PlaceOf } from './combine.ts';
 import { decideCalls } from './decide.ts';
+import { reportWithoutEffect } from './effect.ts';
 import type { EnosysContext } from './enosys.ts';
 import { beyondTable, callsAfter, enosysAction, enosysStub, givesEnosys } from './enosys.ts';
 import { MAX_NR, overlay, rangesOf } from './number-ranges.ts';
@@ -52,6 +53,8 @@ export function lowerPolicy(
 
   const entries = effectiveEntries(seccomp, defaultAction, target, tables, note);
   reportLostBits(entries, arches, note);
+  reportWithoutEffect(entries, arches, tables, defaultAction, note, placeOf);
+  reportKill(seccomp, note);
   if (target.enosysAfter !== undefined && !givesEnosys(defaultAction))
     note(diagnostic('ENOSYS_AFTER_NEEDS_DENY', { action }, { pointer: `${pointer}/defaultAction` }));
 
@@ -109,6 +112,14 @@ function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[]
   if (names.includes('X86_64') && !names.includes('X32')) return [{ from: X32_SYSCALL_BIT, to: MAX_NR - 1 }];
   if (names.includes('X32') && !names.includes('X86_64')) return [{ from: 0, to: X32_SYSCALL_BIT - 1 }];
   return [];
+}
+
+/** Said once: people take SCMP_ACT_KILL for the end of the process. docs/semantics.md section 4.1. */
+function reportKill({ defaultAction, syscalls, pointer }: Seccomp, report: (d: Diagnostic) => void): void {
+  const killer = syscalls.find(({ action }) => action === 'SCMP_ACT_KILL');
+  const killing =
+    defaultAction === 'SCMP_ACT_KILL' ? `${pointer}/defaultAction` : killer && `${killer.pointer}/action`;
+  if (killing !== undefined) report(diagnostic('KILL_IS_THREAD', {}, { pointer: killing }));
 }
 
 /** NOTIFY and its listener. docs/semantics.md section 10.3. */
