@@ -194,8 +194,22 @@ const TABLE = {
   },
   NOTIFY_WITHOUT_LISTENER: {
     severity: 'warning',
-    message: 'SCMP_ACT_NOTIFY without listenerPath: calls get ENOSYS unless the runtime has another receiver',
-    hint: 'add "listenerPath"',
+    message: 'SCMP_ACT_NOTIFY without listenerPath: {effect}',
+    hint: 'add "listenerPath"{force}',
+  },
+  FLAG_REFUSED: {
+    message: 'no runtime takes the flag {flag}: crun and runc refuse to start the container',
+    hint: 'remove it; runtimes add what they need themselves',
+  },
+  FLAG_NEEDS_RELEASE: {
+    severity: 'warning',
+    message: 'runc before {release} refuses to start a container with {flag}',
+    hint: 'remove it, or require that release',
+  },
+  FLAG_NEEDS_LISTENER: {
+    severity: 'warning',
+    message: 'the kernel refuses {flag} without a listener; crun then drops all flags of the profile',
+    hint: 'remove it, or add SCMP_ACT_NOTIFY with "listenerPath"',
   },
   LISTENER_METADATA_ALONE: {
     severity: 'warning',

@@ -208,7 +208,7 @@ export const OPTIONS = [
     group: 'target',
     help: 'answer ENOSYS to unnamed calls that are newer than this kernel',
     meaning:
-      "a call that the profile does not name and that is newer than Linux X.Y on its architecture, or whose number is beyond the table, gets the architecture's ENOSYS instead of the default action; needs a default other than ALLOW, LOG, TRACE",
+      "a call that the profile does not name and that is newer than Linux X.Y on its architecture, or whose number is after the last ordinary call of the table (on X32 that is before its own calls from 512 on), gets the architecture's ENOSYS instead of the default action; needs a default other than ALLOW, LOG, TRACE",
     defaultMeaning: 'off',
     oci: true,
   },

@@ -50,6 +50,7 @@ export function lowerPolicy(
   const member = 'defaultErrnoRet';
   const defaultAction = returnValue(action, seccomp.defaultErrnoRet, { pointer, member }, target, note);
   reportListener(seccomp, target, note);
+  reportFlags(seccomp, target, note);
 
   const entries = effectiveEntries(seccomp, defaultAction, target, tables, note);
   reportLostBits(entries, arches, note);
@@ -114,6 +115,22 @@ function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[]
   return [];
 }
 
+/** Flags that runtimes refuse, or that cost the others. docs/semantics.md section 10.1 and 10.2. */
+function reportFlags(
+  { flags = [], listenerPath, pointer }: Seccomp,
+  { semantics }: Target,
+  report: (d: Diagnostic) => void,
+): void {
+  for (const [index, flag] of flags.entries()) {
+    const where = { pointer: `${pointer}/flags/${index}` };
+    if (flag === 'SECCOMP_FILTER_FLAG_NEW_LISTENER' || flag === 'SECCOMP_FILTER_FLAG_TSYNC_ESRCH')
+      report(diagnostic('FLAG_REFUSED', { flag }, where));
+    if (flag !== 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV') continue;
+    if (semantics === 'runc') report(diagnostic('FLAG_NEEDS_RELEASE', { flag, release: '1.5' }, where));
+    else if (!listenerPath) report(diagnostic('FLAG_NEEDS_LISTENER', { flag }, where));
+  }
+}
+
 /** Said once: people take SCMP_ACT_KILL for the end of the process. docs/semantics.md section 4.1. */
 function reportKill({ defaultAction, syscalls, pointer }: Seccomp, report: (d: Diagnostic) => void): void {
   const killer = syscalls.find(({ action }) => action === 'SCMP_ACT_KILL');
@@ -128,8 +145,16 @@ function reportListener(seccomp: Seccomp, target: Target, report: (d: Diagnostic
   if (seccomp.defaultAction === 'SCMP_ACT_NOTIFY' && !target.force)
     report(diagnostic('NOTIFY_DEFAULT', {}, { pointer: `${pointer}/defaultAction` }));
   const notifying = seccomp.syscalls.find((entry) => entry.action === 'SCMP_ACT_NOTIFY');
-  if (notifying && !seccomp.listenerPath)
-    report(diagnostic('NOTIFY_WITHOUT_LISTENER', {}, { pointer: notifying.pointer }));
+  if (notifying && !seccomp.listenerPath) {
+    const isRunc = target.semantics === 'runc';
+    const effect = isRunc
+      ? 'runc refuses to start the container'
+      : 'calls get ENOSYS unless the runtime has another receiver';
+    const force = isRunc ? '; --force compiles the profile unchanged' : '';
+    const severity = isRunc && !target.force ? 'error' : 'warning';
+    const where = { pointer: `${notifying.pointer}/action`, severity } as const;
+    report(diagnostic('NOTIFY_WITHOUT_LISTENER', { effect, force }, where));
+  }
   if (seccomp.listenerMetadata !== undefined && !seccomp.listenerPath)
     report(diagnostic('LISTENER_METADATA_ALONE', {}, { pointer: `${pointer}/listenerMetadata` }));
 }

@@ -101,7 +101,7 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   if (options.overlap === 'error' && overlaps().length > 0) refuse('rules of different actions overlap');
 
   const quiet = [0x7fff0000, 0x7ffc0000].includes(defaultAction) || rank(defaultAction) === rank(0x7ff00000);
-  const stub = !quiet && (options.enosysStub ?? runc);
+  const stub = !quiet && (options.enosysStub ?? runc) && !(runc && profile.defaultErrnoRet === 327718n);
   const after = options.enosysAfter;
   if (quiet && after !== undefined) refuse('ENOSYS for new calls beside a default that lets calls through');
 
@@ -212,6 +212,8 @@ function abisOf(profile: OciProfile, native: string, runc: boolean): Abi[] {
   const abis: Abi[] = [];
   for (const name of [native, ...(profile.architectures ?? [])]) {
     const abi = abiOf(name) ?? refuse(`no architecture ${name}`);
+    if (name !== native && name.replace(/^SCMP_ARCH_/, '').toUpperCase() !== abi.oci)
+      refuse(`nobody reads ${name}`);
     if (!abis.includes(abi)) abis.push(abi);
   }
   if (abis.some((a) => a.big !== abis[0]?.big)) refuse('architectures of both byte orders');

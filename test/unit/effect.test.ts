@@ -110,3 +110,34 @@ describe('SCMP_ACT_KILL', () => {
     );
   });
 });
+
+describe('the flag WAIT_KILLABLE_RECV', () => {
+  it('is warned of where the runtime refuses it, or loses all flags with it', async () => {
+    const flag = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV';
+    const profile = (more: object) =>
+      JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', flags: [flag], syscalls: [], ...more });
+    const found = async (semantics: 'crun' | 'runc', more = {}) => {
+      const { diagnostics } = await compile(profile(more), {
+        target: makeTarget({ arch: 'x86_64', semantics }),
+      });
+      return diagnostics.map(({ code, message }) => `${code}: ${message}`);
+    };
+    expect(await found('crun')).toEqual([expect.stringMatching(/^FLAG_NEEDS_LISTENER: .*drops all flags/)]);
+    expect(await found('crun', { listenerPath: '/run/a.sock' })).toEqual([]);
+    expect(await found('runc')).toEqual([expect.stringMatching(/^FLAG_NEEDS_RELEASE: runc before 1\.5 /)]);
+  });
+});
+
+describe('SCMP_ACT_NOTIFY without a listener', () => {
+  it('is an error in runc mode, unless that is forced', async () => {
+    const entries = [{ names: ['mount'], action: 'SCMP_ACT_NOTIFY' }];
+    const profile = JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: entries });
+    const of = (semantics: 'crun' | 'runc', force = false) =>
+      compile(profile, { target: makeTarget({ arch: 'x86_64', semantics, force }) });
+    await expect(of('runc')).rejects.toThrow('runc refuses to start the container');
+    expect(codes((await of('runc', true)).diagnostics)).toEqual(['warning NOTIFY_WITHOUT_LISTENER']);
+    const [warning] = (await of('crun')).diagnostics;
+    expect(warning!.message).toContain('calls get ENOSYS');
+    expect(warning!.hint).not.toContain('--force');
+  });
+});

@@ -2,7 +2,11 @@ import type { Code, Diagnostic } from '../../errors.ts';
 import type { Profile } from '../../profile/types.ts';
 
 /** What is said of the loading of a filter changes no answer. */
-const ABOUT_LOADING: ReadonlySet<Code> = new Set(['LISTENER_METADATA_ALONE']);
+const ABOUT_LOADING: ReadonlySet<Code> = new Set([
+  'LISTENER_METADATA_ALONE',
+  'FLAG_NEEDS_RELEASE',
+  'FLAG_NEEDS_LISTENER',
+]);
 
 /**
  * What has a bearing on the answers to these calls: errors, what is said of the whole profile, and what is said of an
