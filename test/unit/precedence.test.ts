@@ -65,30 +65,34 @@ describe('rules that differ in the value of their action', () => {
           compiled++;
         },
       ),
-      { seed: 3, numRuns: 60 },
+      { seed: 3, numRuns: 25 },
     );
-    expect(compiled).toBeGreaterThan(20);
+    expect(compiled).toBeGreaterThan(10);
   });
 
   const bounds = (...list: [op: string, value: number, errnoRet: number, action?: string][]) =>
-    JSON.stringify({
-      defaultAction: 'SCMP_ACT_ALLOW',
-      syscalls: list.map(([op, value, errnoRet, action = 'SCMP_ACT_ERRNO']) => ({
-        names: ['getpid', 'getppid'],
-        action,
-        errnoRet,
-        args: [{ index: 0, op: `SCMP_CMP_${op}`, value }],
-      })),
-    });
+    JSON.stringify(
+      {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: list.map(([op, value, errnoRet, action = 'SCMP_ACT_ERRNO']) => ({
+          names: ['getpid', 'getppid'],
+          action,
+          errnoRet,
+          args: [{ index: 0, op: `SCMP_CMP_${op}`, value }],
+        })),
+      },
+      null,
+      1,
+    );
   const warnings = async (text: string) =>
     (await compile(text, { target })).diagnostics.map(({ message }) => message);
 
   it('are reported with the answer that the call gets, also if a third rule gives it', async () => {
     expect(await warnings(bounds(['GT', 5, 11], ['GT', 10, 12]))).toEqual([
-      '"getpid" on X86_64: ERRNO(12) here and ERRNO(11) at /syscalls/0 both match getpid(arg0=0xb), which gets ERRNO(12)',
+      '"getpid" on X86_64: ERRNO(12) here and ERRNO(11) at line 12 both match getpid(arg0=0xb), which gets ERRNO(12)',
     ]);
     expect(await warnings(bounds(['GE', 5, 11], ['GE', 6, 12], ['EQ', 6, 13]))).toEqual([
-      '"getpid" on X86_64: ERRNO(12) here and ERRNO(11) at /syscalls/0 both match getpid(arg0=0x6), which gets ERRNO(13) (and 2 more pairs)',
+      '"getpid" on X86_64: ERRNO(12) here and ERRNO(11) at line 12 both match getpid(arg0=0x6), which gets ERRNO(13) (and 2 more pairs)',
     ]);
     expect(await warnings(bounds(['EQ', 6, 11, 'SCMP_ACT_TRACE'], ['GE', 6, 12, 'SCMP_ACT_TRACE'], ['LE', 6, 1]))).toEqual([
       expect.stringMatching(/getpid\(arg0=0x6\), which gets ERRNO\(1\) \(and 2 more pairs\)$/),
