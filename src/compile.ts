@@ -75,7 +75,7 @@ export async function runPipeline(
 
   // 4. Lower the rules to one decision for each number of each architecture.
   const tables = await loadTables(arches.map((arch) => arch.table));
-  const policy = lowerPolicy(seccomp, arches, target, tables, findings.report);
+  const policy = lowerPolicy(seccomp, arches, target, tables, findings.report, findings.placeOf);
   findings.refuseErrors();
   const reference = { seccomp, target, tables };
   const lowered = {

@@ -147,7 +147,11 @@ async function lowered({
   const found = await lowerProfile(profile, { target: targetOf(choice), file });
   if (found.confined) return found;
   const unconfined = {
-    ...diagnostic('NOT_CONFINED', {}, { hint: 'add linux.seccomp, with a defaultAction' }),
+    ...diagnostic(
+      'NOT_CONFINED',
+      {},
+      { hint: 'a filter needs a defaultAction, in a container configuration below linux.seccomp' },
+    ),
     file,
   };
   throw new SeccompcError([...found.diagnostics, unconfined]);

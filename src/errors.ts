@@ -113,7 +113,11 @@ const TABLE = {
     message: 'the key {key} looks like rules, but NOTHING reads it: they have no effect{more}',
     hint: 'put rules into "syscalls", each with "names" and "action"',
   },
-  UNKNOWN_KEY: { severity: 'warning', message: 'no runtime reads the key {key}{more}' },
+  UNKNOWN_KEY: {
+    severity: 'warning',
+    message: 'no runtime reads the key {key}{more}',
+    hint: 'remove it, or correct its spelling',
+  },
 
   // -- resolving: the Docker dialect against its target (src/profile/docker.ts)
   ARCHITECTURES_AND_ARCHMAP: {
@@ -123,10 +127,12 @@ const TABLE = {
   ARCHMAP_NOT_APPLIED: {
     severity: 'warning',
     message: '{engine} does not apply archMap on {arch}, so the filter has {arch} only',
+    hint: 'name the architectures with --architectures, or list them in "architectures" instead of archMap',
   },
   ARCHMAP_WITHOUT_NATIVE: {
     severity: 'warning',
     message: 'archMap has no entry for {name}, so the filter has {arch} only',
+    hint: 'add an entry for {name} to archMap',
   },
   NAME_AND_NAMES: {
     message: 'the entry has both name and names; Docker and Podman refuse it',
@@ -135,11 +141,13 @@ const TABLE = {
   ENTRY_WITHOUT_NAMES: {
     severity: 'warning',
     message: 'the entry names no system call, so it has no effect{more}',
+    hint: 'add "names": [...], or remove the entry',
   },
   MIN_KERNEL_INVALID: { message: 'minKernel must be two numbers from 0 to 255 such as "4.8", not {value}' },
   MIN_KERNEL_IGNORED: {
     severity: 'warning',
     message: 'Podman ignores minKernel, so the entry {effect} on every kernel{more}',
+    hint: 'remove minKernel if every kernel may have the entry, or keep a profile for each engine',
   },
   ERRNO_NAME_UNKNOWN: { message: 'unknown errno {value}' },
   ERRNO_NAME_IGNORED: {
@@ -150,10 +158,12 @@ const TABLE = {
   ARCHES_NEVER_MATCH: {
     severity: 'warning',
     message: '{engine} does not know an architecture {value}, so this never matches{more}',
+    hint: 'correct its spelling, or remove it',
   },
   UNKNOWN_CAPABILITY: {
     severity: 'warning',
     message: 'unknown capability {value}, so this never matches{more}',
+    hint: 'use a name of capabilities(7), such as "CAP_SYS_ADMIN"',
   },
 
   // -- target: what to compile for (src/target.ts)
@@ -184,12 +194,27 @@ const TABLE = {
   },
   NOTIFY_WITHOUT_LISTENER: {
     severity: 'warning',
-    message: 'SCMP_ACT_NOTIFY without listenerPath: calls get ENOSYS unless the runtime has another receiver',
-    hint: 'add "listenerPath"',
+    message: 'SCMP_ACT_NOTIFY without listenerPath: {effect}',
+    hint: 'add "listenerPath"{force}',
+  },
+  FLAG_REFUSED: {
+    message: 'no runtime takes the flag {flag}: crun and runc refuse to start the container',
+    hint: 'remove it; runtimes add what they need themselves',
+  },
+  FLAG_NEEDS_RELEASE: {
+    severity: 'warning',
+    message: 'runc before {release} refuses to start a container with {flag}',
+    hint: 'remove it, or require that release',
+  },
+  FLAG_NEEDS_LISTENER: {
+    severity: 'warning',
+    message: 'the kernel refuses {flag} without a listener; crun then drops all flags of the profile',
+    hint: 'remove it, or add SCMP_ACT_NOTIFY with "listenerPath"',
   },
   LISTENER_METADATA_ALONE: {
     severity: 'warning',
     message: 'the runtime-spec forbids listenerMetadata without listenerPath',
+    hint: 'add "listenerPath", or remove listenerMetadata',
   },
   ERRNO_WITHOUT_EFFECT: {
     message: '{action} carries no errno, so {member} is wrong here: crun refuses it, runc ignores it',
@@ -199,10 +224,12 @@ const TABLE = {
   ERRNO_MASKED: {
     severity: 'warning',
     message: 'errno {wanted} is truncated to 16 bits and becomes {errno}',
+    hint: 'write {errno}, or the errno that you mean',
   },
   ERRNO_MASKED_TO_ZERO: {
     severity: 'warning',
     message: 'errno {wanted} is truncated to 16 bits and becomes 0: a refused call then reports success',
+    hint: 'write an errno from 1 to 4094',
   },
   MISSING_NAMES: {
     message: 'the entry has no names, so it makes no rule',
@@ -211,10 +238,12 @@ const TABLE = {
   UNKNOWN_SYSCALL: {
     severity: 'warning',
     message: 'no architecture has a system call "{name}", so it makes no rule',
+    hint: 'correct the name, or remove it',
   },
   TOO_MANY_ARGS: {
     severity: 'warning',
     message: 'the entry has {count} args: crun reads only the first {limit}, runc reads all',
+    hint: 'write one entry for each alternative',
   },
   ARGS_ALTERNATIVE: {
     severity: 'warning',
@@ -230,34 +259,61 @@ const TABLE = {
     severity: 'note',
     message: 'the entry has the default action {action}, so it makes no rule and does not shadow one',
   },
-  CONSTANT_CUT: { severity: 'warning', message: '{value} is truncated to its low 32 bits on {arches}' },
+  ENTRY_SHADOWED: {
+    severity: 'warning',
+    message:
+      'the entry has no effect: the entry at {place} gives "{name}" {action} without conditions, and decides alone',
+    hint: 'take "{name}" out of that entry, or remove this one',
+  },
+  ENTRY_WITHOUT_CALL: {
+    severity: 'warning',
+    message: 'the entry refuses nothing on {arch}, because {names} are no system calls there',
+    hint: 'also name the calls that do the same there, such as mkdirat for mkdir',
+  },
+  NO_RULE_FOR_NATIVE: {
+    severity: 'warning',
+    message: 'no entry names a system call of {arch}, so all its calls get {action}',
+    hint: 'also name the calls that do the same there, such as mkdirat for mkdir',
+  },
+  KILL_IS_THREAD: {
+    severity: 'note',
+    message: 'SCMP_ACT_KILL ends only the thread that makes the call; other threads of the process go on',
+    hint: 'write "SCMP_ACT_KILL_PROCESS" to end the process, or "SCMP_ACT_KILL_THREAD" if you mean the thread',
+  },
+  CONSTANT_CUT: {
+    severity: 'warning',
+    message: '{value} is truncated to its low 32 bits on {arches}',
+    hint: 'compare at most 32 bits, or leave these architectures out with --architectures',
+  },
   ENOSYS_AFTER_NEEDS_DENY: { message: '--enosys-after has no meaning with the default action {action}' },
   CONFLICTING_RULES: {
     message:
-      '{name} on {arch} has the same conditions here with {action} and at {pointer} ({other}) with {otherAction}',
+      '{name} on {arch} has the same conditions here with {action} and at {place} ({other}) with {otherAction}',
     hint: 'the runtimes fail with "File exists"; keep one of the two',
   },
   OVERLAPPING_RULES: {
     severity: 'warning',
     message:
-      '{name} on {arch}: {action} here and {otherAction} at {pointer} both match {example}; the stricter {winner} applies',
-    hint: 'make the conditions exclude each other: what a runtime does depends on its libseccomp',
+      '{name} on {arch}: {action} here and {otherAction} at {place} both match {example}, which gets {winner}{more}',
+    hint: 'make the conditions exclude each other; where actions differ in kind, runtimes may answer less strictly',
   },
   OVERLAPS_NOT_SEARCHED: {
     severity: 'warning',
     message:
       '{name} on {arch} has {count} rules with different actions: not all pairs were searched for overlaps',
-    hint: 'use fewer rules on one call; where rules overlap, the stricter action is taken',
+    hint: 'use fewer rules on one call',
   },
   MULTIPLEXED_BYPASS: {
     severity: 'warning',
     message:
       'on {arch}, {by} gets {action} unconditionally, so calls of {name} through {by} bypass these conditions',
+    hint: 'do not give {by} {action}: an entry that refuses it with an errno other than the default, such as 38 (ENOSYS), makes programs call {name} itself',
   },
   MULTIPLEXED_ARGS: {
     severity: 'warning',
     message:
       'on {arch}, {name} is also reachable through {by}: conditions on argument 0 are lost there, the others test the arguments of {by}',
+    hint: 'add an entry that refuses {by} without conditions, with an errno other than the default, such as 38 (ENOSYS)',
   },
 
   // -- any stage
@@ -448,6 +504,7 @@ const TABLE = {
   FOREIGN_ANNOTATION: {
     severity: 'warning',
     message: 'the container has an annotation {key} that is not from this hook; it was {what}',
+    hint: 'find out what sets it; it may be another hook',
   },
   ANNOTATION_CHANGED: {
     exit: EXIT.no,
@@ -501,7 +558,11 @@ const TABLE = {
     exit: EXIT.no,
     message: 'the loaded filter could not be proved equal to linux.seccomp: {reason}',
   },
-  CONTAINER_ENDED: { severity: 'warning', message: 'the container was ended: process {pid} got SIGKILL' },
+  CONTAINER_ENDED: {
+    severity: 'warning',
+    message: 'the container was ended: process {pid} got SIGKILL',
+    hint: 'the errors beside this one say why',
+  },
   CONTAINER_NOT_ENDED: { exit: EXIT.no, message: 'the container could not be ended: {reason}' },
   NOT_A_STATE: {
     message: 'standard input is not the container state that runtimes give to hooks: {reason}',
@@ -547,6 +608,7 @@ const TABLE = {
   HOOK_STORE_FAILED: {
     severity: 'warning',
     message: 'cannot write the filter to {store}, so the next start compiles it again: {reason}',
+    hint: 'make room or correct the owner of the store, then run "seccompc hook install" again',
   },
   CRUN_MISSING: { exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
@@ -640,7 +702,7 @@ const TABLE = {
   },
   NOT_CONFINED: {
     message: 'the input defines no filter, so a container would run WITHOUT one',
-    hint: 'add linux.seccomp with a defaultAction; if you want no filter, pass --allow-unconfined',
+    hint: 'a filter needs a defaultAction, in a container configuration below linux.seccomp; if you want no filter, pass --allow-unconfined',
   },
   FILTER_BYTE_ORDER: {
     message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian',
@@ -656,7 +718,7 @@ const TABLE = {
     severity: 'note',
     message: '"{text}" holds because no architecture of the filter has such a call',
   },
-  CALL_UNKNOWN: { exit: EXIT.usage, message: 'no system call "{call}" on {arch}' },
+  CALL_UNKNOWN: { exit: EXIT.usage, message: 'no system call "{call}" on {arch}{elsewhere}' },
   INTERNAL_ERROR: {
     exit: EXIT.software,
     message: 'seccompc itself failed: {reason}',
@@ -685,7 +747,7 @@ export function diagnostic(
     message: fill(entry.message),
     ...(where.pointer === undefined ? {} : { pointer: where.pointer }),
   };
-  if (typeof hint === 'function') defineLater(found, hint);
+  if (typeof hint === 'function') defineLater(found, () => hint() ?? (entry.hint && fill(entry.hint)));
   else if (hint !== undefined) found.hint = hint;
   return found;
 }

@@ -104,9 +104,12 @@ function capabilityNamed(text: string): string {
   return fail('TARGET_INVALID', { reason: `there is no capability "${text}"` });
 }
 
-/** The two numbers of "X.Y"; what follows, as in "6.1.0-13-amd64", does not matter. Undefined for anything else. */
+/**
+ * The two numbers that a release begins with, as Docker reads it: what follows, as in "6.1.0-13-amd64" or "3.12custom", does not
+ * matter. Undefined for anything else.
+ */
 export function parseKernelVersion(text: string): KernelVersion | undefined {
-  const [, major, minor] = /^(\d{1,3})\.(\d{1,5})(?:[.+-].*)?$/.exec(text) ?? [];
+  const [, major, minor] = /^(\d{1,3})\.(\d{1,5})(?!\d)/.exec(text) ?? [];
   return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
 }
 
@@ -123,8 +126,8 @@ export interface TargetOptions {
   capabilities?: readonly string[] | undefined;
   /** Kernel release for minKernel: `6.1` or `{ major: 6, minor: 1 }`. The newest known release unless given. */
   kernel?: string | KernelVersion | undefined;
-  /** Whose reading of the Docker dialect; `moby` unless given. */
-  engine?: Target['engine'] | undefined;
+  /** Whose reading of the Docker dialect; `moby` unless given. `docker` is another name of that. */
+  engine?: Target['engine'] | 'docker' | undefined;
   /** Whose reading where runtimes disagree; `crun` unless given. */
   semantics?: Target['semantics'] | undefined;
   /** Answer ENOSYS to calls newer than any in the profile; true with `runc`, else false, unless given. */
@@ -149,7 +152,10 @@ export function makeTarget(options: TargetOptions): Target {
   const reader = new OptionReader();
   const arch = reader.arch(options.arch);
   const { architectures } = options;
-  const engine = reader.choice('engine', options.engine, ['moby', 'podman']);
+  const engine = reader.choice('engine', options.engine === 'docker' ? 'moby' : options.engine, [
+    'moby',
+    'podman',
+  ]);
   const semantics = reader.choice('semantics', options.semantics, ['crun', 'runc']);
   const enosysAfter = reader.kernel(options.enosysAfter);
   const target: Target = {

@@ -10,7 +10,7 @@ import { sha256 } from './records/sha256.ts';
  * Raised with every change that makes the compiler give other bytes or other diagnostics for the
  * same input while the version of the package stays.
  */
-export const COMPILER_REVISION = 5;
+export const COMPILER_REVISION = 6;
 
 /** What results depend on beside the profile and the options. */
 interface Build {

@@ -40,7 +40,8 @@ export function refuseUnconfined(
   { allowUnconfined = false, file }: CompileMode,
 ): void {
   if (confined || allowUnconfined) return;
-  const hint = 'add linux.seccomp with a defaultAction, or accept no filter with the option allowUnconfined';
+  const hint =
+    'a filter needs a defaultAction, in a container configuration below linux.seccomp; accept no filter with the option allowUnconfined';
   const found = diagnostic('NOT_CONFINED', {}, { hint });
   throw new SeccompcError([...diagnostics, file === undefined ? found : { ...found, file }]);
 }

@@ -12,6 +12,8 @@ export type ProfileInput = Profile | string | Uint8Array;
 export class Findings {
   /** Gives a diagnostic the line and column of its pointer, and keeps it. */
   readonly report: (found: Diagnostic) => void;
+  /** The place of a pointer in words, for a message about another one. */
+  readonly placeOf: (pointer: string, from: string) => string;
   readonly #found: Diagnostic[];
 
   constructor(profile: Profile, found: readonly Diagnostic[]) {
@@ -21,6 +23,11 @@ export class Findings {
       const position = d.pointer === undefined ? undefined : profile.locate(d.pointer);
       // A copy would compute the hint, which may never be read.
       keep(Object.assign(d, { file: profile.file, ...position }));
+    };
+    this.placeOf = (pointer, from) => {
+      const [there, here] = [profile.locate(pointer), profile.locate(from)];
+      if (there === undefined) return pointer;
+      return there.line === here?.line ? `line ${there.line}, column ${there.column}` : `line ${there.line}`;
     };
   }
 

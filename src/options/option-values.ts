@@ -69,8 +69,12 @@ export function valuesOf({ takes }: Pick<OptionSpec, 'takes'>): readonly string[
 }
 
 /** Parses the value of an option. `before` is the value of an earlier option of that name. Undefined if it is invalid. */
-export function parseValue({ takes }: Pick<OptionSpec, 'takes'>, text: string, before?: unknown): unknown {
-  if (isWords(takes)) return takes.find((word) => word === text);
+export function parseValue(
+  { takes, aliases }: Pick<OptionSpec, 'takes' | 'aliases'>,
+  text: string,
+  before?: unknown,
+): unknown {
+  if (isWords(takes)) return takes.find((word) => word === (aliases?.[text] ?? text));
   if (takes === 'switch') return SWITCH.get(text);
   const { parse } = VALUE_TYPES[takes] as ValueType<unknown>;
   return parse(text, before);

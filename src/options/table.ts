@@ -17,6 +17,8 @@ export interface OptionSpec {
   /** Name of the value in help and documentation. */
   readonly placeholder?: string;
   readonly group: Group;
+  /** Other words for some of them. */
+  readonly aliases?: Readonly<Record<string, string>>;
   /** In the help of a command. */
   readonly help: string;
   /** In the documentation, as Markdown. */
@@ -164,11 +166,12 @@ export const OPTIONS = [
   {
     name: 'engine',
     takes: ['moby', 'podman'],
+    aliases: { docker: 'moby' },
     placeholder: 'ENGINE',
     group: 'target',
     help: 'the engine whose reading of the Docker dialect counts',
     meaning:
-      'the engine whose reading of the Docker dialect counts ([semantics.md](semantics.md), section 11)',
+      'the engine whose reading of the Docker dialect counts ([semantics.md](semantics.md), section 11); `docker` is `moby`',
     default: 'moby',
   },
   {
@@ -205,7 +208,7 @@ export const OPTIONS = [
     group: 'target',
     help: 'answer ENOSYS to unnamed calls that are newer than this kernel',
     meaning:
-      "a call that the profile does not name and that is newer than Linux X.Y on its architecture, or whose number is beyond the table, gets the architecture's ENOSYS instead of the default action; needs a default other than ALLOW, LOG, TRACE",
+      "a call that the profile does not name and that is newer than Linux X.Y on its architecture, or whose number is after the last ordinary call of the table (on X32 that is before its own calls from 512 on), gets the architecture's ENOSYS instead of the default action; needs a default other than ALLOW, LOG, TRACE",
     defaultMeaning: 'off',
     oci: true,
   },

@@ -45,7 +45,9 @@ function readArch(
   const proper = ociArchName(name);
   if (semantics === 'runc' && UNKNOWN_TO_RUNC.has(name)) return unknown('runc has no such architecture');
   if (spelled === proper) return name;
-  if (semantics === 'runc') return unknown(`write "${proper}"`);
+  // Only the prefix may be missing, and only what follows it may be in another case.
+  if (semantics === 'runc' || spelled.replace(/^SCMP_ARCH_/, '').toUpperCase() !== name)
+    return unknown(`write "${proper}"`);
   report(diagnostic('ARCHITECTURE_SPELLING', { name: spelled, proper }, { pointer }));
   return name;
 }

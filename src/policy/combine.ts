@@ -1,8 +1,9 @@
-import { actionLabel, compareSeverity, SECCOMP_RET_DATA } from '../action.ts';
+import { actionLabel, compareStrictness, SECCOMP_RET_DATA } from '../action.ts';
 import type { Arch } from '../arch.ts';
 import { diagnostic } from '../errors.ts';
-import type { Diagnostic } from '../errors.ts';
-import { commonValue, conditionKey, constantTruth } from './condition.ts';
+import type { Code, Diagnostic } from '../errors.ts';
+import { commonValue, conditionKey, constantTruth, holds } from './condition.ts';
+import { inOrderOfDecision } from './precedence.ts';
 import type { Rule } from './rules.ts';
 import type { Condition, Decision, DecisionRule } from './types.ts';
 
@@ -18,6 +19,9 @@ export function describeAction(value: number): string {
  */
 const MAX_PAIRS = 50_000;
 
+/** The place of a pointer in words, seen from another one: `line 12`. */
+export type PlaceOf = (pointer: string, from: string) => string;
+
 /** Makes the decisions of one filter; equal decisions come out as one object. */
 export interface Combiner {
   constant(action: number): Decision;
@@ -32,35 +36,40 @@ export interface Combiner {
  * Decides what several rules on one number mean together. docs/semantics.md section 7.
  *
  * - The first rule without conditions decides alone.
- * - Otherwise the rules form a union. If rules with different actions match one call, the most
- *   restrictive action wins, and the pair is reported with such a call.
+ * - Otherwise the rules form a union. If rules with different actions match one call, the order of
+ *   precedence.ts decides, and the pair is reported with such a call.
  * - The same conditions with different actions are a contradiction, which both runtimes refuse.
  */
 export function makeCombiner(
   defaultAction: number,
   overlap: 'warn' | 'error',
   report: (d: Diagnostic) => void,
+  placeOf: PlaceOf,
 ): Combiner {
   const interned = new Map<string, Decision>();
   const reported = new Set<string>();
   let pairsLeft = MAX_PAIRS;
 
-  /** Reports a fault once for each pair of entries, for all calls and architectures. */
+  /** A fault is reported once for each pair of entries, for all calls and architectures. */
+  function isNews(code: Code, first: Rule, second: Rule): boolean {
+    const key = `${code} ${first.entry.pointer} ${second.entry.pointer}`;
+    const size = reported.size;
+    return reported.add(key).size > size;
+  }
+
   function reportPair(
-    code: 'CONFLICTING_RULES' | 'OVERLAPPING_RULES',
+    code: Code,
     [first, second]: [first: Rule, second: Rule],
     arch: Arch,
-    values: () => Record<string, string> = () => ({}),
+    others: Record<string, string> = {},
     severity?: 'warning' | 'error',
   ): void {
-    const key = `${code} ${first.entry.pointer} ${second.entry.pointer}`;
-    if (reported.has(key)) return;
-    reported.add(key);
-    const { pointer } = first.entry;
+    const pointer = conditionPlace(second);
+    const place = placeOf(conditionPlace(first), pointer);
     const [action, otherAction] = [describeAction(second.action), describeAction(first.action)];
     const names = { name: namedBy(second), other: namedBy(first), arch: arch.name };
-    const all = { ...names, action, otherAction, pointer, ...values() };
-    report(diagnostic(code, all, { pointer: second.entry.pointer, severity }));
+    const values = { ...names, action, otherAction, place, ...others };
+    report(diagnostic(code, values, { pointer, severity }));
   }
 
   /** Warns of conditions lost behind socketcall or ipc: once for an entry, once for a call. */
@@ -70,13 +79,15 @@ export function makeCombiner(
     arch: Arch,
     always?: Decision,
   ): void {
-    for (const { entry, name, by } of rules) {
+    for (const { entry, name, by, action: ruled } of rules) {
       if (by === undefined || entry.args.length === 0) continue;
+      // What is refused anyway bypasses nothing.
+      if (always !== undefined && !isLaxer(always.otherwise, ruled, defaultAction)) continue;
       const keys = [`${code} ${entry.pointer}`, `${code} ${by} ${name}`];
       const isKnown = keys.some((key) => reported.has(key));
       for (const key of keys) reported.add(key);
       if (isKnown) continue;
-      const pointer = code === 'MULTIPLEXED_ARGS' ? `${entry.pointer}/args` : entry.pointer;
+      const pointer = `${entry.pointer}/args`;
       const action = always === undefined ? '' : describeAction(always.otherwise);
       report(diagnostic(code, { name, by, arch: arch.name, action }, { pointer }));
     }
@@ -105,41 +116,51 @@ export function makeCombiner(
       const key = rule.conditions.map(conditionKey).join(', ');
       const earlier = distinct.get(key);
       if (earlier === undefined) distinct.set(key, rule);
-      else if (earlier.action !== rule.action) reportPair('CONFLICTING_RULES', [earlier, rule], arch);
+      else if (earlier.action !== rule.action && isNews('CONFLICTING_RULES', earlier, rule))
+        reportPair('CONFLICTING_RULES', [earlier, rule], arch);
     }
     const kept = [...distinct.values()];
     // The selector of the call replaces conditions on argument 0. docs/semantics.md section 6.3.
     reportMultiplexed('MULTIPLEXED_ARGS', kept, arch);
-    reportOverlaps(kept, arch);
-    const strictestFirst = kept.toSorted((a, b) => compareSeverity(a.action, b.action));
-    return intern(simplify(strictestFirst, defaultAction));
+    const ordered = inOrderOfDecision(kept);
+    reportOverlaps(kept, ordered, arch);
+    return intern(simplify(ordered, defaultAction));
   }
 
-  /** Reports pairs of rules with different actions that match one call, within the budget. */
-  function reportOverlaps(rules: readonly Rule[], arch: Arch): void {
+  /** Reports pairs of rules with different actions that match one call, within the budget: the first, and how many more. */
+  function reportOverlaps(rules: readonly Rule[], ordered: readonly Rule[], arch: Arch): void {
     const severity = overlap === 'error' ? 'error' : 'warning';
     const earlier = new EarlierRules(rules);
+    let first: { pair: [Rule, Rule]; call: Map<number, bigint> } | undefined;
+    let count = 0;
     for (const [index, rule] of rules.entries()) {
       const candidates = earlier.thatMayMeet(index, pairsLeft);
       if (candidates === undefined) {
         const values = { name: rule.name, arch: arch.name, count: rules.length };
         report(diagnostic('OVERLAPS_NOT_SEARCHED', values, { pointer: rule.entry.pointer, severity }));
-        return;
+        break;
       }
       pairsLeft -= candidates.length;
       for (const other of candidates) {
         const call = commonCall(other.conditions, rule.conditions);
-        if (call === undefined) continue;
-        const values = () => {
-          const args = [...call].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
-          const winner = compareSeverity(other.action, rule.action) <= 0 ? other : rule;
-          const example = `${rule.by ?? rule.name}(${args})`;
-          return { example, winner: describeAction(winner.action) };
-        };
-        reportPair('OVERLAPPING_RULES', [other, rule], arch, values, severity);
+        if (call === undefined || !isNews('OVERLAPPING_RULES', other, rule)) continue;
+        first ??= { pair: [other, rule], call };
+        count += 1;
       }
       earlier.add(index);
     }
+    if (first === undefined) return;
+    const { pair, call } = first;
+    const args = [...call].map(([arg, value]) => `arg${arg}=0x${value.toString(16)}`).join(', ');
+    const winner = ordered.find(({ conditions }) =>
+      conditions.every((c) => holds(c, call.get(c.arg) ?? 0n)),
+    )!;
+    const values = {
+      example: `${pair[1].by ?? pair[1].name}(${args})`,
+      winner: describeAction(winner.action),
+      more: count === 1 ? '' : ` (and ${count - 1} more pairs)`,
+    };
+    reportPair('OVERLAPPING_RULES', pair, arch, values, severity);
   }
 
   return { constant, combine };
@@ -225,6 +246,15 @@ function commonCall(a: readonly Condition[], b: readonly Condition[]): Map<numbe
     call.set(condition.arg, value);
   }
   return call;
+}
+
+/** Pointer of the condition that a rule is made of; of several, their list. */
+function conditionPlace({ entry: { pointer, args } }: Rule): string {
+  return args.length === 0 ? pointer : args.length === 1 ? `${pointer}/args/0` : `${pointer}/args`;
+}
+
+function isLaxer(answer: number, ...others: number[]): boolean {
+  return others.some((other) => compareStrictness(answer, other) > 0);
 }
 
 function namedBy(rule: Rule): string {

@@ -14,6 +14,9 @@ export function enosysAction(arch: Arch): number {
   return actionValue('SCMP_ACT_ERRNO', errnoNumber('ENOSYS', arch.errnos));
 }
 
+/** runc compares this with defaultErrnoRet before it adds its stub, not the errno: SCMP_ACT_ERRNO(ENOSYS). */
+const ERRNO_ENOSYS = 0x50026;
+
 /** If the default lets calls through, ENOSYS would take them away from programs. */
 export function givesEnosys(defaultAction: number): boolean {
   const label = actionLabel(defaultAction);
@@ -39,7 +42,7 @@ export function enosysStub(abi: Arch, context: EnosysContext): Numbers[] {
   const { seccomp, target, tables, defaultAction } = context;
   if (!target.enosysStub || !givesEnosys(defaultAction)) return [];
   const isListed = seccomp.architectures.some(({ name }) => parseArch(name) === abi.name);
-  if (target.semantics === 'runc' && !isListed) return [];
+  if (target.semantics === 'runc' && (!isListed || seccomp.defaultErrnoRet === ERRNO_ENOSYS)) return [];
   const table = tables.of(abi.name);
   let last = 0;
   for (const { names } of seccomp.syscalls)

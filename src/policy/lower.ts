@@ -7,8 +7,9 @@ import type { Seccomp } from '../profile/types.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { makeCombiner } from './combine.ts';
-import type { Combiner } from './combine.ts';
+import type { Combiner, PlaceOf } from './combine.ts';
 import { decideCalls } from './decide.ts';
+import { reportWithoutEffect } from './effect.ts';
 import type { EnosysContext } from './enosys.ts';
 import { beyondTable, callsAfter, enosysAction, enosysStub, givesEnosys } from './enosys.ts';
 import { MAX_NR, overlay, rangesOf } from './number-ranges.ts';
@@ -36,6 +37,7 @@ export function lowerPolicy(
   target: Target,
   tables: SyscallTables,
   report: (d: Diagnostic) => void,
+  placeOf: PlaceOf = (place) => place,
 ): Policy | undefined {
   let failed = false;
   const note = (d: Diagnostic) => {
@@ -48,13 +50,16 @@ export function lowerPolicy(
   const member = 'defaultErrnoRet';
   const defaultAction = returnValue(action, seccomp.defaultErrnoRet, { pointer, member }, target, note);
   reportListener(seccomp, target, note);
+  reportFlags(seccomp, target, note);
 
   const entries = effectiveEntries(seccomp, defaultAction, target, tables, note);
   reportLostBits(entries, arches, note);
+  reportWithoutEffect(entries, arches, tables, defaultAction, note, placeOf);
+  reportKill(seccomp, note);
   if (target.enosysAfter !== undefined && !givesEnosys(defaultAction))
     note(diagnostic('ENOSYS_AFTER_NEEDS_DENY', { action }, { pointer: `${pointer}/defaultAction` }));
 
-  const combiner = makeCombiner(defaultAction, target.overlap, note);
+  const combiner = makeCombiner(defaultAction, target.overlap, note, placeOf);
   const context = { seccomp, target, tables, combiner, entries, defaultAction };
   const policies = groupByAuditArch(arches).map((abis) => archPolicy(abis, context));
   if (failed) return undefined;
@@ -110,14 +115,46 @@ function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[]
   return [];
 }
 
+/** Flags that runtimes refuse, or that cost the others. docs/semantics.md section 10.1 and 10.2. */
+function reportFlags(
+  { flags = [], listenerPath, pointer }: Seccomp,
+  { semantics }: Target,
+  report: (d: Diagnostic) => void,
+): void {
+  for (const [index, flag] of flags.entries()) {
+    const where = { pointer: `${pointer}/flags/${index}` };
+    if (flag === 'SECCOMP_FILTER_FLAG_NEW_LISTENER' || flag === 'SECCOMP_FILTER_FLAG_TSYNC_ESRCH')
+      report(diagnostic('FLAG_REFUSED', { flag }, where));
+    if (flag !== 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV') continue;
+    if (semantics === 'runc') report(diagnostic('FLAG_NEEDS_RELEASE', { flag, release: '1.5' }, where));
+    else if (!listenerPath) report(diagnostic('FLAG_NEEDS_LISTENER', { flag }, where));
+  }
+}
+
+/** Said once: people take SCMP_ACT_KILL for the end of the process. docs/semantics.md section 4.1. */
+function reportKill({ defaultAction, syscalls, pointer }: Seccomp, report: (d: Diagnostic) => void): void {
+  const killer = syscalls.find(({ action }) => action === 'SCMP_ACT_KILL');
+  const killing =
+    defaultAction === 'SCMP_ACT_KILL' ? `${pointer}/defaultAction` : killer && `${killer.pointer}/action`;
+  if (killing !== undefined) report(diagnostic('KILL_IS_THREAD', {}, { pointer: killing }));
+}
+
 /** NOTIFY and its listener. docs/semantics.md section 10.3. */
 function reportListener(seccomp: Seccomp, target: Target, report: (d: Diagnostic) => void): void {
   const { pointer } = seccomp;
   if (seccomp.defaultAction === 'SCMP_ACT_NOTIFY' && !target.force)
     report(diagnostic('NOTIFY_DEFAULT', {}, { pointer: `${pointer}/defaultAction` }));
   const notifying = seccomp.syscalls.find((entry) => entry.action === 'SCMP_ACT_NOTIFY');
-  if (notifying && !seccomp.listenerPath)
-    report(diagnostic('NOTIFY_WITHOUT_LISTENER', {}, { pointer: notifying.pointer }));
+  if (notifying && !seccomp.listenerPath) {
+    const isRunc = target.semantics === 'runc';
+    const effect = isRunc
+      ? 'runc refuses to start the container'
+      : 'calls get ENOSYS unless the runtime has another receiver';
+    const force = isRunc ? '; --force compiles the profile unchanged' : '';
+    const severity = isRunc && !target.force ? 'error' : 'warning';
+    const where = { pointer: `${notifying.pointer}/action`, severity } as const;
+    report(diagnostic('NOTIFY_WITHOUT_LISTENER', { effect, force }, where));
+  }
   if (seccomp.listenerMetadata !== undefined && !seccomp.listenerPath)
     report(diagnostic('LISTENER_METADATA_ALONE', {}, { pointer: `${pointer}/listenerMetadata` }));
 }

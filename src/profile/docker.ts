@@ -45,6 +45,19 @@ export function whyDropped(entry: DockerEntry, target: Target): string | undefin
 
 const ENGINES = { moby: 'Docker', podman: 'Podman' } as const;
 
+/** The 82 names that Podman 4.3.1 knows. docs/semantics.md section 11. */
+const PODMAN_ERRNOS = new Set(
+  (
+    'E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF EBADMSG EBUSY ECANCELED ECHILD ' +
+    'ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK EDESTADDRREQ EDOM EDQUOT EEXIST EFAULT EFBIG EHOSTDOWN ' +
+    'EHOSTUNREACH EIDRM EILSEQ EINPROGRESS EINVAL EIO EISCONN EISDIR ELOOP EMEDIUMTYPE EMFILE EMLINK EMSGSIZE ' +
+    'ENAMETOOLONG ENETDOWN ENETRESET ENETUNREACH ENFILE ENOBUFS ENODEV ENOENT ENOEXEC ENOLCK ENOMEDIUM ENOMEM ' +
+    'ENOMSG ENOPROTOOPT ENOSPC ENOSYS ENOTBLK ENOTCONN ENOTDIR ENOTEMPTY ENOTRECOVERABLE ENOTSOCK ENOTSUP ' +
+    'ENOTTY ENXIO EOPNOTSUPP EOVERFLOW EOWNERDEAD EPERM EPFNOSUPPORT EPIPE EPROTONOSUPPORT EPROTOTYPE ERANGE ' +
+    'EREMOTE EROFS ESHUTDOWN ESOCKTNOSUPPORT ESPIPE ESRCH ESTALE ETIMEDOUT ETOOMANYREFS ETXTBSY EUSERS EXDEV'
+  ).split(' '),
+);
+
 class Resolver {
   readonly findings = new CountedFindings();
   private readonly target: Target;
@@ -191,9 +204,10 @@ class Resolver {
         this.report('ERRNO_NAME_IGNORED', { member, effect }, `${pointer}/${member}`);
       return number;
     }
-    if (named === undefined)
-      this.report('ERRNO_NAME_UNKNOWN', { value: quote(name) }, `${pointer}/${member}`);
-    return named;
+    if (named !== undefined && (/^\d/.test(name) || PODMAN_ERRNOS.has(name))) return named;
+    const hint = named === undefined ? undefined : `Podman does not know this name; write "${named}"`;
+    this.report('ERRNO_NAME_UNKNOWN', { value: quote(name) }, `${pointer}/${member}`, hint);
+    return undefined;
   }
 
   /** Digits up to 2^32-1, or a name in the numbering of the target's architecture. */

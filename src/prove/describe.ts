@@ -39,15 +39,23 @@ export async function nameOfCall(abi: ArchName | undefined, nr: number): Promise
   return abi === undefined ? undefined : (await loadTables([archOf(abi).table])).of(abi).nameOf(nr);
 }
 
-/** `socket(AF_VSOCK, SOCK_STREAM, 0) on X86_64`; arguments unless all are 0, the instruction pointer unless it is 0. */
-export async function describeCall(data: SeccompData, abi: ArchName | undefined): Promise<string> {
+/** `socket(AF_VSOCK, SOCK_STREAM, 0)`; arguments unless all are 0. */
+export async function callText({ nr, args }: SeccompData, abi: ArchName | undefined): Promise<string> {
   const [{ loadCallFacts }, { describeCall: render }] = await Promise.all([
     import('../syscalls/constants.ts'),
     import('../syscalls/call-text.ts'),
   ]);
   await loadCallFacts();
-  const name = (await nameOfCall(abi, data.nr)) ?? `number ${data.nr}`;
-  const place = abi ?? `audit arch 0x${data.arch.toString(16).padStart(8, '0')}`;
-  const pointer = data.ip === 0n ? '' : `, called from 0x${data.ip.toString(16)}`;
-  return `${render(abi, name, data.args)} on ${place}${pointer}`;
+  return render(abi, (await nameOfCall(abi, nr)) ?? `number ${nr}`, args);
+}
+
+/** `X86_64`, with the instruction pointer unless it is 0. */
+export function callPlace({ arch, ip }: SeccompData, abi: ArchName | undefined): string {
+  const place = abi ?? `audit arch 0x${arch.toString(16).padStart(8, '0')}`;
+  return ip === 0n ? place : `${place}, called from 0x${ip.toString(16)}`;
+}
+
+/** `socket(AF_VSOCK, SOCK_STREAM, 0) on X86_64`. */
+export async function describeCall(data: SeccompData, abi: ArchName | undefined): Promise<string> {
+  return `${await callText(data, abi)} on ${callPlace(data, abi)}`;
 }

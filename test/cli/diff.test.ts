@@ -56,9 +56,43 @@ describe('diff', () => {
     const { code, stdout, stderr } = await diff('plain.json', 'both.bpf');
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     expect(stdout.toString().trimEnd().split('\n').slice(1)).toEqual([
-      'read() on X86_64: A gives ALLOW, B gives KILL_THREAD',
-      'socket(AF_VSOCK, 0, 0) on X86_64: A gives ERRNO EPERM (1), B gives LOG',
+      'read on X86_64: ALLOW becomes KILL_THREAD',
+      'socket(AF_VSOCK, 0, 0) on X86_64: ERRNO EPERM (1) becomes LOG',
+      'total of calls: 2 on X86_64',
     ]);
+  });
+
+  it('groups equal changes, names a call once, and begins with the native architecture', async () => {
+    const profile = (defaultAction: string, names: string[]) =>
+      JSON.stringify({
+        defaultAction,
+        architectures: ['SCMP_ARCH_X86', 'SCMP_ARCH_X86_64', 'SCMP_ARCH_X32'],
+        syscalls: [
+          { names, action: 'SCMP_ACT_ALLOW' },
+          { names: ['socket'], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: 40, op: 'SCMP_CMP_NE' }] },
+        ],
+      });
+    writeFileSync(join(folder, 'one.json'), profile('SCMP_ACT_ERRNO', ['read', 'chown32']));
+    writeFileSync(join(folder, 'two.json'), profile('SCMP_ACT_ERRNO', ['mount', 'umount2', 'arch_prctl']));
+    writeFileSync(join(folder, 'three.json'), profile('SCMP_ACT_LOG', ['mount', 'umount2', 'arch_prctl']));
+    const changed = await diff('one.json', 'two.json');
+    // What is said of socket has no bearing.
+    expect(changed).toMatchObject({ code: 1, stderr: '' });
+    expect(changed.stdout.toString().trimEnd().split('\n').slice(1)).toEqual([
+      'read on X86_64, X86, X32: ALLOW becomes ERRNO EPERM (1)',
+      'arch_prctl, mount, umount2 on X86_64, X86, X32: ERRNO EPERM (1) becomes ALLOW',
+      'chown32 on X86: ALLOW becomes ERRNO EPERM (1)',
+      'total of calls: 4 on X86_64, 5 on X86, 4 on X32',
+    ]);
+    const [, line, total, ...rest] = (await diff('two.json', 'three.json', '--limit', '3')).stdout
+      .toString()
+      .trimEnd()
+      .split('\n');
+    expect(line).toMatch(
+      /^read, write, open and \d+ more, and numbers without a name on X86_64, X86, X32: ERRNO EPERM \(1\) becomes LOG$/,
+    );
+    expect(total).toMatch(/^total of calls: \d+ on X86_64, \d+ on X86, \d+ on X32$/);
+    expect(rest).toEqual([]);
   });
 
   it('of two filters needs no architecture, and its witnesses are true', async () => {

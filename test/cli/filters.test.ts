@@ -162,4 +162,11 @@ describe('simulate with a filter', () => {
     expect(results[0]!.stderr).toContain('did you mean read');
     expect(results[5]!.stderr).toContain('did you mean AF_VSOCK?');
   });
+
+  it('says on which architectures else a call exists', async () => {
+    const { code, stderr } = await simulate('socketcall', '1');
+    expect(code).toBe(64);
+    expect(stderr).toContain('no system call "socketcall" on X86_64, but on X86, MIPS, MIPSEL and 8 more');
+    expect(stderr).not.toContain('did you mean');
+  });
 });

@@ -101,7 +101,7 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   if (options.overlap === 'error' && overlaps().length > 0) refuse('rules of different actions overlap');
 
   const quiet = [0x7fff0000, 0x7ffc0000].includes(defaultAction) || rank(defaultAction) === rank(0x7ff00000);
-  const stub = !quiet && (options.enosysStub ?? runc);
+  const stub = !quiet && (options.enosysStub ?? runc) && !(runc && profile.defaultErrnoRet === 327718n);
   const after = options.enosysAfter;
   if (quiet && after !== undefined) refuse('ENOSYS for new calls beside a default that lets calls through');
 
@@ -129,13 +129,39 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   return { abis, defaultAction, rules, overlaps, evaluate };
 }
 
-/** Section 7: the first rule without conditions; else the strictest of those that match; else the default. */
+/** Section 7: the first rule without conditions; else of those that match the one that 7.4 names; else the default. */
 function decide(rules: readonly Rule[], args: readonly bigint[], otherwise: number): number {
   const unconditional = rules.find((rule) => rule.conditions.length === 0);
   if (unconditional !== undefined) return unconditional.action;
   const matching = rules.filter((rule) => rule.conditions.every((c) => holds(c, args)));
-  // toSorted is stable: of two values of one action the earlier entry stays first.
-  return matching.toSorted((a, b) => rank(a.action) - rank(b.action))[0]?.action ?? otherwise;
+  if (matching.length === 0) return otherwise;
+  const strictest = Math.min(...matching.map((rule) => rank(rule.action)));
+  const ofKind = (rule: Rule) => rank(rule.action) === strictest;
+  // Where the rules on one argument begin depends on all of them, not on those that match.
+  const begins = (rule: Rule) =>
+    bounds(rule) === undefined
+      ? rules.indexOf(rule)
+      : rules.findIndex((other) => ofKind(other) && bounds(other)?.index === bounds(rule)?.index);
+  let winner: Rule | undefined;
+  for (const rule of matching.filter(ofKind)) {
+    if (winner === undefined || begins(rule) < begins(winner)) winner = rule;
+    else if (begins(rule) === begins(winner) && isNarrower(bounds(rule), bounds(winner))) winner = rule;
+  }
+  return winner!.action;
+}
+
+/** The condition of a rule that has no other, if 7.4 orders it. */
+function bounds({ conditions }: Rule): Condition | undefined {
+  const [c] = conditions;
+  return conditions.length === 1 && /_(EQ|L[TE]|G[TE])$/.test(c!.op.replace('MASKED_EQ', '')) ? c : undefined;
+}
+
+/** EQ before LT and LE before GT and GE; the smaller upper bound, the larger lower bound. */
+function isNarrower(a: Condition | undefined, b: Condition | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  const side = (c: Condition) => ['E', 'L', 'G'].indexOf(c.op.slice('SCMP_CMP_'.length)[0]!);
+  if (side(a) !== side(b)) return side(a) < side(b);
+  return side(a) === 1 ? a.value < b.value : side(a) === 2 && a.value > b.value;
 }
 
 /** Sections 5 and 6: what the entries say of one number of one ABI. */
@@ -186,6 +212,8 @@ function abisOf(profile: OciProfile, native: string, runc: boolean): Abi[] {
   const abis: Abi[] = [];
   for (const name of [native, ...(profile.architectures ?? [])]) {
     const abi = abiOf(name) ?? refuse(`no architecture ${name}`);
+    if (name !== native && name.replace(/^SCMP_ARCH_/, '').toUpperCase() !== abi.oci)
+      refuse(`nobody reads ${name}`);
     if (!abis.includes(abi)) abis.push(abi);
   }
   if (abis.some((a) => a.big !== abis[0]?.big)) refuse('architectures of both byte orders');

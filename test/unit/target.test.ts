@@ -85,16 +85,22 @@ describe('a kernel version', () => {
     ['3.12-rc5', 3, 12],
     ['4.19+', 4, 19],
     ['0.0', 0, 0],
+    ['3.12foobar', 3, 12],
+    ['5.10.0_custom', 5, 10],
   ])('%s', (text, major, minor) => {
     expect(parseKernelVersion(text)).toEqual({ major, minor });
   });
 
-  it.each(['', '5', '5.', '.5', 'v5.1', '5.1x', ' 5.1', '-5.1', '5,1', '1e1.0'])('is not %j', (text) => {
+  it.each(['', '5', '5.', '.5', 'v5.1', ' 5.1', '5.123456', '-5.1', '5,1', '1e1.0'])('is not %j', (text) => {
     expect(parseKernelVersion(text)).toBeUndefined();
   });
 });
 
 describe('a target', () => {
+  it('takes docker for moby', () => {
+    expect(makeTarget({ arch: 'x86_64', engine: 'docker' }).engine).toBe('moby');
+  });
+
   it('has defaults for everything but the architecture', async () => {
     expect(makeTarget({ arch: 'AARCH64' })).toEqual({
       arch: 'AARCH64',
@@ -189,7 +195,7 @@ describe('a target', () => {
     ['{"arch": "x86_64", "kernel": null}', 'a kernel release is two numbers such as "6.1", not null'],
     ['{"arch": "x86_64", "kernel": {"major": 5.5, "minor": -1}}', 'a kernel release is two numbers'],
     ['{"arch": "x86_64", "enosysAfter": {"major": 5}}', 'a kernel release is two numbers'],
-    ['{"arch": "x86_64", "engine": "docker"}', 'engine is moby or podman, not "docker"'],
+    ['{"arch": "x86_64", "engine": "dockr"}', 'engine is moby or podman, not "dockr"'],
     ['{"arch": "x86_64", "semantics": "youki"}', 'semantics is crun or runc, not "youki"'],
     ['{"arch": "x86_64", "overlap": "ignore"}', 'overlap is warn or error, not "ignore"'],
     ['{"arch": "x86_64", "enosysStub": 1}', 'enosysStub is true or false, not 1'],
@@ -204,7 +210,7 @@ describe('a target', () => {
 
   it('reports all that is wrong with the options, as wrong usage', () => {
     const wrong =
-      '{"arch": "vax", "architectures": ["X86", "pdp"], "capabilities": ["FLY"], "kernel": "x", "engine": "docker", "semantics": "youki", "overlap": "ignore", "enosysAfter": {"major": 5}}';
+      '{"arch": "vax", "architectures": ["X86", "pdp"], "capabilities": ["FLY"], "kernel": "x", "engine": "dockr", "semantics": "youki", "overlap": "ignore", "enosysAfter": {"major": 5}}';
     expect(faultsOf(wrong)).toHaveLength(8);
   });
 });

@@ -16,7 +16,7 @@ import type { Compiled } from '../output/filter-json.ts';
 import { readInput } from '../options/input-file.ts';
 import { addOptions } from '../options/add-options.ts';
 import { isTerminal, writeProduct } from '../output/streams.ts';
-import { formatDiagnostic, printDiagnostics, writeStderr } from '../output/report.ts';
+import { formatDiagnostics, printDiagnostics, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { summarise } from '../output/summary.ts';
 import { targetOf } from '../options/target-options.ts';
@@ -86,9 +86,7 @@ async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[
   const product = request.json ? await render({ ...made.compiled, tier: HOT_TIER }, 'json') : made.product;
   const namesFile = filter.diagnostics.length > 0 && (!made.isQuiet || request.json);
   const refused = keepAnswer(request, made.input, {
-    diagnostics: made.isQuiet
-      ? ''
-      : filter.diagnostics.map((found) => formatDiagnostic(found, false)).join(''),
+    diagnostics: made.isQuiet ? '' : formatDiagnostics(filter.diagnostics, false),
     summary: made.summary,
     product: Buffer.from(product).toString('base64'),
     file: namesFile ? request.file : null,

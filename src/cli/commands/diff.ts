@@ -14,7 +14,10 @@ interface Options extends TargetFlags, ComparisonFlags {
   loosens?: true;
 }
 
-const SIDES = { says: ['A gives', 'B gives'], members: ['a', 'b'] } as const;
+const SIDES = {
+  change: (a: string, b: string) => `${a} becomes ${b}`,
+  members: ['a', 'b'],
+} as const;
 
 const WORDINGS: Record<Relation, Wording> = {
   equal: {

@@ -35,8 +35,8 @@ export function makeCommand(): CliCommand {
 }
 
 async function run(file: string, options: Options): Promise<number> {
-  const { side, diagnostics } = await readOperand(file, options);
-  await printDiagnostics(diagnostics, options);
+  const { side, diagnostics, bearingOn } = await readOperand(file, options);
+  await printDiagnostics(bearingOn(new Set()), options);
   const { nodeBudget } = options;
   const made = fingerprint(side, nodeBudget === undefined ? {} : { nodeBudget });
   if (made.verdict !== 'made') return printFailureOf(made, diagnostics, options);

@@ -9,6 +9,7 @@ import { refuseUnconfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
 import { readInput, recogniseFilter } from '../options/input-file.ts';
 import type { FilterInput } from '../options/input-file.ts';
+import { bearingOn } from '../options/bearing.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
@@ -54,9 +55,11 @@ export function makeCommand(): CliCommand {
 async function run(file: string, call: string, args: string[], options: Options): Promise<void> {
   const bytes = await readInput(file);
   const given = recogniseFilter(bytes);
-  const { program, endian } = given ?? (await compileProfile(bytes, file, options));
+  const profile = given === undefined ? await compileProfile(bytes, file, options) : undefined;
+  const { program, endian } = given ?? profile!;
   const arch = options.callArch ?? options.arch ?? defaultArch(given);
   const asked = await parseCall({ call, args, ip: options.ip, arch });
+  await profile?.warn(asked.name);
   const answer = runProgram(program, asked.data, endian);
   const found = {
     ...answerParts(answer.value, arch),
@@ -82,12 +85,24 @@ async function run(file: string, call: string, args: string[], options: Options)
   await writeProduct(`${lines.join('\n')}\n`);
 }
 
-async function compileProfile(bytes: Uint8Array, file: string, options: Options): Promise<FilterInput> {
+/** `warn` prints what has a bearing on one call. */
+async function compileProfile(
+  bytes: Uint8Array,
+  file: string,
+  options: Options,
+): Promise<FilterInput & { warn: (call: string | undefined) => Promise<void> }> {
   const { compile } = await import('../../compile.ts');
-  const filter = await compile(bytes, { target: targetOf(options), prove: 'never', file });
+  const { readInput: readProfile } = await import('../../compile/findings.ts');
+  const target = targetOf(options);
+  const { profile } = readProfile(bytes, { file, semantics: target.semantics });
+  const filter = await compile(profile, { target, prove: 'never', file });
   refuseUnconfined(filter, file);
-  await printDiagnostics(filter.diagnostics, options);
-  return { program: filter.instructions, endian: filter.endian };
+  const warn = async (call: string | undefined) =>
+    printDiagnostics(
+      bearingOn(filter.diagnostics, profile, new Set(call === undefined ? [] : [call])),
+      options,
+    );
+  return { program: filter.instructions, endian: filter.endian, warn };
 }
 
 /** For a filter: this machine's architecture if it is one of the filter's, else the filter's first. */

@@ -3,13 +3,15 @@ import type { Command } from 'commander';
 import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { compare } from '../../prove/compare.ts';
-import type { Difference, Failure, Relation } from '../../prove/compare.ts';
-import { answerParts, describeAnswer, describeCall, nameOfCall } from '../../prove/describe.ts';
+import type { Difference, Failure, NamedCalls, Relation } from '../../prove/compare.ts';
+import { answerParts, nameOfCall } from '../../prove/describe.ts';
 import { DEFAULT_NODE_BUDGET, LARGEST_NODE_BUDGET } from '../../prove/bdd/bdd.ts';
 import type { Operand } from '../options/operand.ts';
 import { writeProduct } from '../output/streams.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
+import { differenceLines } from '../output/differences.ts';
+import type { ChangeText } from '../output/differences.ts';
 
 /** `--node-budget`, for every command that proves something. */
 export interface BudgetFlag {
@@ -27,8 +29,8 @@ export interface Wording {
   holds: readonly [verdict: string, text: string];
   /** The same for exit code 1. */
   broken: readonly [verdict: string, text: string];
-  /** The text before the answer of each side: `the profile asks for`. */
-  says: readonly [first: string, second: string];
+  /** `ALLOW becomes LOG` */
+  change: ChangeText;
   /** The names of the answers in JSON. */
   members: readonly [first: string, second: string];
 }
@@ -39,7 +41,7 @@ const MOST_WITNESSES = 4096;
 export function addComparisonOptions<C extends Command>(command: C): C {
   return addBudgetOption(command).option(
     '--limit <N>',
-    'witnesses to print, at most one for each call',
+    'lines to print, and calls in each of them; witnesses with --json',
     (text) => count(text, MOST_WITNESSES),
     DEFAULT_LIMIT,
   );
@@ -68,33 +70,52 @@ export async function printVerdict(
   wording: Wording,
 ): Promise<number> {
   const diagnostics = [...first.diagnostics, ...second.diagnostics];
-  await printDiagnostics(diagnostics, flags);
+  const calls = [...first.calls, ...second.calls];
   const result = compare(first.side, second.side, {
     relation,
     ...(flags.nodeBudget === undefined ? {} : { nodeBudget: flags.nodeBudget }),
-    // One more than is printed tells whether that was all.
-    limit: flags.limit + 1,
-    calls: [...first.calls, ...second.calls],
+    limit: MOST_WITNESSES,
+    calls,
   });
-  if (result.verdict === 'malformed' || result.verdict === 'undecided')
+  if (result.verdict === 'malformed' || result.verdict === 'undecided') {
+    await printDiagnostics(diagnostics, flags);
     return printFailureOf(result, diagnostics, flags);
+  }
   const holds = result.verdict === 'holds';
-  const found = holds ? [] : result.differences;
+  const found = holds ? [] : nativeFirst(result.differences, calls);
   const exitCode = holds ? EXIT.ok : EXIT.no;
-  const witnesses = found.slice(0, flags.limit);
-  const more = found.length > witnesses.length;
   const [verdict, text] = holds ? wording.holds : wording.broken;
   if (flags.json) {
+    const witnesses = found.slice(0, flags.limit);
     const shown = await Promise.all(witnesses.map((witness) => witnessJson(witness, wording.members)));
+    const more = found.length > witnesses.length;
     await writeProduct(
       toJson({ verdict, witnesses: shown, more, diagnostics: diagnostics.map(diagnosticJson) }),
     );
     return exitCode;
   }
-  const lines = await Promise.all(witnesses.map((witness) => witnessText(witness, wording.says)));
-  const rest = more ? [`... and more; --limit N prints up to N`] : [];
-  await writeProduct(table([`${verdict}: ${text}`, ...lines, ...rest].map((line) => [line])));
+  const names = await Promise.all(found.map(({ abi, data }) => nameOfCall(abi, data.nr)));
+  const different = new Set(names.filter((name) => name !== undefined));
+  await printDiagnostics([...first.bearingOn(different), ...second.bearingOn(different)], flags);
+  const arches = calls.map(({ abi }) => abi.name);
+  const { lines, total } = await differenceLines(found, arches, wording.change, flags.limit);
+  const rest = lines.length > flags.limit ? [`... and more; --limit N prints up to N`] : [];
+  const all = [
+    `${verdict}: ${text}`,
+    ...lines.slice(0, flags.limit),
+    ...rest,
+    ...(total === '' ? [] : [total]),
+  ];
+  await writeProduct(table(all.map((line) => [line])));
   return exitCode;
+}
+
+/** The architectures in the order of the sides, each with its calls in the order of their numbers. */
+function nativeFirst(differences: readonly Difference[], calls: readonly NamedCalls[]): Difference[] {
+  const order = calls.map(({ abi }) => abi.name);
+  const placeOf = ({ abi }: Difference) =>
+    abi !== undefined && order.includes(abi) ? order.indexOf(abi) : order.length;
+  return differences.toSorted((a, b) => placeOf(a) - placeOf(b) || a.data.nr - b.data.nr);
 }
 
 /** Says why there is no verdict. Gives the exit code. */
@@ -117,15 +138,6 @@ export async function printFailureOf(
       }),
     );
   return new SeccompcError([found]).exitCode;
-}
-
-/** `socket(0x28) on X86_64: the profile asks for ERRNO EPERM (1), the filter gives ALLOW` */
-async function witnessText(
-  { data, abi, first, second }: Difference,
-  [says, alsoSays]: Wording['says'],
-): Promise<string> {
-  const call = await describeCall(data, abi);
-  return `${call}: ${says} ${describeAnswer(first, abi)}, ${alsoSays} ${describeAnswer(second, abi)}`;
 }
 
 /** `call` and the answers, as in `simulate --json`. */

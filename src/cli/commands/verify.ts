@@ -15,14 +15,14 @@ interface Options extends TargetFlags, ComparisonFlags {}
 const WORDING: Wording = {
   holds: ['equal', 'the filter answers every call as the profile asks'],
   broken: ['different', 'calls that the filter answers otherwise'],
-  says: ['the profile asks for', 'the filter gives'],
+  change: (asked, given) => `the profile asks for ${asked}, the filter gives ${given}`,
   members: ['expected', 'actual'],
 };
 
 const HELP = `
 Proves that FILTER gives the answer that PROFILE asks for, for every architecture, number,
-argument and instruction pointer. Otherwise it prints calls with different answers, one on
-each line; missing arguments are 0. FILTER may come from any compiler, raw or in base64, for
+argument and instruction pointer. Otherwise it prints calls with different answers, one line
+for each difference; missing arguments are 0. FILTER may come from any compiler, raw or in base64, for
 example the seccomp.bpf that crun keeps.
 
 Exit codes: 0 equal, 1 different, 2 cannot be decided, 65 the profile or the filter is

@@ -30,8 +30,15 @@ export async function parseCall({ call, args, ip, arch }: CallText): Promise<Cal
   const nr = integer(call, 32);
   const number = nr === undefined ? table.numberOf(call) : Number(nr);
   if (number === undefined) {
-    const { nearestNames } = await import('../../syscalls/lookup.ts');
-    const near = nearestNames(call, 3);
+    const { lookup } = await import('../../syscalls/lookup.ts');
+    const found = await lookup(call, 'all');
+    if (found.kind === 'found') {
+      const arches = found.calls.map((each) => each.arch);
+      const more = arches.length > 3 ? ` and ${arches.length - 3} more architectures` : '';
+      const elsewhere = `, but on ${arches.slice(0, 3).join(', ')}${more}`;
+      fail('CALL_UNKNOWN', { call, arch, elsewhere }, { hint: 'name its architecture with --call-arch' });
+    }
+    const near = found.kind === 'unknown' ? found.nearest : [];
     const hint = near.length === 0 ? {} : { hint: `did you mean ${near.join(' or ')}?` };
     fail('CALL_UNKNOWN', { call, arch }, hint);
   }

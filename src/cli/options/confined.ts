@@ -18,7 +18,11 @@ export function notConfined(file: string, flag?: UnconfinedFlag): Diagnostic {
   if (flag !== undefined && !flag.allowUnconfined) return { ...diagnostic('NOT_CONFINED'), file };
   const severity = flag === undefined ? 'error' : 'warning';
   return {
-    ...diagnostic('NOT_CONFINED', {}, { severity, hint: 'add linux.seccomp, with a defaultAction' }),
+    ...diagnostic(
+      'NOT_CONFINED',
+      {},
+      { severity, hint: 'a filter needs a defaultAction, in a container configuration below linux.seccomp' },
+    ),
     file,
   };
 }

@@ -7,6 +7,7 @@ import type { NamedCalls, Side } from '../../prove/compare.ts';
 import type { Reference } from '../../prove/profile/reference.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import type { Target } from '../../target.ts';
+import { bearingOn } from './bearing.ts';
 import { notConfined } from './confined.ts';
 import type { FilterInput } from './input-file.ts';
 import { readFilter, readInput, recogniseFilter } from './input-file.ts';
@@ -23,6 +24,8 @@ export interface Operand {
   diagnostics: Diagnostic[];
   /** The filter itself; of a profile, the one that it compiles to. */
   program: () => Promise<FilterInput>;
+  /** Those of them that have a bearing on why calls of these names are answered differently. */
+  bearingOn: (different: ReadonlySet<string>) => Diagnostic[];
 }
 
 /** Reads a filter (raw or base64) or a profile, whichever the file contains. @throws SeccompcError */
@@ -40,7 +43,9 @@ export async function profileOperand(
   target: Target,
 ): Promise<Operand & { side: Reference }> {
   const { compile, lowerProfile } = await import('../../compile.ts');
-  const lowered = await lowerProfile(bytes, { target, file });
+  const { readInput: readProfile } = await import('../../compile/findings.ts');
+  const { profile } = readProfile(bytes, { file, semantics: target.semantics });
+  const lowered = await lowerProfile(profile, { target, file });
   const { diagnostics } = lowered;
   if (!lowered.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
   const { arches, reference } = lowered;
@@ -49,9 +54,10 @@ export async function profileOperand(
     calls: arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) })),
     diagnostics,
     program: async () => {
-      const { instructions, endian } = await compile(bytes, { target, file });
+      const { instructions, endian } = await compile(profile, { target, file });
       return { program: instructions, endian };
     },
+    bearingOn: (different) => bearingOn(diagnostics, profile, different, 'differences'),
   };
 }
 
@@ -71,7 +77,7 @@ export async function filterOperand(
   const abis = [...names].map(archOf);
   const tables = await loadTables(abis.map(({ table }) => table));
   const calls = abis.map((abi) => ({ abi, table: tables.of(abi.name) }));
-  return { side, calls, diagnostics: [], program: async () => side };
+  return { side, calls, diagnostics: [], program: async () => side, bearingOn: () => [] };
 }
 
 /** Two operands cannot both be standard input. @throws SeccompcError USAGE */

@@ -20,7 +20,7 @@ export async function printDiagnostics(
 ): Promise<void> {
   const shown = diagnostics.filter(({ severity }) => !quiet || severity === 'error');
   if (json || shown.length === 0) return;
-  await writeStderr(shown.map((found) => formatDiagnostic(found, usesColour())).join(''));
+  await writeStderr(formatDiagnostics(shown, usesColour()));
 }
 
 /** The reasons why a command failed: on standard error, or as the JSON document on standard output. */
@@ -33,6 +33,31 @@ export async function printFailure(diagnostics: readonly Diagnostic[], output: O
 export async function writeStderr(text: string): Promise<void> {
   // A message that cannot be written is no reason to fail.
   await writeStandard(2, text).catch(() => {});
+}
+
+/** Places of equal messages that are named; the others are counted. */
+const MOST_PLACES = 3;
+
+/** Every message once, with the places where it applies too. */
+export function formatDiagnostics(diagnostics: readonly Diagnostic[], colour: boolean): string {
+  const equal = new Map<string, Diagnostic[]>();
+  for (const found of diagnostics) {
+    const { file, severity, code, message, line } = found;
+    const key = JSON.stringify([file, severity, code, message, line === undefined]);
+    equal.set(key, [...(equal.get(key) ?? []), found]);
+  }
+  return [...equal.values()]
+    .map(([first, ...others]) =>
+      formatDiagnostic({ ...first!, message: `${first!.message}${alsoAt(others)}` }, colour),
+    )
+    .join('');
+}
+
+function alsoAt(others: readonly Diagnostic[]): string {
+  const places = others.flatMap(({ line, column }) => (line === undefined ? [] : [`${line}:${column}`]));
+  if (places.length === 0) return '';
+  const more = places.length > MOST_PLACES ? ` and ${places.length - MOST_PLACES} more places` : '';
+  return `; also at ${places.slice(0, MOST_PLACES).join(', ')}${more}`;
 }
 
 /** `file:line:column: severity: message [CODE]`, then the hint on an indented line. */

@@ -26,6 +26,8 @@ export interface Rule {
   readonly comparisons: readonly Comparison[];
   /** u32 return value. */
   readonly action: number;
+  /** Its only comparison, if that is an equality or sets a bound: section 7.4. */
+  readonly bounds?: Comparison | undefined;
 }
 
 /** Numbers `from`..`to` (u32, both included) that get the same answer: the first rule that holds, else `otherwise`. */
@@ -100,7 +102,9 @@ export function ruledAnswers(
   };
   const isMultiplexed = abi.socketcall !== undefined || abi.ipc !== undefined;
   for (const { names, ids, args, action, always } of profile) {
-    const rule: Rule = { comparisons: args.flatMap((arg) => comparisonOf(arg, abi)), action };
+    const asking = args.filter((arg) => comparisonOf(arg, abi).length > 0);
+    const comparisons = asking.flatMap((arg) => comparisonOf(arg, abi));
+    const rule: Rule = { comparisons, action, bounds: boundsOf(asking, comparisons) };
     for (const id of ids) {
       const position = id < 0 ? -1 : positions[id]!;
       if (position < 0) continue;
@@ -114,8 +118,10 @@ export function ruledAnswers(
         const position = numbers.indexOf(nr);
         if (position < 0) throw new Undecided(`number ${nr} is no call of ${abi.name}`);
         const selector = { index: 0, op: 'SCMP_CMP_EQ', value: BigInt(call), valueTwo: 0n } as const;
-        const others = rule.comparisons.filter(({ arg }) => arg !== 0);
-        add(position, { comparisons: [...comparisonOf(selector, abi), ...others], action });
+        const others = comparisons.filter(({ arg }) => arg !== 0);
+        const [selected] = comparisonOf(selector, abi);
+        const bounds = others.length === 0 ? selected : undefined;
+        add(position, { comparisons: [selected!, ...others], action, bounds });
       }
   }
   for (const [position, rules] of comparing) answers[position] ??= strictestOf(rules, defaultAction);
@@ -140,10 +146,41 @@ function comparisonOf(
   return [{ arg, op, value: cut, valueTwo: second, bits }];
 }
 
-/** Section 7: of the rules that hold, the strictest. */
+/**
+ * Section 7.4: of the rules that hold, the strictest. Within one action, the rules that only bound one argument follow
+ * each other from where the first of them is: equalities, upper bounds from the lowest, lower bounds from the highest.
+ */
 function strictestOf(rules: readonly Rule[], defaultAction: number): Answer {
-  const strictestFirst = rules.toSorted((a, b) => compareSeverity(a.action, b.action));
-  return { rules: strictestFirst, otherwise: defaultAction };
+  const left = new Set(rules.toSorted((a, b) => compareSeverity(a.action, b.action)));
+  const ordered: Rule[] = [];
+  for (const rule of left) {
+    const { bounds } = rule;
+    const together = bounds === undefined ? [rule] : boundingAlike(rule, bounds, left);
+    for (const next of together) left.delete(next);
+    ordered.push(...together);
+  }
+  return { rules: ordered, otherwise: defaultAction };
+}
+
+function boundingAlike(rule: Rule, { arg }: Comparison, left: ReadonlySet<Rule>): Rule[] {
+  const lists: [Rule[], Rule[], Rule[]] = [[], [], []];
+  for (const other of left) {
+    if (other.bounds?.arg !== arg || compareSeverity(other.action, rule.action) !== 0) continue;
+    const { op } = other.bounds;
+    lists[op === 'SCMP_CMP_EQ' ? 0 : op === 'SCMP_CMP_LT' || op === 'SCMP_CMP_LE' ? 1 : 2].push(other);
+  }
+  const upwards = (a: Rule, b: Rule) => Number(a.bounds!.value - b.bounds!.value);
+  const [equal, upper, lower] = lists;
+  return [...equal, ...upper.toSorted(upwards), ...lower.toSorted((a, b) => upwards(b, a))];
+}
+
+/** The comparison of a rule that has one only, if that is by one of the bounding operators. */
+function boundsOf(
+  [only, another]: readonly SyscallArg[],
+  [made]: readonly Comparison[],
+): Comparison | undefined {
+  if (only === undefined || another !== undefined) return undefined;
+  return only.op === 'SCMP_CMP_NE' || only.op === 'SCMP_CMP_MASKED_EQ' ? undefined : made;
 }
 
 /** All numbers, ascending, in stretches for which the rules give one answer, or (undefined) none. */
