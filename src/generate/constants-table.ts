@@ -16,11 +16,12 @@ const COMPILERS: Readonly<Record<TableName, readonly [folder: string, ...options
   arm: ['arm', '-m32', '-malign-double', '__arm__', '__ARM_EABI__'],
   aarch64: ['arm64', '-m64', '__aarch64__'],
   mips: ['mips', '-m32', '-malign-double', '__mips__', '__MIPSEL__', '_MIPS_SIM=1', '_MIPS_SZLONG=32'],
-  mips64: ['mips', '-m64', '__mips__', '__MIPSEL__', '_MIPS_SIM=3', '_MIPS_SZLONG=64'],
-  mips64n32: ['mips', '-mx32', '__mips__', '__MIPSEL__', '_MIPS_SIM=2', '_MIPS_SZLONG=32'],
+  mips64: ['mips', '-m64', '__mips__', '__MIPSEL__', '__mips64', '_MIPS_SIM=3', '_MIPS_SZLONG=64'],
+  mips64n32: ['mips', '-mx32', '__mips__', '__MIPSEL__', '__mips64', '_MIPS_SIM=2', '_MIPS_SZLONG=32'],
   ppc: ['powerpc', '-m32', '-malign-double', '__powerpc__', '__BIG_ENDIAN__'],
   ppc64: ['powerpc', '-m64', '__powerpc__', '__powerpc64__', '__LITTLE_ENDIAN__'],
-  s390: ['s390', '-m32', '-malign-double', '__s390__'],
+  // These headers know 64 bits only.
+  s390: ['s390', '-m32', '-malign-double', '__s390__', '__ASM_S390_BITSPERLONG_H', '__BITS_PER_LONG=32'],
   s390x: ['s390', '-m64', '__s390__', '__s390x__'],
   parisc: ['parisc', '-m32', '-malign-double', '__hppa__'],
   parisc64: ['parisc', '-m64', '__hppa__'],
@@ -176,7 +177,8 @@ function compile(table: TableName, folders: HeaderFolders, mode: '-E' | '-S', so
   ];
   const output = [mode, ...(mode === '-E' ? ['-dD', '-P'] : []), '-x', 'c', '-o', '-', '-'];
   const text = execFileSync('gcc', [...options, ...output], {
-    input: source,
+    // Some headers ask for __BITS_PER_LONG and do not include what defines it.
+    input: `#include <linux/types.h>\n${source}`,
     encoding: 'utf8',
     maxBuffer: 1 << 26,
   });

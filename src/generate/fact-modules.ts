@@ -1,6 +1,8 @@
+import { InputError } from './input-error.ts';
 import type { Output } from './output.ts';
 import { codeOf, TYPES } from './prototypes.ts';
-import { module, read, type TableFiles } from './syscall-modules.ts';
+import { callNames, module, read, type TableFiles } from './syscall-modules.ts';
+import { onlyValue } from './tsv.ts';
 
 /** Makes the modules of arguments and constants from the checked-in tables alone. */
 export function factModules(files: TableFiles): Output[] {
@@ -9,6 +11,13 @@ export function factModules(files: TableFiles): Output[] {
 
 function signaturesModule(files: TableFiles): Output {
   const { tsv, sum } = read(files, 'arguments.tsv', 4);
+  const known = new Set([
+    ...tsv.rows.map(({ columns }) => columns[0]!),
+    ...onlyValue(tsv, 'none').split(' '),
+  ]);
+  const missing = callNames(files).filter((call) => !known.has(call));
+  if (missing.length > 0)
+    throw new InputError(tsv.file, 1, `has neither a row nor a word in "# none:" for ${missing.join(', ')}`);
   const sets = [...new Set(tsv.rows.map(({ columns }) => columns[1]!))];
   const rows = tsv.rows.map(({ columns: [call, tables, list, form] }) =>
     [
@@ -40,7 +49,14 @@ function short(argument: string): string {
 function constantsModule(files: TableFiles): Output {
   const sets = read(files, 'constant-sets.tsv', 5);
   const constants = read(files, 'constants.tsv', 4);
-  const lines = sets.tsv.rows.map(({ columns: [name, kind, , , uses] }) => {
+  const args = new Set(
+    read(files, 'arguments.tsv', 4).tsv.rows.flatMap(({ columns: [call, , list] }) =>
+      list!.split('; ').map((argument) => `${call}:${/(\w+):/.exec(argument)?.[1]}`),
+    ),
+  );
+  const lines = sets.tsv.rows.map(({ line, columns: [name, kind, , , uses] }) => {
+    const wrong = uses!.split(' ').filter((use) => !args.has(use));
+    if (wrong.length > 0) throw new InputError(sets.tsv.file, line, `no such argument: ${wrong.join(', ')}`);
     const [word, mask = '0'] = kind!.split(' ');
     return [name, word, mask, uses].join('\t');
   });

@@ -14,15 +14,22 @@ const TABLES: readonly TableName[] = [...new Set(allArches().map((arch) => arch.
 /** Makes the look-up modules of `src/syscalls/generated/` from the checked-in tables alone. */
 export function syscallModules(files: TableFiles): Output[] {
   const tables = TABLES.map((table) => readTable(files, table));
-  const names = [...new Set(tables.flatMap((table) => table.calls.map(([, name]) => name)))].toSorted(
-    byCodeUnit,
-  );
+  const names = namesOf(tables);
   return [
     ...tables.map((table) => tableModule(table, names)),
     unionModule(files, names, newestRelease(tables)),
     sinceModule(files, names),
     errnoModule(files),
   ];
+}
+
+/** The names of all tables, in the order of their ids. */
+export function callNames(files: TableFiles): string[] {
+  return namesOf(TABLES.map((table) => readTable(files, table)));
+}
+
+function namesOf(tables: readonly Table[]): string[] {
+  return [...new Set(tables.flatMap((table) => table.calls.map(([, name]) => name)))].toSorted(byCodeUnit);
 }
 
 interface Table {
@@ -104,6 +111,12 @@ function unionModule(files: TableFiles, names: readonly string[], [major, minor]
 function newestRelease(tables: readonly Table[]): [number, number] {
   const releases = tables.flatMap(({ tsv }) =>
     (tsv.values.get('source') ?? []).map((source): [number, number] => {
+      if (/^\S+ [0-9.]+~rc/.test(source))
+        throw new InputError(
+          tsv.file,
+          1,
+          `made from a release candidate, whose numbers can change: ${source}`,
+        );
       const version = /^\S+ ([0-9]+)\.([0-9]+)\./.exec(source);
       if (!version) throw new InputError(tsv.file, 1, `no version in "# source: ${source}"`);
       return [Number(version[1]), Number(version[2])];

@@ -54,12 +54,11 @@ function plain(value: bigint): string {
 }
 
 /** Undefined if no name says anything about the value. Bits above the 32 that constants have are told of first. */
-function nameOf({ kind, field, entries }: Constants, value: bigint): string | undefined {
+function nameOf({ kind, field, entries, names }: Constants, value: bigint): string | undefined {
   const low = BigInt.asUintN(32, value);
   const parts = low === value ? [] : [plain(value - low)];
-  const find = (wanted: bigint) => [...entries].find(([, each]) => each === wanted)?.[0];
-  const named = find(low & field);
-  const whole = find(low);
+  const named = names.get(low & field);
+  const whole = names.get(low);
   // O_RDONLY is said beside O_CLOEXEC, though it is 0.
   const isUnsaid = low !== 0n && (low & field) === 0n && field !== 0n && named !== undefined;
   if (whole !== undefined && !isUnsaid) return [...parts, whole].join('|');

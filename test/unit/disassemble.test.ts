@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { disassemble } from '../../src/bpf/disassemble.ts';
+import { tablesFor } from '../../src/bpf/tested-arches.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
 
@@ -114,6 +115,32 @@ describe('a listing', () => {
       ret(KILL_THREAD),
     ];
     expect(disassemble(program, { tables })).toContain('nr == 1 exit (X86), write (X86_64)');
+  });
+
+  it('names an argument and its constants where a path is of one call', async () => {
+    const program = [
+      load(4),
+      jeq(0xc000003e, 0, 9),
+      load(0),
+      jeq(41, 0, 3),
+      load(16),
+      jeq(40, 5, 0),
+      jeq(99, 4, 4),
+      jge(56, 0, 3), // clone and all calls after it
+      load(16),
+      insn(0x45, 0x10000000, 1, 0),
+      ret(ALLOW),
+      ret(ERRNO | 1),
+    ];
+    const comments = disassemble(program, { tables: await tablesFor(program, 'X86_64') })
+      .split('\n')
+      .map((line) => line.split('; ')[1]);
+    expect(comments.slice(4, 7)).toEqual([
+      'args[0] low (family)',
+      'args[0] low == 0x28 AF_VSOCK',
+      'args[0] low == 0x63',
+    ]);
+    expect(comments.slice(8, 10)).toEqual(['args[0] low', 'args[0] low & 0x10000000']);
   });
 
   it('says what a return value does that is not plain', () => {

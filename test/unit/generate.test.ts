@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allArches } from '../../src/arch.ts';
 import { runCommand } from '../../src/generate/command.ts';
 import { type ErrnoNames, parseErrnos, swapAlias } from '../../src/generate/errno-header.ts';
 import { NEWEST, readHeader } from '../../src/generate/headers.ts';
+import { codeOf, parseParameters, parsePrototypes } from '../../src/generate/prototypes.ts';
 import { generate, stalePaths, writeOutputs } from '../../src/generate/run.ts';
 import { parseTsv } from '../../src/generate/tsv.ts';
 import { parseArmPrivate, parseUnistd, readBase } from '../../src/generate/unistd.ts';
@@ -188,6 +190,72 @@ describe('a table file', () => {
   });
 });
 
+describe('a header of prototypes', () => {
+  const text = `
+/* asmlinkage long sys_comment(int); */
+#ifndef CONFIG_WRAPPER
+asmlinkage long sys_openat(int dfd, const char __user *filename, int flags,
+			   umode_t mode);
+asmlinkage long sys_socket(int, unsigned int);
+asmlinkage int sys_sigreturn(struct pt_regs *regs);
+#ifdef CONFIG_BACKWARDS
+asmlinkage long sys_clone(unsigned long flags, int __user * __user *tid);
+#else
+asmlinkage long sys_clone(unsigned long flags);
+#endif
+#endif
+#define SYSCALL(name) \\
+  asmlinkage long sys_##name(void);
+static inline long ksys_openat(int dfd) { return sys_openat(dfd); }
+asmlinkage long compat_sys_ioctl(unsigned int fd, compat_ulong_t arg32);
+`;
+
+  it('is read with types and names, by condition where one stands there twice', () => {
+    const found = parsePrototypes('h', text);
+    expect([...found.keys()]).toEqual([
+      'openat',
+      'socket',
+      'sigreturn',
+      'clone if !CONFIG_WRAPPER CONFIG_BACKWARDS',
+      'clone if !CONFIG_WRAPPER !CONFIG_BACKWARDS',
+      'compat_sys_ioctl',
+    ]);
+    expect(found.get('openat')).toEqual([
+      { type: 'int', name: 'dfd' },
+      { type: 'const char *', name: 'filename' },
+      { type: 'int', name: 'flags' },
+      { type: 'umode_t', name: 'mode' },
+    ]);
+    expect(found.get('socket')).toEqual([
+      { type: 'int', name: undefined },
+      { type: 'unsigned int', name: undefined },
+    ]);
+    expect(found.get('sigreturn')).toEqual([]);
+    expect(found.get('clone if !CONFIG_WRAPPER CONFIG_BACKWARDS')![1]).toEqual({
+      type: 'int **',
+      name: 'tid',
+    });
+  });
+
+  it('is refused where a declaration is not understood', () => {
+    expect(() => parsePrototypes('h', 'asmlinkage struct x *sys_new(int a);')).toThrow(
+      'h: not understood: asmlinkage struct x *sys_new(int a)',
+    );
+  });
+
+  it('has types of known width, and no others', () => {
+    expect(['umode_t', 'const char *', 'size_t', 'int', '__sighandler_t'].map(codeOf)).toEqual([
+      'u16',
+      'p',
+      'uw',
+      's32',
+      'p',
+    ]);
+    expect(() => codeOf('brand_new_t')).toThrow('unknown type of an argument: brand_new_t');
+    expect(parseParameters('void')).toEqual([]);
+  });
+});
+
 describe('in a folder of its own', () => {
   let root: string;
   beforeEach(() => {
@@ -286,6 +354,45 @@ describe('in a folder of its own', () => {
       return text.replace(from, to);
     });
     await expect(generate({ root })).rejects.toThrow(message);
+  });
+
+  it('stops at a new call until since.tsv and arguments.tsv know it, and at a release candidate', async () => {
+    // Linux 7.3 adds fchroot as 472 on every architecture.
+    const bases: Record<string, number> = { mips: 4000, mips64: 5000, mips64n32: 6000, x32: 0x40000000 };
+    const insert = (text: string, before: string | undefined, row: string): string => {
+      const grown = text.replace(/# count: (\d+)/, (_, count) => `# count: ${Number(count) + 1}`);
+      return before === undefined ? `${grown}${row}` : grown.replace(`\n${before}`, `\n${row}${before}`);
+    };
+    for (const table of new Set(allArches().map((arch) => arch.table))) {
+      const nr = 472 + (bases[table] ?? 0);
+      edit(`syscall-tables/${table}.tsv`, (text) => {
+        const next = text.split('\n').find((line) => Number(line.split('\t')[0]) > nr);
+        return insert(text, next, `${nr}\tfchroot\n`);
+      });
+    }
+    await expect(generate({ root })).rejects.toThrow(
+      /since\.tsv:\d+: expected the row of fchroot, not fcntl/,
+    );
+    edit('syscall-tables/since.tsv', (text) => insert(text, 'fcntl\t', 'fchroot\t7.3\t-\ttest\n'));
+    await expect(generate({ root })).rejects.toThrow(
+      'arguments.tsv:1: has neither a row nor a word in "# none:" for fchroot',
+    );
+    edit('syscall-tables/arguments.tsv', (text) => insert(text, 'fcntl\t', 'fchroot\t*\tint fd:s32\t-\n'));
+    const union = (await generate({ root })).find(({ path }) => path.endsWith('generated/union.ts'))!;
+    expect(union.content).toContain('\nfchroot\n');
+    edit('syscall-tables/x86_64.tsv', (text) =>
+      text.replace('# source: linux-libc-dev 7.2.13-1 ', '# source: linux-libc-dev 7.3~rc4-1~exp1 '),
+    );
+    await expect(generate({ root })).rejects.toThrow(
+      /x86_64\.tsv:1: made from a release candidate, whose numbers can change: linux-libc-dev 7\.3~rc4/,
+    );
+  });
+
+  it('refuses a set of constants for an argument that no call has', async () => {
+    edit('syscall-tables/constant-sets.tsv', (text) => text.replace('socket:family', 'socket:domain'));
+    await expect(generate({ root })).rejects.toThrow(
+      /constant-sets\.tsv:\d+: no such argument: socket:domain/,
+    );
   });
 
   it('refuses a header with other content, and says both sums', () => {
