@@ -48,6 +48,15 @@ interface Entry {
 const TABLE = {
   // -- reading: the text of a profile (src/profile)
   NOT_A_PROFILE: { message: 'this is {what}, not an OCI or Docker seccomp profile' },
+  PROFILE_FOUND: { severity: 'note', message: 'the profile is {where}' },
+  SEVERAL_PROFILES: {
+    message: 'there are {count} profiles in this document: {places}',
+    hint: 'give one of them, for example by "jq .[0] FILE"',
+  },
+  YAML_REFUSED: {
+    message: 'YAML that is not clear: {reason}',
+    hint: 'write numbers in decimal digits and texts in quotes, without anchors and tags, in one document',
+  },
   BYTE_ORDER_MARK: {
     severity: 'warning',
     message: 'the file starts with a byte order mark; Docker and Podman refuse it',

@@ -8,6 +8,8 @@ import { parseCall } from '../options/call.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
 import { readInput, recogniseFilter } from '../options/input-file.ts';
+import { addReadingOptions, openProfile, withNotes } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import type { FilterInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
@@ -17,7 +19,7 @@ import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { testedArches } from '../../bpf/tested-arches.ts';
 
-interface Options extends TargetFlags, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, OutputOptions {
   callArch?: ArchName;
   ip: string;
 }
@@ -48,7 +50,7 @@ export function makeCommand(): CliCommand {
     .option('--ip <N>', 'instruction pointer', '0')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addOutputOptions(command));
+  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
 }
 
 async function run(file: string, call: string, args: string[], options: Options): Promise<void> {
@@ -75,9 +77,10 @@ async function run(file: string, call: string, args: string[], options: Options)
   await writeProduct(`${lines.join('\n')}\n`);
 }
 
-async function compileProfile(bytes: Uint8Array, file: string, options: Options): Promise<FilterInput> {
+async function compileProfile(input: Uint8Array, path: string, options: Options): Promise<FilterInput> {
+  const { bytes, file, notes } = await openProfile(input, path, options);
   const { compile } = await import('../../compile.ts');
-  const filter = await compile(bytes, { target: targetOf(options), prove: 'never', file });
+  const filter = await withNotes(notes, compile(bytes, { target: targetOf(options), prove: 'never', file }));
   refuseUnconfined(filter, file);
   await printDiagnostics(filter.diagnostics, options);
   return { program: filter.instructions, endian: filter.endian };
