@@ -645,7 +645,7 @@ const TABLE = {
   },
   NOT_A_FILTER: {
     message: 'this is not a filter: {reason}',
-    hint: 'a filter has 8 bytes for each instruction, raw as "seccompc compile" writes it, or in base64',
+    hint: 'a filter has 8 bytes for each instruction, raw or in a text form that "seccompc compile --format" writes',
   },
   NOT_CONFINED: {
     message: 'the input defines no filter, so a container would run WITHOUT one',

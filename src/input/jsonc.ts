@@ -16,7 +16,8 @@ export function blankComments(text: string): string {
     const value = text.slice(scanner.getTokenOffset(), scanner.getTokenOffset() + scanner.getTokenLength());
     if (CLOSE.has(token) && comma >= 0) parts[comma] = ' ';
     // An open comment stays, and is a fault.
-    const isComment = COMMENTS.has(token) && Number(scanner.getTokenError()) === 0;
+    const error: number = scanner.getTokenError();
+    const isComment = COMMENTS.has(token) && error === 0;
     parts.push(isComment ? value.replaceAll(/[^\r\n]/g, ' ') : value);
     if (token === COMMA) comma = parts.length - 1;
     else if (!isComment && !BLANKS.has(token)) comma = -1;

@@ -11,12 +11,19 @@ export interface Foreign {
   pointer?: string;
   /** A way of writing a profile down that commands decode (src/input); `parseProfile` does not. */
   coded?: 'base64' | 'data' | 'yaml';
+  /** Set for a program that may make what is needed. */
+  program?: true;
 }
 
 const NEEDED = 'needed is an OCI seccomp object, a config.json or a Docker profile';
 
 const RESOLVE = '"seccompc resolve" writes the profile in it as JSON';
 const importFrom = (kind: string) => `"seccompc import --from ${kind} FILE" makes a profile of it`;
+
+const PROGRAM = {
+  hint: 'if this program makes the profile or the filter, run it and give what it writes',
+  program: true,
+} as const;
 
 const COMPILED: Foreign = {
   what: 'a compiled filter',
@@ -45,7 +52,7 @@ export function foreignBytes(bytes: Uint8Array): Foreign | undefined {
   const starts = (...head: number[]) => head.every((byte, index) => bytes[index] === byte);
   if (starts(0xff, 0xfe) || starts(0xfe, 0xff))
     return { what: 'a UTF-16 file', hint: 'save it as UTF-8; JSON is never anything else' };
-  if (starts(0x7f, 0x45, 0x4c, 0x46)) return { what: 'an ELF binary', hint: NEEDED };
+  if (starts(0x7f, 0x45, 0x4c, 0x46)) return { what: 'an ELF binary', ...PROGRAM };
   if (starts(0x1f, 0x8b)) return { what: 'a gzip file', hint: NEEDED };
   if (startsLikeFilter(bytes)) return COMPILED;
   return bytes.includes(0) ? { what: 'a binary file', hint: NEEDED } : undefined;
@@ -108,8 +115,8 @@ const TEXTS: readonly TextRule[] = [
     what: 'a log of strace',
     hint: importFrom('strace'),
   },
-  { text: /^#!/, what: 'a script', hint: NEEDED },
-  { text: /^#\s*include\b/m, what: 'a C source file', hint: NEEDED },
+  { text: /^#!/, what: 'a script', ...PROGRAM },
+  { text: /^#\s*include\b/m, what: 'a C source file', ...PROGRAM },
 ];
 
 const YAML = /^(---|%YAML\b|- |[\w.$/-]+:(\s|$))/;
@@ -143,7 +150,7 @@ const LINES: readonly TextRule[] = [
   },
   {
     line: /^(?!(true|false|null)\b)[a-z]/,
-    all: /^\s*(#.*|[a-z_]\w*(\s*,\s*[a-z_]\w*)*\s*,?\s*)?$/,
+    all: /^(#.*|[a-z_]\w*(\s*,\s*[a-z_]\w*)*\s*,?)?$/,
     what: 'a list of names',
     hint: importFrom('names'),
   },
@@ -166,7 +173,7 @@ export function foreignText(source: string): Foreign | undefined {
     ({ text, line, all }) =>
       (text?.test(source) ?? true) &&
       (line?.test(firstLine) ?? true) &&
-      (all === undefined || source.split('\n').every((each) => all.test(each))),
+      (all === undefined || source.split('\n').every((each) => all.test(each.trim()))),
   );
 }
 

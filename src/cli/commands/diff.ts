@@ -37,7 +37,7 @@ const WORDINGS: Record<Relation, Wording> = {
 };
 
 const HELP = `
-A and B are profiles or filters (raw or base64, of any compiler), in any combination. The
+A and B are profiles or filters (raw or as a text, of any compiler), in any combination. The
 target options apply to profiles. The answers to all calls are compared; flags, listener and
 metadata are not.
 

@@ -7,10 +7,11 @@ import { archArgument } from '../options/target-options.ts';
 import { parseCall } from '../options/call.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
-import { readInput, recogniseFilter } from '../options/input-file.ts';
+import { recogniseFilter } from '../options/filter-file.ts';
+import type { FilterInput } from '../options/filter-file.ts';
+import { readInput } from '../options/input-file.ts';
 import { addReadingOptions, openProfile, withNotes } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
-import type { FilterInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
@@ -28,7 +29,7 @@ const HELP = `
 CALL is a name or a number. ARG is decimal, 0x hex or negative (two's complement); missing
 arguments are 0.
 
-The input can be a filter (raw or base64) or a profile. The target options apply to
+The input can be a filter (raw, or a text such as base64 or hex) or a profile. The target options apply to
 profiles. For a filter, --arch is the architecture of the call; the default is this
 machine's if the filter knows it, else the first that the filter tests.
 

@@ -24,8 +24,8 @@ const WORDING: Wording = {
 const HELP = `
 Proves that FILTER gives the answer that PROFILE asks for, for every architecture, number,
 argument and instruction pointer. Otherwise it prints calls with different answers, one on
-each line; missing arguments are 0. FILTER may come from any compiler, raw or in base64, for
-example the seccomp.bpf that crun keeps.
+each line; missing arguments are 0. FILTER may come from any compiler, raw or as a text (base64,
+hex, a listing), for example the seccomp.bpf that crun keeps.
 
 Exit codes: 0 equal, 1 different, 2 cannot be decided, 65 the profile or the filter is
 faulty.
@@ -39,7 +39,7 @@ export function makeCommand(): CliCommand {
   const command = new CliCommand('verify')
     .description('Proves that a filter does what a profile says, or shows where it does not.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .argument('FILTER', 'a filter of any compiler, raw or base64; - for standard input')
+    .argument('FILTER', 'a filter of any compiler, raw or as a text; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
   return addTargetOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command))));
