@@ -57,6 +57,11 @@ const TABLE = {
     message: 'YAML that is not clear: {reason}',
     hint: 'write numbers in decimal digits and texts in quotes, without anchors and tags, in one document',
   },
+  IMPORT_REFUSED: { message: 'cannot import this exactly: {reason}' },
+  IMPORT_LEFT_OUT: {
+    severity: 'note',
+    message: '{setting} makes a filter of its own, which is not in the profile',
+  },
   BYTE_ORDER_MARK: {
     severity: 'warning',
     message: 'the file starts with a byte order mark; Docker and Podman refuse it',

@@ -40,11 +40,14 @@ interface Found {
   pointer: string;
 }
 
+const READERS = ['crun', 'runc'] as const;
+
 /** The profile in a JSON document that is none itself. @throws SeccompcError if that is not clear */
 export function profileInside(text: string, file: string): Layer | undefined {
   if (!/"(runtimeSpec|Spec|HostConfig|SeccompProfile)"/.test(text)) return undefined;
   const { root, diagnostics } = parseJson(text);
-  if (root === undefined || recognise(root, 'crun').form !== 'foreign') return undefined;
+  if (root === undefined || READERS.some((reader) => recognise(root, reader).form !== 'foreign'))
+    return undefined;
   const found = PLACES.flatMap((place) => nodesAt(root, place));
   if (found.length === 0) {
     refuseContainers(root, file);

@@ -55,6 +55,47 @@ describe('commands whose result stands alone', () => {
   });
 });
 
+describe('import', () => {
+  it('makes a deny list of two words that the kernel enforces', async () => {
+    const made = await run(['import', '--deny', 'mkdir,mkdirat', '--allow-rest', '-o', 'deny.json']);
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const denied = await run(['exec', 'deny.json', '-q', '--', 'mkdir', 'new']);
+    expect(denied.code).toBe(1);
+    expect(denied.stderr).toContain('Operation not permitted');
+  });
+
+  it('reads a unit from standard input and names the line that it cannot say', async () => {
+    const unit = '[Service]\nSystemCallFilter=~@mount\nSystemCallErrorNumber=EACCES\n';
+    const made = await run(['import', '--from', 'systemd', '-', '--arch', 'x86_64'], unit);
+    expect(JSON.parse(made.stdout.toString())).toMatchObject({ syscalls: [{ errnoRet: 13 }] });
+    const refused = await run(['import', '--from', 'systemd', '-'], `${unit}SystemCallFilter=~nope\n`);
+    expect(refused).toMatchObject({ code: 65, stdout: Buffer.from('') });
+    expect(refused.stderr).toMatch(/^<stdin>:4:1: error: .*"nope" \[IMPORT_REFUSED\]/);
+  });
+
+  it('writes the JSON of a profile in YAML, and nothing that would compile with a warning', async () => {
+    const yaml = await run(['import', '--from', 'yaml', 'profile.yaml', '--arch', 'x86_64']);
+    expect(JSON.parse(yaml.stdout.toString())).toEqual(PROFILE);
+    const names = 'mount errno 1 [0,40,==]\nsocket errno 97 [0,40,==]';
+    const lxc = await run(['import', '--from', 'lxc', '-', '--arch', 'x86_64'], `2\ndenylist\n${names}\n`);
+    expect(lxc).toMatchObject({ code: 65, stdout: Buffer.from('') });
+    expect(lxc.stderr).toContain('[MULTIPLEXED_ARGS]');
+  });
+
+  it.each([
+    [],
+    ['--deny', 'mount'],
+    ['--deny', 'mount', '--allow', 'read'],
+    ['--from', 'names'],
+    ['--allow', 'read', 'plain.json'],
+    ['--from', 'lxc', 'plain.json', '--errno', 'EPERM'],
+    ['--allow', 'read', '--allow-rest'],
+    ['--from', 'firejail', 'plain.json'],
+  ])('refuses wrong usage: %s %s %s %s', async (...args) => {
+    expect((await run(['import', ...args])).code).toBe(64);
+  });
+});
+
 describe('commands for a file that a runtime reads', () => {
   it.each(WRAPPED)('refuse %s, which the runtime would refuse or read as something else', async (file) => {
     writeFileSync(join(folder, 'bundle/config.json'), FILES[file]);

@@ -17,6 +17,7 @@ const ALLOWED: Record<string, string[]> = {
   syscalls: ['arch', 'target'],
   profile: ['action', 'arch', 'defined', 'errno', 'errors', 'syscalls', 'target'],
   input: ['arch', 'bpf', 'errors', 'format', 'profile', 'syscalls'],
+  import: ['arch', 'errno', 'errors', 'profile', 'syscalls'],
   policy: ['action', 'arch', 'errno', 'errors', 'profile', 'syscalls', 'target'],
   codegen: ['arch', 'bpf', 'policy', 'syscalls'],
   // The proof shares the parsed profile and the tables with the compiler, and nothing that decides.
@@ -45,7 +46,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'input', 'oci', 'options', 'policy',
+    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'import', 'input', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],

@@ -86,6 +86,7 @@ describe('a profile inside another document is found, and its place is named', (
       `\uFEFF${TEXT}`,
       JSON.stringify(CONFIG),
       JSON.stringify({ ...CONFIG, Spec: CONFIG }),
+      JSON.stringify({ Linux: CONFIG.linux, Spec: CONFIG }),
     ]) {
       const bytes = new TextEncoder().encode(text);
       expect(await openProfileText(bytes, { file: 'in' })).toMatchObject({ bytes, file: 'in', notes: [] });

@@ -45,7 +45,7 @@ export function makeCommand(): CliCommand {
   return addTargetOptions(addReadingOptions(addOutputOptions(addUnconfinedOption(command))));
 }
 
-async function run(path: string, options: Options): Promise<void> {
+export async function run(path: string, options: Options): Promise<void> {
   const target = targetOf(options);
   const { semantics } = target;
   const { bytes, file, notes } = await readProfileFile(path, options);
