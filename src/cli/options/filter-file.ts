@@ -1,12 +1,12 @@
 import { archOf } from '../../arch.ts';
 import { checkProgram, isSeccompOpcode } from '../../bpf/check.ts';
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
+import { testedArches } from '../../bpf/tested-arches.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import { decodeBase64 } from '../../format/text.ts';
 import { filterInText, readings } from '../../input/filter-text.ts';
 import type { FilterText } from '../../input/filter-text.ts';
 import { foreignBytes, foreignText } from '../../profile/foreign.ts';
-import { testedArches } from './tested-arches.ts';
 
 /** A program that was read from a file. */
 export interface FilterInput {
