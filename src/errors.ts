@@ -50,7 +50,7 @@ const TABLE = {
   NOT_A_PROFILE: { message: 'this is {what}, not an OCI or Docker seccomp profile' },
   PROFILE_FOUND: { severity: 'note', message: 'the profile is {where}' },
   SEVERAL_PROFILES: {
-    message: 'there are {count} profiles in this document: {places}',
+    message: 'this document has {count} places that can be meant: {places}',
     hint: 'give one of them, for example by "jq .[0] FILE"',
   },
   YAML_REFUSED: {

@@ -6,6 +6,8 @@ import type { Answer, Draft, Place, Rule } from './draft.ts';
 
 const KILL: Answer = { action: 'SCMP_ACT_KILL' };
 
+const LONGEST_LINE = 1000;
+
 const OPERATORS: Record<string, SyscallArg['op']> = {
   '!=': 'SCMP_CMP_NE',
   '<': 'SCMP_CMP_LT',
@@ -32,6 +34,7 @@ export function lxcDraft(text: string, file: string, arch: ArchName): Draft {
   let section: Place = { file };
   for (const [index, line] of lines.entries()) {
     const place = { file, line: index + 3 };
+    if (line.length > LONGEST_LINE) refuse(place, 'the line is too long');
     if (line.trim() === '' || line.startsWith('#')) continue;
     const name = /^\[(\w+)\]$/.exec(line)?.[1];
     if (name !== undefined) {

@@ -1,24 +1,30 @@
 import { diagnostic, SeccompcError } from '../errors.ts';
 import { itemsOf, parseJson, valueOf } from '../profile/json.ts';
 import type { JsonNode } from '../profile/json.ts';
+import { escapeToken } from '../profile/pointer.ts';
 import { recognise } from '../profile/recognise.ts';
 import { refuse } from './layer.ts';
 import type { Layer } from './layer.ts';
 
-/** Where a kind of document has its profile. In a path, `*` is every element of a list. */
+/** Where a kind of document has its profile. In a path, `*` is every element or member. */
 interface Place {
   /** With article, for messages. */
   in: string;
   path: string;
-  takes: (node: JsonNode, parent: JsonNode) => boolean;
+  /** `within` is what the node is in, the nearest last. */
+  takes: (node: JsonNode, within: readonly JsonNode[]) => boolean;
 }
 
 const isConfig = (node: JsonNode) => valueOf(node, 'ociVersion')?.kind === 'string';
 const OPTION = /^seccomp[=:]/;
-const isOption = (node: JsonNode) => node.kind === 'string' && OPTION.test(node.value);
-const isResourceSpec = (_: JsonNode, parent: JsonNode) =>
-  stringAt(parent, 'kind') === 'SeccompProfile' &&
-  stringAt(parent, 'apiVersion')?.startsWith('security-profiles-operator.x-k8s.io/') === true;
+const isOption = (node: JsonNode) => isText(node, OPTION);
+const isOfKind = (resource: JsonNode | undefined, kind: string, group: string) =>
+  resource !== undefined &&
+  stringAt(resource, 'kind') === kind &&
+  stringAt(resource, 'apiVersion')?.startsWith(group) === true;
+const isResourceSpec = (_: JsonNode, within: readonly JsonNode[]) =>
+  isOfKind(within.at(-1), 'SeccompProfile', 'security-profiles-operator.x-k8s.io/');
+const isText = (node: JsonNode, start: RegExp) => node.kind === 'string' && start.test(node.value);
 
 const INSPECT = 'the output of "docker inspect" or "podman inspect"';
 const RESOURCE = 'a SeccompProfile resource';
@@ -30,6 +36,17 @@ const PLACES: readonly Place[] = [
   { in: INSPECT, path: '*/HostConfig/SecurityOpt/*', takes: isOption },
   { in: RESOURCE, path: 'spec', takes: isResourceSpec },
   { in: RESOURCE, path: 'items/*/spec', takes: isResourceSpec },
+  {
+    in: 'a ConfigMap',
+    path: 'data/*',
+    takes: (node, within) => isText(node, /^\s*\{/) && isOfKind(within.at(-2), 'ConfigMap', 'v1'),
+  },
+  {
+    in: 'a MachineConfig',
+    path: 'spec/config/storage/files/*/contents/source',
+    takes: (node, within) =>
+      isText(node, /^data:/) && isOfKind(within[0], 'MachineConfig', 'machineconfiguration.openshift.io/'),
+  },
 ];
 
 interface Found {
@@ -44,7 +61,7 @@ const READERS = ['crun', 'runc'] as const;
 
 /** The profile in a JSON document that is none itself. @throws SeccompcError if that is not clear */
 export function profileInside(text: string, file: string): Layer | undefined {
-  if (!/"(runtimeSpec|Spec|HostConfig|SeccompProfile)"/.test(text)) return undefined;
+  if (!/"(runtimeSpec|Spec|HostConfig|SeccompProfile|ConfigMap|MachineConfig)"/.test(text)) return undefined;
   const { root, diagnostics } = parseJson(text);
   if (root === undefined || READERS.some((reader) => recognise(root, reader).form !== 'foreign'))
     return undefined;
@@ -54,12 +71,18 @@ export function profileInside(text: string, file: string): Layer | undefined {
     return undefined;
   }
   if (diagnostics.length > 0) throw new SeccompcError(diagnostics.map((each) => ({ ...each, file })));
-  if (found.length > 1) {
-    const places = found.map(({ pointer }) => pointer).join(', ');
-    throw new SeccompcError([{ ...diagnostic('SEVERAL_PROFILES', { count: found.length, places }), file }]);
+  // Of several containers the one without a profile of its own may be meant.
+  const all =
+    itemsOf(root).length > 1 ? itemsOf(root).map((_, at) => `/${at}`) : found.map(({ pointer }) => pointer);
+  if (all.length > 1) {
+    const values = { count: all.length, places: all.join(', ') };
+    throw new SeccompcError([{ ...diagnostic('SEVERAL_PROFILES', values), file }]);
   }
   const { place, node, within, pointer } = found[0]!;
-  if (node.kind === 'string') return optionLayer(node.value, pointer, within.at(-2)!, file);
+  if (place.in === INSPECT && node.kind === 'string')
+    return optionLayer(node.value, pointer, within.at(-2)!, file);
+  if (node.kind === 'string')
+    return { text: node.value, where: `at ${pointer}, in ${place.in}`, pointer, moved: true };
   if (place.in === RESOURCE) refuseDependent(node, pointer, file);
   const hasRules = valueOf(valueOf(node, 'linux'), 'seccomp') !== undefined;
   return {
@@ -82,11 +105,14 @@ function nodesAt(root: JsonNode, place: Place): Found[] {
         pointer: `${pointer}/${key}`,
       })),
     );
-  return found.filter(({ node, within }) => place.takes(node, within.at(-1)!));
+  return found.filter(({ node, within }) => place.takes(node, within));
 }
 
 function children(node: JsonNode, token: string): [string | number, JsonNode][] {
-  if (token === '*') return itemsOf(node).map((item, at) => [at, item]);
+  if (token === '*')
+    return node.kind === 'object'
+      ? node.members.map(({ key, value }) => [escapeToken(key), value])
+      : itemsOf(node).map((item, at) => [at, item]);
   const value = valueOf(node, token);
   return value === undefined ? [] : [[token, value]];
 }

@@ -241,6 +241,11 @@ function isSchema(object: JsonObject): boolean {
   );
 }
 
+function isInspected(node: JsonNode): boolean {
+  const config = valueOf(node, 'Spec') ?? valueOf(valueOf(node, 'info'), 'runtimeSpec');
+  return valueOf(config, 'ociVersion') !== undefined || valueOf(node, 'HostConfig') !== undefined;
+}
+
 function isRule(node: JsonNode): boolean {
   return (
     (valueOf(node, 'names') ?? valueOf(node, 'name')) !== undefined && valueOf(node, 'action') !== undefined
@@ -258,6 +263,8 @@ function isString(node: JsonNode | undefined, value: string): boolean {
 
 /** For JSON that is not an object, and for objects that show no sign of what they are. */
 export function unknownDocument(root: JsonNode): Foreign {
+  if ([root, ...itemsOf(root)].some(isInspected))
+    return { what: 'the output of a command that shows a container', hint: RESOLVE };
   if (isRule(root) || itemsOf(root).some(isRule))
     return {
       what: 'a set of rules without a profile around them',

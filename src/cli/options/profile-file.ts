@@ -47,10 +47,12 @@ export async function withNotes<T extends { diagnostics: readonly Diagnostic[] }
   }
 }
 
-const AROUND = ['"runtimeSpec"', '"Spec"', '"HostConfig"', '"SeccompProfile"'];
+const AROUND = ['runtimeSpec', 'Spec', 'HostConfig', 'SeccompProfile', 'ConfigMap', 'MachineConfig'];
 
 /** Whether it is surely no more than a JSON object without a document around it: what the rest would cost, it saves. */
 function isBare(bytes: Uint8Array): boolean {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return /^\s*\{/.test(buffer.toString('latin1', 0, 64)) && !AROUND.some((word) => buffer.includes(word));
+  return (
+    /^\s*\{/.test(buffer.toString('latin1', 0, 64)) && !AROUND.some((word) => buffer.includes(`"${word}"`))
+  );
 }
