@@ -85,6 +85,12 @@ const TEXTS: readonly TextRule[] = [
     ...COMPILED,
     what: 'a compiled filter in base64',
   },
+  {
+    // The same in hex.
+    text: /^\s*(200000000[04]000000|002000000000000[04])[\da-fA-F\s]*$/,
+    ...COMPILED,
+    what: 'a compiled filter in hex',
+  },
   { text: /^\s*</, what: 'an HTML or XML page', hint: 'download the raw file' },
   { text: /^\s*404\b/, what: 'an error page', hint: 'download the file again' },
   {
@@ -123,8 +129,9 @@ const YAML = /^(---|%YAML\b|- |[\w.$/-]+:(\s|$))/;
 
 /** For texts whose first line does not begin like JSON. */
 const LINES: readonly TextRule[] = [
+  { line: /^l?\d+: (ldx?|ret|ja|j\w+|\.insn) /, what: 'a disassembled filter', hint: NEEDED },
   { text: /^#\s*pseudo filter code/im, what: "libseccomp's pseudo filter code", hint: NEEDED },
-  { text: /^[ \t]*line +CODE +JT +JF +K/m, what: 'a disassembled filter', hint: NEEDED },
+  { text: /^[ \t]*line +(CODE|OP) +JT +JF +K/m, what: 'a disassembled filter', hint: NEEDED },
   {
     line: /^\d+$/,
     text: /^[ \t]*(allow|deny|white|black)list/m,

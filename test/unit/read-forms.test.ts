@@ -212,6 +212,9 @@ describe('what is no profile is refused by name', () => {
     ['a data: URL', 'data:;base64,e30=', /seccompc resolve/],
     ['JSON in base64', 'ewogImRlZmF1bHRBY3Rpb24iOiAiU0NNUF9BQ1RfTE9HIgp9Cg==', /seccompc resolve/],
     ['the output of a command that shows a container', '[{"Id": "a", "HostConfig": {}}]', /seccompc resolve/],
+    ['a compiled filter in hex', '2000000004000000\n0600000000000000\n', /seccompc disasm/],
+    ['a disassembled filter', '   0: ld [4]            ; arch\n', /\w/],
+    ['a disassembled filter', ' line  OP JT JF    K\n=====\n 0000: 20 00 00 00000004\n', /\w/],
     ['a YAML file', '# ours\ndefaultAction: SCMP_ACT_LOG\n', /"yq \. FILE"/],
     [
       'a set of rules without a profile around them',
