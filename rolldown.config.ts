@@ -134,7 +134,7 @@ export default defineConfig([
           // What most commands need.
           {
             name: 'command',
-            test: /src.(cli.(compile-with|short-run|commands.compile)|fs.temporary)\.ts|src.cli.options.(?!call|host-calls|operand|tested-arches)|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!table)/,
+            test: /src.(cli.(compile-with|short-run|commands.compile)|fs.temporary)\.ts|src.cli.options.(?!call|filter-file|host-calls|operand|tested-arches)|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!table)/,
           },
           { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen(?!.goal)|prove)./ },
         ],

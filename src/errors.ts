@@ -48,6 +48,20 @@ interface Entry {
 const TABLE = {
   // -- reading: the text of a profile (src/profile)
   NOT_A_PROFILE: { message: 'this is {what}, not an OCI or Docker seccomp profile' },
+  PROFILE_FOUND: { severity: 'note', message: 'the profile is {where}' },
+  SEVERAL_PROFILES: {
+    message: 'this document has {count} places that can be meant: {places}',
+    hint: 'give one of them, for example by "jq .[0] FILE"',
+  },
+  YAML_REFUSED: {
+    message: 'YAML that is not clear: {reason}',
+    hint: 'write numbers in decimal digits and texts in quotes, without anchors and tags, in one document',
+  },
+  IMPORT_REFUSED: { message: 'cannot import this exactly: {reason}' },
+  IMPORT_LEFT_OUT: {
+    severity: 'note',
+    message: '{setting} makes a filter of its own, which is not in the profile',
+  },
   BYTE_ORDER_MARK: {
     severity: 'warning',
     message: 'the file starts with a byte order mark; Docker and Podman refuse it',
@@ -698,7 +712,7 @@ const TABLE = {
   },
   NOT_A_FILTER: {
     message: 'this is not a filter: {reason}',
-    hint: 'a filter has 8 bytes for each instruction, raw as "seccompc compile" writes it, or in base64',
+    hint: 'a filter has 8 bytes for each instruction, raw or in a text form that "seccompc compile --format" writes',
   },
   NOT_CONFINED: {
     message: 'the input defines no filter, so a container would run WITHOUT one',

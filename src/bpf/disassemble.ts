@@ -70,6 +70,41 @@ function withOperand(code: number, name: string, targets = ''): [number, string]
   ];
 }
 
+const OPCODES = new Map([...MNEMONICS].map(([code, mnemonic]) => [mnemonic, code]));
+
+/**
+ * The instruction that {@link formatInstruction} writes in this way; undefined for any other text.
+ * `#4` and labels such as `l7` are taken too.
+ */
+export function parseInstruction(text: string, index: number): SockFilter | undefined {
+  const [, ...raw] = /^\.insn 0x([\da-f]+), (\d+), (\d+), 0x([\da-f]+)$/.exec(text) ?? [];
+  if (raw.length > 0) {
+    const [code, jt, jf, k] = raw.map((field, at) => Number.parseInt(field, at % 3 === 0 ? 16 : 10));
+    return inRange({ code: code!, jt: jt!, jf: jf!, k: k! });
+  }
+  const jump = /^(?:ja|jmp) l?(\d+)$/.exec(text)?.[1];
+  if (jump !== undefined)
+    return inRange({ code: BPF_JMP | BPF_JA, jt: 0, jf: 0, k: Number(jump) - index - 1 });
+  let [k, jt, jf] = [0, 0, 0];
+  const mnemonic = text
+    .replace(/, l?(\d+), l?(\d+)$/, (_, yes: string, no: string) => {
+      [jt, jf] = [Number(yes) - index - 1, Number(no) - index - 1];
+      return ', T, F';
+    })
+    .replace(/(#|\[)(0x[\da-f]+|\d+)/, (_, mark: string, digits: string) => {
+      k = Number(digits);
+      return mark === '#' ? '#0xK' : '[K';
+    });
+  const code = mnemonic === 'ret #0xK' ? BPF_RET | BPF_K : OPCODES.get(mnemonic);
+  return code === undefined ? undefined : inRange({ code, jt, jf, k });
+}
+
+function inRange(found: SockFilter): SockFilter | undefined {
+  const { code, jt, jf, k } = found;
+  const fits = (value: number, bits: number) => value >= 0 && value < 2 ** bits;
+  return fits(code, 16) && fits(jt, 8) && fits(jf, 8) && fits(k, 32) ? found : undefined;
+}
+
 /** `ld [4]`, `jeq #0xc000003e, 2, 40`, `.insn 0x0012, 1, 0, 0x5`; `index` makes targets absolute. */
 export function formatInstruction({ code, jt, jf, k }: SockFilter, index: number): string {
   const hex = k.toString(16);

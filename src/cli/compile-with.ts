@@ -3,11 +3,25 @@ import type { CompileOptions, CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
 import { cacheOf } from './options/cache-options.ts';
 import type { CacheFlags } from './options/cache-options.ts';
+import { withNotes } from './options/profile-file.ts';
 import type { Compiled } from './output/filter-json.ts';
 import { expectShortRun } from './short-run.ts';
 
 /** Compiles by way of the cache that the flags ask for. @throws SeccompcError as `compile` does */
 export async function compileWith(
+  flags: CacheFlags,
+  { bytes, notes = [] }: { bytes: Uint8Array; notes?: readonly Diagnostic[] },
+  settings: CompileSettings,
+): Promise<Compiled> {
+  const compiling = compileInput(flags, bytes, settings);
+  const filter = await withNotes(
+    notes,
+    compiling.then((compiled) => compiled.filter),
+  );
+  return { ...(await compiling), filter };
+}
+
+async function compileInput(
   flags: CacheFlags,
   input: Uint8Array,
   settings: CompileSettings,

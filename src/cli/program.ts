@@ -24,6 +24,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'show the plain OCI profile that a profile becomes for a target',
     load: () => import('./commands/resolve.ts'),
   },
+  import: {
+    summary: 'make a profile of a policy of LXC, a systemd unit, a log of strace or a list of calls',
+    load: () => import('./commands/import.ts'),
+  },
   lookup: {
     summary: 'look up the number of a system call, or the name of a number',
     load: () => import('./commands/lookup.ts'),

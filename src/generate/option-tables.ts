@@ -9,7 +9,7 @@ import type { Output } from './output.ts';
 const PAGES: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'docs/cli.md': {
     target: () => optionsTable(optionsIn('target')),
-    compile: () => optionsTable(optionsIn('product', 'program', 'cache', 'messages')),
+    compile: () => optionsTable(optionsIn('product', 'reading', 'program', 'cache', 'messages')),
   },
   'docs/serve.md': { parameters: () => parameterList(COMPILE_OPTIONS) },
 };

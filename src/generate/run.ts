@@ -7,6 +7,7 @@ import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
 import { tablesFromHeaders } from './tables-from-headers.ts';
+import { systemdGroups } from './systemd-groups.ts';
 import { byCodeUnit } from './tsv.ts';
 import { validatorOutputs } from './validators.ts';
 
@@ -17,6 +18,7 @@ const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise
   validatorOutputs,
   errorsPage,
   (_, root) => optionTables(root),
+  (_, root) => systemdGroups(root),
 ];
 
 export interface GenerateOptions {

@@ -35,8 +35,11 @@ export interface OptionSpec {
   readonly excludes?: string;
 }
 
-/** `product`: the output format and file. `input`: which inputs are accepted. */
-export type Group = 'product' | 'input' | 'program' | 'target' | 'cache' | 'messages';
+/**
+ * `product`: the output format and file. `input`: which inputs are accepted. `reading`: how a file
+ * is read that no runtime will read.
+ */
+export type Group = 'product' | 'input' | 'reading' | 'program' | 'target' | 'cache' | 'messages';
 
 /** Types of the values of options that are not one of a few words. `src/options/option-values.ts` reads and writes them. */
 export interface ValueTypes {
@@ -76,6 +79,14 @@ export const OPTIONS = [
     group: 'input',
     help: 'accept an input that asks for no filter at all',
     meaning: 'accept an input that asks for no filter: the result is empty',
+    defaultMeaning: 'an error',
+  },
+  {
+    name: 'jsonc',
+    takes: 'switch',
+    group: 'reading',
+    help: 'accept comments and trailing commas, which most runtimes refuse',
+    meaning: 'accept `//` and `/* */` comments and trailing commas, at which most runtimes refuse the file',
     defaultMeaning: 'an error',
   },
   {
@@ -309,6 +320,7 @@ export type FlagsOf<G extends Group> = {
 export type TargetFlags = FlagsOf<'target'>;
 export type ProgramFlags = FlagsOf<'program'>;
 export type InputFlags = FlagsOf<'input'>;
+export type ReadingFlags = FlagsOf<'reading'>;
 
 /** The options of some groups. */
 export function optionsIn(...groups: Group[]): readonly OptionSpec[] {

@@ -81,7 +81,8 @@ export function effectiveEntries(
   let suggestionsLeft = MAX_SUGGESTIONS;
   const reportUnknown = (name: string, pointer: string) => {
     const severity = target.failUnknown ? 'error' : 'warning';
-    const hint = suggestionsLeft-- > 0 ? () => similarName(name) : undefined;
+    const similar = suggestionsLeft-- > 0 ? () => similarName(name) : undefined;
+    const hint = name.startsWith('@') ? groupHint(name) : similar;
     report(diagnostic('UNKNOWN_SYSCALL', { name }, { pointer, severity, hint }));
   };
   for (const entry of seccomp.syscalls) {
@@ -114,6 +115,11 @@ export function effectiveEntries(
 /** Pointer of a name in the user's file: the dialect may have it in a member of its own. */
 function namePointer(entry: SyscallEntry, index: number): string {
   return entry.singular ? `${entry.pointer}/name` : `${entry.pointer}/names/${index}`;
+}
+
+/** Groups such as `@mount` are systemd's; no runtime knows one. */
+function groupHint(name: string): string {
+  return `groups are systemd's: "systemd-analyze syscall-filter ${name}" lists its calls, "seccompc import --allow ${name}" writes them`;
 }
 
 function similarName(name: string): string | undefined {

@@ -9,9 +9,21 @@ export interface Foreign {
   hint?: string;
   /** RFC 6901 pointer of what gave it away. */
   pointer?: string;
+  /** A way of writing a profile down that commands decode (src/input); `parseProfile` does not. */
+  coded?: 'base64' | 'data' | 'yaml';
+  /** Set for a program that may make what is needed. */
+  program?: true;
 }
 
 const NEEDED = 'needed is an OCI seccomp object, a config.json or a Docker profile';
+
+const RESOLVE = '"seccompc resolve" writes the profile in it as JSON';
+const importFrom = (kind: string) => `"seccompc import --from ${kind} FILE" makes a profile of it`;
+
+const PROGRAM = {
+  hint: 'if this program makes the profile or the filter, run it and give what it writes',
+  program: true,
+} as const;
 
 const COMPILED: Foreign = {
   what: 'a compiled filter',
@@ -19,7 +31,7 @@ const COMPILED: Foreign = {
 };
 const SECCOMP_PROFILE_RESOURCE: Foreign = {
   what: 'a Kubernetes SeccompProfile resource',
-  hint: 'its "spec", as JSON, is a profile',
+  hint: `its "spec" is a profile; ${RESOLVE}`,
 };
 const GO_SECCOMP_BPF: Foreign = {
   what: 'a policy of go-seccomp-bpf',
@@ -40,7 +52,7 @@ export function foreignBytes(bytes: Uint8Array): Foreign | undefined {
   const starts = (...head: number[]) => head.every((byte, index) => bytes[index] === byte);
   if (starts(0xff, 0xfe) || starts(0xfe, 0xff))
     return { what: 'a UTF-16 file', hint: 'save it as UTF-8; JSON is never anything else' };
-  if (starts(0x7f, 0x45, 0x4c, 0x46)) return { what: 'an ELF binary', hint: NEEDED };
+  if (starts(0x7f, 0x45, 0x4c, 0x46)) return { what: 'an ELF binary', ...PROGRAM };
   if (starts(0x1f, 0x8b)) return { what: 'a gzip file', hint: NEEDED };
   if (startsLikeFilter(bytes)) return COMPILED;
   return bytes.includes(0) ? { what: 'a binary file', hint: NEEDED } : undefined;
@@ -60,6 +72,8 @@ function startsLikeFilter(bytes: Uint8Array): boolean {
 interface TextRule extends Foreign {
   text?: RegExp;
   line?: RegExp;
+  /** What every line must match. */
+  all?: RegExp;
 }
 
 const TEXTS: readonly TextRule[] = [
@@ -71,6 +85,12 @@ const TEXTS: readonly TextRule[] = [
     ...COMPILED,
     what: 'a compiled filter in base64',
   },
+  {
+    // The same in hex.
+    text: /^\s*(200000000[04]000000|002000000000000[04])[\da-fA-F\s]*$/,
+    ...COMPILED,
+    what: 'a compiled filter in hex',
+  },
   { text: /^\s*</, what: 'an HTML or XML page', hint: 'download the raw file' },
   { text: /^\s*404\b/, what: 'an error page', hint: 'download the file again' },
   {
@@ -78,30 +98,78 @@ const TEXTS: readonly TextRule[] = [
     what: 'a Git LFS pointer',
     hint: 'get the file itself by "git lfs pull"',
   },
+  { text: /^\s*data:[^,\n]*,/i, what: 'a data: URL', hint: RESOLVE, coded: 'data' },
+  {
+    // "{" and a character below 0x40.
+    text: /^\s*e[w-z][A-Za-z0-9+/]{14}[A-Za-z0-9+/=\s]*$/,
+    what: 'JSON in base64',
+    hint: RESOLVE,
+    coded: 'base64',
+  },
+  {
+    text: /^[^\n{"]*\btype=(SECCOMP|1326)\b/,
+    what: 'a log of the kernel with audit records',
+    hint: '"seccompc audit FILE" reads it; give it the profile with --profile',
+  },
+  {
+    text: /^(?:[ \t]*(?:[#;][^\n]*)?\r?\n)*\[[A-Z][A-Za-z-]*\][ \t]*\r?(?:\n|$)/,
+    what: 'a systemd unit',
+    hint: importFrom('systemd'),
+  },
+  {
+    text: /^(?:\[pid +\d+\] |\d+ +)?(?:[\d:.]+ )?[a-z_]\w*\([^\n]*(?:\) += |<unfinished)/,
+    what: 'a log of strace',
+    hint: importFrom('strace'),
+  },
+  { text: /^#!/, what: 'a script', ...PROGRAM },
+  { text: /^#\s*include\b/m, what: 'a C source file', ...PROGRAM },
 ];
 
 const YAML = /^(---|%YAML\b|- |[\w.$/-]+:(\s|$))/;
 
 /** For texts whose first line does not begin like JSON. */
 const LINES: readonly TextRule[] = [
+  { line: /^l?\d+: (ldx?|ret|ja|j\w+|\.insn) /, what: 'a disassembled filter', hint: NEEDED },
   { text: /^#\s*pseudo filter code/im, what: "libseccomp's pseudo filter code", hint: NEEDED },
-  { text: /^[ \t]*line +CODE +JT +JF +K/m, what: 'a disassembled filter', hint: NEEDED },
+  { text: /^[ \t]*line +(CODE|OP) +JT +JF +K/m, what: 'a disassembled filter', hint: NEEDED },
   {
     line: /^\d+$/,
     text: /^[ \t]*(allow|deny|white|black)list/m,
     what: 'an LXC seccomp profile',
-    hint: NEEDED,
+    hint: importFrom('lxc'),
   },
+  { line: /^SystemCallFilter\s*=/, what: 'a part of a systemd unit', hint: importFrom('systemd') },
   { line: /^(POLICY|USE|#define|#use)\b/, text: /\{/, what: 'a Kafel policy', hint: NEEDED },
   {
     line: /^(@\w+ |[a-z_]\w*\s*:\s*(1|allow|kill\S*|trap|return|log|trace|user-notify|\{?\s*arg\d)\b)/,
     what: 'a minijail policy',
     hint: NEEDED,
   },
-  { line: YAML, text: /^kind:\s*["']?SeccompProfile\b/m, ...SECCOMP_PROFILE_RESOURCE },
-  { line: YAML, text: /^apiVersion:/m, what: 'a Kubernetes resource in YAML', hint: NEEDED },
-  { line: YAML, text: /^[ \t]*default_action:/m, ...GO_SECCOMP_BPF },
-  { line: YAML, what: 'a YAML file', hint: 'profiles are JSON; if it holds one, convert it (yq -o json)' },
+  {
+    text: /^(include \S+\.(inc|local|profile)\b|caps\.drop |seccomp(\.\w+)* +\S|noblacklist |nonewprivs$)/m,
+    what: 'a firejail profile',
+    hint: 'give the names that it refuses to "seccompc import --deny NAMES --allow-rest"',
+  },
+  {
+    text: /^(@(unrestricted|complain)\b|~?[a-z_]\w*[ \t]+([-!<>=|\d]|[A-Z][A-Z_]))/m,
+    what: 'a seccomp template of snapd',
+    hint: 'its lines with a name only are a list for "seccompc import --from names"; rewrite the others',
+  },
+  {
+    line: /^(?!(true|false|null)\b)[a-z]/,
+    all: /^(#.*|[a-z_]\w*(\s*,\s*[a-z_]\w*)*\s*,?)?$/,
+    what: 'a list of names',
+    hint: importFrom('names'),
+  },
+  { line: YAML, text: /^kind:\s*["']?SeccompProfile\b/m, ...SECCOMP_PROFILE_RESOURCE, coded: 'yaml' },
+  { line: YAML, text: /^apiVersion:/m, what: 'a Kubernetes resource in YAML', hint: NEEDED, coded: 'yaml' },
+  { line: YAML, text: /^[ \t]*default_action:/m, ...GO_SECCOMP_BPF, coded: 'yaml' },
+  {
+    line: YAML,
+    what: 'a YAML file',
+    hint: 'profiles are JSON; "seccompc resolve FILE" or "yq . FILE" converts it',
+    coded: 'yaml',
+  },
 ];
 
 /** Tells what a text is that cannot be JSON. Undefined for what may be JSON with a fault. */
@@ -109,7 +177,10 @@ export function foreignText(source: string): Foreign | undefined {
   const firstLine = /^[^\S\n]*([^\s#].*)/m.exec(source)?.[1]?.trim() ?? '"';
   const rules = /^["{[]/.test(firstLine) ? TEXTS : [...TEXTS, ...LINES];
   return rules.find(
-    ({ text, line }) => (text?.test(source) ?? true) && (line === undefined || line.test(firstLine)),
+    ({ text, line, all }) =>
+      (text?.test(source) ?? true) &&
+      (line?.test(firstLine) ?? true) &&
+      (all === undefined || source.split('\n').every((each) => all.test(each.trim()))),
   );
 }
 
@@ -177,6 +248,17 @@ function isSchema(object: JsonObject): boolean {
   );
 }
 
+function isInspected(node: JsonNode): boolean {
+  const config = valueOf(node, 'Spec') ?? valueOf(valueOf(node, 'info'), 'runtimeSpec');
+  return valueOf(config, 'ociVersion') !== undefined || valueOf(node, 'HostConfig') !== undefined;
+}
+
+function isRule(node: JsonNode): boolean {
+  return (
+    (valueOf(node, 'names') ?? valueOf(node, 'name')) !== undefined && valueOf(node, 'action') !== undefined
+  );
+}
+
 function isThreadFilter(node: JsonNode): boolean {
   const has = (key: string) => valueOf(node, key) !== undefined;
   return has('filter') && (has('default_action') || has('mismatch_action'));
@@ -188,6 +270,13 @@ function isString(node: JsonNode | undefined, value: string): boolean {
 
 /** For JSON that is not an object, and for objects that show no sign of what they are. */
 export function unknownDocument(root: JsonNode): Foreign {
+  if ([root, ...itemsOf(root)].some(isInspected))
+    return { what: 'the output of a command that shows a container', hint: RESOLVE };
+  if (isRule(root) || itemsOf(root).some(isRule))
+    return {
+      what: 'a set of rules without a profile around them',
+      hint: 'put them into the "syscalls" of a profile that has a "defaultAction"',
+    };
   if (root.kind === 'array') return { what: 'a JSON array', hint: NEEDED };
   if (root.kind !== 'object') return { what: `a JSON ${root.kind}`, hint: NEEDED };
   if (root.members.length === 0)

@@ -74,6 +74,21 @@ const SCAN_FAULTS: Record<number, { reason: string; fatal?: true }> = {
   6: { reason: 'a control character in a string, which must be escaped' },
 };
 
+/** Characters of word processors and web pages that look like those of JSON. */
+const LOOKALIKES: Record<string, string> = {
+  '\u00a0': 'U+00A0 (a no-break space)',
+  '\u202f': 'U+202F (a narrow no-break space)',
+  '\u2003': 'U+2003 (an em space)',
+  '\u200b': 'U+200B (a zero width space)',
+  '\u2028': 'U+2028 (a line separator)',
+  '\u3000': 'U+3000 (an ideographic space)',
+  '\ufeff': 'U+FEFF (a byte order mark)',
+  '\u201c': 'U+201C (a curly quote)',
+  '\u201d': 'U+201D (a curly quote)',
+  '\u2018': 'U+2018 (a curly quote)',
+  '\u2019': 'U+2019 (a curly quote)',
+};
+
 /** With the flag `u` a pair is one character, so this finds only halves. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -255,11 +270,14 @@ class Parser {
 
   private found(): string {
     if (this.is(TOKEN.end)) return 'the end of the file';
-    return quote(this.source.slice(this.offset(), this.offset() + this.scanner.getTokenLength()));
+    const text = this.source.slice(this.offset(), this.offset() + this.scanner.getTokenLength());
+    return LOOKALIKES[text[0]!] ?? quote(text);
   }
 
   private expected(what: string): never {
-    const hint = this.source[this.offset()] === "'" ? 'JSON has double quotes only' : undefined;
+    const at = this.source[this.offset()] ?? '';
+    const lookalike = at in LOOKALIKES ? 'type an ordinary space or double quote in its place' : undefined;
+    const hint = at === "'" ? 'JSON has double quotes only' : lookalike;
     return this.stop(
       'JSON_SYNTAX',
       this.offset(),

@@ -54,7 +54,7 @@ describe('disasm', () => {
     const { code, stdout, stderr } = await run(['disasm', '-'], broken);
     expect(code).toBe(0);
     expect(stdout.toString()).toContain('.insn 0x0028, 0, 0, 0xc');
-    expect(stderr).toMatch(/^-: warning: .*instruction 0.*\[FILTER_INVALID\]$/m);
+    expect(stderr).toMatch(/^<stdin>: warning: .*instruction 0.*\[FILTER_INVALID\]$/m);
     expect(await run(['disasm', '-', '-q'], broken)).toMatchObject({ code: 0, stderr: '' });
   });
 
@@ -69,7 +69,7 @@ describe('disasm', () => {
     const results = await Promise.all(wrong.map((input) => run(['disasm', '-'], input)));
     for (const { code, stdout, stderr } of results) {
       expect({ code, stdout: stdout.toString() }).toEqual({ code: 65, stdout: '' });
-      expect(stderr).toMatch(/^-: error: .*\[NOT_A_FILTER\]\n {4}\S/);
+      expect(stderr).toMatch(/^<stdin>: error: .*\[NOT_A_FILTER\]\n {4}\S/);
     }
   });
 

@@ -6,7 +6,7 @@ const run = (args: string[], input = '') => runIn(folder, args, { input });
 
 const COMMANDS = [
   'compile', 'resolve', 'lookup', 'simulate', 'disasm', 'verify', 'diff', 'fingerprint', 'bundle', 'annotate', 'hook',
-  'exec', 'crun-cache', 'cache',
+  'exec', 'crun-cache', 'cache', 'import',
 ]; // prettier-ignore
 
 describe('help', () => {

@@ -16,6 +16,8 @@ const ALLOWED: Record<string, string[]> = {
   bpf: ['action', 'arch', 'errno', 'errors', 'syscalls'],
   syscalls: ['arch', 'target'],
   profile: ['action', 'arch', 'defined', 'errno', 'errors', 'syscalls', 'target'],
+  input: ['arch', 'bpf', 'errors', 'format', 'profile', 'syscalls'],
+  import: ['arch', 'errno', 'errors', 'profile', 'syscalls'],
   policy: ['action', 'arch', 'errno', 'errors', 'profile', 'syscalls', 'target'],
   codegen: ['arch', 'bpf', 'policy', 'syscalls'],
   // The proof shares the parsed profile and the tables with the compiler, and nothing that decides.
@@ -44,7 +46,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'oci', 'options', 'policy',
+    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'import', 'input', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
@@ -69,7 +71,7 @@ const ALLOWED_FOLDERS: Record<string, Record<string, string[]>> = {
 /** Parts that need Node; everything else runs in a browser. */
 const NEEDS_NODE = new Set(['cache', 'cli', 'fs', 'generate', 'oci', 'prebuild', 'serve', 'workers']);
 /** Packages that the core may use; none of them touches the host. */
-const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein']);
+const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein', 'yaml']);
 
 interface Import {
   file: string;

@@ -133,7 +133,7 @@ describe('a profile is recognised by its shape', () => {
 
 describe('what is no profile is refused by name', () => {
   const NAMES: Record<string, string> = {
-    'array.json': 'a JSON array',
+    'array.json': 'a set of rules without a profile around them',
     'blank.txt': 'an empty file',
     'cri-container.json': 'a container or pod of the Kubernetes CRI',
     'empty-object.json': 'an empty object',
@@ -186,6 +186,72 @@ describe('what is no profile is refused by name', () => {
     expect(found).toMatchObject({ code: 'NOT_A_PROFILE', severity: 'error', file: 'p.json', line: 1 });
     expect(found!.message).toBe(`this is ${what}, not an OCI or Docker seccomp profile`);
     expect(found!.hint).toMatch(/\w/);
+  });
+
+  const TEXTS: [what: string, text: string, hint: RegExp][] = [
+    ['a log of strace', '4242 execve("/bin/true", ["true"], 0x7ffd /* 20 vars */) = 0\n', /--from strace/],
+    ['a log of strace', '[pid   7] 12:00:01.5 read(3, "", 1) = 0\n', /--from strace/],
+    ['a log of strace', 'wait4(-1,  <unfinished ...>\n', /--from strace/],
+    ['a systemd unit', '# ours\n\n[Service]\nSystemCallFilter=@mount\n', /--from systemd/],
+    ['a part of a systemd unit', 'SystemCallFilter=~ptrace\n', /--from systemd/],
+    [
+      'a log of the kernel with audit records',
+      'type=SECCOMP msg=audit(1.2:3): arch=c000003e\n',
+      /audit FILE/,
+    ],
+    [
+      'a log of the kernel with audit records',
+      '[  1.2] audit: type=1326 audit(1.2:3): pid=7\n',
+      /audit FILE/,
+    ],
+    ['a list of names', '# ours\nread\nwrite, open\nexit\n', /--from names/],
+    ['a seccomp template of snapd', '# ours\nread\nsocket AF_NETLINK - NETLINK_GENERIC\n', /names/],
+    ['a firejail profile', '# ours\ncaps.drop all\nseccomp.drop mount,ptrace\n', /--deny NAMES/],
+    ['a script', '#!/bin/sh\nexit 1\n', /\w/],
+    ['a C source file', '/* ours */\n#include <linux/filter.h>\n', /\w/],
+    ['a data: URL', 'data:;base64,e30=', /seccompc resolve/],
+    ['JSON in base64', 'ewogImRlZmF1bHRBY3Rpb24iOiAiU0NNUF9BQ1RfTE9HIgp9Cg==', /seccompc resolve/],
+    ['the output of a command that shows a container', '[{"Id": "a", "HostConfig": {}}]', /seccompc resolve/],
+    ['a compiled filter in hex', '2000000004000000\n0600000000000000\n', /seccompc disasm/],
+    ['a disassembled filter', '   0: ld [4]            ; arch\n', /\w/],
+    ['a disassembled filter', ' line  OP JT JF    K\n=====\n 0000: 20 00 00 00000004\n', /\w/],
+    ['a YAML file', '# ours\ndefaultAction: SCMP_ACT_LOG\n', /"yq \. FILE"/],
+    [
+      'a set of rules without a profile around them',
+      '{"names": ["a"], "action": "SCMP_ACT_LOG"}',
+      /"syscalls"/,
+    ],
+    ['a set of rules without a profile around them', '[{"names": [], "action": "x"}]', /"defaultAction"/],
+  ];
+
+  it.each(TEXTS)('%s: %j', (what, text, hint) => {
+    const { profile, diagnostics } = parseProfile(text, FILE);
+    expect(profile).toBeUndefined();
+    expect(diagnostics).toMatchObject([{ code: 'NOT_A_PROFILE', line: 1, column: 1 }]);
+    expect(diagnostics[0]!.message).toBe(`this is ${what}, not an OCI or Docker seccomp profile`);
+    expect(diagnostics[0]!.hint).toMatch(hint);
+  });
+
+  it.each(['true', 'null', 'some text', 'exit', '404', '{ "a": exit }'])(
+    'and nothing of that is claimed of %j',
+    (text) => {
+      const { diagnostics } = parseProfile(text, FILE);
+      expect(diagnostics[0]!.message).not.toMatch(/strace|systemd|snapd|firejail|base64|YAML/);
+    },
+  );
+
+  it('names a no-break space, which nobody sees, and curly quotes, with their place', () => {
+    const space = parseProfile('{\u00a0"defaultAction": "SCMP_ACT_ALLOW"}', FILE).diagnostics;
+    expect(space).toMatchObject([{ code: 'JSON_SYNTAX', line: 1, column: 2 }]);
+    expect(space[0]!.message).toContain('U+00A0 (a no-break space)');
+    const curly = parseProfile('{\n \u201cdefaultAction\u201d: 1}', FILE).diagnostics;
+    expect(curly).toMatchObject([{ line: 2, column: 2, hint: expect.stringMatching(/quote/) as string }]);
+    expect(curly[0]!.message).toContain('U+201C (a curly quote)');
+  });
+
+  it('gives the place of a slip in the middle of a profile', () => {
+    const { diagnostics } = parseProfile('{\n  "syscalls": [\n    { "args": n"ull }\n  ]\n}', FILE);
+    expect(diagnostics).toMatchObject([{ code: 'JSON_SYNTAX', line: 3, column: 15 }]);
   });
 
   it.each([

@@ -75,7 +75,7 @@ async function run(file: string, options: Options): Promise<void> {
   const input = await readInput(file);
   const target = targetOf(options);
   const settings = { target, file, prove: programOf(options).prove } as const;
-  const { filter, warnings } = await compileWith(options, input, settings);
+  const { filter, warnings } = await compileWith(options, { bytes: input }, settings);
   refuseUnconfined(filter, file);
   refuseUnreadable(input, settings, options.for);
   const found: Diagnostic[] = [...warnings, ...filter.diagnostics];

@@ -21,6 +21,8 @@ import { hostArch } from '../options/host.ts';
 import { hostCalls } from '../options/host-calls.ts';
 import type { Operand } from '../options/operand.ts';
 import { readOperand } from '../options/operand.ts';
+import { addReadingOptions } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { printDiagnostics, printable, toJson } from '../output/report.ts';
@@ -29,7 +31,7 @@ import { writeProduct } from '../output/streams.ts';
 import { addBudgetOption, witnessCall } from './verdict.ts';
 import type { BudgetFlag } from './verdict.ts';
 
-interface Options extends TargetFlags, BudgetFlag, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions {
   file?: string;
   format: 'text' | 'tap' | 'junit';
   kernelCheck?: true;
@@ -72,7 +74,7 @@ export function makeCommand(): CliCommand {
     .option('--kernel-check', "ask this machine's kernel too about each call that breaks an assertion")
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addBudgetOption(addOutputOptions(command)));
+  return addTargetOptions(addReadingOptions(addBudgetOption(addOutputOptions(command))));
 }
 
 interface Result {

@@ -14,6 +14,7 @@ import { compileWith } from '../compile-with.ts';
 import { notConfined, refuseUnconfined } from '../options/confined.ts';
 import type { Compiled } from '../output/filter-json.ts';
 import { readInput } from '../options/input-file.ts';
+import { openProfile } from '../options/profile-file.ts';
 import { addOptions } from '../options/add-options.ts';
 import { isTerminal, writeProduct } from '../output/streams.ts';
 import { formatDiagnostics, printDiagnostics, writeStderr } from '../output/report.ts';
@@ -21,7 +22,8 @@ import type { OutputOptions } from '../output/report.ts';
 import { summarise } from '../output/summary.ts';
 import { targetOf } from '../options/target-options.ts';
 
-interface Options extends FlagsOf<'product' | 'program' | 'target' | 'input'>, CacheFlags, OutputOptions {}
+interface Options
+  extends FlagsOf<'product' | 'program' | 'target' | 'input' | 'reading'>, CacheFlags, OutputOptions {}
 
 const HELP = `
 Nothing is written if the profile has faults: all of them are listed with line, column and a
@@ -47,14 +49,15 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   const format = chooseFormat(options);
   const voice = { ...options, json: format === 'json' };
   const input = await readInput(file);
+  const profile = await openProfile(input, file, options);
   const settings: CompileSettings = {
     target: targetOf(options),
     ...programOf(options),
-    file,
+    file: profile.file,
   };
-  const compiled = await compileWith(options, input, settings);
+  const compiled = await compileWith(options, profile, settings);
   const { filter, tier, warnings } = compiled;
-  refuseUnconfined(filter, file, options);
+  refuseUnconfined(filter, profile.file, options);
   const product = await render(compiled, format);
   const isQuiet = voice.quiet || voice.json;
   const summary = !isQuiet && filter.confined ? await summarise(filter) : '';

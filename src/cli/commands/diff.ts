@@ -2,6 +2,8 @@ import { addOutputOptions } from '../options/add-options.ts';
 import { Option } from 'commander';
 import type { Relation } from '../../prove/compare.ts';
 import { CliCommand } from '../command.ts';
+import { addReadingOptions } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { readOperand, refuseTwiceStdin } from '../options/operand.ts';
 
 import { addTargetOptions } from '../options/target-options.ts';
@@ -9,7 +11,7 @@ import type { TargetFlags } from '../options/target-options.ts';
 import { addComparisonOptions, printVerdict } from './verdict.ts';
 import type { ComparisonFlags, Wording } from './verdict.ts';
 
-interface Options extends TargetFlags, ComparisonFlags {
+interface Options extends TargetFlags, ReadingFlags, ComparisonFlags {
   tightens?: true;
   loosens?: true;
 }
@@ -38,7 +40,7 @@ const WORDINGS: Record<Relation, Wording> = {
 };
 
 const HELP = `
-A and B are profiles or filters (raw or base64, of any compiler), in any combination. The
+A and B are profiles or filters (raw or as a text, of any compiler), in any combination. The
 target options apply to profiles. The answers to all calls are compared; flags, listener and
 metadata are not.
 
@@ -68,7 +70,7 @@ export function makeCommand(): CliCommand {
     .option('--loosens', 'ask whether B is at most as strict as A at every call')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addComparisonOptions(addOutputOptions(command)));
+  return addTargetOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command))));
 }
 
 async function run(fileA: string, fileB: string, options: Options): Promise<number> {

@@ -3,7 +3,8 @@ import { checkProgram, convertedLength } from '../../bpf/check.ts';
 import { disassemble, formatInstruction } from '../../bpf/disassemble.ts';
 import { CliCommand } from '../command.ts';
 import { archArgument } from '../options/target-options.ts';
-import { readFilter, readInput } from '../options/input-file.ts';
+import { readFilter } from '../options/filter-file.ts';
+import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
@@ -16,7 +17,8 @@ interface Options extends OutputOptions {
 
 const HELP = `
 FILTER is a file or - for standard input: 8 bytes for each instruction in either byte order,
-raw or in base64.
+raw or in base64, or a text: all formats of "compile", xxd -p, tcpdump -ddd, and the tables of
+libseccomp, seccomp-tools and firejail.
 
 A filter that the kernel would refuse is printed too, with a warning for each reason.
 

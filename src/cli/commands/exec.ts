@@ -15,7 +15,8 @@ import { hostCalls } from '../options/host-calls.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { readInput } from '../options/input-file.ts';
+import { addReadingOptions, readProfileFile } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { addOutputOptions, addProofOption } from '../options/add-options.ts';
 import type { ProofFlag } from '../options/add-options.ts';
 import { programOf } from '../../options/flags.ts';
@@ -25,7 +26,7 @@ import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { compileWith } from '../compile-with.ts';
 
-interface Options extends TargetFlags, ProofFlag, CacheFlags, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, ProofFlag, CacheFlags, OutputOptions {
   keepFd: number[];
 }
 
@@ -51,10 +52,10 @@ export function makeCommand(): CliCommand {
     .option('--keep-fd <N>', 'leave this descriptor open for the command (repeatable)', descriptor, [])
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addCacheOptions(addOutputOptions(addProofOption(command))));
+  return addTargetOptions(addReadingOptions(addCacheOptions(addOutputOptions(addProofOption(command)))));
 }
 
-async function run(file: string, command: string[], options: Options): Promise<number> {
+async function run(path: string, command: string[], options: Options): Promise<number> {
   const target = targetOf(options);
   const host = hostArch();
   if (target.arch !== host)
@@ -65,8 +66,10 @@ async function run(file: string, command: string[], options: Options): Promise<n
     const reason = descriptorFault(fd);
     if (reason !== undefined) fail('USAGE', { reason: `descriptor ${fd} cannot be kept: ${reason}` });
   }
+  const profile = await readProfileFile(path, options);
+  const { file } = profile;
   const settings = { target, file, prove: programOf(options).prove } as const;
-  const { filter, warnings } = await compileWith(options, await readInput(file), settings);
+  const { filter, warnings } = await compileWith(options, profile, settings);
   refuseUnconfined(filter, file);
   await printDiagnostics([...warnings, ...filter.diagnostics], options);
   const words = bytesOfWords(command);

@@ -21,16 +21,19 @@ import { parseCall } from '../options/call.ts';
 import type { Call } from '../options/call.ts';
 import { notConfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
-import { readInput, recogniseFilter } from '../options/input-file.ts';
-import type { FilterInput } from '../options/input-file.ts';
+import { recogniseFilter } from '../options/filter-file.ts';
+import type { FilterInput } from '../options/filter-file.ts';
+import { readInput } from '../options/input-file.ts';
 import { filterOperand } from '../options/operand.ts';
+import { addReadingOptions, openProfile } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
 
-interface Options extends TargetFlags, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, OutputOptions {
   callArch?: ArchName;
 }
 
@@ -56,15 +59,17 @@ export function makeCommand(): CliCommand {
     .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument)
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addOutputOptions(command));
+  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
 }
 
-async function run(file: string, call: string | undefined, args: string[], options: Options): Promise<void> {
-  const bytes = await readInput(file);
+async function run(path: string, call: string | undefined, args: string[], options: Options): Promise<void> {
+  const input = await readInput(path);
   await loadCallFacts();
-  const filter = recogniseFilter(bytes);
-  if (filter !== undefined) return explainFilter(file, bytes, filter, { call, args }, options);
+  const filter = recogniseFilter(input);
+  if (filter !== undefined) return explainFilter(path, input, filter, { call, args }, options);
   const target = targetOf(options);
+  const { bytes, file, notes } = await openProfile(input, path, options);
+  await printDiagnostics(notes, options);
   const { profile, findings } = readProfile(bytes, { file, semantics: target.semantics });
   findings.refuseErrors();
   const lowered = await lowerProfile(profile, { target, file });

@@ -2,6 +2,8 @@ import { sha256 } from '../../cache/records/sha256.ts';
 import { EXIT } from '../../errors.ts';
 import { fingerprint } from '../../prove/compare.ts';
 import { CliCommand } from '../command.ts';
+import { addReadingOptions } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { readOperand } from '../options/operand.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
@@ -12,7 +14,7 @@ import type { TargetFlags } from '../options/target-options.ts';
 import { addBudgetOption, printFailureOf } from './verdict.ts';
 import type { BudgetFlag } from './verdict.ts';
 
-interface Options extends TargetFlags, BudgetFlag, OutputOptions {}
+interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions {}
 
 const HELP = `
 Prints a SHA-256 in hex over the answers to all calls. Two profiles or filters have the same
@@ -31,7 +33,7 @@ export function makeCommand(): CliCommand {
     .argument('PROFILE|FILTER', 'a profile or a filter; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addBudgetOption(addOutputOptions(command)));
+  return addTargetOptions(addReadingOptions(addBudgetOption(addOutputOptions(command))));
 }
 
 async function run(file: string, options: Options): Promise<number> {

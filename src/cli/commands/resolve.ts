@@ -9,7 +9,8 @@ import { asksForNoFilter } from '../../policy/lower.ts';
 import { CliCommand } from '../command.ts';
 import { addUnconfinedOption, notConfined, refuseUnconfined } from '../options/confined.ts';
 import type { UnconfinedFlag } from '../options/confined.ts';
-import { readInput } from '../options/input-file.ts';
+import { addReadingOptions, readProfileFile } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { printDiagnostics } from '../output/report.ts';
@@ -18,7 +19,7 @@ import { printableJson } from '../output/text.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 
-interface Options extends TargetFlags, UnconfinedFlag, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, UnconfinedFlag, OutputOptions {
   output?: string;
 }
 
@@ -41,16 +42,18 @@ export function makeCommand(): CliCommand {
     .option('-o, --output <FILE>', 'where to write it (default: standard output)')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addOutputOptions(addUnconfinedOption(command)));
+  return addTargetOptions(addReadingOptions(addOutputOptions(addUnconfinedOption(command))));
 }
 
-async function run(file: string, options: Options): Promise<void> {
+export async function run(path: string, options: Options): Promise<void> {
   const target = targetOf(options);
   const { semantics } = target;
-  const { profile, diagnostics } = parseProfile(await readInput(file), { file, semantics });
-  if (profile === undefined) throw new SeccompcError(diagnostics);
+  const { bytes, file, notes } = await readProfileFile(path, options);
+  const { profile, diagnostics } = parseProfile(bytes, { file, semantics });
+  if (profile === undefined) throw new SeccompcError([...notes, ...diagnostics]);
   const resolved = resolveProfile(profile, target);
   const found = [
+    ...notes,
     ...diagnostics,
     ...[...resolved.diagnostics, ...defaultFault(resolved.seccomp, target)].map((d) => placed(d, profile)),
   ];

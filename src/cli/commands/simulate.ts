@@ -7,9 +7,12 @@ import { archArgument } from '../options/target-options.ts';
 import { parseCall } from '../options/call.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
-import { readInput, recogniseFilter } from '../options/input-file.ts';
-import type { FilterInput } from '../options/input-file.ts';
 import { bearingOn } from '../options/bearing.ts';
+import { recogniseFilter } from '../options/filter-file.ts';
+import type { FilterInput } from '../options/filter-file.ts';
+import { readInput } from '../options/input-file.ts';
+import { addReadingOptions, openProfile, withNotes } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
@@ -18,7 +21,7 @@ import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { testedArches } from '../../bpf/tested-arches.ts';
 
-interface Options extends TargetFlags, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, OutputOptions {
   callArch?: ArchName;
   ip: string;
 }
@@ -27,7 +30,7 @@ const HELP = `
 CALL is a name or a number. ARG is decimal, 0x hex or negative (two's complement), a constant
 such as AF_VSOCK, or several of these joined by |. Missing arguments are 0.
 
-The input can be a filter (raw or base64) or a profile. The target options apply to
+The input can be a filter (raw, or a text such as base64 or hex) or a profile. The target options apply to
 profiles. For a filter, --arch is the architecture of the call; the default is this
 machine's if the filter knows it, else the first that the filter tests.
 
@@ -49,7 +52,7 @@ export function makeCommand(): CliCommand {
     .option('--ip <N>', 'instruction pointer', '0')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addOutputOptions(command));
+  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
 }
 
 async function run(file: string, call: string, args: string[], options: Options): Promise<void> {
@@ -87,15 +90,16 @@ async function run(file: string, call: string, args: string[], options: Options)
 
 /** `warn` prints what has a bearing on one call. */
 async function compileProfile(
-  bytes: Uint8Array,
-  file: string,
+  input: Uint8Array,
+  path: string,
   options: Options,
 ): Promise<FilterInput & { warn: (call: string | undefined) => Promise<void> }> {
+  const { bytes, file, notes } = await openProfile(input, path, options);
   const { compile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
   const target = targetOf(options);
   const { profile } = readProfile(bytes, { file, semantics: target.semantics });
-  const filter = await compile(profile, { target, prove: 'never', file });
+  const filter = await withNotes(notes, compile(profile, { target, prove: 'never', file }));
   refuseUnconfined(filter, file);
   const warn = async (call: string | undefined) =>
     printDiagnostics(

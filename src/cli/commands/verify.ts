@@ -3,6 +3,8 @@ import { archOf } from '../../arch.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import { CliCommand } from '../command.ts';
 import { readInput } from '../options/input-file.ts';
+import { addReadingOptions, readProfileFile } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { filterOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
 
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
@@ -10,7 +12,7 @@ import type { TargetFlags } from '../options/target-options.ts';
 import { addComparisonOptions, printVerdict } from './verdict.ts';
 import type { ComparisonFlags, Wording } from './verdict.ts';
 
-interface Options extends TargetFlags, ComparisonFlags {}
+interface Options extends TargetFlags, ReadingFlags, ComparisonFlags {}
 
 const WORDING: Wording = {
   holds: ['equal', 'the filter answers every call as the profile asks'],
@@ -22,8 +24,8 @@ const WORDING: Wording = {
 const HELP = `
 Proves that FILTER gives the answer that PROFILE asks for, for every architecture, number,
 argument and instruction pointer. Otherwise it prints calls with different answers, one line
-for each difference; missing arguments are 0. FILTER may come from any compiler, raw or in base64, for
-example the seccomp.bpf that crun keeps.
+for each difference; missing arguments are 0. FILTER may come from any compiler, raw or as a
+text (base64, hex, a listing), for example the seccomp.bpf that crun keeps.
 
 Exit codes: 0 equal, 1 different, 2 cannot be decided, 65 the profile or the filter is
 faulty.
@@ -37,17 +39,17 @@ export function makeCommand(): CliCommand {
   const command = new CliCommand('verify')
     .description('Proves that a filter does what a profile says, or shows where it does not.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .argument('FILTER', 'a filter of any compiler, raw or base64; - for standard input')
+    .argument('FILTER', 'a filter of any compiler, raw or as a text; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addComparisonOptions(addOutputOptions(command)));
+  return addTargetOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command))));
 }
 
 async function run(profileFile: string, filterFile: string, options: Options): Promise<number> {
   refuseTwiceStdin(profileFile, filterFile);
-  const [profileBytes, filterBytes] = [await readInput(profileFile), await readInput(filterFile)];
+  const [opened, filterBytes] = [await readProfileFile(profileFile, options), await readInput(filterFile)];
   const target = targetOf(options);
-  const profile = await profileOperand(profileBytes, profileFile, target);
+  const profile = await profileOperand(opened, target);
   const filter = await filterOperand(filterBytes, filterFile);
   const { endian } = filter.side;
   const { name, endian: order } = archOf(target.arch);

@@ -3,14 +3,18 @@ import type { ArchName } from '../../arch.ts';
 import { checkProgram } from '../../bpf/check.ts';
 import { fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
+import type { ProfileText } from '../../input/profile-text.ts';
 import type { NamedCalls, Side } from '../../prove/compare.ts';
 import type { Reference } from '../../prove/profile/reference.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import type { Target } from '../../target.ts';
 import { bearingOn } from './bearing.ts';
 import { notConfined } from './confined.ts';
-import type { FilterInput } from './input-file.ts';
-import { readFilter, readInput, recogniseFilter } from './input-file.ts';
+import { readFilter, recogniseFilter } from './filter-file.ts';
+import type { FilterInput } from './filter-file.ts';
+import { readInput } from './input-file.ts';
+import { openProfile, withNotes } from './profile-file.ts';
+import type { ReadingFlags } from './profile-file.ts';
 import { targetOf } from './target-options.ts';
 import type { TargetFlags } from './target-options.ts';
 import { testedArches } from '../../bpf/tested-arches.ts';
@@ -29,23 +33,22 @@ export interface Operand {
 }
 
 /** Reads a filter (raw or base64) or a profile, whichever the file contains. @throws SeccompcError */
-export async function readOperand(file: string, flags: TargetFlags): Promise<Operand> {
+export async function readOperand(file: string, flags: TargetFlags & ReadingFlags): Promise<Operand> {
   const bytes = await readInput(file);
   return isFilter(bytes, file)
     ? filterOperand(bytes, file, flags.arch)
-    : profileOperand(bytes, file, targetOf(flags));
+    : profileOperand(await openProfile(bytes, file, flags), targetOf(flags));
 }
 
 /** @throws SeccompcError with all faults of the profile, also when it asks for no filter */
 export async function profileOperand(
-  bytes: Uint8Array,
-  file: string,
+  { bytes, file, notes }: ProfileText,
   target: Target,
 ): Promise<Operand & { side: Reference }> {
   const { compile, lowerProfile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
   const { profile } = readProfile(bytes, { file, semantics: target.semantics });
-  const lowered = await lowerProfile(profile, { target, file });
+  const lowered = await withNotes(notes, lowerProfile(profile, { target, file }));
   const { diagnostics } = lowered;
   if (!lowered.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
   const { arches, reference } = lowered;

@@ -63,7 +63,10 @@ function alsoAt(others: readonly Diagnostic[]): string {
 /** `file:line:column: severity: message [CODE]`, then the hint on an indented line. */
 export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
   const { file, line, column, severity, message, code, hint } = found;
-  const place = [file ?? 'seccompc', ...(line === undefined ? [] : [line, column ?? 1])].join(':');
+  const place = [
+    file === '-' ? '<stdin>' : (file ?? 'seccompc'),
+    ...(line === undefined ? [] : [line, column ?? 1]),
+  ].join(':');
   const word = colour ? `\u001b[${COLOURS[severity]}m${severity}\u001b[39m` : severity;
   const text = `${printable(place)}: ${word}: ${printable(message)} [${code}]\n`;
   return hint === undefined ? text : `${text}    ${printable(hint)}\n`;
