@@ -106,6 +106,16 @@ export function parseArch(text: string): ArchName | undefined {
   return bySpelling.get(plain)?.name;
 }
 
+/** An audit arch as the kernel's log and its headers write it: eight hex digits, or any number of them after 0x. */
+export function parseAuditArch(text: string): number | undefined {
+  return /^(?:0x[0-9a-f]{1,8}|[0-9a-f]{8})$/i.test(text) ? Number.parseInt(text, 16) : undefined;
+}
+
+/** One, or two where x32 shares it; none for a number that is no audit arch. */
+export function archesOf(auditArch: number | undefined): ArchName[] {
+  return ARCHES.filter((each) => each.auditArch === auditArch).map(({ name }) => name);
+}
+
 /** The ABI of a call: its audit arch, and for x86_64 bit 30 of the number. Undefined for an unknown audit arch. */
 export function abiOfCall(auditArch: number, nr: number): ArchName | undefined {
   const abi = allArches().find((each) => each.auditArch === auditArch);

@@ -453,6 +453,51 @@ const TABLE = {
     hint: 'run the command again to send the rest',
   },
 
+  // -- records of refused calls (src/audit)
+  STRACE_MISSING: {
+    exit: EXIT.unavailable,
+    message: 'there is no strace',
+    hint: 'install it ("apt-get install strace"), or give a log from elsewhere with --from-log',
+  },
+  NOTHING_RECORDED: {
+    exit: EXIT.no,
+    message: 'no call was recorded',
+    hint: 'strace says above why it could not run the command; a log must be that of "strace -f"',
+  },
+  RECORDED_COMMAND_FAILED: {
+    severity: 'warning',
+    message: 'the command ended with exit code {end}, so it may not have done all of its work',
+  },
+  ARGUMENT_NOT_NARROWED: {
+    severity: 'warning',
+    message: '{argument} was not narrowed: a value is not known, or there are too many',
+  },
+  RECORD_INCOMPLETE: {
+    severity: 'note',
+    message:
+      'the profile has the {calls} calls of this run on {arches}: other inputs, errors, C libraries and kernels make others, and arguments were not looked at unless --args names them',
+    hint: 'try it with "seccompc exec", and let "seccompc audit" add what it refuses',
+  },
+  CALL_ENDED_COMMAND: {
+    severity: 'note',
+    message: 'the filter ended the command at {call} on {arch}: {answer}',
+    hint: '"dmesg | seccompc audit --profile {file}" shows the change that allows it',
+  },
+  CALL_NOT_LOGGED: {
+    severity: 'note',
+    message: 'SIGSYS ended the command, so the filter may have refused a call: {reason}',
+    hint: 'find it with "strace -f -o LOG" before this command, then "seccompc audit LOG --profile {file}"',
+  },
+  NO_RECORDS: {
+    exit: EXIT.no,
+    message: 'no record of a refused call',
+    hint: 'the kernel logs KILL and LOG, and other actions under SECCOMP_FILTER_FLAG_LOG if /proc/sys/kernel/seccomp/actions_logged has them; "strace -f" shows the rest',
+  },
+  RECORD_UNREADABLE: {
+    severity: 'warning',
+    message: '{count} records were left out, the first one here: no such architecture, call or action',
+  },
+
   // -- container runtimes (src/oci)
   NOT_A_CONFIG: {
     message: 'this is not the config.json of an OCI bundle: {reason}',

@@ -60,6 +60,14 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print a hash of what a profile or a filter means',
     load: () => import('./commands/fingerprint.ts'),
   },
+  audit: {
+    summary: 'read refused calls from a log, and find the change that allows them',
+    load: () => import('./commands/audit.ts'),
+  },
+  record: {
+    summary: 'make a profile of the calls that a command makes',
+    load: () => import('./commands/record.ts'),
+  },
   bundle: {
     summary: 'put the filter into the config.json of OCI bundles, for crun to load',
     load: () => import('./commands/bundle.ts'),

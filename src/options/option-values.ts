@@ -1,4 +1,4 @@
-import { allArches, parseArch } from '../arch.ts';
+import { allArches, archesOf, parseArch, parseAuditArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { parseKernelVersion } from '../target.ts';
 import type { OptionSpec, ValueTypes } from './table.ts';
@@ -21,7 +21,8 @@ const VALUE_TYPES: { [T in keyof ValueTypes]: ValueType<ValueTypes[T]> } = {
   arch: {
     wanted: 'an architecture such as x86_64 or arm64',
     known: archNames,
-    parse: parseArch,
+    // Eight hex digits are an audit arch, as in the kernel's log.
+    parse: (text) => parseArch(text) ?? archesOf(parseAuditArch(text))[0],
     format: (arch) => [arch],
   },
   arches: {

@@ -23,23 +23,44 @@ export function formatOci(seccomp: Seccomp): string {
       ),
     })),
   };
-  return `${format(object, '')}\n`;
+  return `${formatJson(object, '')}\n`;
 }
 
 function unlessEmpty<Item>(list: Item[]): Item[] | undefined {
   return list.length === 0 ? undefined : list;
 }
 
-/** `JSON.stringify(value, null, 2)`, which would refuse a bigint. */
-function format(value: unknown, indent: string): string {
+/** `JSON.stringify(value, null, unit)`, which would refuse a bigint. Members that are undefined are left out. */
+export function formatJson(value: unknown, indent: string, unit = '  '): string {
+  const inner = `${indent}${unit}`;
+  return joinJson(value, (each) => formatJson(each, inner, unit), {
+    colon: ': ',
+    comma: `,\n${inner}`,
+    start: `\n${inner}`,
+    end: `\n${indent}`,
+  });
+}
+
+/** The same in one line, with blanks or without. */
+export function formatLine(value: unknown, blank: '' | ' '): string {
+  const isList = Array.isArray(value);
+  const edge = isList ? '' : blank;
+  const marks = { colon: `:${blank}`, comma: `,${blank}`, start: edge, end: edge };
+  return joinJson(value, (each) => formatLine(each, blank), marks);
+}
+
+function joinJson(
+  value: unknown,
+  inside: (each: unknown) => string,
+  { colon, comma, start, end }: Record<'colon' | 'comma' | 'start' | 'end', string>,
+): string {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const inner = `${indent}  `;
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   const parts = Array.isArray(value)
-    ? value.map((item) => format(item, inner))
-    : members.map(([key, member]) => `${JSON.stringify(key)}: ${format(member, inner)}`);
+    ? value.map(inside)
+    : members.map(([key, member]) => `${JSON.stringify(key)}${colon}${inside(member)}`);
   const [open, close] = Array.isArray(value) ? '[]' : '{}';
   if (parts.length === 0) return `${open}${close}`;
-  return `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}`;
+  return `${open}${start}${parts.join(comma)}${end}${close}`;
 }

@@ -27,6 +27,7 @@ const ALLOWED: Record<string, string[]> = {
   ],
   format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
+  audit: ['action', 'arch', 'compile', 'errno', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls', 'target'],
   questions: [
     'arch', 'assert', 'compile', 'equivalence', 'errors', 'explain', 'format', 'profile', 'prove', 'syscalls',
   ],
@@ -46,7 +47,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'import', 'input', 'oci', 'options', 'policy',
+    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'import', 'input', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],

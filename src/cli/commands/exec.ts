@@ -36,7 +36,8 @@ no_new_privs, so set-user-ID programs do not change the user. Input, output, ter
 code and signals are the command's own.
 
 Exit codes: 128+N if signal N ended the command, as in a shell; 127 if it does not exist;
-126 if it is not executable. Arguments and environment reach the command byte for byte.
+126 if it is not executable. If the filter ended the command, a note names the call and the
+entry, as far as the kernel's log can be read. Arguments and environment reach the command byte for byte.
 Other open descriptors are closed without --keep-fd.
 
 Examples:
@@ -82,11 +83,20 @@ async function run(path: string, command: string[], options: Options): Promise<n
     await printDiagnostics([diagnostic('COMMAND_NOT_STARTED', { command: command[0]!, reason })], {});
     return exitCode;
   }
-  return runUnderFilter(
+  const started = Date.now();
+  const { exitCode, signal, pid } = await runUnderFilter(
     filter.bytes,
     { path: found.path, words, environment, keep: options.keepFd },
     { calls: await hostCalls('getpid', 'prctl', 'seccomp', 'execve', 'close'), flags: flagBits(filter) },
   );
+  if (signal === 'SIGSYS') {
+    const { refusedCall } = await import('../refused-call.ts');
+    await printDiagnostics(
+      [await refusedCall({ profile: profile.bytes, file, target }, pid, started)],
+      options,
+    );
+  }
+  return exitCode;
 }
 
 const LARGEST_DESCRIPTOR = 65535;

@@ -1,4 +1,4 @@
-import { archOf } from '../../arch.ts';
+import { archesOf, archOf, parseAuditArch } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { EXIT, fail } from '../../errors.ts';
 import { loadTables } from '../../syscalls/load.ts';
@@ -20,13 +20,15 @@ interface Options extends OutputOptions {
 
 const HELP = `
 Prints number, name, architecture, audit arch, the first Linux release that has the call, and
-its prototype (- if it has none), separated by tabs.
+its prototype (- if it has none), separated by tabs. An audit arch, as the
+kernel's log has it, prints its architectures.
 
 Exit code 1: there is no such call.
 
 Examples:
   seccompc lookup openat2
   seccompc lookup 435 --arch all          what is 435 on every architecture?
+  seccompc lookup c000003e                which architecture is that?
   seccompc lookup --all --arch aarch64    the whole table, "number<TAB>name"`;
 
 export function makeCommand(): CliCommand {
@@ -52,6 +54,16 @@ async function run(call: string | undefined, options: Options): Promise<number> 
   }
   if (call === undefined) fail('USAGE', { reason: 'name a call, or give --all' });
   const result = await lookup(call, arch === 'all' ? arch : [arch]);
+  const arches = result.kind === 'found' ? [] : archesOf(parseAuditArch(call));
+  if (arches.length > 0) {
+    const rows = arches.map((name) => ({ auditArch: archOf(name).auditArch, arch: name }));
+    await writeProduct(
+      options.json
+        ? toJson({ ...resultJson(result), found: true, arches: rows })
+        : table(rows.map((each) => [auditArchHex(each.auditArch), each.arch])),
+    );
+    return EXIT.ok;
+  }
   await loadSignatures();
   if (options.json) await writeProduct(toJson(resultJson(result)));
   else if (result.kind === 'found') await writeProduct(table(result.calls.map(row)));

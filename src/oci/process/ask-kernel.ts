@@ -60,7 +60,7 @@ export async function askKernel(
     ...program.map((step) => ((step.code & 0x07) === BPF_RET ? { ...step, k: stand(step.k) } : step)),
   ];
   const words = ['perl', '-e', ASK_PROGRAM, nr, ...args.map((arg) => BigInt.asIntN(64, arg))];
-  const code = await runUnderFilter(
+  const { exitCode } = await runUnderFilter(
     encode(filter, endian),
     {
       path: Buffer.from(findPerl()),
@@ -70,5 +70,5 @@ export async function askKernel(
     },
     { calls, flags: 0 },
   );
-  return answers[code - FIRST_CODE - 1];
+  return answers[exitCode - FIRST_CODE - 1];
 }

@@ -118,14 +118,14 @@ const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGU
 /**
  * Runs a command under a filter, with our standard streams, and forwards signals to it.
  *
- * @returns its exit code, or 128 plus the number of the signal that ended it, as a shell does
+ * @returns its exit code, or 128 plus the number of the signal that ended it, as a shell does; its process
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */
 export async function runUnderFilter(
   filter: Uint8Array,
   { path, words, environment, keep }: Command,
   { calls, flags }: LoadSettings,
-): Promise<number> {
+): Promise<{ exitCode: number; signal: NodeJS.Signals | null; pid: number }> {
   const [input, report] = unusedDescriptors(keep) as [number, number];
   const stdio: StdioOptions = Array.from({ length: Math.max(input, report, ...keep) + 1 }, () => 'ignore');
   for (const fd of [0, 1, 2, ...keep]) stdio[fd] = fd < 3 ? 'inherit' : fd;
@@ -148,7 +148,8 @@ export async function runUnderFilter(
   } finally {
     stopForwarding();
   }
-  return child.exitCode ?? 128 + system.signals[child.signalCode!];
+  const exitCode = child.exitCode ?? 128 + system.signals[child.signalCode!];
+  return { exitCode, signal: child.signalCode, pid: child.pid! };
 }
 
 /** Each part after its length: 32 bits, big-endian. */
