@@ -34,6 +34,10 @@ const ALLOWED: Record<string, string[]> = {
   ],
   assert: ['action', 'arch', 'errno', 'errors', 'format', 'policy', 'prove', 'syscalls'],
   explain: ['arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
+  lint: [
+    'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
+    'target',
+  ],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
@@ -44,7 +48,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'oci', 'options', 'policy',
+    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'lint', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
