@@ -1,4 +1,5 @@
 /** Which entries of a profile could be removed without any change of its meaning. */
+import { SECCOMP_RET_ACTION_FULL } from '../action.ts';
 import type { Arch } from '../arch.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
 import type { LoweredProfile } from '../compile/lowered.ts';
@@ -42,7 +43,7 @@ export interface EntryEffect {
 }
 
 /** Tests of a rule against one call; what is left when they are used up is `unknown`. */
-const MOST_TESTS = 4_000_000;
+const MOST_TESTS = 2_000_000;
 const MOST_STEPS = 1 << 22;
 
 /** One number of one architecture, and the rules about it in profile order. */
@@ -59,6 +60,7 @@ export interface Place {
 /** What one entry says about one number. */
 export interface Statement {
   name: string;
+  by: Rule['by'];
   place: Place;
   alternatives: Condition[][];
 }
@@ -102,7 +104,7 @@ export function surveyOf(lowered: Lowered): Survey {
       const { entry, action, calls } = effective;
       const add = (nr: number, alternatives: Condition[][], by: Rule['by'], name: string): Place => {
         const place = placeOf(nr);
-        statements[index]!.push({ name, place, alternatives });
+        statements[index]!.push({ name, by, place, alternatives });
         if (action === usual) return place;
         for (const conditions of alternatives) place.rules.push({ conditions, action, entry, name, by });
         return place;
@@ -164,7 +166,8 @@ export function effectsOf(lowered: Lowered, survey = surveyOf(lowered)): EntryEf
     }
     const overruled = [...new Set(calls.map(({ name }) => name))].flatMap((name) => {
       if (own.some((each, at) => each.name === name && effects[at] !== 'none')) return [];
-      const about = own.filter((each) => each.name === name);
+      // Behind socketcall and ipc, the compilation warns of what is laxer; the rest is a cure.
+      const about = own.filter((each) => each.name === name && each.by === undefined);
       const disagreement = judge.disagreement(action, about);
       return disagreement === undefined ? [] : [{ name, disagreement }];
     });
@@ -196,7 +199,7 @@ class Judge {
   readonly #usual: number;
   readonly #effort = new Effort(MOST_STEPS);
   #tests = MOST_TESTS;
-  readonly #known = new Map<Place, Decision>();
+  readonly #known = new Map<Place, Answers>();
 
   constructor(usual: number) {
     this.#usual = usual;
@@ -204,13 +207,12 @@ class Judge {
 
   effect(entry: SyscallEntry, place: Place): EntryEffect['effect'] {
     if (place.stubbed) return 'none';
-    const own = place.rules.filter((rule) => rule.entry === entry);
-    const others = place.rules.filter((rule) => rule.entry !== entry);
     const first = place.rules.find(({ conditions }) => conditions.length === 0);
     if (first !== undefined && first.entry !== entry) return 'none';
-    const now = this.#answers(place);
-    const without = answersOf(others, others.length === 0 ? place.unnamed : this.#usual);
     return this.#within(() => {
+      const own = place.rules.filter((rule) => rule.entry === entry);
+      const now = this.#answers(place);
+      const without = this.#without(entry, place);
       for (const { conditions } of own)
         for (const args of samples(conditions)) {
           this.#tests -= place.rules.length;
@@ -241,17 +243,34 @@ class Judge {
         const space = new ArgumentSpace(this.#effort);
         const { bdd } = space;
         const about = alternatives.reduce((node, each) => bdd.or(node, space.all(each)), 0);
-        return space.example(bdd.and(about, space.where(now, (answer) => answer !== action)));
+        return space.example(
+          bdd.and(
+            about,
+            space.where(now, (answer) => answer !== action),
+          ),
+        );
       });
       if (args !== 'unknown' && args !== undefined) return found(args);
     }
     return undefined;
   }
 
-  #answers(place: Place): Decision {
+  #answers(place: Place): Answers {
     const known = this.#known.get(place) ?? answersOf(place.rules, this.#usual);
     this.#known.set(place, known);
     return known;
+  }
+
+  #without(entry: SyscallEntry, place: Place): Decision {
+    const others = place.rules.filter((rule) => rule.entry !== entry);
+    if (others.length === 0) return { rules: [], otherwise: place.unnamed };
+    // The order of what is left can only change between values of one action.
+    const { rules } = this.#answers(place);
+    const kinds = new Set(others.map(({ action }) => action & SECCOMP_RET_ACTION_FULL));
+    if (rules.length === 0 || kinds.size < new Set(others.map(({ action }) => action)).size)
+      return answersOf(others, this.#usual);
+    const left = rules.filter((rule) => rule.entry !== entry);
+    return { rules: left, otherwise: this.#usual };
   }
 
   #within<T>(search: () => T): T | 'unknown' {
@@ -265,8 +284,10 @@ class Judge {
   }
 }
 
+export type Answers = Omit<Decision, 'rules'> & { rules: Rule[] };
+
 /** What rules on one number mean together. docs/semantics.md section 7. */
-export function answersOf(rules: readonly Rule[], otherwise: number): Decision {
+export function answersOf(rules: readonly Rule[], otherwise: number): Answers {
   const always = rules.find(({ conditions }) => conditions.length === 0);
   if (always !== undefined) return { rules: [], otherwise: always.action };
   return { rules: inOrderOfDecision(rules), otherwise };

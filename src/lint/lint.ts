@@ -8,16 +8,24 @@ import { readInput } from '../compile/findings.ts';
 import { codeTable, diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic, ExitCode } from '../errors.ts';
 import { effectsOf, surveyOf } from '../explain/effects.ts';
+import { describeCall } from '../format/call.ts';
 import { parseJson } from '../profile/json.ts';
 import type { JsonNode } from '../profile/json.ts';
 import { decodeUtf8 } from '../profile/json-text.ts';
 import { escapeToken } from '../profile/pointer.ts';
 import type { Profile } from '../profile/types.ts';
-import { loadSignatures } from '../syscalls/signatures.ts';
+import { loadCallFacts } from '../syscalls/constants.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import type { Finding, Level } from './rule.ts';
 import { RULES } from './rules.ts';
+
+/** Of the compilation, about entries without effect. */
+const SAID_BETTER: ReadonlySet<string> = new Set([
+  'ENTRY_EQUALS_DEFAULT',
+  'ENTRY_SHADOWED',
+  'ENTRY_WITHOUT_CALL',
+]);
 
 export interface LintOptions {
   file: string;
@@ -49,7 +57,11 @@ export async function lint(bytes: Uint8Array, options: LintOptions): Promise<Lin
     return { file, findings: inFileOrder(kept), tables: found.tables };
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
-    return { file, findings: error.diagnostics.map((each) => ({ diagnostic: each })), failed: error.exitCode };
+    return {
+      file,
+      findings: error.diagnostics.map((each) => ({ diagnostic: each })),
+      failed: error.exitCode,
+    };
   }
 }
 
@@ -59,11 +71,14 @@ async function findingsOf(
 ): Promise<{ findings: Finding[]; tables: SyscallTables }> {
   const lowered = await lowerProfile(profile, { target, file });
   if (!lowered.confined) {
-    const found = { ...diagnostic('NOT_CONFINED', {}, { hint: 'add linux.seccomp, with a defaultAction' }), file };
+    const found = {
+      ...diagnostic('NOT_CONFINED', {}, { hint: 'add linux.seccomp, with a defaultAction' }),
+      file,
+    };
     throw new SeccompcError([...lowered.diagnostics, found]);
   }
   const filter = await compile(profile, { target, prove: 'never', file });
-  await loadSignatures();
+  await loadCallFacts();
   const { tables } = lowered.reference;
   const survey = surveyOf(lowered);
   const subject = {
@@ -76,17 +91,22 @@ async function findingsOf(
     describe: (data: SeccompData) => callText(data, tables),
   };
   const findings = RULES.flatMap((rule) => [...rule.find(subject)]);
-  for (const { call, diagnostic: { code } } of findings)
+  for (const {
+    call,
+    diagnostic: { code },
+  } of findings)
     if (call !== undefined) {
       const { value } = run(filter.instructions, call.data, filter.endian);
       if (value !== call.answer) throw new Error(`the program does not confirm the call of ${code}`);
     }
-  // These entries are reported with what decides instead.
+  // These entries are reported with a call, or with what decides instead.
   const known = new Set(
-    findings.filter(({ diagnostic: { code } }) => code === 'ENTRY_WITHOUT_EFFECT').map((each) => each.diagnostic.pointer),
+    findings
+      .filter(({ diagnostic: { code } }) => code === 'ENTRY_WITHOUT_EFFECT')
+      .map((each) => each.diagnostic.pointer),
   );
   const others = filter.diagnostics.filter(
-    ({ code, pointer }) => code !== 'ENTRY_EQUALS_DEFAULT' || !known.has(pointer),
+    ({ code, pointer }) => !SAID_BETTER.has(code) || !known.has(pointer),
   );
   return { findings: [...others.map((each) => ({ diagnostic: each })), ...findings], tables };
 }
@@ -101,9 +121,8 @@ export function callParts(
 }
 
 function callText(data: SeccompData, tables: SyscallTables): string {
-  const { arch, name } = callParts(data, tables);
-  const shown = data.args.slice(0, data.args.findLastIndex((arg) => arg !== 0n) + 1);
-  return `${name ?? `number ${data.nr}`}(${shown.map((arg) => `0x${arg.toString(16)}`).join(', ')}) on ${arch}`;
+  const { arch, name = `number ${data.nr}` } = callParts(data, tables);
+  return `${describeCall(arch, name, data.args)} on ${arch}`;
 }
 
 function place(found: Diagnostic, profile: Profile): void {

@@ -1,5 +1,5 @@
 /** What a rule of lint gets and gives. */
-import type { Arch, ArchName } from '../arch.ts';
+import type { Arch } from '../arch.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
 import type { LoweredProfile } from '../compile/lowered.ts';
 import type { Code, Diagnostic } from '../errors.ts';
@@ -32,10 +32,11 @@ export interface Shown {
   answer: number;
 }
 
-/** A change of the file: the value at a path is replaced, or removed if it is undefined. */
+/** A change of the file: an element of an array is removed (undefined), or a member of an object gets a value. */
 export interface Change {
-  path: (string | number)[];
-  value: unknown;
+  /** RFC 6901 */
+  pointer: string;
+  value: string | number | undefined;
 }
 
 export interface Fix {
@@ -71,8 +72,9 @@ export function callOf(
   return { arch: arch.auditArch, nr, ip: 0n, args: [0, 1, 2, 3, 4, 5].map((index) => args[index] ?? 0n) };
 }
 
-/** `X86_64`, `X86_64, X86 and X32` */
-export function listed(words: readonly (string | ArchName)[]): string {
+/** `X86_64`, `X86_64, X86 and X32`, `read, write and 3 more` */
+export function listed(words: readonly string[], most = Infinity): string {
+  if (words.length > most) return listed([...words.slice(0, most), `${words.length - most} more`]);
   const last = words.at(-1) ?? '';
   return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`;
 }

@@ -1,4 +1,4 @@
-import { createPatch } from 'diff';
+import { createTwoFilesPatch } from 'diff';
 import { Option } from 'commander';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Severity } from '../../errors.ts';
@@ -60,7 +60,9 @@ export function makeLint(name: string): CliCommand {
     .argument('<PROFILE...>', 'OCI, config.json or Docker profiles; - for standard input')
     .addOption(new Option('--format <FORMAT>', 'how to print findings').choices(LINT_FORMATS).default('text'))
     .addOption(
-      new Option('--fail-on <SEVERITY>', 'the least severity that fails').choices(SEVERITIES).default('warning'),
+      new Option('--fail-on <SEVERITY>', 'the least severity that fails')
+        .choices(SEVERITIES)
+        .default('warning'),
     )
     .addOption(new Option('--profile <LEVEL>', 'also name dangerous calls for such a use').choices(LEVELS))
     .option('--fix', 'write the safe fixes')
@@ -86,7 +88,7 @@ async function run(files: string[], options: Options): Promise<number> {
         if (fixed.refused > 0)
           await printDiagnostics([refusedFixes(fixed.refused, file)], { ...options, json: false });
         if (fixed.count > 0) {
-          patches.push(createPatch(file, text, fixed.text));
+          patches.push(createTwoFilesPatch(file, file, text, fixed.text));
           if (options.fix) await writeProduct(fixed.text, file);
           if (!options.quiet) await writeStderr(await proofText(file, fixed.count, fixed.changed));
           if (options.fix) bytes = Buffer.from(fixed.text);
@@ -94,7 +96,8 @@ async function run(files: string[], options: Options): Promise<number> {
       }
       reports.push(await lint(bytes, settings));
     } catch (error) {
-      if (!(error instanceof SeccompcError) || error.diagnostics.some(({ code }) => code === 'USAGE')) throw error;
+      if (!(error instanceof SeccompcError) || error.diagnostics.some(({ code }) => code === 'USAGE'))
+        throw error;
       reports.push({
         file,
         findings: error.diagnostics.map((each) => ({ diagnostic: each })),
@@ -102,7 +105,9 @@ async function run(files: string[], options: Options): Promise<number> {
       });
     }
   }
-  await writeProduct(options.diff ? patches.join('') : lintReport(reports, format, isTerminal(1) && !process.env['NO_COLOR']));
+  await writeProduct(
+    options.diff ? patches.join('') : lintReport(reports, format, isTerminal(1) && !process.env['NO_COLOR']),
+  );
   const least = SEVERITIES.indexOf(options.failOn);
   const isFatal = reports.some(({ findings }) =>
     findings.some((found) => SEVERITIES.indexOf(found.diagnostic.severity) >= least),
@@ -124,7 +129,9 @@ async function proofText(
 ): Promise<string> {
   const fixes = count === 1 ? '1 fix' : `${count} fixes`;
   const verdict =
-    changed.length === 0 ? 'proved: every call gets the answer that it got' : 'proved: nothing gets through that did not';
+    changed.length === 0
+      ? 'proved: every call gets the answer that it got'
+      : 'proved: nothing gets through that did not';
   const lines = await Promise.all(
     changed.map(async ({ data, abi, first, second }) => {
       const call = await describeCall(data, abi);

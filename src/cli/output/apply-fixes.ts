@@ -1,9 +1,10 @@
 /** Changes the text of a profile as findings propose, and proves what that changes. */
-import { applyEdits, modify } from 'jsonc-parser';
 import { lowerProfile } from '../../compile.ts';
 import { lint } from '../../lint/lint.ts';
 import type { LintOptions } from '../../lint/lint.ts';
 import type { Change, Fix } from '../../lint/rule.ts';
+import { parseJson } from '../../profile/json.ts';
+import { find } from '../../profile/pointer.ts';
 import { compare } from '../../prove/compare.ts';
 import type { Difference } from '../../prove/compare.ts';
 import { SeccompcError } from '../../errors.ts';
@@ -65,13 +66,24 @@ async function tried(text: string, fixes: readonly Fix[], options: LintOptions):
   }
 }
 
-/** Without formatting, which would touch more lines than the change. */
-function changedText(text: string, { path, value }: Change): string {
-  const edits = modify(text, path, value, {}).map((edit) => ({
-    ...edit,
-    content: edit.content.replace(/^,(?=")/, ', '),
-  }));
-  return applyEdits(text, edits);
+/** Changes nothing but the value; a new member gets the white space of the one before it. */
+function changedText(text: string, { pointer, value }: Change): string {
+  const cut = pointer.lastIndexOf('/');
+  const key = pointer.slice(cut + 1);
+  const { node } = find(parseJson(text).root!, pointer.slice(0, cut));
+  const replaced = (from: number, to: number, by: string) => text.slice(0, from) + by + text.slice(to);
+  if (node.kind === 'array' && value === undefined) {
+    const items = node.items.map(({ offset, end }) => ({ offset, end }));
+    const [before, item, after] = [-1, 0, 1].map((step) => items[Number(key) + step]);
+    if (before !== undefined) return replaced(before.end, item!.end, '');
+    return replaced(item!.offset, after?.offset ?? item!.end, '');
+  }
+  if (node.kind !== 'object' || value === undefined) throw new Error(`${pointer} cannot be changed`);
+  const known = node.members.find((member) => member.key === key);
+  if (known !== undefined) return replaced(known.value.offset, known.value.end, JSON.stringify(value));
+  const last = node.members.at(-1)!;
+  const space = /\s*$/.exec(text.slice(0, last.keyOffset))![0];
+  return replaced(last.value.end, last.value.end, `,${space}"${key}": ${JSON.stringify(value)}`);
 }
 
 async function differences(before: string, after: string, options: LintOptions): Promise<Difference[]> {

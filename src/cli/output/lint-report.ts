@@ -37,7 +37,13 @@ function findingJson({ diagnostic, call, fix }: Finding, { tables }: LintReport)
   if (call === undefined || tables === undefined) return { ...rest, call: null, fixable: false };
   const { arch, name } = callParts(call.data, tables);
   const { nr, args } = call.data;
-  const shown = { arch, nr, name: name ?? null, args: args.map(String), answer: answerParts(call.answer, arch) };
+  const shown = {
+    arch,
+    nr,
+    name: name ?? null,
+    args: args.map(String),
+    answer: answerParts(call.answer, arch),
+  };
   return { ...rest, call: shown, fixable: fix !== undefined };
 }
 

@@ -4,17 +4,18 @@ import { diagnostic } from '../../errors.ts';
 import { ArgumentSpace } from '../../explain/argument-space.ts';
 import { answersOf, answerTo, samples } from '../../explain/effects.ts';
 import type { Place } from '../../explain/effects.ts';
+import { holds } from '../../policy/condition.ts';
 import type { Rule as PolicyRule } from '../../policy/rules.ts';
-import type { Decision } from '../../policy/types.ts';
+import type { Condition, Decision } from '../../policy/types.ts';
 import type { SyscallEntry } from '../../profile/types.ts';
 import { Effort, FALSE, TRUE, Undecided } from '../../prove/bdd/bdd.ts';
 import { describeAnswer } from '../../prove/describe.ts';
 import type { Argument } from '../../syscalls/signatures.ts';
 import { signatureOf } from '../../syscalls/signatures.ts';
 import type { Finding, Fix, Rule, Subject } from '../rule.ts';
-import { pathOf } from './entry-without-effect.ts';
 
 const MOST_STEPS = 1 << 22;
+const FULL = 0xffff_ffff_ffff_ffffn;
 
 export const argumentWidth: Rule = {
   code: 'ARGUMENT_WIDTH',
@@ -56,7 +57,7 @@ function* judge(place: Place, subject: Subject, effort: Effort): Generator<Findi
   for (const [index, argument] of (signatureOf(abi, name)?.args ?? []).entries()) {
     if (argument.pointer || argument.bits === 0 || argument.bits === 64) continue;
     const kept = (1n << BigInt(argument.bits)) - 1n;
-    const narrow = { index, argument, ignored: 0xffff_ffff_ffff_ffffn ^ kept, sign: (kept + 1n) / 2n };
+    const narrow = { index, argument, ignored: FULL ^ kept, sign: (kept + 1n) / 2n };
     const looksHigh = rules.some(({ conditions }) =>
       conditions.some(({ arg, mask }) => arg === index && (mask & narrow.ignored) !== 0n),
     );
@@ -82,7 +83,7 @@ function* judge(place: Place, subject: Subject, effort: Effort): Generator<Findi
         ...(fix && { fix }),
       };
     }
-    for (const finding of missedNegatives(decision, rules, narrow, { abi, nr, name, subject })) yield finding;
+    yield* aboutNegatives(decision, rules, narrow, { abi, nr, name, subject });
   }
 }
 
@@ -98,13 +99,12 @@ function* waysPast(
 ): Generator<{ entry: SyscallEntry; refuses: boolean; loose: readonly bigint[]; plain: bigint[] }> {
   const space = new ArgumentSpace(effort);
   const { bdd } = space;
-  const full = 0xffff_ffff_ffff_ffffn;
   const are = (mask: bigint, value: bigint) =>
     space.all([{ arg: index, comparator: 'masked_eq', mask, value, bits: 64 }]);
   const asPositive = (node: number) => space.restrict(node, index, ignored, 0n);
   // Never for an unsigned argument.
   const negative = argument.signed ? are(sign, sign) : FALSE;
-  const asNegative = (node: number) => bdd.and(negative, space.restrict(node, index, ignored, full));
+  const asNegative = (node: number) => bdd.and(negative, space.restrict(node, index, ignored, FULL));
   const odd = bdd.and(bdd.not(are(ignored, 0n)), argument.signed ? bdd.not(are(ignored, ignored)) : TRUE);
 
   const answers = [...new Set([...decision.rules.map(({ action }) => action), decision.otherwise])];
@@ -127,7 +127,7 @@ function* waysPast(
       if (loose === undefined) continue;
       done.add(entry);
       const answer = answerTo(decision, loose);
-      const as = (high: bigint) => loose.with(index, (loose[index]! & ~ignored & full) | high);
+      const as = (high: bigint) => loose.with(index, (loose[index]! & ~ignored & FULL) | high);
       const plain = [as(0n), as(ignored)].find(
         (args) => compareStrictness(answerTo(decision, args), answer) < 0,
       );
@@ -136,43 +136,79 @@ function* waysPast(
   }
 }
 
-/** The other way round: a value that is allowed, and refused as the same negative number in its other form. */
-function* missedNegatives(
+/** Conditions that mean something else for negative numbers than for the others. */
+function* aboutNegatives(
   decision: Decision,
   rules: readonly PolicyRule[],
-  { index, argument, ignored, sign }: Narrow,
+  narrow: Narrow,
   { abi, nr, name, subject }: { abi: Arch; nr: number; name: string; subject: Subject },
 ): Generator<Finding> {
+  const { index, argument, ignored } = narrow;
   if (!argument.signed) return;
   for (const { entry, conditions, action } of rules) {
-    const own = conditions.find(({ arg, comparator }) => arg === index && comparator === 'eq');
-    if (own === undefined || compareSeverity(action, SECCOMP_RET_LOG) < 0 || (own.value & sign) === 0n)
-      continue;
+    const own = conditions.find(({ arg }) => arg === index);
     const [args] = samples(conditions);
-    const high = own.value & ignored;
-    if (args === undefined || (high !== 0n && high !== ignored)) continue;
-    const other = args.with(index, own.value ^ ignored);
-    const answer = answerTo(decision, other);
-    if (compareStrictness(answer, answerTo(decision, args)) >= 0) continue;
+    if (own === undefined || args === undefined) continue;
+    const found =
+      missed(decision, own, args, action, narrow) ?? caught(decision, conditions, own, args, action);
+    if (found === undefined) continue;
+    const data = { arch: abi.auditArch, nr, ip: 0n, args: found.args };
+    const answer = answerTo(decision, found.args);
+    const effect = `${found.what}, ${subject.describe(data)}, gets ${describeAnswer(answer, abi.name)}`;
     const at = entry.args.findIndex((arg) => arg.index === index);
-    const data = { arch: abi.auditArch, nr, ip: 0n, args: other };
-    const effect =
-      `the same negative number in its other form, ${subject.describe(data)}, ` +
-      `gets ${describeAnswer(answer, abi.name)}`;
-    const values = { bits: argument.bits, arg: index, name, effect };
     yield {
-      diagnostic: diagnostic('ARGUMENT_WIDTH', values, {
-        pointer: `${entry.pointer}/args/${at}`,
-        severity: 'note',
-        hint: maskedHint(own.value & ~ignored, ~ignored & 0xffff_ffff_ffff_ffffn),
-      }),
+      diagnostic: diagnostic(
+        'ARGUMENT_WIDTH',
+        { bits: argument.bits, arg: index, name, effect },
+        {
+          pointer: `${entry.pointer}/args/${at}`,
+          severity: 'note',
+          hint:
+            own.comparator === 'eq'
+              ? maskedHint(own.value & ~ignored, ~ignored & FULL)
+              : 'comparisons are unsigned: test the sign with SCMP_CMP_MASKED_EQ and the mask 2147483648',
+        },
+      ),
       call: { data, answer },
     };
   }
 }
 
+/** A value that is allowed, and refused as the same negative number in its other form. */
+function missed(
+  decision: Decision,
+  { comparator, value }: Condition,
+  args: readonly bigint[],
+  action: number,
+  { index, ignored, sign }: Narrow,
+): { what: string; args: bigint[] } | undefined {
+  if (comparator !== 'eq' || compareSeverity(action, SECCOMP_RET_LOG) < 0 || (value & sign) === 0n)
+    return undefined;
+  const high = value & ignored;
+  if (high !== 0n && high !== ignored) return undefined;
+  const other = args.with(index, value ^ ignored);
+  const isStricter = compareStrictness(answerTo(decision, other), answerTo(decision, args)) < 0;
+  return isStricter ? { what: 'the same negative number in its other form', args: other } : undefined;
+}
+
+/** A negative number that is above a bound, because comparisons are unsigned. */
+function caught(
+  decision: Decision,
+  conditions: readonly Condition[],
+  { arg, comparator, value }: Condition,
+  args: readonly bigint[],
+  action: number,
+): { what: string; args: bigint[] } | undefined {
+  if ((comparator !== 'gt' && comparator !== 'ge') || value > 0x7fff_ffffn) return undefined;
+  const other = args.with(arg, FULL);
+  const applies = conditions.every((condition) => holds(condition, other[condition.arg]!));
+  return applies && answerTo(decision, other) === action
+    ? { what: `a negative number is a large one, so -1`, args: other }
+    : undefined;
+}
+
 function hintFor({ args }: SyscallEntry, at: number, { ignored }: Narrow, refuses: boolean): string {
-  const kept = 0xffff_ffff_ffff_ffffn ^ ignored;
+  const kept = FULL ^ ignored;
   const { op, value } = args[at]!;
   if (op === 'SCMP_CMP_EQ' && refuses) return maskedHint(value & kept, kept);
   const which = refuses ? 'refused' : 'allowed';
@@ -196,12 +232,12 @@ function maskedFix({ pointer, args, names }: SyscallEntry, at: number, subject: 
     }
   if (widest === 0 || widest === 64) return undefined;
   const mask = (1n << BigInt(widest)) - 1n;
-  const path = [...pathOf(pointer), 'args', at];
+  const arg = `${pointer}/args/${at}`;
   return {
     changes: [
-      { path: [...path, 'op'], value: 'SCMP_CMP_MASKED_EQ' },
-      { path: [...path, 'value'], value: Number(mask) },
-      { path: [...path, 'valueTwo'], value: Number(value & mask) },
+      { pointer: `${arg}/op`, value: 'SCMP_CMP_MASKED_EQ' },
+      { pointer: `${arg}/value`, value: Number(mask) },
+      { pointer: `${arg}/valueTwo`, value: Number(value & mask) },
     ],
     relation: 'tightens',
   };

@@ -2,6 +2,7 @@ import { compareSeverity, SECCOMP_RET_LOG } from '../../action.ts';
 import type { Arch } from '../../arch.ts';
 import { diagnostic } from '../../errors.ts';
 import { explainCall } from '../../explain/explain.ts';
+import { constantsOf } from '../../syscalls/constants.ts';
 import { signatureOf } from '../../syscalls/signatures.ts';
 import { callOf, LEVELS, listed } from '../rule.ts';
 import type { Finding, Level, Rule, Subject } from '../rule.ts';
@@ -9,10 +10,8 @@ import type { Finding, Level, Rule, Subject } from '../rule.ts';
 /** Calls that give away more than a program in a box needs. */
 interface Danger {
   calls: string;
-  /** The arguments that make it dangerous, by the names of the kernel's sources. */
-  args?: Readonly<Record<string, bigint>>;
-  /** How the call is written in the message. */
-  shown?: string;
+  /** The constant that makes it dangerous, and the argument, by the names of the kernel's sources. */
+  constant?: readonly [argument: string, name: string];
   /** The most permissive kind of box that should not have it. */
   level: Level;
   why: string;
@@ -34,16 +33,16 @@ export const DANGERS: readonly Danger[] = [
   { calls: 'io_uring_setup io_uring_enter io_uring_register', level: 'container', why: 'makes calls that no filter sees, through code that has had many holes' },
   { calls: 'keyctl add_key request_key', level: 'container', why: 'reaches keyrings, which no namespace separates' },
   { calls: 'setns', level: 'container', why: 'enters the namespaces of others' },
-  { calls: 'unshare', args: { unshare_flags: 0x10000000n }, shown: 'unshare(CLONE_NEWUSER)', level: 'container', why: 'makes a user namespace, in which every capability is there for code that only root reached before' },
-  { calls: 'clone', args: { clone_flags: 0x10000000n }, shown: 'clone(CLONE_NEWUSER)', level: 'container', why: 'makes a user namespace, in which every capability is there for code that only root reached before' },
+  { calls: 'unshare', constant: ['unshare_flags', 'CLONE_NEWUSER'], level: 'container', why: 'makes a user namespace, in which every capability is there for code that only root reached before' },
+  { calls: 'clone', constant: ['clone_flags', 'CLONE_NEWUSER'], level: 'container', why: 'makes a user namespace, in which every capability is there for code that only root reached before' },
   { calls: 'clone3', level: 'container', why: 'makes user namespaces, and its flags lie in memory, where no filter sees them; ENOSYS makes a libc use clone' },
-  { calls: 'socket', args: { family: 38n }, shown: 'socket(AF_ALG)', level: 'container', why: 'opens the crypto of the kernel, which has had many holes' },
-  { calls: 'socket', args: { family: 40n }, shown: 'socket(AF_VSOCK)', level: 'container', why: 'reaches the hypervisor past every network namespace' },
+  { calls: 'socket', constant: ['family', 'AF_ALG'], level: 'container', why: 'opens the crypto of the kernel, which has had many holes' },
+  { calls: 'socket', constant: ['family', 'AF_VSOCK'], level: 'container', why: 'reaches the hypervisor past every network namespace' },
   { calls: 'ptrace process_vm_readv process_vm_writev pidfd_getfd process_madvise', level: 'sandbox', why: 'reaches into other processes' },
-  { calls: 'ioctl', args: { cmd: 0x5412n }, shown: 'ioctl(TIOCSTI)', level: 'sandbox', why: 'types into the terminal that the sandbox was started from' },
-  { calls: 'ioctl', args: { cmd: 0x541cn }, shown: 'ioctl(TIOCLINUX)', level: 'sandbox', why: 'pastes into the console that the sandbox was started from' },
-  { calls: 'socket', args: { family: 17n }, shown: 'socket(AF_PACKET)', level: 'sandbox', why: 'reads and writes raw packets' },
-  { calls: 'personality', args: { personality: 0x0040000n }, shown: 'personality(ADDR_NO_RANDOMIZE)', level: 'sandbox', why: 'turns address randomisation off' },
+  { calls: 'ioctl', constant: ['cmd', 'TIOCSTI'], level: 'sandbox', why: 'types into the terminal that the sandbox was started from' },
+  { calls: 'ioctl', constant: ['cmd', 'TIOCLINUX'], level: 'sandbox', why: 'pastes into the console that the sandbox was started from' },
+  { calls: 'socket', constant: ['family', 'AF_PACKET'], level: 'sandbox', why: 'reads and writes raw packets' },
+  { calls: 'personality', constant: ['personality', 'ADDR_NO_RANDOMIZE'], level: 'sandbox', why: 'turns address randomisation off' },
   { calls: 'modify_ldt vm86 vm86old', level: 'sandbox', why: 'reaches old parts of the processor that few programs need' },
   { calls: 'kcmp lookup_dcookie', level: 'sandbox', why: 'tells where the kernel keeps things' },
   { calls: 'name_to_handle_at fanotify_init quotactl syslog', level: 'sandbox', why: 'is for the administration of a machine' },
@@ -60,39 +59,41 @@ export const dangerousCall: Rule = {
   *find(subject) {
     if (subject.level === undefined) return;
     const depth = LEVELS.indexOf(subject.level);
-    for (const danger of DANGERS)
-      if (LEVELS.indexOf(danger.level) <= depth) yield* allowed(danger, subject);
+    for (const danger of DANGERS) if (LEVELS.indexOf(danger.level) <= depth) yield* allowed(danger, subject);
   },
 };
 
 /** One finding for each entry, or for the default action, that allows calls of one kind. */
-function* allowed({ calls, args = {}, shown, why }: Danger, subject: Subject): Generator<Finding> {
+function* allowed({ calls, constant, why }: Danger, subject: Subject): Generator<Finding> {
   const { profile, lowered } = subject;
   const groups = new Map<string, { names: Set<string>; arches: Set<string>; call: Finding['call'] }>();
   for (const name of calls.split(' '))
     for (const arch of lowered.arches) {
-      const data = callOf(subject, arch, name, byIndex(arch, name, args));
+      const args = constant === undefined ? {} : argumentOf(arch, name, constant);
+      const data = args && callOf(subject, arch, name, args);
       if (data === undefined) continue;
       const { answer, entry } = explainCall(profile, lowered, data);
       if (compareSeverity(answer, SECCOMP_RET_LOG) < 0) continue;
       const pointer = entry ?? `${lowered.reference.seccomp.pointer}/defaultAction`;
       const group = groups.get(pointer) ?? { names: new Set(), arches: new Set(), call: { data, answer } };
       groups.set(pointer, group);
-      group.names.add(shown ?? name);
+      group.names.add(constant === undefined ? name : `${name}(${constant[1]})`);
       group.arches.add(arch.name);
     }
   for (const [pointer, { names, arches, call }] of groups) {
     const [verb, each] = names.size === 1 ? ['is', 'it'] : ['are', 'each'];
-    const values = { names: listed([...names]), verb, each, arches: listed([...arches]), why };
+    const values = { names: listed([...names], 5), verb, each, arches: listed([...arches]), why };
     yield { diagnostic: diagnostic('DANGEROUS_CALL', values, { pointer }), ...(call && { call }) };
   }
 }
 
-function byIndex(arch: Arch, name: string, args: Readonly<Record<string, bigint>>): Record<number, bigint> {
-  const known = signatureOf(arch, name)?.args ?? [];
-  const placed = Object.entries(args).map(([argument, value]) => {
-    const index = known.findIndex((each) => each.name === argument);
-    return [Math.max(index, 0), value] as const;
-  });
-  return Object.fromEntries(placed);
+/** Undefined where the architecture does not have the constant. */
+function argumentOf(
+  arch: Arch,
+  name: string,
+  [argument, constant]: NonNullable<Danger['constant']>,
+): Record<number, bigint> | undefined {
+  const index = signatureOf(arch, name)?.args.findIndex((each) => each.name === argument) ?? -1;
+  const value = index < 0 ? undefined : constantsOf(arch, name, index)?.entries.get(constant);
+  return value === undefined ? undefined : { [index]: value };
 }

@@ -3,7 +3,7 @@ import { diagnostic } from '../../errors.ts';
 import type { Severity } from '../../errors.ts';
 import type { Disagreement, EntryEffect } from '../../explain/effects.ts';
 import { explainCall } from '../../explain/explain.ts';
-import { tokensOf } from '../../profile/pointer.ts';
+import { constantTruth, normalise } from '../../policy/condition.ts';
 import { describeAnswer } from '../../prove/describe.ts';
 import { listed } from '../rule.ts';
 import type { Finding, Rule, Subject } from '../rule.ts';
@@ -50,9 +50,11 @@ function useless(effect: EntryEffect, subject: Subject): Finding {
   }
   const why = isDefault
     ? `${answer} is the default action`
-    : `other entries give ${answer} to the same calls`;
+    : entry.args.some((arg) => constantTruth(normalise(arg, 64)) === false)
+      ? 'its conditions hold for no value'
+      : `other entries give ${answer} to the same calls`;
   const fix = isRemovable(subject)
-    ? { fix: { changes: [{ path: pathOf(entry.pointer), value: undefined }], relation: 'equal' as const } }
+    ? { fix: { changes: [{ pointer: entry.pointer, value: undefined }], relation: 'equal' as const } }
     : {};
   return { diagnostic: found(why, 'note', 'remove it'), ...fix };
 }
@@ -66,13 +68,12 @@ function overruled({ entry, action, overruled: names }: EntryEffect, subject: Su
   }
   return [...groups.values()].map((group) => {
     const [{ name, disagreement }] = group as [(typeof names)[number]];
-    const shown = group.slice(0, MOST_NAMES).map((each) => each.name);
-    const more = group.length > MOST_NAMES ? [`${group.length - MOST_NAMES} more`] : [];
+    const all = group.map((each) => each.name);
     const index = entry.names!.indexOf(name);
     const pointer = entry.singular ? `${entry.pointer}/name` : `${entry.pointer}/names/${index}`;
     const asked = describeAnswer(action, subject.lowered.arches[0]!.name);
     const why = `it asks for ${asked}, but ${decidedBy(disagreement, subject)}`;
-    const values = { on: ` on ${listed([...shown, ...more])}`, why };
+    const values = { on: ` on ${listed(all, MOST_NAMES)}`, why };
     const hint = 'of entries without conditions the first decides: take the name out of one of the two';
     return {
       diagnostic: diagnostic('ENTRY_WITHOUT_EFFECT', values, { pointer, severity: 'warning', hint }),
@@ -85,10 +86,15 @@ function deciderOf({ data }: Disagreement, { profile, lowered }: Subject): strin
   return explainCall(profile, lowered, data).entry;
 }
 
-/** A permission for calls of other architectures, which the profile is for too. */
-function isForElsewhere({ absent, action }: EntryEffect, { profile, survey }: Subject): boolean {
-  const isPortable = profile.dialect === 'docker' && profile.docker.archMap.length > 0;
-  return absent && isPortable && compareStrictness(action, survey.usual) >= 0;
+/** Harmless here, and meant for other targets: other architectures, capabilities or kernels. */
+function isForElsewhere({ entry, absent, action, disagreement }: EntryEffect, subject: Subject): boolean {
+  const { profile, survey } = subject;
+  if (profile.dialect === 'oci' || disagreement !== undefined) return false;
+  if (absent) return profile.docker.archMap.length > 0 && compareStrictness(action, survey.usual) >= 0;
+  const written = profile.docker.syscalls.find(({ pointer }) => pointer === entry.pointer)!;
+  return [written.includes, written.excludes].some(
+    ({ caps, arches, minKernel }) => caps.length + arches.length > 0 || minKernel !== undefined,
+  );
 }
 
 /** `ioctl on X86_64 gets ALLOW by line 8` */
@@ -102,8 +108,4 @@ function decidedBy(disagreement: Disagreement, subject: Subject): string {
 /** An entry that repeats another here can be needed where a file of the Docker dialect is resolved otherwise. */
 function isRemovable({ profile, lowered }: Subject): boolean {
   return profile.dialect === 'oci' && lowered.reference.seccomp.architectures.length > 0;
-}
-
-export function pathOf(pointer: string): (string | number)[] {
-  return tokensOf(pointer).map((token) => (/^\d+$/.test(token) ? Number(token) : token));
 }

@@ -8,7 +8,9 @@ export const falseSuccess: Rule = {
   *find({ lowered, survey }) {
     const { seccomp } = lowered.reference;
     if (seccomp.defaultAction === 'SCMP_ACT_ERRNO' && seccomp.defaultErrnoRet === 0)
-      yield { diagnostic: diagnostic('FALSE_SUCCESS', {}, { pointer: `${seccomp.pointer}/defaultErrnoRet` }) };
+      yield {
+        diagnostic: diagnostic('FALSE_SUCCESS', {}, { pointer: `${seccomp.pointer}/defaultErrnoRet` }),
+      };
     for (const { entry } of survey.entries)
       if (entry.action === 'SCMP_ACT_ERRNO' && entry.errnoRet === 0)
         yield { diagnostic: diagnostic('FALSE_SUCCESS', {}, { pointer: `${entry.pointer}/errnoRet` }) };

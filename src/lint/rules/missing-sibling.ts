@@ -93,7 +93,7 @@ export const FAMILIES: readonly Family[] = [
     refused: words('kill tkill tgkill pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo'),
     why: 'send signals too',
   },
-  { refused: words('mprotect pkey_mprotect'), why: 'change protections too', conditions: true },
+  { refused: words('mprotect'), others: words('pkey_mprotect'), why: 'change protections too', conditions: true },
   { refused: words('mmap mmap2'), why: 'map memory too', conditions: true },
   { refused: words('futex futex_time64'), others: words('futex futex_time64 futex_wait futex_waitv futex_wake futex_requeue'), why: 'wait and wake too' },
   { refused: words('setuid setuid32 setreuid setreuid32 setresuid setresuid32'), why: 'change the user too' },
@@ -111,13 +111,17 @@ export const missingSibling: Rule = {
   code: 'MISSING_SIBLING',
   reason:
     'Linux has several calls for many things. A list of refusals that names one of them refuses nothing.',
-  evidence: 'fchmodat2 (Linux 6.6) beside chmod, clone3 (5.3) beside clone, the mount API (5.2) beside mount.',
+  evidence:
+    'fchmodat2 (Linux 6.6) beside chmod, clone3 (5.3) beside clone, the mount API (5.2) beside mount.',
   *find(subject) {
     for (const family of FAMILIES) yield* gapsIn(family, subject);
   },
 };
 
-function* gapsIn({ refused, others = refused, why, conditions }: Family, subject: Subject): Generator<Finding> {
+function* gapsIn(
+  { refused, others = refused, why, conditions }: Family,
+  subject: Subject,
+): Generator<Finding> {
   const isDenyList = isLax(subject.survey.usual);
   if (!isDenyList && !conditions) return;
   const isRestricted = (name: string, arch: Arch): boolean => {
@@ -173,7 +177,7 @@ function joined(gaps: readonly Gap[]): Gap[] {
 
 function singular(why: string): string {
   const [verb = '', ...rest] = why.split(' ');
-  return [`${verb}${verb.endsWith('ch') ? 'es' : 's'}`, ...rest].join(' ');
+  return [`${verb}${/(ch|o)$/.test(verb) ? 'es' : 's'}`, ...rest].join(' ');
 }
 
 type Kind = 'refused' | 'partly' | 'allowed' | 'other';
