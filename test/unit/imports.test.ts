@@ -33,7 +33,7 @@ const ALLOWED: Record<string, string[]> = {
     'profile', 'prove', 'questions', 'syscalls', 'target',
   ],
   assert: ['action', 'arch', 'errno', 'errors', 'format', 'policy', 'prove', 'syscalls'],
-  explain: ['arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
+  explain: ['action', 'arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
   lint: [
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
