@@ -29,9 +29,11 @@ describe.skipIf(skipWithout(opened))('the calls that findings show', () => {
     const { findings } = await lint(bytes, { file: name, target, level: 'strict' });
     const calls = findings.flatMap(({ call }) => call ?? []);
     const filter = await compile(bytes, { target });
-    const probes = calls.map(
-      ({ data: { arch, nr, args } }): Probe => ({ how: arch === AUDIT_X86 ? 'int80' : 'syscall', nr, args }),
-    );
+    const probes = calls.map(({ data: { arch, nr, args } }): Probe => ({
+      how: arch === AUDIT_X86 ? 'int80' : 'syscall',
+      nr,
+      args,
+    }));
     const reports = probes.length === 0 ? [] : available(opened).runGuarded(filter.bytes, probes);
     expect(reports).toEqual(calls.map(({ answer }) => guarded(answer)));
     expect(findings.length).toBeGreaterThan(0);

@@ -52,7 +52,7 @@ const ALLOWED: Record<string, string[]> = {
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
-  generate: ['arch', 'action', 'errors', 'options', 'profile', 'syscalls', 'target'],
+  generate: ['arch', 'action', 'errors', 'lint', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
 /** What each folder of a part may import from the same part. `.` is the files beside the folders. */
