@@ -346,6 +346,12 @@ const TABLE = {
     message: '{names} {verb} allowed on {arches}; {each} {why}',
     hint: 'take it out, or put it into an entry for containers that have the capability for it',
   },
+  ASSERTION_BROKEN: { message: '"{text}" does not hold: {reason}' },
+  ASSERTION_UNDECIDED: {
+    severity: 'warning',
+    message: '"{text}" is undecided: {reason}',
+    hint: 'ask "seccompc assert" with a larger --node-budget',
+  },
   IGNORE_INVALID: {
     severity: 'warning',
     message: 'this "seccompc:ignore" has no effect: {reason}',

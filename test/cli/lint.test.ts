@@ -139,13 +139,19 @@ describe('lint', () => {
     expect((await runIn(folder, ['lint', '--arch', 'x86_64', '-'], { input: REFUSAL })).code).toBe(1);
   });
 
-  it('is check too', async () => {
-    const args = ['--arch', 'x86_64', write('a.json', REFUSAL)];
-    const [one, other] = await Promise.all([
-      runIn(folder, ['lint', ...args]),
-      runIn(folder, ['check', ...args]),
-    ]);
-    expect(other).toEqual(one);
+  it('is check, which also proves the assertions beside a profile', async () => {
+    const name = write('checked.json', CLEAN);
+    const check = () => runIn(folder, ['check', '--arch', 'x86_64', name]);
+    expect(await check()).toMatchObject({ code: 0, stdout: Buffer.from('') });
+    write('checked.assert', 'deny ioctl(_, TIOCSTI)\n\ndeny mount\n');
+    const broken = await check();
+    expect(broken.code).toBe(1);
+    expect(broken.stdout.toString()).toMatch(
+      /^checked\.assert:3:1: error: "deny mount" does not hold: mount.* gets ALLOW \[ASSERTION_BROKEN\]\n$/,
+    );
+    expect((await lint(name)).code).toBe(0);
+    write('checked.assert', 'deny nothing_at_all\n');
+    expect((await check()).code).toBe(65);
   });
 
   it('names dangerous calls for the use that is asked for', async () => {

@@ -5,7 +5,7 @@ import type { Severity } from '../../errors.ts';
 import { lint } from '../../lint/lint.ts';
 import type { LintReport } from '../../lint/lint.ts';
 import { LEVELS } from '../../lint/rule.ts';
-import type { Level } from '../../lint/rule.ts';
+import type { Finding, Level } from '../../lint/rule.ts';
 import { decodeUtf8 } from '../../profile/json-text.ts';
 import { describeAnswer, describeCall } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
@@ -54,7 +54,8 @@ export function makeCommand(): CliCommand {
   return makeLint('lint');
 }
 
-export function makeLint(name: string): CliCommand {
+/** @param more further findings about a file that is a profile */
+export function makeLint(name: string, more?: MoreFindings): CliCommand {
   const command = new CliCommand(name)
     .description('Finds what a profile says and its author hardly means.')
     .argument('<PROFILE...>', 'OCI, config.json or Docker profiles; - for standard input')
@@ -68,11 +69,13 @@ export function makeLint(name: string): CliCommand {
     .option('--fix', 'write the safe fixes')
     .addOption(new Option('--diff', 'print what --fix would change, and write nothing').conflicts('fix'))
     .addHelpText('after', HELP)
-    .runs(run);
+    .runs((files: string[], options: Options) => run(files, options, more));
   return addTargetOptions(addOutputOptions(command));
 }
 
-async function run(files: string[], options: Options): Promise<number> {
+type MoreFindings = (file: string, bytes: Uint8Array, options: TargetFlags) => Promise<Finding[]>;
+
+async function run(files: string[], options: Options, more?: MoreFindings): Promise<number> {
   const format = options.json ? 'json' : options.format;
   const target = targetOf(options);
   const reports: LintReport[] = [];
@@ -94,7 +97,9 @@ async function run(files: string[], options: Options): Promise<number> {
           if (options.fix) bytes = Buffer.from(fixed.text);
         }
       }
-      reports.push(await lint(bytes, settings));
+      const report = await lint(bytes, settings);
+      if (report.failed === undefined) report.findings.push(...((await more?.(file, bytes, options)) ?? []));
+      reports.push(report);
     } catch (error) {
       if (!(error instanceof SeccompcError) || error.diagnostics.some(({ code }) => code === 'USAGE'))
         throw error;
