@@ -5,7 +5,7 @@ import { run } from '../bpf/interpreter.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
 import { compile, lowerProfile } from '../compile.ts';
 import { readInput } from '../compile/findings.ts';
-import { codeTable, diagnostic, SeccompcError } from '../errors.ts';
+import { codeTable, collector, diagnostic, SeccompcError } from '../errors.ts';
 import type { Diagnostic, ExitCode } from '../errors.ts';
 import { effectsOf, surveyOf } from '../explain/effects.ts';
 import { describeCall } from '../format/call.ts';
@@ -31,6 +31,8 @@ export interface LintOptions {
   file: string;
   target: Target;
   level?: Level | undefined;
+  /** Each finding; otherwise the first of each code, and how many more there are. */
+  all?: boolean;
 }
 
 export interface LintReport {
@@ -54,7 +56,11 @@ export async function lint(bytes: Uint8Array, options: LintOptions): Promise<Lin
       ({ diagnostic: each }) => !isIgnored(each, ignored.ignores),
     );
     for (const each of kept) place(each.diagnostic, profile);
-    return { file, findings: inFileOrder(kept), tables: found.tables };
+    return {
+      file,
+      findings: options.all ? inFileOrder(kept) : fewOfAKind(inFileOrder(kept)),
+      tables: found.tables,
+    };
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
     return {
@@ -135,6 +141,14 @@ function inFileOrder(findings: readonly Finding[]): Finding[] {
   return findings.toSorted(
     (a, b) => lineOf(a) - lineOf(b) || (a.diagnostic.column ?? 0) - (b.diagnostic.column ?? 0),
   );
+}
+
+/** The first of each code, and how many more there are. */
+function fewOfAKind(findings: readonly Finding[]): Finding[] {
+  const kept: Diagnostic[] = [];
+  findings.map(({ diagnostic: each }) => each).forEach(collector(kept));
+  const all = new Map(findings.map((finding) => [finding.diagnostic, finding]));
+  return kept.map((each) => all.get(each) ?? { diagnostic: each });
 }
 
 /** A comment that silences findings of one code inside an object. */

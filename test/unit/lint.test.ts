@@ -183,6 +183,16 @@ describe('a fix', () => {
     );
   });
 
+  it('removes many entries together, the first ones too', async () => {
+    const many = Array.from({ length: 300 }, () => '{"names": ["getpid"], "action": "SCMP_ACT_ALLOW"}');
+    const entry = '{"names": ["mount"], "action": "SCMP_ACT_ERRNO"}';
+    const head = '{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [';
+    const fixed = await applyFixes(`${head}${[...many, entry, many[0], entry].join(', ')}]}`, options);
+    expect(fixed).toMatchObject({ count: 302, refused: 0, text: `${head}${entry}]}` });
+    const none = await applyFixes(`${head}${many.join(', ')}]}`, options);
+    expect(none).toMatchObject({ count: 300, text: `${head}]}` });
+  });
+
   it('leaves what warns, or may be needed on another machine', async () => {
     for (const name of ['missing-sibling.json', 'false-success.json', 'condition-on-s390.json']) {
       const text = textOf(name);

@@ -9,7 +9,6 @@ import { compare } from '../../prove/compare.ts';
 import type { Difference } from '../../prove/compare.ts';
 import { SeccompcError } from '../../errors.ts';
 
-/** One entry is removed a round: two that repeat each other are both superfluous, but not together. */
 const MOST_ROUNDS = 100;
 
 export interface Fixed {
@@ -25,36 +24,43 @@ export async function applyFixes(text: string, options: LintOptions): Promise<Fi
   let current = text;
   let count = 0;
   let refused = 0;
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const { findings } = await lint(Buffer.from(current), options);
-    const fixes = findings.flatMap(({ fix }) => (fix === undefined ? [] : [fix]));
-    const next = fixes.findLast(({ relation }) => relation === 'equal');
-    const batch = [...fixes.filter(({ relation }) => relation === 'tightens'), ...(next ? [next] : [])];
-    if (batch.length === 0) break;
-    let progress = false;
-    // Each alone if they do not pass together.
-    const whole = await tried(current, batch, options);
-    for (const part of whole === undefined ? batch.map((fix) => [fix]).toReversed() : [batch]) {
-      const made = whole ?? (await tried(current, part, options));
-      if (made === undefined) continue;
-      current = made;
-      count += part.length;
-      progress = true;
-      if (part.includes(next!)) break;
+  // Entries are removed last: the places of all that follows move.
+  for (const relation of ['tightens', 'equal'] as const)
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      const { findings } = await lint(Buffer.from(current), { ...options, all: true });
+      const fixes = findings.flatMap(({ fix }) => (fix?.relation === relation ? [fix] : []));
+      const part = await largestPart(current, fixes, options);
+      if (part === undefined) {
+        refused += fixes.length;
+        break;
+      }
+      current = part.text;
+      count += part.count;
     }
-    if (!progress) {
-      refused = batch.length;
-      break;
-    }
-  }
   const changed = count === 0 ? [] : await differences(text, current, options);
   return { text: current, count, refused, changed };
+}
+
+/**
+ * The last fixes of a list, as many as pass together. Entries that repeat each other are all without effect, but not all can
+ * be removed.
+ */
+async function largestPart(
+  text: string,
+  fixes: readonly Fix[],
+  options: LintOptions,
+): Promise<{ text: string; count: number } | undefined> {
+  for (let count = fixes.length; count > 0; count >>= 1) {
+    const made = await tried(text, fixes.slice(-count), options);
+    if (made !== undefined) return { text: made, count };
+  }
+  return undefined;
 }
 
 /** The text with the fixes, if the new profile is proved to be what they promise. */
 async function tried(text: string, fixes: readonly Fix[], options: LintOptions): Promise<string | undefined> {
   const changes = fixes.flatMap((fix) => fix.changes);
-  const made = changes.toReversed().reduce(changedText, text);
+  const made = changedText(text, changes);
   if (made === text) return undefined;
   const relation = fixes.every((fix) => fix.relation === 'equal') ? 'equal' : 'tightens';
   try {
@@ -66,24 +72,36 @@ async function tried(text: string, fixes: readonly Fix[], options: LintOptions):
   }
 }
 
-/** Changes nothing but the value; a new member gets the white space of the one before it. */
-function changedText(text: string, { pointer, value }: Change): string {
-  const cut = pointer.lastIndexOf('/');
-  const key = pointer.slice(cut + 1);
-  const { node } = find(parseJson(text).root!, pointer.slice(0, cut));
-  const replaced = (from: number, to: number, by: string) => text.slice(0, from) + by + text.slice(to);
-  if (node.kind === 'array' && value === undefined) {
-    const items = node.items.map(({ offset, end }) => ({ offset, end }));
-    const [before, item, after] = [-1, 0, 1].map((step) => items[Number(key) + step]);
-    if (before !== undefined) return replaced(before.end, item!.end, '');
-    return replaced(item!.offset, after?.offset ?? item!.end, '');
+/** Changes nothing else; a new member gets the white space of the one before it. */
+function changedText(text: string, changes: readonly Change[]): string {
+  const root = parseJson(text).root!;
+  const removed = new Set(changes.filter(({ value }) => value === undefined).map(({ pointer }) => pointer));
+  const edits = changes.map(({ pointer, value }): [from: number, to: number, by: string] => {
+    const cut = pointer.lastIndexOf('/');
+    const [above, key] = [pointer.slice(0, cut), pointer.slice(cut + 1)];
+    const { node } = find(root, above);
+    if (node.kind === 'array' && value === undefined) {
+      const at = Number(key);
+      const { offset, end } = node.items[at]!;
+      // The comma before it goes, or the one behind if all before it go too.
+      const kept = node.items.findIndex((_, index) => !removed.has(`${above}/${index}`));
+      if (kept < 0 || at < kept) return [offset, node.items[at + 1]?.offset ?? end, ''];
+      return [node.items[at - 1]!.end, end, ''];
+    }
+    if (node.kind !== 'object' || value === undefined) throw new Error(`${pointer} cannot be changed`);
+    const known = node.members.find((member) => member.key === key);
+    if (known !== undefined) return [known.value.offset, known.value.end, JSON.stringify(value)];
+    const last = node.members.at(-1)!;
+    const space = /\s*$/.exec(text.slice(0, last.keyOffset))![0];
+    return [last.value.end, last.value.end, `,${space}"${key}": ${JSON.stringify(value)}`];
+  });
+  const parts: string[] = [];
+  let done = 0;
+  for (const [from, to, by] of edits.toSorted(([a], [b]) => a - b)) {
+    parts.push(text.slice(done, from), by);
+    done = to;
   }
-  if (node.kind !== 'object' || value === undefined) throw new Error(`${pointer} cannot be changed`);
-  const known = node.members.find((member) => member.key === key);
-  if (known !== undefined) return replaced(known.value.offset, known.value.end, JSON.stringify(value));
-  const last = node.members.at(-1)!;
-  const space = /\s*$/.exec(text.slice(0, last.keyOffset))![0];
-  return replaced(last.value.end, last.value.end, `,${space}"${key}": ${JSON.stringify(value)}`);
+  return [...parts, text.slice(done)].join('');
 }
 
 async function differences(before: string, after: string, options: LintOptions): Promise<Difference[]> {
