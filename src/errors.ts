@@ -330,6 +330,53 @@ const TABLE = {
     hint: 'add an entry that refuses {by} without conditions, with an errno other than the default, such as 38 (ENOSYS)',
   },
 
+  // -- lint: what a profile means, and its author perhaps not (src/lint)
+  ENTRY_WITHOUT_EFFECT: { severity: 'warning', message: 'the entry has no effect{on}: {why}' },
+  ARGUMENT_WIDTH: {
+    severity: 'warning',
+    message:
+      'the kernel keeps {bits} bits of argument {arg} of {name}, and this compares more of them: {effect}',
+  },
+  CONDITION_WITHOUT_EFFECT: {
+    severity: 'warning',
+    message: 'the condition does not test what it seems to: {why}',
+  },
+  MISSING_SIBLING: {
+    severity: 'warning',
+    message: '{name} is restricted here, but on {arches} {others} {why}, and nothing restricts that',
+    hint: 'add {others} to the entry',
+  },
+  ENOSYS_EXPECTED: {
+    severity: 'note',
+    message: '{names} {verb} {answer}; libraries use an older call instead only if they get ENOSYS',
+  },
+  FALSE_SUCCESS: {
+    severity: 'warning',
+    message: 'errno 0: the call does not run, and reports success',
+    hint: 'give the errno that programs expect, such as 1 (EPERM) or 38 (ENOSYS)',
+  },
+  DANGEROUS_CALL: {
+    severity: 'warning',
+    message: '{names} {verb} allowed on {arches}; {each} {why}',
+    hint: 'take it out, or put it into an entry for containers that have the capability for it',
+  },
+  ASSERTION_BROKEN: { message: '"{text}" does not hold: {reason}' },
+  ASSERTION_UNDECIDED: {
+    severity: 'warning',
+    message: '"{text}" is undecided: {reason}',
+    hint: 'ask "seccompc assert" with a larger --node-budget',
+  },
+  IGNORE_INVALID: {
+    severity: 'warning',
+    message: 'this "seccompc:ignore" has no effect: {reason}',
+    hint: 'write "seccompc:ignore CODE reason"',
+  },
+  FIX_REFUSED: {
+    severity: 'warning',
+    message: '{count} fixes were not applied: {reason}',
+    hint: 'make the changes by hand',
+  },
+
   // -- any stage
   MORE_OF_A_KIND: { severity: 'note', message: '{count} more reports of {code} are left out' },
 

@@ -44,6 +44,14 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'prove statements about a profile or a filter',
     load: () => import('./commands/assert.ts'),
   },
+  lint: {
+    summary: 'find what a profile says and its author hardly means',
+    load: () => import('./commands/lint.ts'),
+  },
+  check: {
+    summary: 'lint, and the assertions beside a profile',
+    load: () => import('./commands/check.ts'),
+  },
   disasm: {
     summary: 'print a filter as readable instructions',
     load: () => import('./commands/disasm.ts'),

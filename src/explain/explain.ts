@@ -148,7 +148,8 @@ function answerOf(policy: Policy, decision: Decision | undefined, { args }: Secc
   return rule?.action ?? decision.otherwise;
 }
 
-function defaultAnswer({ reference: { seccomp, target } }: Lowered): number {
+/** The default action as a return value, u32. */
+export function defaultAnswer({ reference: { seccomp, target } }: Lowered): number {
   const where = { pointer: '', member: '' };
   return returnValue(seccomp.defaultAction!, seccomp.defaultErrnoRet, where, target, () => {});
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { errorsPage } from './errors-page.ts';
 import { factModules } from './fact-modules.ts';
 import type { HeaderFolders } from './headers.ts';
+import { lintPage } from './lint-page.ts';
 import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
@@ -17,6 +18,7 @@ const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise
   factModules,
   validatorOutputs,
   errorsPage,
+  lintPage,
   (_, root) => optionTables(root),
   (_, root) => systemdGroups(root),
 ];

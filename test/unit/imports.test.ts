@@ -36,7 +36,11 @@ const ALLOWED: Record<string, string[]> = {
     'profile', 'prove', 'questions', 'syscalls', 'target',
   ],
   assert: ['action', 'arch', 'errno', 'errors', 'format', 'policy', 'prove', 'syscalls'],
-  explain: ['arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
+  explain: ['action', 'arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
+  lint: [
+    'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
+    'target',
+  ],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
@@ -47,11 +51,12 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'import', 'input', 'oci', 'options', 'policy',
+    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs',
+    'import', 'input', 'lint', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
-  generate: ['arch', 'action', 'errors', 'options', 'profile', 'syscalls', 'target'],
+  generate: ['arch', 'action', 'errors', 'lint', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
 /** What each folder of a part may import from the same part. `.` is the files beside the folders. */

@@ -77,7 +77,8 @@ export function makeCommand(): CliCommand {
   return addTargetOptions(addReadingOptions(addBudgetOption(addOutputOptions(command))));
 }
 
-interface Result {
+/** An assertion with what the proof says about it. */
+export interface Result {
   assertion: Assertion;
   judgement: Judgement;
   /** What is wrong, for people; undefined if it holds. */
@@ -89,6 +90,20 @@ async function run(file: string, texts: string[], options: Options): Promise<num
   if (assertions.length === 0) fail('USAGE', { reason: 'give an assertion, or a file of them with --file' });
   const operand = await readOperand(file, options);
   await printDiagnostics(operand.diagnostics, options);
+  const results = await judgeAssertions(operand, assertions, options);
+  for (const { assertion, judgement } of results)
+    if ('vacuous' in judgement) await printDiagnostics([vacuous(assertion)], options);
+  await writeProduct(options.json ? await jsonOf(results) : FORMATS[options.format](results, file));
+  const verdicts = results.map(({ judgement }) => judgement.verdict);
+  return verdicts.includes('fails') ? EXIT.no : verdicts.includes('undecided') ? EXIT.undecided : EXIT.ok;
+}
+
+/** @throws SeccompcError if an assertion has no meaning */
+export async function judgeAssertions(
+  operand: Operand,
+  assertions: readonly Assertion[],
+  options: TargetFlags & BudgetFlag & Pick<Options, 'kernelCheck'>,
+): Promise<Result[]> {
   await loadCallFacts();
   const prover = new PropertyProver(operand.side, operand.calls, options.nodeBudget);
   const calls = coveredCalls(prover, operand);
@@ -112,23 +127,21 @@ async function run(file: string, texts: string[], options: Options): Promise<num
       facts: new ArgumentFacts(tables, refuse),
       other,
     });
-    if ('vacuous' in judgement) await printDiagnostics([vacuous(assertion)], options);
     const confirmed =
       options.kernelCheck && judgement.verdict === 'fails'
         ? await confirm(judgement.call, operand)
         : undefined;
     results.push({ assertion, judgement, reason: await reasonOf(judgement, confirmed) });
   }
-  await writeProduct(options.json ? await jsonOf(results) : FORMATS[options.format](results, file));
-  const verdicts = results.map(({ judgement }) => judgement.verdict);
-  return verdicts.includes('fails') ? EXIT.no : verdicts.includes('undecided') ? EXIT.undecided : EXIT.ok;
+  return results;
 }
 
 function vacuous({ text, file, line }: Assertion): Diagnostic {
   return { ...diagnostic('ASSERTION_VACUOUS', { text }), ...(file !== undefined && { file, line }) };
 }
 
-function fromFile(file: string | undefined): Assertion[] {
+/** The assertions of a file. @throws SeccompcError if it cannot be read, or one is faulty */
+export function fromFile(file: string | undefined): Assertion[] {
   if (file === undefined) return [];
   try {
     return parseAssertions(readFileSync(file, 'utf8'), file);

@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { diagnostic } from '../../errors.ts';
+import type { Finding } from '../../lint/rule.ts';
+import type { CliCommand } from '../command.ts';
+import { profileOperand } from '../options/operand.ts';
+import { targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { fromFile, judgeAssertions } from './assert.ts';
+import { makeLint } from './lint.ts';
+
+export function makeCommand(): CliCommand {
+  return makeLint('check', brokenAssertions);
+}
+
+/** A finding for each assertion of the file beside a profile that does not hold. @throws SeccompcError */
+async function brokenAssertions(file: string, bytes: Uint8Array, options: TargetFlags): Promise<Finding[]> {
+  const beside = file.replace(/(\.json)?$/, '.assert');
+  if (file === '-' || !existsSync(beside)) return [];
+  const assertions = fromFile(beside);
+  const operand = await profileOperand(bytes, file, targetOf(options));
+  const results = await judgeAssertions(operand, assertions, options);
+  return results.flatMap(({ assertion: { text, line }, judgement: { verdict }, reason }) => {
+    if (verdict === 'holds') return [];
+    const code = verdict === 'fails' ? 'ASSERTION_BROKEN' : 'ASSERTION_UNDECIDED';
+    const found = diagnostic(code, { text, reason: reason ?? '' });
+    return [{ diagnostic: { ...found, file: beside, line, column: 1 } }];
+  });
+}
