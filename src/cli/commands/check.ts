@@ -17,7 +17,7 @@ async function brokenAssertions(file: string, bytes: Uint8Array, options: Target
   const beside = file.replace(/(\.json)?$/, '.assert');
   if (file === '-' || !existsSync(beside)) return [];
   const assertions = fromFile(beside);
-  const operand = await profileOperand(bytes, file, targetOf(options));
+  const operand = await profileOperand({ bytes, file, notes: [] }, targetOf(options));
   const results = await judgeAssertions(operand, assertions, options);
   return results.flatMap(({ assertion: { text, line }, judgement: { verdict }, reason }) => {
     if (verdict === 'holds') return [];
