@@ -150,6 +150,7 @@ describe('profiles that must be refused', () => {
     ['unknown architecture', { ...allow, architectures: ['SCMP_ARCH_VAX'] }, 'crun'],
     ['native by name', { ...allow, architectures: ['SCMP_ARCH_NATIVE'] }, 'crun'],
     ['both byte orders', { ...allow, architectures: ['SCMP_ARCH_S390X'] }, 'crun'],
+    ['NOTIFY without a listener', { ...allow, syscalls: [{ names: ['read'], action: 'SCMP_ACT_NOTIFY' }] }, 'runc'],
     ['NOTIFY as default', { defaultAction: 'SCMP_ACT_NOTIFY' }, 'crun'],
     ['NOTIFY for write', { ...allow, syscalls: [{ names: ['write'], action: 'SCMP_ACT_NOTIFY' }] }, 'crun'],
     [

@@ -191,6 +191,8 @@ function sampleOf(
         native,
         profile: {
           defaultAction: first.action,
+          // runc does not start SCMP_ACT_NOTIFY without one.
+          listenerPath: '/run/agent.sock',
           ...(first.errnoRet === undefined ? {} : { defaultErrnoRet: first.errnoRet }),
           ...(list.length === 0 ? {} : { architectures: list.map((oci) => `SCMP_ARCH_${oci}`) }),
           syscalls,

@@ -88,6 +88,10 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   const defaultAction = actionOf(profile.defaultAction, profile.defaultErrnoRet, runc);
   if (profile.defaultAction === 'SCMP_ACT_NOTIFY') refuse('NOTIFY as default action');
   for (const entry of entries) checkEntry(entry, runc, options.failUnknown ?? false);
+  if (runc && !profile.listenerPath && entries.some(({ action }) => action === 'SCMP_ACT_NOTIFY'))
+    refuse('NOTIFY without a listener');
+  if (profile.flags?.some((flag) => /NEW_LISTENER|TSYNC_ESRCH/.test(flag)))
+    refuse('a flag that no runtime takes');
 
   const known = new Map<string, Rule[]>();
   const rules = (abi: Abi, nr: number) => {
