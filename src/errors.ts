@@ -331,15 +331,21 @@ const TABLE = {
   },
 
   // -- lint: what a profile means, and its author perhaps not (src/lint)
-  ENTRY_WITHOUT_EFFECT: { severity: 'warning', message: 'the entry has no effect{on}: {why}' },
+  ENTRY_WITHOUT_EFFECT: {
+    severity: 'warning',
+    message: 'the entry has no effect{on}: {why}',
+    hint: 'remove the entry, or correct it',
+  },
   ARGUMENT_WIDTH: {
     severity: 'warning',
     message:
       'the kernel keeps {bits} bits of argument {arg} of {name}, and this compares more of them: {effect}',
+    hint: 'compare only the bits that the kernel keeps, with SCMP_CMP_MASKED_EQ',
   },
   CONDITION_WITHOUT_EFFECT: {
     severity: 'warning',
     message: 'the condition does not test what it seems to: {why}',
+    hint: 'remove the condition, or correct it',
   },
   MISSING_SIBLING: {
     severity: 'warning',
@@ -514,10 +520,12 @@ const TABLE = {
   RECORDED_COMMAND_FAILED: {
     severity: 'warning',
     message: 'the command ended with exit code {end}, so it may not have done all of its work',
+    hint: 'run the command so that it succeeds, and record it again',
   },
   ARGUMENT_NOT_NARROWED: {
     severity: 'warning',
     message: '{argument} was not narrowed: a value is not known, or there are too many',
+    hint: 'write its conditions by hand if it must be narrowed',
   },
   RECORD_INCOMPLETE: {
     severity: 'note',
@@ -543,6 +551,7 @@ const TABLE = {
   RECORD_UNREADABLE: {
     severity: 'warning',
     message: '{count} records were left out, the first one here: no such architecture, call or action',
+    hint: 'look at that record; "seccompc lookup" knows every call and architecture',
   },
 
   // -- container runtimes (src/oci)

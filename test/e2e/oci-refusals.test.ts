@@ -48,14 +48,18 @@ describe.skipIf(skipWithout(needs))('a profile that a runtime refuses', () => {
     {
       const target = makeTarget({ arch: 'x86_64', semantics });
       const compiled = await compile(seccomp, { target }).then(() => 'starts', () => 'refused'); // prettier-ignore
-      expect(compiled, semantics).toBe(verdict === 'differs' ? 'starts' : verdict);
+      expect({ semantics, compiled }).toEqual({
+        semantics,
+        compiled: verdict === 'differs' ? 'starts' : verdict,
+      });
       const bundle = makeBundle(join(folder.path, `${name} ${semantics}`), {
         root,
         seccomp,
         args: ['/bin/true'],
       });
       const { code } = await runBundle(semantics, bundle, join(folder.path, `state ${semantics}`));
-      if (verdict !== 'differs') expect(code === 0 ? 'starts' : 'refused', semantics).toBe(verdict);
+      const started = code === 0 ? 'starts' : 'refused';
+      if (verdict !== 'differs') expect({ semantics, started }).toEqual({ semantics, started: verdict });
     }
   });
 });
