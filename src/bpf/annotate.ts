@@ -35,7 +35,17 @@ interface State {
   to: number;
   /** What the number is: nr itself, nr with bit 30 cleared, or one or the other. */
   numbering: 'nr' | 'x32' | 'either';
+  /** The calls that get here where paths of several join; undefined if too many are possible. */
+  calls: readonly ArchCall[] | undefined;
 }
+
+interface ArchCall {
+  readonly arch: ArchName;
+  readonly call: string;
+}
+
+/** How many calls may share the tests of an argument that is named. */
+const MAX_NAMED_CALLS = 16;
 
 /** The mask by which a filter treats an x32 number like one of x86_64. */
 const CLEAR_X32_BIT = ~X32_SYSCALL_BIT >>> 0;
@@ -52,7 +62,15 @@ export function annotate(
   options: DisassembleOptions,
 ): (string | undefined)[] {
   const states: (State | undefined)[] = [];
-  states[0] = { options, holds: undefined, arches: EVERY_ARCH, from: 0, to: 0xffffffff, numbering: 'nr' };
+  states[0] = {
+    options,
+    holds: undefined,
+    arches: EVERY_ARCH,
+    from: 0,
+    to: 0xffffffff,
+    numbering: 'nr',
+    calls: undefined,
+  };
   return program.map((instruction, index) => {
     const state = states[index];
     if (state === undefined) return 'never reached';
@@ -143,7 +161,25 @@ function join(a: State | undefined, b: State): State {
     from: Math.min(a.from, b.from),
     to: Math.max(a.to, b.to),
     numbering: a.numbering === b.numbering ? a.numbering : 'either',
+    calls: joinCalls(callsOf(a), callsOf(b)),
   };
+}
+
+function joinCalls(a: State['calls'], b: State['calls']): State['calls'] {
+  if (a === undefined || b === undefined) return undefined;
+  const known = new Map([...a, ...b].map((each) => [`${each.arch} ${each.call}`, each]));
+  return known.size > MAX_NAMED_CALLS ? undefined : [...known.values()];
+}
+
+/** The calls that can be meant; undefined where that is not known, or a number has no name. */
+function callsOf(state: State): State['calls'] {
+  const { tables } = state.options;
+  if (state.from !== state.to || tables === undefined) return state.calls;
+  const calls = contextArches(state).flatMap((arch) => {
+    const call = nameOn(arch, tables, state.from, state.numbering);
+    return call === undefined ? [] : [{ arch: arch.name, call }];
+  });
+  return calls.length === 0 ? undefined : calls;
 }
 
 function comment(
@@ -198,7 +234,9 @@ function describeTest(test: number, k: number, state: State): string | undefined
   const constant = /\blow\b/.test(state.holds)
     ? ofArgument('constant', state.holds, state, BigInt(k))
     : undefined;
-  return [`${state.holds} ${symbol} 0x${k.toString(16)}`, constant].join(' ').trimEnd();
+  // Of a mask that is not all flags, single names would say nothing.
+  const shown = constant?.includes('0x') ? undefined : constant;
+  return [`${state.holds} ${symbol} 0x${k.toString(16)}`, shown].join(' ').trimEnd();
 }
 
 /** `args[0] low (family)` where the call is known. */
@@ -207,20 +245,17 @@ function withName(field: string | undefined, state: State): string | undefined {
   return name === undefined ? field : `${field} (${name})`;
 }
 
-/** The name of an argument or of a value of it, if the path is of one call and its architectures agree. */
+/** The name of an argument or of a value of it, if all calls that get here agree. */
 function ofArgument(
   what: 'argument' | 'constant',
   field: string,
   state: State,
   value = 0n,
 ): string | undefined {
-  const { tables } = state.options;
+  const name = state.options.tables?.[what];
   const index = /^args\[(\d)\]/.exec(field)?.[1];
-  if (tables?.[what] === undefined || index === undefined || state.from !== state.to) return undefined;
-  const names = contextArches(state).flatMap((arch) => {
-    const call = nameOn(arch, tables, state.from, state.numbering);
-    return call === undefined ? [] : [tables[what]?.(arch.name, call, Number(index), value)];
-  });
+  if (name === undefined || index === undefined) return undefined;
+  const names = (callsOf(state) ?? []).map(({ arch, call }) => name(arch, call, Number(index), value));
   return new Set(names).size === 1 ? names[0] : undefined;
 }
 

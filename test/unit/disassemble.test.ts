@@ -143,6 +143,28 @@ describe('a listing', () => {
     expect(comments.slice(8, 10)).toEqual(['args[0] low', 'args[0] low & 0x10000000']);
   });
 
+  it('names an argument that calls of several architectures share, and not one that they do not', async () => {
+    const program = [
+      load(4),
+      jeq(0xc000003e, 0, 2),
+      load(0),
+      jeq(41, 4, 6), // socket
+      jeq(0x40000003, 0, 5),
+      load(0),
+      jeq(359, 1, 0), // socket
+      jeq(125, 2, 2), // mprotect
+      load(16),
+      jeq(40, 2, 1),
+      load(16),
+      ret(ALLOW),
+      ret(ERRNO | 1),
+    ];
+    const listing = disassemble(program, { tables: await tablesFor(program) }).split('\n');
+    expect(listing[8]).toContain('args[0] low (family)');
+    expect(listing[9]).toContain('args[0] low == 0x28 AF_VSOCK; yes: ERRNO EPERM');
+    expect(listing[10]).toMatch(/; args\[0\] low$/);
+  });
+
   it('says what a return value does that is not plain', () => {
     expect(comment(0x00050000)).toBe('ERRNO 0, the call seems to succeed');
     expect(comment(0x7ff00007)).toBe('TRACE 7');
