@@ -514,10 +514,12 @@ const TABLE = {
   RECORDED_COMMAND_FAILED: {
     severity: 'warning',
     message: 'the command ended with exit code {end}, so it may not have done all of its work',
+    hint: 'record a run that succeeds, unless this is the exit code of one',
   },
   ARGUMENT_NOT_NARROWED: {
     severity: 'warning',
     message: '{argument} was not narrowed: a value is not known, or there are too many',
+    hint: 'write the condition by hand if there is one; "seccompc lookup" shows the arguments of the call',
   },
   RECORD_INCOMPLETE: {
     severity: 'note',
@@ -543,6 +545,7 @@ const TABLE = {
   RECORD_UNREADABLE: {
     severity: 'warning',
     message: '{count} records were left out, the first one here: no such architecture, call or action',
+    hint: '"ausearch" without -i prints numbers, which are read also where the names are not known',
   },
 
   // -- container runtimes (src/oci)
