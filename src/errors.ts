@@ -520,12 +520,12 @@ const TABLE = {
   RECORDED_COMMAND_FAILED: {
     severity: 'warning',
     message: 'the command ended with exit code {end}, so it may not have done all of its work',
-    hint: 'run the command so that it succeeds, and record it again',
+    hint: 'record a run that succeeds, unless this is the exit code of one',
   },
   ARGUMENT_NOT_NARROWED: {
     severity: 'warning',
     message: '{argument} was not narrowed: a value is not known, or there are too many',
-    hint: 'write its conditions by hand if it must be narrowed',
+    hint: 'write the condition by hand if there is one; "seccompc lookup" shows the arguments of the call',
   },
   RECORD_INCOMPLETE: {
     severity: 'note',
@@ -551,7 +551,7 @@ const TABLE = {
   RECORD_UNREADABLE: {
     severity: 'warning',
     message: '{count} records were left out, the first one here: no such architecture, call or action',
-    hint: 'look at that record; "seccompc lookup" knows every call and architecture',
+    hint: '"ausearch" without -i prints numbers, which are read also where the names are not known',
   },
 
   // -- container runtimes (src/oci)
