@@ -7,7 +7,7 @@ import type { SyscallArg } from '../profile/types.ts';
 import { ALLOW, errno, errnoOf, localArches, namesOf, refuse } from './draft.ts';
 import type { Answer, Draft, Place, Rule } from './draft.ts';
 
-const KILL: Answer = { action: 'SCMP_ACT_KILL' };
+const KILL: Answer = { action: 'SCMP_ACT_KILL_THREAD' };
 
 const LONGEST_LINE = 1000;
 
