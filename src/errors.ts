@@ -58,6 +58,10 @@ const TABLE = {
     hint: 'write numbers in decimal digits and texts in quotes, without anchors and tags, in one document',
   },
   IMPORT_REFUSED: { message: 'cannot import this exactly: {reason}' },
+  IMPORT_SECTION: {
+    severity: 'note',
+    message: 'LXC gives the rules of {section} to all architectures of the machine, and so does the profile',
+  },
   IMPORT_LEFT_OUT: {
     severity: 'note',
     message: '{setting} makes a filter of its own, which is not in the profile',

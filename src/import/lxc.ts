@@ -1,10 +1,13 @@
-import { parseArch } from '../arch.ts';
+import { archOf, parseArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
+import { diagnostic } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { multiplexed } from '../policy/multiplex.ts';
 import type { SyscallArg } from '../profile/types.ts';
 import { ALLOW, errno, errnoOf, localArches, namesOf, refuse } from './draft.ts';
 import type { Answer, Draft, Place, Rule } from './draft.ts';
 
-const KILL: Answer = { action: 'SCMP_ACT_KILL' };
+const KILL: Answer = { action: 'SCMP_ACT_KILL_THREAD' };
 
 const LONGEST_LINE = 1000;
 
@@ -18,8 +21,16 @@ const OPERATORS: Record<string, SyscallArg['op']> = {
   '&=': 'SCMP_CMP_MASKED_EQ',
 };
 
-/** LXC's second version: lxc.container.conf(5) and src/lxc/seccomp.c of LXC. */
-export function lxcDraft(text: string, file: string, arch: ArchName): Draft {
+/**
+ * LXC's second version: lxc.container.conf(5) and src/lxc/seccomp.c of LXC. A section only says for which machines
+ * its rules are: LXC 5.0.2 gives them to all architectures of the machine.
+ */
+export function lxcDraft(
+  text: string,
+  file: string,
+  arch: ArchName,
+  architectures = localArches(arch),
+): Draft & { notes: Diagnostic[] } {
   const [version = '', policy = '', ...lines] = text.split('\n').map((line) => line.replace(/\r$/, ''));
   if (version.trim() !== '2')
     refuse(
@@ -28,49 +39,42 @@ export function lxcDraft(text: string, file: string, arch: ArchName): Draft {
       'write a policy of version 2, with names',
     );
   const { fallback, listed } = policyIn(policy, { file, line: 2 }, arch);
-  const arches = localArches(arch);
-  const rules = new Map(arches.map((each) => [each, [] as Rule[]]));
-  let current = arches;
-  let section: Place = { file };
+  const rules: Rule[] = [];
+  const notes: Diagnostic[] = [];
+  let counts = true;
   for (const [index, line] of lines.entries()) {
     const place = { file, line: index + 3 };
     if (line.length > LONGEST_LINE) refuse(place, 'the line is too long');
     if (line.trim() === '' || line.startsWith('#')) continue;
-    const name = /^\[(\w+)\]$/.exec(line)?.[1];
-    if (name !== undefined) {
-      section = place;
-      const named =
-        name.toLowerCase() === 'all'
-          ? undefined
-          : (parseArch(name) ?? refuse(place, `unknown architecture ${line}`));
-      current = arches.filter((each) => named === undefined || each === named);
+    const section = /^\[(\w+)\]$/.exec(line)?.[1];
+    if (section !== undefined) {
+      const named = section.toLowerCase() === 'all' ? undefined : parseArch(section);
+      if (named === undefined && section.toLowerCase() !== 'all')
+        refuse(place, `unknown architecture ${line}`);
+      counts = named === undefined || localArches(arch).includes(named);
+      if (named !== undefined && counts && architectures.length > 1)
+        notes.push({ ...diagnostic('IMPORT_SECTION', { section: line }), ...place, column: 1 });
       continue;
     }
     const rule = ruleIn(line, listed, place, arch);
-    if (current.length > 0 && rule.action === fallback.action && rule.errno === fallback.errno)
+    if (!counts) continue;
+    if (rule.action === fallback.action && rule.errno === fallback.errno)
       refuse(place, 'the rule has the default action, at which LXC fails', 'remove it');
-    for (const each of current) rules.get(each)!.push(rule);
+    refuseMultiplexed(rule.name, architectures, place);
+    rules.push(rule);
   }
-  // An entry of an OCI profile holds for all of its architectures. One left out is killed.
-  const wanted = JSON.stringify(plain(rules.get(arch)!));
-  const isEmpty = (each: ArchName) =>
-    each !== arch && rules.get(each)!.length === 0 && fallback.action === KILL.action;
-  const architectures = arches.filter((each) => !isEmpty(each));
-  for (const each of architectures)
-    if (JSON.stringify(plain(rules.get(each)!)) !== wanted)
-      refuse(
-        section,
-        `the sections have different rules for ${arch} and ${each}`,
-        'an OCI profile has the same rules for all of its architectures',
-      );
-  return { fallback, architectures, rules: rules.get(arch)! };
+  return { fallback, architectures, rules, notes };
 }
 
-function plain(rules: Rule[]): unknown {
-  return rules.map(({ args = [], ...rest }) => ({
-    ...rest,
-    args: args.map((arg) => ({ ...arg, value: String(arg.value), valueTwo: String(arg.valueTwo) })),
-  }));
+/** LXC makes no rule where libseccomp has a call behind socketcall or ipc; a runtime makes one. */
+function refuseMultiplexed(name: string, arches: ArchName[], place: Place): void {
+  const arch = arches.find((each) => multiplexed(name, archOf(each)) !== undefined);
+  if (arch !== undefined)
+    refuse(
+      place,
+      `LXC has no rule for ${name} on ${arch}, where it is also reached through ${multiplexed(name, archOf(arch))!.by}`,
+      `with --architectures ${arches[0]!.toLowerCase()} the profile has that architecture only, and kills others`,
+    );
 }
 
 /** `denylist`, `allowlist errno 1`: the action for calls without a rule, and that of rules without an action. */

@@ -2,6 +2,7 @@ import { parseInstruction } from '../bpf/disassemble.ts';
 import { decode } from '../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
 import { decodeBase64 } from '../format/text.ts';
+import { foreignText } from '../profile/foreign.ts';
 import { itemsOf, parseJson, valueOf } from '../profile/json.ts';
 import type { JsonNode } from '../profile/json.ts';
 
@@ -13,10 +14,11 @@ const LONGEST = 2 * 1024 * 1024;
 
 /**
  * The filter in a text: hex digits, a list of bytes, C, Go, Rust or JSON source, a listing. Undefined
- * unless all of the text is accounted for, so that no filter is read in part.
+ * unless all of the text is accounted for, so that no filter is read in part, and for what is read as a profile.
  */
 export function filterInText(text: string): FilterText | undefined {
   if (text.length > LONGEST || text.includes('\0')) return undefined;
+  if (foreignText(text)?.coded || /^\s*["']?defaultAction["']?\s*:/m.test(text)) return undefined;
   for (const read of [hex, json, source, dump, decimal, listing]) {
     const found = read(text);
     if (found !== undefined) return found;
@@ -36,11 +38,18 @@ function hex(text: string): Uint8Array | undefined {
   return Uint8Array.from(digits.match(/../g)!, (byte) => Number.parseInt(byte, 16));
 }
 
+/** Of the documents that seccompc writes. With any other one it could be a profile to other readers. */
+const MEMBERS = new Set([
+  'bytes', 'instructions', 'convertedLength', 'sha256', 'confined', 'endian', 'arches', 'target', 'flags',
+  'listenerPath', 'proved', 'cache', 'diagnostics',
+]); // prettier-ignore
+
 /** `compile --format json`, `disasm --json`, and a bare list of instructions. */
 function json(text: string): FilterText | undefined {
   if (!/^\s*[{[]/.test(text) || !/"(bytes|code)"/.test(text)) return undefined;
   const { root, diagnostics } = parseJson(text);
   if (root === undefined || diagnostics.length > 0) return undefined;
+  if (root.kind === 'object' && !root.members.every(({ key }) => MEMBERS.has(key))) return undefined;
   const [bytes, instructions, endian] = ['bytes', 'instructions', 'endian'].map((key) => valueOf(root, key));
   if (bytes?.kind === 'string') {
     const decoded = decodeBase64(bytes.value);
@@ -65,18 +74,38 @@ const ROW = String.raw`(?:[a-z_]\w*\s*)?\{${['code', 'jt', 'jf', 'k'].map(field)
 // One way to read each blank: a second one would take exponential time.
 const ROWS = String.raw`((?:${ROW}\s*(?:,\s*)?)+)`;
 
-/** The one array of rows in C, Go or Rust, or rows alone as `tcpdump -dd` prints them. */
+/** What is before and behind the array in C, Go and Rust, without comments. The number in brackets is its length. */
+const FRAMES: [before: RegExp, behind: RegExp][] = [
+  [
+    /^(?:#include\s*<[\w/.]+>\s*)*(?:[\w()]+\s+)*struct\s+sock_filter\s+\w+\s*\[\s*(\d*)\s*\]\s*=\s*$/,
+    /^\s*;\s*(?:(?:[\w()]+\s+)*struct\s+sock_fprog\s+\w+\s*=\s*\{[\w\s.,=]*\}\s*;\s*)?$/,
+  ],
+  [/^package\s+\w+\s+type\s+\w+\s+struct\s*\{[\w\s]*\}\s*var\s+\w+\s*=\s*\[\s*(\d+)\s*\]\w+$/, /^\s*$/],
+  [
+    /^(?:#\[[\w(), ]*\]\s*)*pub\s+struct\s+\w+\s*\{[\w\s:,]*\}\s*pub\s+const\s+\w+\s*:\s*\[\s*\w+\s*;\s*(\d+)\s*\]\s*=\s*$/,
+    /^\s*;\s*$/,
+  ],
+  // Rows alone, in braces or without, as "tcpdump -dd" prints them.
+  [/^\s*()$/, /^\s*;?\s*$/],
+];
+
+/** The array of rows in C, Go or Rust. Everything beside it must be known, or a profile could have one in a comment. */
 function source(text: string): FilterText | undefined {
   if (!text.includes('{')) return undefined;
-  const code = text.replaceAll(/\/\*[^]*?(?:\*\/|$)|\/\/[^\n]*/g, ' ');
-  const arrays = [...code.matchAll(new RegExp(String.raw`[{[]\s*${ROWS}[}\]]`, 'gi'))];
-  const rows =
-    arrays.length === 0 ? new RegExp(String.raw`^\s*${ROWS}$`, 'i').exec(code)?.[1] : arrays[0]![1];
-  if (rows === undefined || arrays.length > 1) return undefined;
-  const program = programOf([...rows.matchAll(new RegExp(ROW, 'gi'))].map((row) => row.slice(1, 5)));
-  const before = code.slice(0, arrays[0]?.index ?? 0);
-  const length = /\[\s*(?:\w+\s*;\s*)?(\d+)\s*\][^[\]]*$/.exec(before)?.[1];
-  return length !== undefined && Number(length) !== program?.length ? undefined : program && { program };
+  // Without runs of blanks, which the patterns would try to divide in every way.
+  const code = text
+    .replaceAll(/\/\*[^]*?(?:\*\/|$)|\/\/[^\n]*/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  const array = new RegExp(String.raw`[{[]\s*${ROWS}[}\]]|^${ROWS}$`, 'i').exec(code);
+  if (array === null) return undefined;
+  const [before, behind] = [code.slice(0, array.index), code.slice(array.index + array[0].length)];
+  const frame = FRAMES.find((each) => each[0].test(before) && each[1].test(behind));
+  const rows = [...(array[1] ?? array[6])!.matchAll(new RegExp(ROW, 'gi'))];
+  const program = programOf(rows.map((row) => row.slice(1, 5)));
+  const length = frame?.[0].exec(before)?.[1];
+  if (length === undefined || (length !== '' && Number(length) !== program?.length)) return undefined;
+  return program && { program };
 }
 
 const DUMPED =

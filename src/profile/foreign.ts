@@ -129,7 +129,11 @@ const YAML = /^(---|%YAML\b|- |[\w.$/-]+:(\s|$))/;
 
 /** For texts whose first line does not begin like JSON. */
 const LINES: readonly TextRule[] = [
-  { line: /^l?\d+: (ldx?|ret|ja|j\w+|\.insn) /, what: 'a disassembled filter', hint: NEEDED },
+  {
+    line: /^l?\d+:\s+((ldx?|ret|ja|j\w+|\.insn) |(0x)?[\da-f]{2,4}\s+(0x)?[\da-f]{2}\s)/,
+    what: 'a disassembled filter',
+    hint: NEEDED,
+  },
   { text: /^#\s*pseudo filter code/im, what: "libseccomp's pseudo filter code", hint: NEEDED },
   { text: /^[ \t]*line +(CODE|OP) +JT +JF +K/m, what: 'a disassembled filter', hint: NEEDED },
   {

@@ -76,10 +76,11 @@ describe('import', () => {
   it('writes the JSON of a profile in YAML, and nothing that would compile with a warning', async () => {
     const yaml = await run(['import', '--from', 'yaml', 'profile.yaml', '--arch', 'x86_64']);
     expect(JSON.parse(yaml.stdout.toString())).toEqual(PROFILE);
-    const names = 'mount errno 1 [0,40,==]\nsocket errno 97 [0,40,==]';
-    const lxc = await run(['import', '--from', 'lxc', '-', '--arch', 'x86_64'], `2\ndenylist\n${names}\n`);
+    // Not with all of its 64 bits on the 32-bit architectures of the machine.
+    const policy = '2\ndenylist\nmount errno 1 [0,0x100000001,==]\n';
+    const lxc = await run(['import', '--from', 'lxc', '-', '--arch', 'x86_64'], policy);
     expect(lxc).toMatchObject({ code: 65, stdout: Buffer.from('') });
-    expect(lxc.stderr).toContain('[MULTIPLEXED_ARGS]');
+    expect(lxc.stderr).toContain('[CONSTANT_CUT]');
   });
 
   it.each([

@@ -88,6 +88,33 @@ describe('forms of other programs are read', () => {
   });
 });
 
+describe('a profile is no filter, whatever else it holds', () => {
+  const array = '{{0x20,0,0,4},{6,0,0,0x7fff0000}}';
+  const bytes = Buffer.from(encode([insn(0x20, 4), insn(6, 0x7fff0000)], 'little')).toString('base64');
+  const PROFILES: Record<string, string> = {
+    'rows in a comment member': `{"defaultAction": "SCMP_ACT_ERRNO", "comment": "${array}"}`,
+    'rows in a comment': `{"defaultAction": "SCMP_ACT_ERRNO"}\n// ${array}\n`,
+    'rows before it in a comment': `// ${array}\n{"defaultAction": "SCMP_ACT_ERRNO"}\n`,
+    'members of a filter': `{"defaultAction": "SCMP_ACT_ERRNO", "bytes": "${bytes}", "instructions": 2}`,
+    'a filter in another document': `{"info": {"runtimeSpec": {}}, "bytes": "${bytes}", "instructions": 2}`,
+    'an array in a comment of YAML': `defaultAction: SCMP_ACT_ERRNO\n# struct sock_filter f[2] = ${array};\n`,
+    'YAML in a comment of C':
+      `//x: y\nstatic/*: y\ndefaultAction: SCMP_ACT_ERRNO\n# */ struct sock_filter f[2] = ${array};\n`,
+    'YAML after an include of C':
+      `#include <x>\n//x: y\nstatic/*: y\ndefaultAction: SCMP_ACT_ERRNO\n# */ struct sock_filter f[2] = ${array};\n`,
+  }; // prettier-ignore
+
+  it.each(Object.entries(PROFILES))('%s', (_, text) => {
+    expect(filterInText(text)).toBeUndefined();
+    expect(recogniseFilter(bytesOf(text))).toBeUndefined();
+  });
+
+  it('and the same array alone is one', () => {
+    for (const text of [array, `struct sock_filter f[2] = ${array};`])
+      expect(recogniseFilter(bytesOf(text))?.program).toHaveLength(2);
+  });
+});
+
 describe('a text that is not all of a filter is not read', () => {
   const image = { instructions: PROGRAM, bytes: BYTES, endian: 'little', arches: ['X86_64'] } as const;
   const text = (format: 'c' | 'go' | 'rust' | 'asm' | 'hex') => String(formatProgram(format, image));
@@ -143,6 +170,9 @@ describe('a text that is not all of a filter is not read', () => {
       `0: ${' '.repeat(long)}x`,
       `${'a'.repeat(long)}{`,
       '['.repeat(long),
+      `struct sock_filter f[${' '.repeat(long)}x] = {{6,0,0,0}};`,
+      `${'a '.repeat(long)}{{6,0,0,0}}`,
+      `a${' '.repeat(long)}{{6,0,0,0}}${'/*'.repeat(long)}`,
     ])
       expect(filterInText(source)).toBeUndefined();
   });

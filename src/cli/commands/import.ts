@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import type { ArchName } from '../../arch.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { draftText, errno, errnoOf, refuse } from '../../import/draft.ts';
@@ -33,13 +34,19 @@ interface Imported extends Draft {
 
 /** What each --from reads. */
 const READERS = {
-  lxc: (text: string, file: string, { arch }: Target): Imported => lxcDraft(text, file, arch),
+  lxc: (text: string, file: string, target: Target): Imported =>
+    lxcDraft(text, file, target.arch, chosenArches(target)),
   systemd: (text: string, file: string, { arch }: Target): Imported => systemdDraft(text, file, arch),
   strace: (text: string, file: string, _: Target, meaning: ListMeaning): Imported =>
     listDraft(callsIn(text, file), meaning),
   names: (text: string, file: string, _: Target, meaning: ListMeaning): Imported =>
     listDraft(namesIn(text, file), meaning),
 };
+
+/** --architectures, which replaces what the source says. */
+function chosenArches({ arch, architectures }: Target): ArchName[] | undefined {
+  return architectures && [...new Set([arch, ...architectures])];
+}
 
 const HELP = `
 --from lxc      a policy of LXC, version 2
@@ -89,7 +96,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
     return resolve(file!, options);
   }
   const { notes = [], ...draft } = await draftOf(file, options, target);
-  const text = draftText(draft);
+  const text = draftText({ ...draft, architectures: chosenArches(target) ?? draft.architectures });
   await refuseFaults(text, target, file);
   await printDiagnostics(notes, options);
   await writeProduct(text, options.output);
