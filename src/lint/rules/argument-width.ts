@@ -122,10 +122,11 @@ function* waysPast(
       if (done.has(entry) || !entry.args.some((arg) => arg.index === index)) continue;
       const own = rules.filter((rule) => rule.entry === entry);
       const meant = own.reduce((node, { conditions }) => bdd.or(node, space.all(conditions)), FALSE);
-      const canonical = bdd.or(asPositive(meant), asNegative(meant));
+      const [positive, ofNegative] = [asPositive(meant), asNegative(meant)];
+      // Rules that allow more of the odd values, or refuse fewer of them, than of those that programs pass.
       const blamed = isLax(action)
-        ? bdd.and(meant, bdd.not(asPositive(meant)))
-        : bdd.and(canonical, bdd.not(meant));
+        ? bdd.and(meant, bdd.or(bdd.not(positive), bdd.and(negative, bdd.not(ofNegative))))
+        : bdd.and(bdd.or(positive, ofNegative), bdd.not(meant));
       const loose = space.example(bdd.and(bad, blamed));
       if (loose === undefined) continue;
       done.add(entry);
