@@ -195,7 +195,7 @@ function missed(
   return isStricter ? { what: 'the same negative number in its other form', args: other } : undefined;
 }
 
-/** A negative number that is above a bound, because comparisons are unsigned. */
+/** A negative number that is refused for being above a bound, because comparisons are unsigned. */
 function caught(
   decision: Decision,
   conditions: readonly Condition[],
@@ -203,11 +203,12 @@ function caught(
   args: readonly bigint[],
   action: number,
 ): { what: string; args: bigint[] } | undefined {
-  if ((comparator !== 'gt' && comparator !== 'ge') || value > 0x7fff_ffffn) return undefined;
+  const isBound = comparator === 'gt' || comparator === 'ge';
+  if (!isBound || value > 0x7fff_ffffn || compareSeverity(action, SECCOMP_RET_LOG) >= 0) return undefined;
   const other = args.with(arg, FULL);
   const applies = conditions.every((condition) => holds(condition, other[condition.arg]!));
   return applies && answerTo(decision, other) === action
-    ? { what: `a negative number is a large one, so -1`, args: other }
+    ? { what: 'a negative number is a large one, so -1', args: other }
     : undefined;
 }
 
