@@ -383,7 +383,7 @@ const TABLE = {
   },
   FIX_REFUSED: {
     severity: 'warning',
-    message: '{count} fixes were not applied: {reason}',
+    message: 'fixes were not applied ({count}): {reason}',
     hint: 'make the changes by hand',
   },
 

@@ -133,10 +133,17 @@ describe('lint', () => {
     expect(readFileSync(join(folder, name), 'utf8')).toBe(CLEAN);
   });
 
-  it('refuses to write standard input', async () => {
-    const result = await runIn(folder, ['lint', '--arch', 'x86_64', '--fix', '-'], { input: REFUSAL });
-    expect(result.code).toBe(64);
-    expect((await runIn(folder, ['lint', '--arch', 'x86_64', '-'], { input: REFUSAL })).code).toBe(1);
+  it('writes no file that has something around the profile', async () => {
+    const piped = await runIn(folder, ['lint', '--arch', 'x86_64', '--fix', '-'], { input: REFUSAL });
+    expect(piped.code).toBe(1);
+    expect(piped.stderr).toContain('fixes were not applied (1): only a file that is the profile');
+    const yaml =
+      'defaultAction: SCMP_ACT_ALLOW\nsyscalls:\n- names: [ioctl]\n  action: SCMP_ACT_ERRNO\n  args:\n  - {index: 1, value: 21522, op: SCMP_CMP_EQ}\n';
+    const other = await lint(write('profile.yaml', yaml), '--fix');
+    expect(other.code).toBe(1);
+    expect(other.stdout.toString()).toMatch(/^profile\.yaml:6:3: warning: .*ARGUMENT_WIDTH/);
+    expect(other.stderr).toContain('FIX_REFUSED');
+    expect(readFileSync(join(folder, 'profile.yaml'), 'utf8')).toBe(yaml);
   });
 
   it('is check, which also proves the assertions beside a profile', async () => {

@@ -45,7 +45,7 @@ const CASES: Case[] = [
   {
     file: 'argument-width.json',
     code: 'ARGUMENT_WIDTH',
-    found: ['8 warning', '18 note', '23 warning', '33 warning'],
+    found: ['8 warning', '18 note', '23 warning', '33 warning', '38 warning'],
   },
   { file: 'argument-width-allowed.json', code: 'ARGUMENT_WIDTH', found: ['8 warning', '13 note'] },
   {
@@ -150,10 +150,10 @@ describe('a fix', () => {
   it('makes refusals stricter, and changes no answer for arguments that fit their width', async () => {
     const text = textOf('argument-width.json');
     const fixed = await applyFixes(text, options);
-    expect(fixed).toMatchObject({ count: 2, refused: 0 });
+    expect(fixed).toMatchObject({ count: 3, refused: 0 });
     const [before, after] = await Promise.all([answers(text), answers(fixed.text)]);
     const low = [0n, 1n, 4n, 5n, 6n, 21521n, 21522n, 21532n, 0x7fffffffn, 0xffffffffn];
-    // ioctl 16, kill 62
+    // ioctl 16, kill 62, fchmod 91
     const refuses = (nr: number, args: bigint[]) => [before(nr, args), after(nr, args)];
     for (const value of low) {
       for (const high of [0n, 1n, 0x80000000n, 0xffffffffn]) {
@@ -161,10 +161,13 @@ describe('a fix', () => {
         expect(is!).toBe(value === 21522n || value === 21532n ? 0x50001 : 0x7fff0000);
         if (high === 0n) expect(is).toBe(was);
       }
+      const [wasMode, isMode] = refuses(91, [3n, value & 0xffffn, 0n, 0n, 0n, 0n]);
+      expect(isMode).toBe(wasMode);
       const asPassed = value > 0x7fffffffn ? value | (0xffffffffn << 32n) : value;
       const [was, is] = refuses(62, [asPassed, 9n, 0n, 0n, 0n, 0n]);
       expect(is).toBe(was);
     }
+    expect(refuses(91, [3n, 0x30800n, 0n, 0n, 0n, 0n])).toEqual([0x7fff0000, 0x50001]);
     expect(fixed.text.replaceAll(/"value.*?MASKED_EQ"(, "valueTwo": \d+)?/g, '')).toBe(
       text.replaceAll(/"value.*?(EQ|GT|LT)"/g, (all, op) =>
         op === 'EQ' && !all.includes(': 5,') ? '' : all,

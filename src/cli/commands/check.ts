@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { diagnostic } from '../../errors.ts';
+import type { ProfileText } from '../../input/profile-text.ts';
 import type { Finding } from '../../lint/rule.ts';
 import type { CliCommand } from '../command.ts';
 import { profileOperand } from '../options/operand.ts';
@@ -13,11 +14,15 @@ export function makeCommand(): CliCommand {
 }
 
 /** A finding for each assertion of the file beside a profile that does not hold. @throws SeccompcError */
-async function brokenAssertions(file: string, bytes: Uint8Array, options: TargetFlags): Promise<Finding[]> {
-  const beside = file.replace(/(\.json)?$/, '.assert');
-  if (file === '-' || !existsSync(beside)) return [];
+async function brokenAssertions(
+  path: string,
+  profile: ProfileText,
+  options: TargetFlags,
+): Promise<Finding[]> {
+  const beside = path.replace(/(\.json)?$/, '.assert');
+  if (path === '-' || !existsSync(beside)) return [];
   const assertions = fromFile(beside);
-  const operand = await profileOperand({ bytes, file, notes: [] }, targetOf(options));
+  const operand = await profileOperand(profile, targetOf(options));
   const results = await judgeAssertions(operand, assertions, options);
   return results.flatMap(({ assertion: { text, line }, judgement: { verdict }, reason }) => {
     if (verdict === 'holds') return [];

@@ -1,7 +1,8 @@
 import { createTwoFilesPatch } from 'diff';
 import { Option } from 'commander';
-import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
-import type { Severity } from '../../errors.ts';
+import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
+import type { Diagnostic, Severity } from '../../errors.ts';
+import type { ProfileText } from '../../input/profile-text.ts';
 import { lint } from '../../lint/lint.ts';
 import type { LintReport } from '../../lint/lint.ts';
 import { LEVELS } from '../../lint/rule.ts';
@@ -11,6 +12,8 @@ import { describeAnswer, describeCall } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { readInput } from '../options/input-file.ts';
+import { addReadingOptions, openProfile } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { applyFixes } from '../output/apply-fixes.ts';
@@ -22,7 +25,7 @@ import { isTerminal, writeProduct } from '../output/streams.ts';
 
 const SEVERITIES = ['note', 'warning', 'error'] as const satisfies readonly Severity[];
 
-interface Options extends TargetFlags, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, OutputOptions {
   format: LintFormat;
   failOn: Severity;
   profile?: Level;
@@ -70,41 +73,44 @@ export function makeLint(name: string, more?: MoreFindings): CliCommand {
     .addOption(new Option('--diff', 'print what --fix would change, and write nothing').conflicts('fix'))
     .addHelpText('after', HELP)
     .runs((files: string[], options: Options) => run(files, options, more));
-  return addTargetOptions(addOutputOptions(command));
+  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
 }
 
-type MoreFindings = (file: string, bytes: Uint8Array, options: TargetFlags) => Promise<Finding[]>;
+type MoreFindings = (path: string, profile: ProfileText, options: TargetFlags) => Promise<Finding[]>;
 
 async function run(files: string[], options: Options, more?: MoreFindings): Promise<number> {
   const format = options.json ? 'json' : options.format;
   const target = targetOf(options);
   const reports: LintReport[] = [];
   const patches: string[] = [];
-  for (const file of files) {
-    const settings = { file, target, level: options.profile };
+  for (const path of files) {
     try {
-      let bytes = await readInput(file);
+      const input = await readInput(path);
+      const opened = await openProfile(input, path, options);
+      const { file, notes } = opened;
+      let { bytes } = opened;
+      await printDiagnostics(notes, options);
+      const settings = { file, target, level: options.profile };
       if (options.fix || options.diff) {
-        if (options.fix && file === '-') fail('USAGE', { reason: '--fix needs a file that it can write' });
         const text = decodeUtf8(bytes) ?? '';
         const fixed = await applyFixes(text, settings);
-        if (fixed.refused > 0)
-          await printDiagnostics([refusedFixes(fixed.refused, file)], { ...options, json: false });
-        if (fixed.count > 0) {
+        const isAlone = bytes === input && path !== '-';
+        const refused = options.fix && !isAlone ? fixed.refused + fixed.count : fixed.refused;
+        if (refused > 0) await printDiagnostics([refusedFixes(refused, file, isAlone)], {});
+        if (fixed.count > 0 && (isAlone || options.diff)) {
           patches.push(createTwoFilesPatch(file, file, text, fixed.text));
-          if (options.fix) await writeProduct(fixed.text, file);
+          if (options.fix) await writeProduct(fixed.text, path);
           if (!options.quiet) await writeStderr(await proofText(file, fixed.count, fixed.changed));
-          if (options.fix) bytes = Buffer.from(fixed.text);
+          if (options.fix) bytes = opened.bytes = Buffer.from(fixed.text);
         }
       }
       const report = await lint(bytes, settings);
-      if (report.failed === undefined) report.findings.push(...((await more?.(file, bytes, options)) ?? []));
+      if (report.failed === undefined) report.findings.push(...((await more?.(path, opened, options)) ?? []));
       reports.push(report);
     } catch (error) {
-      if (!(error instanceof SeccompcError) || error.diagnostics.some(({ code }) => code === 'USAGE'))
-        throw error;
+      if (!(error instanceof SeccompcError)) throw error;
       reports.push({
-        file,
+        file: path,
         findings: error.diagnostics.map((each) => ({ diagnostic: each })),
         failed: error.exitCode,
       });
@@ -121,8 +127,10 @@ async function run(files: string[], options: Options, more?: MoreFindings): Prom
   return failed ?? (isFatal ? EXIT.no : EXIT.ok);
 }
 
-function refusedFixes(count: number, file: string) {
-  const reason = 'the profile with them is not proved to be as strict';
+function refusedFixes(count: number, file: string, isAlone: boolean): Diagnostic {
+  const reason = isAlone
+    ? 'the profile with them is not proved to be as strict'
+    : 'only a file that is the profile and nothing around it can be written';
   return { ...diagnostic('FIX_REFUSED', { count, reason }), file };
 }
 

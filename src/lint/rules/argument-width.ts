@@ -4,7 +4,7 @@ import { diagnostic } from '../../errors.ts';
 import { ArgumentSpace } from '../../explain/argument-space.ts';
 import { answersOf, answerTo, samples } from '../../explain/effects.ts';
 import type { Place } from '../../explain/effects.ts';
-import { holds } from '../../policy/condition.ts';
+import { fullMask, holds } from '../../policy/condition.ts';
 import type { Rule as PolicyRule } from '../../policy/rules.ts';
 import type { Condition, Decision } from '../../policy/types.ts';
 import type { SyscallEntry } from '../../profile/types.ts';
@@ -43,23 +43,26 @@ export const argumentWidth: Rule = {
 interface Narrow {
   index: number;
   argument: Argument;
-  /** The bits that it does not look at. */
+  /** Those bits. */
+  kept: bigint;
+  /** The bits that a filter compares and the kernel does not look at. */
   ignored: bigint;
   sign: bigint;
 }
 
 function* judge(place: Place, subject: Subject, effort: Effort): Generator<Finding> {
   const { abi, nr, rules, stubbed } = place;
-  if (stubbed || abi.wordBits !== 64 || rules.length === 0) return;
+  if (stubbed || rules.length === 0) return;
   if (rules.some(({ conditions }) => conditions.length === 0)) return;
   const name = subject.lowered.reference.tables.of(abi.name).nameOf(nr)!;
   const decision = answersOf(rules, subject.survey.usual);
   for (const [index, argument] of (signatureOf(abi, name)?.args ?? []).entries()) {
-    if (argument.pointer || argument.bits === 0 || argument.bits === 64) continue;
+    if (argument.pointer || argument.bits === 0 || argument.bits >= abi.wordBits) continue;
     const kept = (1n << BigInt(argument.bits)) - 1n;
-    const narrow = { index, argument, ignored: FULL ^ kept, sign: (kept + 1n) / 2n };
+    const ignored = fullMask(abi.wordBits) ^ kept;
+    const narrow = { index, argument, kept, ignored, sign: (kept + 1n) / 2n };
     const looksHigh = rules.some(({ conditions }) =>
-      conditions.some(({ arg, mask }) => arg === index && (mask & narrow.ignored) !== 0n),
+      conditions.some(({ arg, mask }) => arg === index && (mask & ignored) !== 0n),
     );
     if (!looksHigh) continue;
     for (const { entry, refuses, loose, plain } of waysPast(decision, rules, narrow, effort)) {
@@ -119,10 +122,11 @@ function* waysPast(
       if (done.has(entry) || !entry.args.some((arg) => arg.index === index)) continue;
       const own = rules.filter((rule) => rule.entry === entry);
       const meant = own.reduce((node, { conditions }) => bdd.or(node, space.all(conditions)), FALSE);
-      const canonical = bdd.or(asPositive(meant), asNegative(meant));
+      const [positive, ofNegative] = [asPositive(meant), asNegative(meant)];
+      // Rules that allow more of the odd values, or refuse fewer of them, than of those that programs pass.
       const blamed = isLax(action)
-        ? bdd.and(meant, bdd.not(asPositive(meant)))
-        : bdd.and(canonical, bdd.not(meant));
+        ? bdd.and(meant, bdd.or(bdd.not(positive), bdd.and(negative, bdd.not(ofNegative))))
+        : bdd.and(bdd.or(positive, ofNegative), bdd.not(meant));
       const loose = space.example(bdd.and(bad, blamed));
       if (loose === undefined) continue;
       done.add(entry);
@@ -143,7 +147,7 @@ function* aboutNegatives(
   narrow: Narrow,
   { abi, nr, name, subject }: { abi: Arch; nr: number; name: string; subject: Subject },
 ): Generator<Finding> {
-  const { index, argument, ignored } = narrow;
+  const { index, argument } = narrow;
   if (!argument.signed) return;
   for (const { entry, conditions, action } of rules) {
     const own = conditions.find(({ arg }) => arg === index);
@@ -165,7 +169,7 @@ function* aboutNegatives(
           severity: 'note',
           hint:
             own.comparator === 'eq'
-              ? maskedHint(own.value & ~ignored, ~ignored & FULL)
+              ? maskedHint(own.value & narrow.kept, narrow.kept)
               : 'comparisons are unsigned: test the sign with SCMP_CMP_MASKED_EQ and the mask 2147483648',
         },
       ),
@@ -191,7 +195,7 @@ function missed(
   return isStricter ? { what: 'the same negative number in its other form', args: other } : undefined;
 }
 
-/** A negative number that is above a bound, because comparisons are unsigned. */
+/** A negative number that is refused for being above a bound, because comparisons are unsigned. */
 function caught(
   decision: Decision,
   conditions: readonly Condition[],
@@ -199,16 +203,16 @@ function caught(
   args: readonly bigint[],
   action: number,
 ): { what: string; args: bigint[] } | undefined {
-  if ((comparator !== 'gt' && comparator !== 'ge') || value > 0x7fff_ffffn) return undefined;
+  const isBound = comparator === 'gt' || comparator === 'ge';
+  if (!isBound || value > 0x7fff_ffffn || compareSeverity(action, SECCOMP_RET_LOG) >= 0) return undefined;
   const other = args.with(arg, FULL);
   const applies = conditions.every((condition) => holds(condition, other[condition.arg]!));
   return applies && answerTo(decision, other) === action
-    ? { what: `a negative number is a large one, so -1`, args: other }
+    ? { what: 'a negative number is a large one, so -1', args: other }
     : undefined;
 }
 
-function hintFor({ args }: SyscallEntry, at: number, { ignored }: Narrow, refuses: boolean): string {
-  const kept = FULL ^ ignored;
+function hintFor({ args }: SyscallEntry, at: number, { kept }: Narrow, refuses: boolean): string {
   const { op, value } = args[at]!;
   if (op === 'SCMP_CMP_EQ' && refuses) return maskedHint(value & kept, kept);
   const which = refuses ? 'refused' : 'allowed';
@@ -224,7 +228,7 @@ function maskedFix({ pointer, args, names }: SyscallEntry, at: number, subject: 
   const { index, op, value } = args[at]!;
   if (op !== 'SCMP_CMP_EQ') return undefined;
   let widest = 0;
-  for (const arch of subject.lowered.arches.filter(({ wordBits }) => wordBits === 64))
+  for (const arch of subject.lowered.arches)
     for (const name of names!) {
       if (subject.lowered.reference.tables.of(arch.name).numberOf(name) === undefined) continue;
       const argument = signatureOf(arch, name)?.args[index];
