@@ -56,6 +56,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print a hash of what a profile or a filter means',
     load: () => import('./commands/fingerprint.ts'),
   },
+  doctor: {
+    summary: 'say whether a container with a profile starts, and what the start lacks',
+    load: () => import('./commands/doctor.ts'),
+  },
   bundle: {
     summary: 'put the filter into the config.json of OCI bundles, for crun to load',
     load: () => import('./commands/bundle.ts'),

@@ -5,6 +5,7 @@ import { factModules } from './fact-modules.ts';
 import type { HeaderFolders } from './headers.ts';
 import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
+import { startsOutputs } from './starts.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
 import { tablesFromHeaders } from './tables-from-headers.ts';
 import { byCodeUnit } from './tsv.ts';
@@ -16,6 +17,7 @@ const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise
   factModules,
   validatorOutputs,
   errorsPage,
+  startsOutputs,
   (_, root) => optionTables(root),
 ];
 

@@ -5,7 +5,7 @@ const folder = scratch();
 const run = (args: string[], input = '') => runIn(folder, args, { input });
 
 const COMMANDS = [
-  'compile', 'resolve', 'lookup', 'simulate', 'disasm', 'verify', 'diff', 'fingerprint', 'bundle', 'annotate', 'hook',
+  'compile', 'resolve', 'lookup', 'simulate', 'disasm', 'verify', 'diff', 'fingerprint', 'doctor', 'bundle', 'annotate', 'hook',
   'exec', 'crun-cache', 'cache',
 ]; // prettier-ignore
 

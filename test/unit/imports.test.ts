@@ -24,6 +24,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
   ],
   format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
+  doctor: ['action', 'arch', 'compile', 'errno', 'policy', 'target'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
   questions: [
     'arch', 'assert', 'compile', 'equivalence', 'errors', 'explain', 'format', 'profile', 'prove', 'syscalls',
@@ -44,7 +45,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs', 'oci', 'options', 'policy',
+    'action', 'arch', 'assert', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
