@@ -101,6 +101,7 @@ function symptomOf({ status, text }: ReturnType<typeof run>): string {
   return message
     .replaceAll(/\d{4}-\d\d-\d\dT\S+ /g, '')
     .replaceAll(work.path, '')
+    .replaceAll(`-${process.pid}`, '')
     .replaceAll(/\s+/g, ' ');
 }
 
@@ -194,7 +195,7 @@ function surely(start: Start, seccomp: object): Outcome {
   }
 }
 
-/** Records the calls, refuses each alone, then all together that can be refused alone. */
+/** Records the calls, refuses each alone, then together all that can be refused alone, and two by two if that fails. */
 function record({ part, release, setting, start }: Subject, isRuntime: boolean): void {
   const { starts, symptom } = start(allowAllBut(nothing));
   if (!starts) throw new Error(`${part} ${release} does not start: ${symptom}`);
@@ -202,6 +203,7 @@ function record({ part, release, setting, start }: Subject, isRuntime: boolean):
   const calls = new Map(traces.flatMap((found) => [...found]));
   for (const [key, call] of calls) call.always = traces.every((found) => found.has(key));
   const needed: Call[] = [];
+  const survivors: Call[] = [];
   const judge = (call: Call, before: readonly Call[]): Outcome[] => {
     const refused = before.map((each) => entry(each, EPERM));
     const outcomes = REFUSALS.map((refusal) => surely(start, allowAllBut(...refused, entry(call, refusal))));
@@ -234,6 +236,7 @@ function record({ part, release, setting, start }: Subject, isRuntime: boolean):
     for (const call of found.values()) {
       const [eperm] = judge(call, before);
       if (!eperm!.starts || !call.always || before.length === MOST_INSTEAD) continue;
+      if (before.length === 0) survivors.push(call);
       // What stands in for it has to be allowed where it is refused.
       const refused = [...before, call];
       const traced = trace(start, isRuntime, ...refused.map((each) => entry(each, EPERM)));
@@ -242,16 +245,25 @@ function record({ part, release, setting, start }: Subject, isRuntime: boolean):
     }
   };
   judgeAll(calls, [], new Set(calls.keys()));
-  save();
-  for (const refusal of [EPERM, ENOSYS]) {
+  const allOthers = (refusal: typeof EPERM): Outcome => {
     const names = isRuntime ? PROGRAM : RUNTIME;
     const kept = [...needed, ...[...calls.values()].filter((call) => !call.always)];
     const syscalls = [...kept.map((call) => entry(call, ALLOW)), { names, ...ALLOW }];
-    const found = surely(start, {
+    return surely(start, {
       defaultAction: refusal.action,
       defaultErrnoRet: refusal.errnoRet,
       syscalls,
     });
+  };
+  // Two that stand in for each other, or of which one matters only without the other.
+  if (!allOthers(EPERM).starts)
+    for (const [place, first] of survivors.entries())
+      for (const second of survivors.slice(place + 1))
+        if (!surely(start, allowAllBut(entry(first, EPERM), entry(second, EPERM))).starts)
+          judge(second, [first]);
+  save();
+  for (const refusal of [EPERM, ENOSYS]) {
+    const found = allOthers(refusal);
     const all = found.starts ? 'starts' : `FAILS: ${found.symptom}`;
     process.stderr.write(`${part} ${release} ${setting}: ${calls.size} calls, ${needed.length} needed; the others all refused by ${refusal.errnoRet}: ${all}\n`); // prettier-ignore
   }
@@ -310,7 +322,7 @@ function container(
     const config = JSON.parse(text);
     config.process.user = { uid, gid: uid, ...(uid === 0 ? {} : { additionalGids: [uid + 1] }) };
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-    const id = 'seccompc-record';
+    const id = `seccompc-record-${process.pid}`;
     const words = ['perl', '-e', AS_ENGINES, inside, id, ...command];
     // crun's cache of compiled profiles does not tell errnos apart.
     rmSync(join(folder, 'state/.cache'), { recursive: true, force: true });
