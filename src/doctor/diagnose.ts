@@ -18,7 +18,7 @@ const RECORDED: ArchName = 'X86_64';
 
 export interface Need {
   fact: Fact;
-  /** The answer of the filter, u32; undefined if it depends on arguments that are not the same in every start. */
+  /** The answer of the filter, u32; undefined if it depends on arguments that are not the same in every start, or a receiver. */
   answer: number | undefined;
   symptom: string;
 }
@@ -50,15 +50,17 @@ export function diagnose(
     const asked = answers.includes(SECCOMP_RET_USER_NOTIF) && seccomp.listenerPath !== undefined;
     return asked ? [...answers, SECCOMP_RET_ALLOW] : answers;
   };
-  const passes = (call: string): boolean => {
+  // Nothing stands in for a call that is allowed, or that ends the process.
+  const isReplaced = (call: string): boolean => {
     const nr = table.numberOf(call);
-    return nr !== undefined && answersTo(nr, NO_ARGS).every(isAllowed);
+    const ways = nr === undefined ? [] : answersTo(nr, NO_ARGS).map((answer) => wayOf(answer, arch));
+    return nr === undefined || ways.some((way) => way !== 'allowed' && way !== 'KILL');
   };
   const missing: Need[] = [];
   const unclear: Need[] = [];
-  for (const fact of allFacts().filter(wanted)) {
+  for (const fact of inOrder(allFacts().filter(wanted))) {
     const nr = table.numberOf(fact.call);
-    if (nr === undefined || fact.insteadOf.some(passes)) continue;
+    if (nr === undefined || !fact.insteadOf.every(isReplaced)) continue;
     const answers = answersTo(nr, fact.args);
     const effects = new Set(answers.map((each) => effectOf(fact, each, arch)));
     if (effects.size === 1 && effects.has('starts')) continue;
@@ -78,6 +80,12 @@ export function diagnose(
   const verdict = missing.length > 0 ? 'fails' : open ? 'unknown' : 'starts';
   const patch = new Set([...missing, ...unclear].map(({ fact }) => fact.insteadOf[0] ?? fact.call));
   return { verdict, missing, unclear, reasons, patch: [...patch] };
+}
+
+const STAGES = ['runtime', 'loader', 'libc', 'program'];
+
+function inOrder(facts: readonly Fact[]): Fact[] {
+  return facts.toSorted((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage));
 }
 
 /** More than one where it depends on arguments that are not known. */

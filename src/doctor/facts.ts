@@ -25,7 +25,7 @@ export interface Fact {
   stage: 'runtime' | 'loader' | 'libc' | 'program';
   /** By the way of refusing. */
   effects: { EPERM: Effect; ENOSYS: Effect; KILL: Effect };
-  /** The last words of the runtime or the program, after an errno and after the signal. */
+  /** The last words of the runtime or the program, after an errno and after the signal; empty if it started. */
   symptom: string;
   killed: string;
 }
@@ -38,8 +38,9 @@ export function allFacts(): readonly Fact[] {
 }
 
 function factOf(line: string): Fact {
-  const [part, release, setting, call, args, instead, stage, EPERM, ENOSYS, KILL, symptom, killed] =
+  const [part, release, setting, call, args, instead, stage, EPERM, ENOSYS, KILL, ...words] =
     line.split('\t');
+  const [symptom, killed] = words.map((text) => (text === '-' ? '' : text));
   const pairs = args === '-' ? [] : args!.split(',').map((text) => text.split('=') as [string, string]);
   return {
     part, release, setting, call, stage, symptom, killed,

@@ -119,6 +119,8 @@ describe('a diagnosis', () => {
     expect((await ask(allBut({ names: ['faccessat'], ...EPERM }), privileged)).verdict).toBe('starts');
     const both = await ask(allBut({ names: ['faccessat', 'faccessat2'], ...EPERM }), privileged);
     expect(both).toMatchObject({ verdict: 'fails', patch: ['faccessat2'] });
+    const killed = await ask(allBut({ names: ['faccessat', 'faccessat2'], ...KILL }), privileged);
+    expect(killed.missing.map(({ fact }) => fact.call)).toEqual(['faccessat2']);
   });
 
   it('does not promise what depends on a listener, on time, or on another architecture', async () => {

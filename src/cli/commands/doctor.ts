@@ -145,22 +145,20 @@ function hasNoNewPrivileges(bytes: Uint8Array): boolean {
   }
 }
 
-const answerText = ({ answer }: Need, arch: ArchName) =>
-  answer === undefined ? 'depends on arguments or on the receiver' : describeAnswer(answer, arch);
-
-function needJson(need: Need, arch: ArchName): object {
-  const { fact, symptom } = need;
+function needJson({ fact, answer, symptom }: Need, arch: ArchName): object {
   const { call, stage, insteadOf } = fact;
   const args = Object.fromEntries([...fact.args].map(([index, value]) => [index, String(value)]));
-  return { call, arch, stage, symptom, args, insteadOf, answer: answerText(need, arch) };
+  const given = answer === undefined ? null : describeAnswer(answer, arch);
+  return { call, arch, stage, symptom, args, insteadOf, answer: given };
 }
 
 /** `runtime needs fstatfs, which gets ERRNO EPERM (1): ensure /proc/self/fd is on procfs: operation not permitted` */
-function needText(need: Need, arch: ArchName, verb: string): string {
-  const { fact, symptom } = need;
+function needText({ fact, answer, symptom }: Need, arch: ArchName, verb: string): string {
   const args = [...fact.args].map(([index, value]) => `argument ${index} is ${value}`).join(', ');
+  const call = args === '' ? fact.call : `${fact.call} (${args})`;
   const instead = fact.insteadOf.length === 0 ? '' : ` instead of ${fact.insteadOf.join(' and ')}`;
-  return `  ${fact.stage} ${verb} ${fact.call}${args === '' ? '' : ` (${args})`}${instead}, which gets ${answerText(need, arch)}: ${symptom}`;
+  const given = answer === undefined ? 'may be refused' : `gets ${describeAnswer(answer, arch)}`;
+  return `  ${fact.stage} ${verb} ${call}${instead}, which ${given}${symptom === '' ? '' : `: ${symptom}`}`;
 }
 
 async function printKnown({ json }: Options): Promise<number> {
