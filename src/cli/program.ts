@@ -76,6 +76,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'make a profile of the calls that a command makes',
     load: () => import('./commands/record.ts'),
   },
+  doctor: {
+    summary: 'say whether a container with a profile starts, and what the start lacks',
+    load: () => import('./commands/doctor.ts'),
+  },
   bundle: {
     summary: 'put the filter into the config.json of OCI bundles, for crun to load',
     load: () => import('./commands/bundle.ts'),

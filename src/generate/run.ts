@@ -6,6 +6,7 @@ import type { HeaderFolders } from './headers.ts';
 import { lintPage } from './lint-page.ts';
 import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
+import { startsOutputs } from './starts.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
 import { tablesFromHeaders } from './tables-from-headers.ts';
 import { systemdGroups } from './systemd-groups.ts';
@@ -19,6 +20,7 @@ const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise
   validatorOutputs,
   errorsPage,
   lintPage,
+  startsOutputs,
   (_, root) => optionTables(root),
   (_, root) => systemdGroups(root),
 ];

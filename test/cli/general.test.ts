@@ -5,8 +5,8 @@ const folder = scratch();
 const run = (args: string[], input = '') => runIn(folder, args, { input });
 
 const COMMANDS = [
-  'compile', 'resolve', 'lookup', 'simulate', 'disasm', 'verify', 'diff', 'fingerprint', 'bundle', 'annotate', 'hook',
-  'exec', 'crun-cache', 'cache', 'import',
+  'compile', 'resolve', 'import', 'lookup', 'simulate', 'explain', 'assert', 'lint', 'check', 'disasm', 'verify', 'diff',
+  'fingerprint', 'audit', 'record', 'doctor', 'bundle', 'annotate', 'hook', 'exec', 'crun-cache', 'cache',
 ]; // prettier-ignore
 
 describe('help', () => {

@@ -26,6 +26,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
   ],
   format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
+  doctor: ['action', 'arch', 'compile', 'errno', 'policy', 'target'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
   audit: ['action', 'arch', 'compile', 'errno', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls', 'target'],
   questions: [
@@ -51,7 +52,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'errno', 'errors', 'explain', 'format', 'fs',
+    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs',
     'import', 'input', 'lint', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],

@@ -26,7 +26,10 @@ export interface DebianTree {
  * since nothing here needs that. Takes the mirror that apt of this machine takes. `missing` tells what went wrong, such
  * as no network.
  */
-export async function makeDebianTree(packages = ['crun']): Promise<DebianTree | { missing: string }> {
+export async function makeDebianTree(
+  packages = ['crun'],
+  suite = SUITE,
+): Promise<DebianTree | { missing: string }> {
   const folder = makeFolder();
   const path = join(folder.path, 'tree');
   const made = await run([
@@ -39,13 +42,13 @@ export async function makeDebianTree(packages = ['crun']): Promise<DebianTree | 
     UNPACK,
     pathOf('debootstrap')!,
     packages.join(','),
-    SUITE,
+    suite,
     path,
     ...mirrorOfApt(),
   ]);
   if (made.code !== 0) {
     folder.remove();
-    return { missing: `debootstrap ${SUITE}: ${made.text.trimEnd().split('\n').at(-1)}` };
+    return { missing: `debootstrap ${suite}: ${made.text.trimEnd().split('\n').at(-1)}` };
   }
   const crun = join(folder.path, 'crun');
   writeFileSync(crun, `#!/bin/sh\nexec unshare -m sh -ec '${ENTER}' sh ${path} crun "$@"\n`);
