@@ -1,3 +1,4 @@
+import { SECCOMP_RET_KILL_THREAD } from '../../action.ts';
 import type { ArchName } from '../../arch.ts';
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
@@ -10,7 +11,9 @@ import { FilterDecisions } from '../../explain/filter-decisions.ts';
 import { overviewOf } from '../../explain/overview.ts';
 import type { Overview } from '../../explain/overview.ts';
 import { describeDecision, describePart, describeSource } from '../../explain/text.ts';
+import type { Decision } from '../../policy/types.ts';
 import type { Position } from '../../profile/types.ts';
+import type { NamedCalls } from '../../prove/compare.ts';
 import { Undecided } from '../../prove/bdd/bdd.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
@@ -112,7 +115,11 @@ async function explainFilter(
   if (call === undefined) {
     if (calls.length === 0)
       fail('USAGE', { reason: 'the filter tests no architecture: name one with --arch' });
-    const overview = overviewOf({ calls, decisionOn: (arch, nr) => decisions.on(arch, nr) });
+    const decisionIn = (arch: number, nr: number) => decisions.on(arch, nr);
+    const overview = overviewOf({
+      calls: calls.filter((each) => isFiltered(each, decisionIn)),
+      decisionOn: decisionIn,
+    });
     return writeProduct(options.json ? toJson(overviewJson(overview)) : overviewText(overview));
   }
   const arch = options.callArch ?? options.arch ?? calls[0]?.abi.name ?? hostArch();
@@ -134,6 +141,17 @@ async function explainFilter(
     );
   const lines = [describeAnswer(value, arch), `conditions: ${conditions}`, ...endLines(steps, bitmap)];
   await writeProduct(`${lines.join('\n')}\n`);
+}
+
+/** A filter that kills every call of X32 tests X86_64 only. */
+function isFiltered(
+  { abi, table }: NamedCalls,
+  decisionIn: (arch: number, nr: number) => Decision | undefined,
+): boolean {
+  return (
+    abi.name !== 'X32' ||
+    table.numbers.some((nr) => decisionIn(abi.auditArch, nr)?.otherwise !== SECCOMP_RET_KILL_THREAD)
+  );
 }
 
 function decisionsOf(program: readonly SockFilter[], endian: Endian): FilterDecisions {
