@@ -174,8 +174,9 @@ class StraceReader {
 
   read(whole: string, line: number): Raw[] {
     const [, first = '', digits, rest = ''] =
-      /^(?:strace: )?(?:\[pid +(?=\d))?((?:\d[\d:.]*\]? +)*)(?:\[ *(\d+|0x[\da-f]+)\] )?(.*)$/.exec(whole) ??
-      [];
+      /^(?:strace: )?(?:\[pid +(?=\d))?((?:\d[\d:.]*\]? +)*)(?:\[[\da-f?]{16}\] )?(?:\[ *(\d+|0x[\da-f]+)\] )?(.*)$/.exec(
+        whole,
+      ) ?? [];
     const number = digits === undefined ? undefined : Number(digits);
     const pid = /^\d+(?=[\] ])/.exec(first)?.[0] ?? '';
     const mode = /^\[ Process PID=(\d+) runs in (\w+)(?: bit)? mode\. \]/.exec(rest);

@@ -117,7 +117,7 @@ const TEXTS: readonly TextRule[] = [
     hint: importFrom('systemd'),
   },
   {
-    text: /^(?:\[pid +\d+\] |\d+ +)?(?:[\d:.]+ )?[a-z_]\w*\([^\n]*(?:\) += |<unfinished)/,
+    text: /^(?:\[pid +\d+\] |\d+ +)?(?:[\d:.]+ )?(?:\[ *[\da-f?]+\] )*[a-z_]\w*\([^\n]*(?:\) += |<unfinished)/,
     what: 'a log of strace',
     hint: importFrom('strace'),
   },

@@ -90,6 +90,7 @@ describe('lines of strace', () => {
     ['77    ', 'a process'],
     ['77    12:30:59.123456 ', 'a process and a time'],
     ['1700000000.123456 ', 'a time'],
+    ['77    [00007f0a3f1104a7] [ 435] ', 'a process, an instruction pointer and a number'],
   ])('tell of a failed call after "%s"', async (prefix) => {
     const [record] = await read(
       `${prefix}clone3({flags=CLONE_VM, x={1, 2}}, 88) = -1 EPERM (Operation not permitted)`,

@@ -191,6 +191,7 @@ describe('what is no profile is refused by name', () => {
   const TEXTS: [what: string, text: string, hint: RegExp][] = [
     ['a log of strace', '4242 execve("/bin/true", ["true"], 0x7ffd /* 20 vars */) = 0\n', /--from strace/],
     ['a log of strace', '[pid   7] 12:00:01.5 read(3, "", 1) = 0\n', /--from strace/],
+    ['a log of strace', '7 [  59] execve("/bin/true", ["true"], 0x7ffd) = 0\n', /--from strace/],
     ['a log of strace', 'wait4(-1,  <unfinished ...>\n', /--from strace/],
     ['a systemd unit', '# ours\n\n[Service]\nSystemCallFilter=@mount\n', /--from systemd/],
     ['a part of a systemd unit', 'SystemCallFilter=~ptrace\n', /--from systemd/],
