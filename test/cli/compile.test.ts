@@ -140,7 +140,7 @@ describe('a profile with faults', () => {
     );
     const compileBoth = (...flags: string[]) => run(['compile', '-', '--arch', 'x86_64', ...flags], both);
     const loud = await compileBoth();
-    const lines = loud.stderr.split(/^(?=-:)/m);
+    const lines = loud.stderr.split(/^(?=<stdin>:)/m);
     const errors = lines.filter((line) => line.includes(' error: '));
     expect({ all: lines.length > errors.length, some: errors.length > 0 }).toEqual({ all: true, some: true });
     for (const flags of [['-q'], ['--quiet']])
