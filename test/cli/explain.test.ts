@@ -97,4 +97,19 @@ describe('explain', () => {
     const answer = documentOf(await explain('many.bpf', 'kill', '9', '15', '--json'));
     expect(answer).toMatchObject({ action: 'LOG', entry: null, considered: [] });
   });
+
+  it('takes calls from a log of refused calls', async () => {
+    const record = (arch: string, nr: number) =>
+      `type=1326 audit(1700000000.1:2): auid=0 uid=0 gid=0 ses=1 pid=7 comm="a" exe="/a" sig=0 arch=${arch} syscall=${nr} compat=0 ip=0x7f00 code=0x50000\n`;
+    file('audit.log', record('c000003e', 165) + record('40000003', 37) + record('c000003e', 165));
+    const { code, stdout } = await explain(MANY, '--audit', 'audit.log');
+    expect(code).toBe(0);
+    const [mount, kill] = stdout.toString().split('\n\n');
+    expect(mount).toMatch(/^mount on X86_64\nERRNO EPERM \(1\)\ndecided by: the default action/);
+    // The kernel's record has no arguments, and the answer depends on them.
+    expect(kill).toBe(
+      'kill on X86\nconditions: LOG if pid > 5; ALLOW if sig != SIGKILL; otherwise ERRNO EPERM (1)\n',
+    );
+    expect((await explain(MANY, 'read', '--audit', 'audit.log')).code).toBe(64);
+  });
 });

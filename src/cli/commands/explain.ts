@@ -2,9 +2,11 @@ import { SECCOMP_RET_KILL_THREAD } from '../../action.ts';
 import type { ArchName } from '../../arch.ts';
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import { run as runProgram } from '../../bpf/interpreter.ts';
+import type { LoggedArgs } from '../../audit/records.ts';
 import { compile, lowerProfile } from '../../compile.ts';
+import type { LoweredProfile } from '../../compile.ts';
 import { readInput as readProfile } from '../../compile/findings.ts';
-import { fail, SeccompcError } from '../../errors.ts';
+import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import { decisionOn, explainCall } from '../../explain/explain.ts';
 import type { Explanation } from '../../explain/explain.ts';
 import { FilterDecisions } from '../../explain/filter-decisions.ts';
@@ -27,7 +29,7 @@ import { hostArch } from '../options/host.ts';
 import { recogniseFilter } from '../options/filter-file.ts';
 import type { FilterInput } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
-import { filterOperand } from '../options/operand.ts';
+import { filterOperand, refuseTwiceStdin } from '../options/operand.ts';
 import { addReadingOptions, openProfile } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
@@ -38,6 +40,7 @@ import { writeProduct } from '../output/streams.ts';
 
 interface Options extends TargetFlags, ReadingFlags, OutputOptions {
   callArch?: ArchName;
+  audit?: string;
 }
 
 const HELP = `
@@ -51,7 +54,8 @@ Examples:
   seccompc explain profile.json
   seccompc explain profile.json clone3
   seccompc explain profile.json socket AF_VSOCK
-  seccompc explain profile.json --call-arch x86 socketcall 1`;
+  seccompc explain profile.json --call-arch x86 socketcall 1
+  dmesg | seccompc explain profile.json --audit -`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('explain')
@@ -60,15 +64,25 @@ export function makeCommand(): CliCommand {
     .argument('[CALL]', 'name or number of the call')
     .argument('[ARG...]', 'its arguments, up to six')
     .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument)
+    .option(
+      '--audit <FILE>',
+      'explain the calls in a log of refused calls (see "seccompc audit"); - for standard input',
+    )
     .addHelpText('after', HELP)
     .runs(run);
   return addTargetOptions(addReadingOptions(addOutputOptions(command)));
 }
 
 async function run(path: string, call: string | undefined, args: string[], options: Options): Promise<void> {
+  if (options.audit !== undefined) {
+    if (call !== undefined) fail('USAGE', { reason: 'give either CALL or --audit, not both' });
+    refuseTwiceStdin(path, options.audit);
+  }
   const input = await readInput(path);
   await loadCallFacts();
   const filter = recogniseFilter(input);
+  if (filter !== undefined && options.audit !== undefined)
+    fail('USAGE', { reason: '--audit needs a profile: a filter has no entries' });
   if (filter !== undefined) return explainFilter(path, input, filter, { call, args }, options);
   const target = targetOf(options);
   const { bytes, file, notes } = await openProfile(input, path, options);
@@ -77,28 +91,74 @@ async function run(path: string, call: string | undefined, args: string[], optio
   findings.refuseErrors();
   const lowered = await lowerProfile(profile, { target, file });
   if (!lowered.confined) throw new SeccompcError([...lowered.diagnostics, notConfined(file)]);
-  if (call === undefined) {
+  if (call === undefined && options.audit === undefined) {
     await printDiagnostics(lowered.diagnostics, options);
     const { arches, policy, reference } = lowered;
     const calls = arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) }));
     const overview = overviewOf({ calls, decisionOn: (arch, nr) => decisionOn(policy, { arch, nr }) });
     return writeProduct(options.json ? toJson(overviewJson(overview)) : overviewText(overview));
   }
-  const arch = options.callArch ?? target.arch;
-  const asked = await parseCall({ call, args, ip: '0', arch });
   const { instructions, endian } = await compile(profile, { target, prove: 'never', file });
-  const explanation = explainCall(profile, lowered, asked.data);
-  const { value, steps } = runProgram(instructions, asked.data, endian);
-  if (value !== explanation.answer)
-    throw new Error(
-      `the program answers 0x${value.toString(16)}, the rules 0x${explanation.answer.toString(16)}`,
-    );
-  const bitmap = isAlwaysAllowed(instructions, arch, asked.data);
-  const locate = (pointer: string) => profile.locate(pointer);
-  const isListed = lowered.arches.some(({ name }) => name === arch);
-  const shown = { arch, isListed, file, locate, steps, bitmap };
+  const explained = (asked: Call, arch: ArchName): Explained => {
+    const explanation = explainCall(profile, lowered, asked.data);
+    const { value, steps } = runProgram(instructions, asked.data, endian);
+    if (value !== explanation.answer)
+      throw new Error(
+        `the program answers ${value} to number ${asked.data.nr}, the rules ${explanation.answer}`,
+      );
+    const bitmap = isAlwaysAllowed(instructions, arch, asked.data);
+    const isListed = lowered.arches.some(({ name }) => name === arch);
+    const locate = (pointer: string) => profile.locate(pointer);
+    const shown = { arch, isListed, file, locate, steps, bitmap };
+    return { json: callJson(explanation, asked, shown), text: callText(explanation, asked, shown) };
+  };
+  if (options.audit !== undefined) return explainLog(options.audit, target.arch, lowered, explained, options);
+  const arch = options.callArch ?? target.arch;
+  const { json, text } = explained(await parseCall({ call: call!, args, ip: '0', arch }), arch);
+  await writeProduct(options.json ? toJson(json) : text);
+}
+
+interface Explained {
+  json: unknown;
+  text: string;
+}
+
+/** Explains each call of a log of refused calls. The kernel's records have no arguments, so conditions are shown. */
+async function explainLog(
+  path: string,
+  arch: ArchName,
+  lowered: LoweredProfile & { confined: true },
+  explained: (asked: Call, arch: ArchName) => Explained,
+  options: Options,
+): Promise<void> {
+  const { foldRecords, readLog } = await import('../../audit/records.ts');
+  const { records } = await readLog(new TextDecoder().decode(await readInput(path)), arch);
+  if (records.length === 0) throw new SeccompcError([{ ...diagnostic('NO_RECORDS'), file: path }]);
+  const found = foldRecords(records).flatMap((record): Explained[] => {
+    const { abi, nr, name, auditArch } = record;
+    if (abi === undefined) return [];
+    const decision = decisionOn(lowered.policy, { arch: auditArch, nr });
+    const head = `${name ?? `number ${nr}`} on ${abi}`;
+    const lists = record.args.length === 0 ? [[]] : record.args;
+    const isKnown = (list: LoggedArgs) =>
+      decision?.rules.every(({ conditions }) => conditions.every((c) => list[c.arg] !== undefined)) ?? true;
+    return lists.map((list) => {
+      if (!isKnown(list)) {
+        const conditions = describeDecision(decision, abi, name);
+        return {
+          json: { call: { arch: abi, nr, name: name ?? null }, conditions },
+          text: `${head}\nconditions: ${conditions}\n`,
+        };
+      }
+      const values = Array.from({ length: 6 }, (_, index) => list[index] ?? 0n);
+      const { json, text } = explained({ data: { arch: auditArch, nr, args: values, ip: 0n }, name }, abi);
+      return { json, text: `${head}\n${text}` };
+    });
+  });
   await writeProduct(
-    options.json ? toJson(callJson(explanation, asked, shown)) : callText(explanation, asked, shown),
+    options.json
+      ? toJson({ calls: found.map(({ json }) => json) })
+      : found.map(({ text }) => text).join('\n'),
   );
 }
 
