@@ -1,18 +1,20 @@
 /** A profile that allows what was recorded, and nothing else. */
 import { ociArchName } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
+import { allFacts } from '../doctor/facts.ts';
 import { formatJson } from '../profile/oci-text.ts';
 import type { AuditRecord } from './records.ts';
 
 /**
- * What a container needs before and beside its program: the calls that crun and runc make once the filter is on, up to the
- * execve of the program, where a refusal ends the start.
+ * The calls that crun and runc make once the filter is on, up to the execve of the program, and that end the start where they
+ * get EPERM. Source: syscall-tables/starts.tsv.
  */
-export const START_CALLS: readonly string[] = [
-  'capget', 'capset', 'chdir', 'close', 'execve', 'faccessat', 'fcntl', 'fstat', 'fstatfs', 'futex', 'getcwd',
-  'getdents64', 'getppid', 'newfstatat', 'openat', 'prctl', 'pselect6', 'read', 'rt_sigaction', 'rt_sigprocmask',
-  'rt_sigreturn', 'setgid', 'setgroups', 'setresgid', 'setresuid', 'setuid', 'write',
-]; // prettier-ignore
+export function startCalls(): string[] {
+  const needed = allFacts().filter(
+    ({ part, effects }) => (part === 'crun' || part === 'runc') && effects.EPERM !== 'starts',
+  );
+  return [...new Set(needed.map(({ call }) => call))];
+}
 
 /** More entries than this say less than one without conditions. */
 const MOST_VALUES = 16;

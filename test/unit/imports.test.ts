@@ -28,7 +28,7 @@ const ALLOWED: Record<string, string[]> = {
   format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
   doctor: ['action', 'arch', 'compile', 'errno', 'policy', 'target'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
-  audit: ['action', 'arch', 'compile', 'errno', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls', 'target'],
+  audit: ['action', 'arch', 'compile', 'doctor', 'errno', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls', 'target'],
   questions: [
     'arch', 'assert', 'compile', 'equivalence', 'errors', 'explain', 'format', 'profile', 'prove', 'syscalls',
   ],

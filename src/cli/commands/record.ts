@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InvalidArgumentError } from 'commander';
 import type { ArchName } from '../../arch.ts';
-import { recordedProfile, START_CALLS } from '../../audit/recorded.ts';
+import { recordedProfile, startCalls } from '../../audit/recorded.ts';
 import { readCalls } from '../../audit/records.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
@@ -75,7 +75,7 @@ async function run(command: string[], options: Options): Promise<void> {
   const { log, ended } = fromLog === undefined ? await traced(command, output, read) : { log: await read(fromLog), ended: 0 }; // prettier-ignore
   if (log.records.length === 0)
     throw new SeccompcError([{ ...diagnostic('NOTHING_RECORDED'), ...(fromLog && { file: fromLog }) }]);
-  const start = options.for === 'container' ? START_CALLS : ['execve'];
+  const start = options.for === 'container' ? startCalls() : ['execve'];
   const { text, calls, arches, notNarrowed } = recordedProfile(log.records, arch, start, options.args);
   const notes: Diagnostic[] = [
     ...(ended === 0 ? [] : [diagnostic('RECORDED_COMMAND_FAILED', { end: ended })]),
