@@ -63,9 +63,10 @@ a program that returns at once, so a real one needs more.
 
 Every row was tried with real starts: one call refused, all others allowed. "any" means that EPERM,
 ENOSYS and a kill all end the start. "now and then" is a call that is not made in every start; how a
-start ends without it, depends on time. A call that can be refused in all three ways has no row.
+start ends without it, depends on time.
 
 A container was created and then started, as engines do. The starts were recorded on x86_64, as
-root, without a terminal, AppArmor or SELinux, with the packages of Debian 12, 13 and unstable. [syscall-tables/README.md](../syscall-tables/README.md) says how to do it again.
-Podman, Docker and containerd start crun or runc, so these tables are theirs too.
+root, without a terminal, AppArmor or SELinux, with the packages of Debian 12, 13 and unstable.
+[syscall-tables/README.md](../syscall-tables/README.md) says how to do it again. Podman, Docker and
+containerd start crun or runc, so these tables are theirs too.
 `;

@@ -62,7 +62,6 @@ const HEAD = `# What the start of a container needs, recorded by test/record/sta
 #   not made in every run
 # symptom: the last words after an errno (EPERM if that fails)
 # killed: the last words after SECCOMP_RET_KILL_PROCESS
-# Calls whose refusal changes nothing have no row.
 #
 # arch: X86_64
 # kernel: KERNEL
@@ -210,8 +209,10 @@ function record({ part, release, setting, start }: Subject, isRuntime: boolean):
     const symptoms = [outcomes.slice(0, 2), outcomes.slice(2)].map(
       (some) => some.find((one) => !one.starts)?.symptom,
     );
-    const survives = call.always ? 'starts' : 'sometimes';
-    const cells = outcomes.map((outcome) => (outcome.starts ? survives : 'fails'));
+    // A start that survives the kill did not make the call.
+    const racy = outcomes[2]!.starts || (!call.always && outcomes.some((outcome) => outcome.starts));
+    if (racy) call.always = false;
+    const cells = outcomes.map((outcome) => (racy ? 'sometimes' : outcome.starts ? 'starts' : 'fails'));
     const libc = call.name.startsWith('exit') ? 'program' : part === 'static' ? 'libc' : 'loader';
     if (cells[0] === 'fails' || cells[1] === 'fails') needed.push(call);
     const key = [
@@ -222,9 +223,7 @@ function record({ part, release, setting, start }: Subject, isRuntime: boolean):
       argsText(call),
       before.map(({ name }) => name).join('+') || '-',
     ];
-    // A row says nothing where a refusal changes nothing.
-    if (symptoms.some(Boolean) || !call.always)
-      addRow(key, [isRuntime ? 'runtime' : libc, ...cells, ...symptoms.map((text) => text ?? '-')]);
+    addRow(key, [isRuntime ? 'runtime' : libc, ...cells, ...symptoms.map((text) => text ?? '-')]);
     return outcomes;
   };
   // In the order in which they are made: the first that is refused ends the start.
