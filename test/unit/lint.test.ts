@@ -110,7 +110,7 @@ describe('lint', () => {
     },
   );
 
-  it('finds the same condition twice in no profile, and reports errors as findings', async () => {
+  it('reports errors as findings', async () => {
     const [first] = await linted('{"defaultAction": "SCMP_ACT_DENY"}', 'x86_64');
     expect(first!.diagnostic).toMatchObject({ code: 'UNKNOWN_ACTION', severity: 'error', line: 1 });
   });
@@ -129,6 +129,20 @@ describe('lint', () => {
     );
     expect(await found(wrong, 'x86_64', 'IGNORE_INVALID')).toEqual(['2 warning', '3 warning', '4 warning']);
     expect(await found(wrong, 'x86_64', 'FALSE_SUCCESS')).toEqual(['2 warning', '3 warning', '4 warning']);
+  });
+
+  it('takes an outright refusal of socketcall for a cure, and one that makes no rule for none', async () => {
+    const profile = (errno: number) =>
+      `{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "syscalls": [
+        {"names": ["socketcall"], "action": "SCMP_ACT_ERRNO", "errnoRet": ${errno}},
+        {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+          {"index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": 4294967295, "valueTwo": 1}]}]}`;
+    const warnings = async (errno: number) =>
+      (await linted(profile(errno), 'x86_64'))
+        .filter(({ diagnostic: { severity } }) => severity === 'warning')
+        .map(({ diagnostic: { code } }) => code);
+    expect(await warnings(38)).toEqual([]);
+    expect(await warnings(1)).toEqual(['ENTRY_WITHOUT_EFFECT', 'MULTIPLEXED_ARGS']);
   });
 
   it('never silences an error', async () => {

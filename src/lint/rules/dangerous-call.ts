@@ -49,7 +49,6 @@ export const DANGERS: readonly Danger[] = [
   { calls: 'chroot mknod mknodat', level: 'strict', why: 'is for the set-up of a container, not for what runs in it' },
   { calls: 'memfd_create memfd_secret', level: 'strict', why: 'makes files that no path and no mount option governs, and that can be executed' },
   { calls: 'execveat', level: 'strict', why: 'executes a file that has no path' },
-  { calls: 'add_key keyctl', level: 'strict', why: 'keeps data in the kernel' },
 ]; // prettier-ignore
 
 export const dangerousCall: Rule = {
