@@ -161,9 +161,10 @@ describe('look-up', () => {
 
   it('tells which headers and which bytes it was made from', () => {
     const sums = tsvFiles()
+      .filter((file) => !/^(?:argument|constant|starts)/.test(file))
       .toSorted()
       .map((file) => `${sha256(readFileSync(new URL(file, TABLES_FOLDER)))}  ${file}\n`);
-    expect(sums).toHaveLength(24);
+    expect(sums).toHaveLength(20);
     expect(tables.digest).toBe(sha256(sums.join('')));
     expect(tables.release).toEqual({ major: 7, minor: 2 });
   });
