@@ -64,6 +64,8 @@ async function layerOf(text: string, file: string): Promise<Layer | undefined> {
 function stringLayer(text: string): Layer | undefined {
   const { root, diagnostics } = parseJson(text);
   if (root?.kind !== 'string' || diagnostics.length > 0) return undefined;
+  // Any other text is no profile in a string.
+  if (!/^\s*[{["]/.test(root.value) && foreignText(root.value)?.coded === undefined) return undefined;
   return { text: root.value, where: 'JSON in a JSON string', moved: true };
 }
 

@@ -48,12 +48,20 @@ const SCHEMA: Foreign = {
 /** Keywords that describe other documents: JSON Schema draft 2020-12, and `definitions`. */
 const SCHEMA_MEMBERS = ['properties', 'definitions', '$defs', 'allOf', 'anyOf', 'oneOf'];
 
+/** Packed files by their first bytes, with the command that unpacks them. */
+const PACKED: readonly (readonly [what: string, unpack: string, ...head: number[]])[] = [
+  ['a gzip file', 'unpack it: "zcat FILE | seccompc compile -"', 0x1f, 0x8b],
+  ['an xz file', 'unpack it: "xzcat FILE | seccompc compile -"', 0xfd, 0x37, 0x7a, 0x58, 0x5a],
+  ['a zstd file', 'unpack it: "zstdcat FILE | seccompc compile -"', 0x28, 0xb5, 0x2f, 0xfd],
+  ['a zip archive', 'unpack it: "unzip -p FILE NAME | seccompc compile -"', 0x50, 0x4b, 0x03, 0x04],
+];
+
 export function foreignBytes(bytes: Uint8Array): Foreign | undefined {
   const starts = (...head: number[]) => head.every((byte, index) => bytes[index] === byte);
   if (starts(0xff, 0xfe) || starts(0xfe, 0xff))
     return { what: 'a UTF-16 file', hint: 'save it as UTF-8; JSON is never anything else' };
   if (starts(0x7f, 0x45, 0x4c, 0x46)) return { what: 'an ELF binary', ...PROGRAM };
-  if (starts(0x1f, 0x8b)) return { what: 'a gzip file', hint: NEEDED };
+  for (const [what, unpack, ...head] of PACKED) if (starts(...head)) return { what, hint: unpack };
   if (startsLikeFilter(bytes)) return COMPILED;
   return bytes.includes(0) ? { what: 'a binary file', hint: NEEDED } : undefined;
 }
@@ -91,8 +99,28 @@ const TEXTS: readonly TextRule[] = [
     ...COMPILED,
     what: 'a compiled filter in hex',
   },
+  {
+    text: /^<{7}(?: |$)/m,
+    what: 'a file with conflict markers of Git',
+    hint: 'resolve the conflict; the markers begin with <<<<<<<, ======= and >>>>>>>',
+  },
+  {
+    // Outside strings: a line of JSON never begins inside one.
+    text: /^(?:[^"\\\n]|"(?:[^"\\\n]|\\.)*")*?\{\{(?:-|\s|\.|\$|\w)/m,
+    what: 'a template',
+    hint: 'render it first, such as with "helm template", and give what that writes',
+  },
   { text: /^\s*</, what: 'an HTML or XML page', hint: 'download the raw file' },
-  { text: /^\s*404\b/, what: 'an error page', hint: 'download the file again' },
+  {
+    text: /^\s*(?:404\b|(?:not found|forbidden|unauthorized|access denied|bad gateway|too many requests)\b)/i,
+    what: 'an error page',
+    hint: 'download the file again',
+  },
+  {
+    text: /^\s*(?:error|fatal|usage)\b[^\n"{]*(?:\n|$)/i,
+    what: 'a message of a command',
+    hint: 'the command that should write the profile failed: run it alone to see why',
+  },
   {
     text: /^\s*version https:\/\/git-lfs/,
     what: 'a Git LFS pointer',
@@ -272,6 +300,8 @@ function isString(node: JsonNode | undefined, value: string): boolean {
   return node?.kind === 'string' && node.value === value;
 }
 
+const ERROR_MEMBERS = ['message', 'error', 'errors', 'code', 'status', 'documentation_url', 'request_id'];
+
 /** For JSON that is not an object, and for objects that show no sign of what they are. */
 export function unknownDocument(root: JsonNode): Foreign {
   if ([root, ...itemsOf(root)].some(isInspected))
@@ -285,6 +315,8 @@ export function unknownDocument(root: JsonNode): Foreign {
   if (root.kind !== 'object') return { what: `a JSON ${root.kind}`, hint: NEEDED };
   if (root.members.length === 0)
     return { what: 'an empty object', hint: 'runtimes would start a container without any filter for it' };
+  if (root.members.every(({ key }) => ERROR_MEMBERS.includes(key)))
+    return { what: 'an error message in JSON', hint: 'download the file again' };
   const inner = root.members.find(({ value }) => valueOf(value, 'defaultAction') !== undefined);
   return {
     what: 'a JSON object without any member of a profile',
