@@ -333,14 +333,20 @@ function container(
 
 /** Creates a container, starts it and waits for its end, as engines do: whoever is a child subreaper gets the exit code. */
 const AS_ENGINES = String.raw`
-my ($PRCTL, $PR_SET_CHILD_SUBREAPER) = (157, 36);
+my ($PRCTL, $PR_SET_PDEATHSIG, $PR_SET_CHILD_SUBREAPER, $SIGKILL) = (157, 1, 36, 9);
 my ($bundle, $id, @runtime) = @ARGV;
+sub run { # a command that ends with us, also by the time limit
+  my $child = fork;
+  if (!$child) { syscall($PRCTL, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0); exec @_ or exit 127 }
+  waitpid $child, 0;
+  return $?;
+}
 syscall($PRCTL, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or die;
 unlink "$bundle/pid";
-system(@runtime, "create", "--bundle", $bundle, "--pid-file", "$bundle/pid", $id) == 0 or exit 1;
+run(@runtime, "create", "--bundle", $bundle, "--pid-file", "$bundle/pid", $id) == 0 or exit 1;
 open(my $file, "<", "$bundle/pid") or die;
 my $pid = <$file> + 0;
-my $failed = system(@runtime, "start", $id);
+my $failed = run(@runtime, "start", $id);
 kill "KILL", $pid if $failed;
 waitpid $pid, 0;
 exit($failed ? 1 : $? & 127 ? 128 + ($? & 127) : $? >> 8);
