@@ -10,6 +10,7 @@ import { countItems, editJson } from '../profile/edit.ts';
 import type { Change } from '../profile/edit.ts';
 import type { Profile, SyscallEntry } from '../profile/types.ts';
 import { compare } from '../prove/compare.ts';
+import { PropertyProver } from '../prove/property.ts';
 import type { Difference } from '../prove/compare.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
 import { answerTo, decisionOf, readSubject, testedArgs } from './answer.ts';
@@ -172,6 +173,17 @@ async function tryChanges(subject: Subject, wanted: Wanted, changes: Change[]): 
     const call = await describeCall(other.data, other.abi);
     const [was, is] = [other.first, other.second].map((value) => describeAnswer(value, other.abi));
     return `to allow it would also change ${call}: ${was} would become ${is}`;
+  }
+  const provers = [after, before].map((side) => new PropertyProver(side, calls)) as [
+    PropertyProver,
+    PropertyProver,
+  ];
+  const isOdd = (is: number, was: number) => is !== was && is !== SECCOMP_RET_ALLOW;
+  const odd = provers[0].relate(provers[1], isOdd);
+  if (odd.verdict === 'undecided') return `the proof is undecided: ${odd.reason}`;
+  if (odd.verdict === 'fails') {
+    const { data, abi, answer } = odd.call;
+    return `it would give ${await describeCall(data, abi)} another refusal, ${describeAnswer(answer, abi)}`;
   }
   if (!differences.some(({ abi, data }) => abi === wanted.abi && data.nr === wanted.nr))
     return 'no change of one entry allows it';

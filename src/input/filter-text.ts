@@ -18,6 +18,9 @@ const LONGEST = 2 * 1024 * 1024;
  */
 export function filterInText(text: string): FilterText | undefined {
   if (text.length > LONGEST || text.includes('\0')) return undefined;
+  // Every line of a dump begins with an offset, so it has no member of a profile, though it can be YAML.
+  const dumped = dumpedDigits(text);
+  if (dumped !== undefined) return hex(dumped);
   if (foreignText(text)?.coded || /^\s*["']?defaultAction["']?\s*:/m.test(text)) return undefined;
   for (const read of [hex, json, source, dump, decimal, listing]) {
     const found = read(text);
@@ -26,7 +29,27 @@ export function filterInText(text: string): FilterText | undefined {
   return undefined;
 }
 
-/** `--format hex`, `xxd -p`, `xxd -i`, and strings of `\x20`. */
+/** A line of `xxd`, `hexdump -C` or `od -tx1`: an offset, at most 16 bytes, and what they are as text. */
+const DUMP_LINE = /^([0-9a-f]{6,8}):?((?: {1,2}[0-9a-f]{2,4}){1,16})(?: {2,}.{1,18})?$/i;
+
+/** The digits of a dump whose offsets follow each other; undefined for another text. */
+function dumpedDigits(text: string): string | undefined {
+  const lines = text.trimEnd().split(/\r?\n/);
+  // hexdump and od end with the offset behind the last byte.
+  const end = lines.length > 1 && /^[0-9a-f]{6,8}$/i.test(lines.at(-1)!) ? lines.pop() : undefined;
+  let digits = '';
+  // od counts in octal.
+  const radix = lines.some((line) => /^[0-7]{7} /.test(line)) ? 8 : 16;
+  const isNext = (offset: string) => Number.parseInt(offset, radix) === digits.length / 2;
+  for (const line of lines) {
+    const [, offset = '', bytes = ''] = DUMP_LINE.exec(line) ?? [];
+    if (!isNext(offset)) return undefined;
+    digits += bytes.replaceAll(' ', '');
+  }
+  return end === undefined || isNext(end) ? digits : undefined;
+}
+
+/** `--format hex`, `xxd`, `xxd -p`, `xxd -i`, `hexdump -C`, `od -tx1`, and strings of `\x20`. */
 function hex(text: string): Uint8Array | undefined {
   const compact = text.replaceAll(/\s+/g, '');
   const [, list, count] = /^unsignedchar\w+\[\]=\{([^}]*)\};unsignedint\w+_len=(\d+);$/.exec(compact) ?? [];

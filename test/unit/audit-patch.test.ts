@@ -51,6 +51,20 @@ describe('a patch', () => {
     expect(changedCalls(text, after)).toEqual(['X86 mount', 'X86_64 mount']);
   });
 
+  test('never turns a refusal into another one', async () => {
+    // Without its own entry, socketcall is what the entry on socket makes of it: refused for most arguments.
+    const text = profile('SCMP_ACT_ERRNO', allow('read', 'socket', 'write'), {
+      ...deny('socketcall'),
+      errnoRet: 38,
+    });
+    const { text: after } = await patch(text, 'socketcall', { abi: 'X86', action: 'log' });
+    expect(changedCalls(text, after)).toEqual(['X86 socketcall']);
+    const { syscalls } = JSON.parse(after) as { syscalls: { names: string[]; action: string }[] };
+    expect(syscalls.map(({ names, action }) => [action, ...names])).toEqual([
+      ['SCMP_ACT_ALLOW', 'read', 'socket', 'socketcall', 'write'],
+    ]);
+  });
+
   test('makes an entry where no list is free of conditions, or no list at all', async () => {
     const value = { names: ['mount'], action: 'SCMP_ACT_ALLOW', args: undefined };
     const conditional = profile('SCMP_ACT_ERRNO', { ...allow('kill'), ...when(1, 0) });

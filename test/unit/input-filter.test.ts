@@ -68,9 +68,23 @@ describe('every text form that seccompc writes is read as the same filter', () =
   });
 });
 
+/** The lines of a program that dumps bytes: offset, sixteen bytes, and what they are as text. */
+function dumped(offsetOf: (offset: number) => string, groups = /$^/, grouped = ''): string {
+  const lines = Array.from({ length: Math.ceil(BYTES.length / 16) }, (_, line) => {
+    const bytes = [...BYTES.subarray(16 * line, 16 * line + 16)];
+    const digits = bytes.map((byte) => ` ${byte.toString(16).padStart(2, '0')}`).join('');
+    const shown = bytes.map((byte) => (byte > 32 && byte < 127 ? String.fromCharCode(byte) : '.')).join('');
+    return `${offsetOf(16 * line)}${digits.replaceAll(new RegExp(groups, 'g'), grouped)}  ${shown}\n`;
+  });
+  return lines.join('');
+}
+
 describe('forms of other programs are read', () => {
   const list = Array.from(BYTES, (byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(', ');
   const FORMS: Record<string, string> = {
+    xxd: dumped((offset) => `${offset.toString(16).padStart(8, '0')}:`, / (..) (..)/g, ' $1$2'),
+    'hexdump -C': `${dumped((offset) => `${offset.toString(16).padStart(8, '0')} `)}${BYTES.length.toString(16).padStart(8, '0')}\n`,
+    'od -tx1': `${dumped((offset) => offset.toString(8).padStart(7, '0'))}${BYTES.length.toString(8).padStart(7, '0')}\n`,
     'xxd -p': hex.replaceAll(/.{60}/g, '$&\n'),
     'xxd -i': `unsigned char f_bpf[] = {\n  ${list}\n};\nunsigned int f_bpf_len = ${BYTES.length};\n`,
     'escapes of C': `"${hex.replaceAll(/../g, '\\x$&')}"`,
@@ -128,6 +142,8 @@ describe('a text that is not all of a filter is not read', () => {
     'a listing with a line of words': text('asm').replace('\n', '\nand so on\n'),
     'a listing without its second line': text('asm').replace(/\n.*\n/, '\n'),
     'a listing with a backward jump': text('asm').replace(', 3, 2', ', 3, 0'),
+    'a dump without its second line': dumped((offset) => `${offset.toString(16).padStart(8, '0')}:`).replace(/\n.*\n/, '\n'),
+    'a dump with another end': `${dumped((offset) => `${offset.toString(16).padStart(8, '0')} `)}00000fff\n`,
     'half a byte': hex.slice(1),
     'half an instruction': hex.slice(8),
     'a table without its second row': ' 0000: 20 00 00 00000004\n 0002: 06 00 00 7fff0000\n',

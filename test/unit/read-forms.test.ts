@@ -189,6 +189,11 @@ describe('what is no profile is refused by name', () => {
   });
 
   const TEXTS: [what: string, text: string, hint: RegExp][] = [
+    ['a file with conflict markers of Git', '{\n<<<<<<< HEAD\n"a": 1\n=======\n>>>>>>> x\n}\n', /conflict/],
+    ['a template', '{"defaultAction": {{ .Values.action }}}\n', /render/],
+    ['an error page', 'Not Found', /again/],
+    ['an error message in JSON', '{"message": "Not Found", "status": "404"}', /again/],
+    ['a message of a command', 'Error: no such container\n', /run it alone/],
     ['a log of strace', '4242 execve("/bin/true", ["true"], 0x7ffd /* 20 vars */) = 0\n', /--from strace/],
     ['a log of strace', '[pid   7] 12:00:01.5 read(3, "", 1) = 0\n', /--from strace/],
     ['a log of strace', '7 [  59] execve("/bin/true", ["true"], 0x7ffd) = 0\n', /--from strace/],
@@ -260,6 +265,8 @@ describe('what is no profile is refused by name', () => {
     ['a UTF-16 file', [0xfe, 0xff, 0x00, 0x7b]],
     ['an ELF binary', [0x7f, 0x45, 0x4c, 0x46, 0x02, 0x01]],
     ['a gzip file', [0x1f, 0x8b, 0x08]],
+    ['an xz file', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+    ['a zip archive', [0x50, 0x4b, 0x03, 0x04, 0x14]],
     ['a compiled filter', [0x20, 0, 0, 0, 4, 0, 0, 0, 0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]],
     ['a compiled filter', [0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0x06, 0, 0, 0x7f, 0xff, 0, 0]],
     ['a binary file', [0x7b, 0x00, 0x7d]],
@@ -270,6 +277,14 @@ describe('what is no profile is refused by name', () => {
     expect(diagnostics).toMatchObject([{ code: 'NOT_A_PROFILE', line: 1, column: 1 }]);
     expect(diagnostics[0]!.message).toContain(`this is ${what},`);
   });
+
+  it.each(['a: {{ b }}', '<<<<<<< HEAD', 'Error: none'])(
+    'reads a profile that has %s in a text',
+    (comment) => {
+      const source = JSON.stringify({ defaultAction: 'SCMP_ACT_LOG', comment }, null, 1);
+      expect(parseProfile(source, FILE).profile).toBeDefined();
+    },
+  );
 
   it('recognises a profile with any other members beside it', () => {
     const profile = '{"defaultAction": "SCMP_ACT_LOG", "type": "object", "properties": {}}';
