@@ -17,7 +17,7 @@ export default defineConfig({
           ...minutes(2),
         },
       },
-      { test: { name: 'commands', include: ['test/cli/**/*.slow.test.ts'], ...minutes(10) } },
+      { test: { name: 'commands', include: ['test/{cli,unit}/**/*.slow.test.ts'], ...minutes(10) } },
       { test: { name: 'oracles', include: ['test/differential/**/*.test.ts'], ...minutes(10) } },
       {
         test: {
