@@ -26,6 +26,8 @@ export interface Target {
   engine: 'moby' | 'podman';
   /** Whose reading of the OCI object where crun and runc differ. docs/semantics.md section 12. */
   semantics: 'crun' | 'runc';
+  /** The release of runc: `1.3` or `1.3.6`. Without one, runc 1.1.5's stub, and everything that some release takes. */
+  runcRelease?: string;
   /** runc's stub: numbers above the largest one named get ENOSYS. docs/semantics.md section 9. */
   enosysStub: boolean;
   /** Calls that the profile does not name and that are newer than this release get ENOSYS. */
@@ -113,6 +115,28 @@ export function parseKernelVersion(text: string): KernelVersion | undefined {
   return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
 }
 
+/** `crun`, `runc`, or a release of runc. */
+export type RuntimeName = Target['semantics'] | `runc@${string}`;
+
+export const RUNTIME_FORM =
+  'crun, runc, runc@X.Y or runc@X.Y.Z (1.1 or newer; all releases of crun read alike)';
+
+/** Undefined for anything else than {@link RUNTIME_FORM} says. */
+export function parseRuntime(text: unknown): Pick<Target, 'semantics' | 'runcRelease'> | undefined {
+  if (text === 'crun' || text === 'runc') return { semantics: text };
+  if (typeof text !== 'string') return undefined;
+  const [, runcRelease] = /^runc@([1-9]\d?(?:\.(?:0|[1-9]\d?)){1,2})$/.exec(text) ?? [];
+  if (runcRelease === undefined || compareReleases(runcRelease, '1.1') < 0) return undefined;
+  return { semantics: 'runc', runcRelease };
+}
+
+/** Number by number: 1.8.1 < 1.21. */
+export function compareReleases(a: string, b: string): number {
+  const [first, second] = [a, b].map((text) => text.split('.').map(Number));
+  const at = first!.findIndex((number, index) => number !== (second![index] ?? 0));
+  return at < 0 ? first!.length - second!.length : first![at]! - (second![at] ?? 0);
+}
+
 /**
  * A {@link Target} as a caller writes it. Only `arch` is required; names and releases are spelled as on the command line.
  * Nothing is read from the host.
@@ -128,8 +152,10 @@ export interface TargetOptions {
   kernel?: string | KernelVersion | undefined;
   /** Whose reading of the Docker dialect; `moby` unless given. `docker` is another name of that. */
   engine?: Target['engine'] | 'docker' | undefined;
-  /** Whose reading where runtimes disagree; `crun` unless given. */
-  semantics?: Target['semantics'] | undefined;
+  /** Whose reading where runtimes disagree, such as `runc@1.3`; `crun` unless given. */
+  semantics?: RuntimeName | undefined;
+  /** As in a target: `1.3` beside `runc` means `runc@1.3`. */
+  runcRelease?: string | undefined;
   /** Answer ENOSYS to calls newer than any in the profile; true with `runc`, else false, unless given. */
   enosysStub?: boolean | undefined;
   /** Answer ENOSYS to unnamed calls that are newer than this release. */
@@ -156,7 +182,7 @@ export function makeTarget(options: TargetOptions): Target {
     'moby',
     'podman',
   ]);
-  const semantics = reader.choice('semantics', options.semantics, ['crun', 'runc']);
+  const runtime = reader.runtime(options);
   const enosysAfter = reader.kernel(options.enosysAfter);
   const target: Target = {
     arch,
@@ -164,8 +190,8 @@ export function makeTarget(options: TargetOptions): Target {
     capabilities: reader.capabilities(options.capabilities, engine),
     kernel: reader.kernel(options.kernel) ?? { ...NEWEST_KERNEL },
     engine,
-    semantics,
-    enosysStub: reader.flag('enosysStub', options.enosysStub) ?? semantics === 'runc',
+    ...runtime,
+    enosysStub: reader.flag('enosysStub', options.enosysStub) ?? runtime.semantics === 'runc',
     ...(enosysAfter === undefined ? {} : { enosysAfter }),
     overlap: reader.choice('overlap', options.overlap, ['warn', 'error']),
     failUnknown: reader.flag('failUnknown', options.failUnknown) ?? false,
@@ -219,6 +245,14 @@ class OptionReader {
     if (isCount(major) && isCount(minor)) return { major, minor };
     this.fault(`a kernel release is two numbers such as "6.1", not ${shown(release)}`);
     return undefined;
+  }
+
+  runtime({ semantics = 'crun', runcRelease }: TargetOptions): Pick<Target, 'semantics' | 'runcRelease'> {
+    const isRelease = typeof semantics === 'string' && typeof runcRelease === 'string';
+    const text: unknown = isRelease ? `${semantics}@${runcRelease}` : (runcRelease ?? semantics);
+    const found = parseRuntime(text);
+    if (found === undefined) this.fault(`semantics is ${RUNTIME_FORM}, not ${shown(text)}`);
+    return found ?? { semantics: 'crun' };
   }
 
   choice<T extends string>(name: string, value: unknown, known: readonly [T, ...T[]]): T {

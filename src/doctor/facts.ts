@@ -1,4 +1,5 @@
 /** What a start needs, as it was measured. Source and method: syscall-tables/starts.tsv. */
+import { compareReleases } from '../target.ts';
 import { starts } from './generated/starts.ts';
 
 /** Whose calls a row tells: those of a runtime before it executes the program, or those of a C library from then on. */
@@ -61,11 +62,4 @@ export function nearestRelease(part: Part, wanted?: string): string {
   const releases = releasesOf(part);
   if (wanted === undefined) return releases.at(-1)!;
   return releases.findLast((release) => compareReleases(release, wanted) <= 0) ?? releases[0]!;
-}
-
-/** Number by number: 1.8.1 < 1.21. */
-function compareReleases(a: string, b: string): number {
-  const [first, second] = [a, b].map((text) => text.split('.').map(Number));
-  const at = first!.findIndex((number, index) => number !== (second![index] ?? 0));
-  return at < 0 ? first!.length - second!.length : first![at]! - (second![at] ?? 0);
 }

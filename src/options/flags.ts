@@ -30,9 +30,11 @@ export function programOf(flags: ProgramFlags): Omit<ProgramOptions, 'target'> {
 
 /** The flags that give exactly these options on any machine: {@link targetOf} and {@link programOf} undone. */
 export function flagsFor({ target, optimize, prove }: ProgramOptions): TargetFlags & ProgramFlags {
-  const { capabilities, ...members } = target;
+  const { capabilities, semantics, runcRelease, ...members } = target;
+  const isRelease = semantics === 'runc' && runcRelease !== undefined;
   return {
     ...members,
+    semantics: isRelease ? `runc@${runcRelease}` : semantics,
     capSet: 'none',
     cap: capabilities,
     optimize,

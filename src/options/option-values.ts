@@ -1,6 +1,7 @@
 import { allArches, archesOf, parseArch, parseAuditArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
-import { parseKernelVersion } from '../target.ts';
+import { parseKernelVersion, parseRuntime, RUNTIME_FORM } from '../target.ts';
+import type { RuntimeName } from '../target.ts';
 import type { OptionSpec, ValueTypes } from './table.ts';
 
 /** How one type of value is read and written. */
@@ -42,6 +43,11 @@ const VALUE_TYPES: { [T in keyof ValueTypes]: ValueType<ValueTypes[T]> } = {
     wanted: 'two numbers such as 5.15',
     parse: parseKernelVersion,
     format: ({ major, minor }) => [`${major}.${minor}`],
+  },
+  runtime: {
+    wanted: RUNTIME_FORM,
+    parse: (text) => (parseRuntime(text) === undefined ? undefined : (text as RuntimeName)),
+    format: (runtime) => [runtime],
   },
   names: {
     wanted: 'names, with commas',

@@ -1,6 +1,6 @@
 import type { ArchName } from '../arch.ts';
 import { FORMAT_NAMES } from '../format/program.ts';
-import type { KernelVersion } from '../target.ts';
+import type { KernelVersion, RuntimeName } from '../target.ts';
 
 /**
  * The one table of the options of `compile`. Made from it: the options of the commands, the words that the hot tier knows,
@@ -46,6 +46,7 @@ export interface ValueTypes {
   arch: ArchName;
   arches: ArchName[] | 'native';
   kernel: KernelVersion;
+  runtime: RuntimeName;
   /** Separated by commas, and the option may be repeated. */
   names: string[];
   text: string;
@@ -187,11 +188,12 @@ export const OPTIONS = [
   },
   {
     name: 'semantics',
-    takes: ['crun', 'runc'],
+    takes: 'runtime',
     placeholder: 'RUNTIME',
     group: 'target',
-    help: 'the runtime whose reading counts where runtimes differ',
-    meaning: 'whose reading where the runtimes disagree (section 12)',
+    help: 'the runtime whose reading counts where runtimes differ: crun, runc, runc@1.3',
+    meaning:
+      '`crun`, `runc`, or a release of runc such as `runc@1.3` or `runc@1.1.15`: whose reading where the runtimes disagree (section 12)',
     default: 'crun',
     oci: true,
   },

@@ -4,8 +4,9 @@ import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import type { Seccomp } from '../profile/types.ts';
 import type { Target } from '../target.ts';
+import { RUNC_SINCE, runcHas } from './runc.ts';
 
-/** The oldest runc in use knows none of these. docs/semantics.md section 12. */
+/** No runc knows any of these. docs/semantics.md section 12. */
 const UNKNOWN_TO_RUNC = new Set<ArchName>(['PARISC', 'PARISC64', 'M68K', 'SH', 'SHEB']);
 
 /**
@@ -34,16 +35,19 @@ export function filterArches(seccomp: Seccomp, target: Target, report: (d: Diagn
 /** An architecture of the profile's list; undefined after a reported error. */
 function readArch(
   { name: spelled, pointer }: Seccomp['architectures'][number],
-  { semantics }: Target,
+  target: Target,
   report: (d: Diagnostic) => void,
 ): ArchName | undefined {
   const unknown = (hint?: string): undefined => {
     report(diagnostic('UNKNOWN_ARCHITECTURE', { name: spelled }, { pointer, hint }));
   };
+  const { semantics } = target;
   const name = parseArch(spelled);
   if (name === undefined) return unknown();
   const proper = ociArchName(name);
   if (semantics === 'runc' && UNKNOWN_TO_RUNC.has(name)) return unknown('runc has no such architecture');
+  if ((name === 'RISCV64' || name === 'LOONGARCH64') && runcHas(target, name) === false)
+    return unknown(`runc knows it from ${RUNC_SINCE[name]} on`);
   if (spelled === proper) return name;
   // Only the prefix may be missing, and only what follows it may be in another case.
   if (semantics === 'runc' || spelled.replace(/^SCMP_ARCH_/, '').toUpperCase() !== name)

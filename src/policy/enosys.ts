@@ -7,6 +7,7 @@ import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 import { multiplexed } from './multiplex.ts';
 import { MAX_NR } from './number-ranges.ts';
+import { runcHas } from './runc.ts';
 import type { DecisionRange } from './types.ts';
 
 /** The return value of ENOSYS as this architecture numbers it: 38, 89 on MIPS, 251 on PARISC. */
@@ -35,13 +36,16 @@ type Numbers = Pick<DecisionRange, 'from' | 'to'>;
 
 /**
  * runc's stub, which comes before everything else: numbers above the largest one that the profile
- * names get ENOSYS. runc omits architectures that the profile does not list, also the native one.
+ * names get ENOSYS. runc omits architectures that the profile does not list, before 1.1.15 also the
+ * native one.
  * docs/semantics.md section 9.
  */
 export function enosysStub(abi: Arch, context: EnosysContext): Numbers[] {
   const { seccomp, target, tables, defaultAction } = context;
   if (!target.enosysStub || !givesEnosys(defaultAction)) return [];
-  const isListed = seccomp.architectures.some(({ name }) => parseArch(name) === abi.name);
+  const isListed =
+    seccomp.architectures.some(({ name }) => parseArch(name) === abi.name) ||
+    (abi.name === target.arch && runcHas(target, 'nativeStub') === true);
   if (target.semantics === 'runc' && (!isListed || seccomp.defaultErrnoRet === ERRNO_ENOSYS)) return [];
   const table = tables.of(abi.name);
   let last = 0;

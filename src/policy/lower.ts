@@ -15,6 +15,7 @@ import { beyondTable, callsAfter, enosysAction, enosysStub, givesEnosys } from '
 import { MAX_NR, overlay, rangesOf } from './number-ranges.ts';
 import { effectiveEntries, reportLostBits, returnValue } from './rules.ts';
 import type { EffectiveEntry } from './rules.ts';
+import { RUNC_SINCE, runcHas } from './runc.ts';
 import type { ArchPolicy, DecisionRange, Policy } from './types.ts';
 
 /** For an architecture outside the filter, with any default action. docs/semantics.md section 3. */
@@ -118,16 +119,23 @@ function foreignAbi(abis: readonly Arch[]): Pick<DecisionRange, 'from' | 'to'>[]
 /** Flags that runtimes refuse, or that cost the others. docs/semantics.md section 10.1 and 10.2. */
 function reportFlags(
   { flags = [], listenerPath, pointer }: Seccomp,
-  { semantics }: Target,
+  target: Target,
   report: (d: Diagnostic) => void,
 ): void {
   for (const [index, flag] of flags.entries()) {
     const where = { pointer: `${pointer}/flags/${index}` };
     if (flag === 'SECCOMP_FILTER_FLAG_NEW_LISTENER' || flag === 'SECCOMP_FILTER_FLAG_TSYNC_ESRCH')
       report(diagnostic('FLAG_REFUSED', { flag }, where));
-    if (flag !== 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV') continue;
-    if (semantics === 'runc') report(diagnostic('FLAG_NEEDS_RELEASE', { flag, release: '1.5' }, where));
-    else if (!listenerPath) report(diagnostic('FLAG_NEEDS_LISTENER', { flag }, where));
+    const isWait = flag === 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV';
+    const feature = isWait ? 'WAIT_KILLABLE_RECV' : 'flags';
+    const has = runcHas(target, feature);
+    if (has === false || (isWait && has === undefined && target.semantics === 'runc')) {
+      const values = { flag, release: RUNC_SINCE[feature] };
+      report(
+        diagnostic('FLAG_NEEDS_RELEASE', values, { ...where, severity: has === false ? 'error' : undefined }),
+      );
+    } else if (isWait && target.semantics === 'crun' && !listenerPath)
+      report(diagnostic('FLAG_NEEDS_LISTENER', { flag }, where));
   }
 }
 

@@ -60,15 +60,22 @@ const READINGS: [name: string, options: Omit<NaiveOptions, 'native'>, crowded?: 
   ],
 ];
 
+/** Of runc, drawn for each profile. */
+const RELEASES = [undefined, '1.1', '1.1.15', '1.3', '1.3.6'];
+
 describe('random profiles on 23 architectures', () => {
   it.each(READINGS)('%s', async (_, options, crowded = false) => {
     const outcomes = new Map<string, number>();
     await fc.assert(
-      fc.asyncProperty(crowded ? crowdedSample() : anySample(), async ({ profile, native }) => {
-        const outcome = await judge(profile, { native, ...options });
-        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-        if (!FINE.includes(outcome)) throw new Error(`${outcome}\n${native} ${toJson(profile)}`);
-      }),
+      fc.asyncProperty(
+        crowded ? crowdedSample() : anySample(),
+        fc.constantFrom(...(options.semantics === 'runc' ? RELEASES : [undefined])),
+        async ({ profile, native }, release) => {
+          const outcome = await judge(profile, { native, ...options, ...(release && { release }) });
+          outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+          if (!FINE.includes(outcome)) throw new Error(`${outcome}\n${native} ${release} ${toJson(profile)}`);
+        },
+      ),
       { seed: 23, numRuns: RUNS },
     );
     console.info([...outcomes].map(([outcome, n]) => `${n} ${outcome}`).join(', '));
@@ -183,6 +190,18 @@ describe('profiles that must be refused', () => {
       'crun',
     ],
   ]; // prettier-ignore
+  it.each([
+    ['a flag', '1.1', 'refused', ['LOG']],
+    ['an empty list of flags', '1.1', 'compared', []],
+    ['a flag', '1.2', 'compared', ['LOG']],
+    ['WAIT_KILLABLE_RECV', '1.4.3', 'refused', ['LOG', 'WAIT_KILLABLE_RECV']],
+    ['WAIT_KILLABLE_RECV', '1.5', 'compared', ['LOG', 'WAIT_KILLABLE_RECV']],
+    ['WAIT_KILLABLE_RECV', undefined, 'compared', ['WAIT_KILLABLE_RECV']],
+  ] as const)('%s, by runc %s: %s', async (_, release, expected, names) => {
+    const flags = names.map((name) => `SECCOMP_FILTER_FLAG_${name}`);
+    const options = { native: 'X86_64', semantics: 'runc', ...(release && { release }) } as const;
+    expect(await judge({ ...deny, flags }, options)).toBe(expected);
+  });
   it.each(bad)('%s', async (_, profile, semantics = 'crun') => {
     expect(await judge(profile, { native: 'X86_64', semantics })).toBe('refused');
   });

@@ -21,7 +21,7 @@ export interface CaseFile {
     dropCapabilities?: string[];
     kernel?: string;
     engine?: 'moby' | 'podman';
-    semantics?: 'crun' | 'runc';
+    semantics?: 'crun' | 'runc' | `runc@${string}`;
     enosysStub?: boolean;
     enosysAfter?: string;
     overlap?: 'warn' | 'error';

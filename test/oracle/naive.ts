@@ -14,6 +14,8 @@ export interface NaiveOptions {
   /** The native architecture, an OCI name with or without prefix. */
   native: string;
   semantics?: 'crun' | 'runc';
+  /** Of runc, such as `1.3` or `1.1.15`; without one, runc 1.1.5's stub and whatever some release takes. */
+  release?: string;
   /** runc's ENOSYS stub; as `semantics` says when absent. */
   enosysStub?: boolean;
   /** Release after which unnamed calls get ENOSYS, and when each call came: undefined for "always there". */
@@ -85,6 +87,14 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
     refuse('no defaultAction');
   }
   const abis = abisOf(profile, options.native, runc);
+  const { release } = options;
+  // The first release that has something, compared as people write releases.
+  const has = (first: string) =>
+    release === undefined ? undefined : release.localeCompare(first, 'en', { numeric: true }) >= 0;
+  if (runc)
+    for (const [name, first] of [['RISCV64', '1.1.8'], ['LOONGARCH64', '1.3.6']] as const) // prettier-ignore
+      if (profile.architectures?.includes(`SCMP_ARCH_${name}`) && has(first) === false)
+        refuse(`runc ${release} has no ${name}`);
   const defaultAction = actionOf(profile.defaultAction, profile.defaultErrnoRet, runc);
   if (profile.defaultAction === 'SCMP_ACT_NOTIFY') refuse('NOTIFY as default action');
   for (const entry of entries) checkEntry(entry, runc, options.failUnknown ?? false);
@@ -92,6 +102,10 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
     refuse('NOTIFY without a listener');
   if (profile.flags?.some((flag) => /NEW_LISTENER|TSYNC_ESRCH/.test(flag)))
     refuse('a flag that no runtime takes');
+  const flags = profile.flags ?? [];
+  if (runc && flags.length > 0 && has('1.2') === false) refuse(`runc ${release} has no flags`);
+  if (runc && flags.some((flag) => flag.endsWith('WAIT_KILLABLE_RECV')) && has('1.5') === false)
+    refuse(`runc ${release} has no WAIT_KILLABLE_RECV`);
 
   const known = new Map<string, Rule[]>();
   const rules = (abi: Abi, nr: number) => {
@@ -109,8 +123,11 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   const after = options.enosysAfter;
   if (quiet && after !== undefined) refuse('ENOSYS for new calls beside a default that lets calls through');
 
-  // runc goes through the list; an architecture that is in the filter because it is native has no stub then.
-  const hasStub = (abi: Abi) => !runc || (profile.architectures ?? []).includes(`SCMP_ARCH_${abi.oci}`);
+  // runc goes through the list; what is in the filter only because it is native has a stub from 1.1.15 on.
+  const hasStub = (abi: Abi) =>
+    !runc ||
+    (abi === abis[0] && has('1.1.15') === true) ||
+    (profile.architectures ?? []).includes(`SCMP_ARCH_${abi.oci}`);
   function evaluate(arch: number, nr: number, args: readonly bigint[]): number {
     const here = abis.filter((a) => a.audit === arch);
     if (here.length === 0) return KILL_THREAD;

@@ -19,10 +19,11 @@ export type Compiled =
 export function targetOf({ native, ...options }: NaiveOptions): Target {
   const arch = parseArch(native);
   if (arch === undefined) throw new Error(`no architecture ${native}`);
-  const { semantics, enosysStub, enosysAfter, overlap, failUnknown } = options;
+  const { semantics, release, enosysStub, enosysAfter, overlap, failUnknown } = options;
   return makeTarget({
     arch,
     ...(semantics === undefined ? {} : { semantics }),
+    ...(release === undefined ? {} : { runcRelease: release }),
     ...(enosysStub === undefined ? {} : { enosysStub }),
     ...(enosysAfter === undefined ? {} : { enosysAfter: enosysAfter.release }),
     ...(overlap === undefined ? {} : { overlap }),

@@ -15,6 +15,7 @@ const target: fc.Arbitrary<Target> = fc.record({
   kernel: version,
   engine: fc.constantFrom('moby' as const, 'podman' as const),
   semantics: fc.constantFrom('crun' as const, 'runc' as const),
+  runcRelease: fc.constantFrom('1.1', '1.3'),
   enosysStub: fc.boolean(),
   enosysAfter: version,
   overlap: fc.constantFrom('warn' as const, 'error' as const),

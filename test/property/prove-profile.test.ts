@@ -60,6 +60,7 @@ describe('a profile', () => {
   const options: fc.Arbitrary<Omit<NaiveOptions, 'native'>> = fc.record(
     {
       semantics: fc.constantFrom('crun', 'runc'),
+      release: fc.constantFrom('1.1', '1.1.14', '1.1.15', '1.2', '1.3.6', '1.5'),
       enosysStub: fc.boolean(),
       enosysAfter: fc
         .constantFrom({ major: 4, minor: 5 }, { major: 5, minor: 9 }, { major: 6, minor: 6 })
@@ -74,6 +75,7 @@ describe('a profile', () => {
         const meaning = meaningOf(profile, { native, ...more });
         const target = targetFor(archNamed(native), {
           semantics: more.semantics ?? 'crun',
+          ...(more.release && { runcRelease: more.release }),
           enosysStub: more.enosysStub ?? false,
           ...(more.enosysAfter && { enosysAfter: more.enosysAfter.release }),
         });

@@ -10,6 +10,7 @@ import type { Diagnostic } from '../../src/errors.ts';
 import { optionsTable, parameterList, withParts } from '../../src/generate/option-tables.ts';
 import { flagsFor, givenOptions, programOf, targetOf } from '../../src/options/flags.ts';
 import type { Flags } from '../../src/options/flags.ts';
+import { parseValue } from '../../src/options/option-values.ts';
 import { COMPILE_OPTIONS, flagOf, OPTIONS, optionsIn } from '../../src/options/table.ts';
 import type { OptionSpec, TargetFlags } from '../../src/options/table.ts';
 import { readFlags, writeFlags } from '../../src/serve/query.ts';
@@ -29,6 +30,8 @@ function valuesFor({ takes }: OptionSpec): fc.Arbitrary<unknown> {
       return fc.oneof(fc.constant('native'), fc.uniqueArray(arch, { minLength: 1, maxLength: 4 }));
     case 'kernel':
       return fc.record({ major: fc.nat(999), minor: fc.nat(99_999) });
+    case 'runtime':
+      return fc.constantFrom('crun', 'runc', 'runc@1.1', 'runc@1.3.6', 'runc@10.20.30');
     case 'names':
     case 'texts':
       return fc.array(word, { minLength: 1, maxLength: 4 });
@@ -150,7 +153,7 @@ describe.each([
     const shorts = table.flatMap(({ short }) => short ?? []);
     expect(new Set(shorts).size).toBe(shorts.length);
     for (const option of table) {
-      if (option.default !== undefined) expect(option.takes).toContain(option.default);
+      if (option.default !== undefined) expect(parseValue(option, option.default)).toBe(option.default);
       if (option.takes !== 'switch') expect(option.placeholder).toMatch(/^[A-Z]/);
       if (option.excludes !== undefined) expect(names).toContain(option.excludes);
     }

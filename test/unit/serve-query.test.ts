@@ -20,7 +20,7 @@ const options: fc.Arbitrary<QueryOptions> = fc.record({
         capabilities: fc.subarray([...CAPABILITY_NAMES]),
         kernel: release,
         engine: fc.constantFrom('moby' as const, 'podman' as const),
-        semantics: fc.constantFrom('crun' as const, 'runc' as const),
+        semantics: fc.constantFrom('crun' as const, 'runc' as const, 'runc@1.3' as const),
         enosysStub: fc.boolean(),
         enosysAfter: release,
         overlap: fc.constantFrom('warn' as const, 'error' as const),

@@ -121,6 +121,13 @@ describe('a target', () => {
     expect(makeTarget({ arch: 'X86_64', enosysStub: true }).enosysStub).toBe(true);
   });
 
+  it('has the release of runc beside the runtime, in the same form when it is read again', () => {
+    const target = makeTarget({ arch: 'X86_64', semantics: 'runc@1.1.15' });
+    expect(target).toMatchObject({ semantics: 'runc', runcRelease: '1.1.15', enosysStub: true });
+    expect(makeTarget(target)).toEqual(target);
+    expect(makeTarget({ arch: 'X86_64', semantics: 'runc' })).not.toHaveProperty('runcRelease');
+  });
+
   it('is the same whatever the order of the capabilities', () => {
     const capabilities = ['CAP_KILL', 'CAP_BPF', 'CAP_KILL'];
     expect(makeTarget({ arch: 'X86_64', capabilities }).capabilities).toEqual(['CAP_BPF', 'CAP_KILL']);
@@ -196,7 +203,19 @@ describe('a target', () => {
     ['{"arch": "x86_64", "kernel": {"major": 5.5, "minor": -1}}', 'a kernel release is two numbers'],
     ['{"arch": "x86_64", "enosysAfter": {"major": 5}}', 'a kernel release is two numbers'],
     ['{"arch": "x86_64", "engine": "dockr"}', 'engine is moby or podman, not "dockr"'],
-    ['{"arch": "x86_64", "semantics": "youki"}', 'semantics is crun or runc, not "youki"'],
+    ['{"arch": "x86_64", "semantics": "youki"}', 'semantics is crun, runc, runc@X.Y or runc@X.Y.Z (1.1 or newer; '],
+    ['{"arch": "x86_64", "semantics": "crun@1.8"}', 'all releases of crun read alike), not "crun@1.8"'],
+    ['{"arch": "x86_64", "semantics": "runc@1"}', '1.1 or newer'],
+    ['{"arch": "x86_64", "semantics": "runc@1.0.3"}', 'not "runc@1.0.3"'],
+    ['{"arch": "x86_64", "semantics": "runc@1.03"}', 'not "runc@1.03"'],
+    ['{"arch": "x86_64", "semantics": "runc@v1.3"}', 'not "runc@v1.3"'],
+    ['{"arch": "x86_64", "semantics": "runc@1.5.0-rc.1"}', 'not "runc@1.5.0-rc.1"'],
+    ['{"arch": "x86_64", "semantics": ["runc@1.3"]}', 'not ["runc@1.3"]'],
+    ['{"arch": "x86_64", "semantics": "runc", "runcRelease": 1.3}', 'not 1.3'],
+    ['{"arch": "x86_64", "semantics": ["runc"], "runcRelease": "1.3"}', 'not "1.3"'],
+    ['{"arch": "x86_64", "runcRelease": null}', 'there is no option "runcRelease"'],
+    ['{"arch": "x86_64", "runcRelease": "1.3"}', 'not "crun@1.3"'],
+    ['{"arch": "x86_64", "semantics": "runc@1.3", "runcRelease": "1.1"}', 'not "runc@1.3@1.1"'],
     ['{"arch": "x86_64", "overlap": "ignore"}', 'overlap is warn or error, not "ignore"'],
     ['{"arch": "x86_64", "enosysStub": 1}', 'enosysStub is true or false, not 1'],
     ['{"arch": "x86_64", "failUnknown": "false"}', 'failUnknown is true or false, not "false"'],

@@ -70,7 +70,7 @@ async function run(file: string | undefined, options: Options): Promise<number> 
   const release = nearestRelease(runtime, options.release);
   const libcRelease = nearestRelease(libc);
   const bytes = await readInput(file);
-  const target = targetOf({ ...options, semantics: runtime === 'runc' ? 'runc' : 'crun' });
+  const target = targetOf({ ...options, semantics: runtime === 'runc' ? `runc@${release}` : 'crun' });
   const late = !options.newPrivileges || hasNoNewPrivileges(bytes);
   const { diagnosis, diagnostics } = await examine(bytes, file, target, (fact) =>
     fact.part === runtime
@@ -129,7 +129,7 @@ async function examine(
 
 /** Errors that are not only ours: the runtimes end at them too. docs/semantics.md sections 1, 4, 10 and 12. */
 const REFUSED = new Set<Code>([
-  'ARG_INDEX_RANGE', 'EMPTY_NAME', 'ERRNO_TOO_LARGE', 'ERRNO_WITHOUT_EFFECT', 'MISSING_DEFAULT_ACTION', 'MISSING_MEMBER',
+  'ARG_INDEX_RANGE', 'EMPTY_NAME', 'ERRNO_TOO_LARGE', 'ERRNO_WITHOUT_EFFECT', 'FLAG_NEEDS_RELEASE', 'MISSING_DEFAULT_ACTION', 'MISSING_MEMBER',
   'MISSING_NAMES', 'NOTIFY_DEFAULT', 'NOTIFY_ON_WRITE', 'NUMBER_FORM', 'NUMBER_RANGE', 'UNKNOWN_ACTION',
   'UNKNOWN_ARCHITECTURE', 'UNKNOWN_FLAG', 'UNKNOWN_OPERATOR', 'WRONG_TYPE',
 ]); // prettier-ignore

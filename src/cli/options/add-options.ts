@@ -23,10 +23,12 @@ function makeOption(spec: OptionSpec, table: readonly OptionSpec[]): Option {
   const excluded = table.find((other) => other.name === excludes);
   if (excluded !== undefined) option.conflicts(flagOf(excluded).flag);
   if (takes === 'switch') return option;
-  if (typeof takes === 'string') return option.argParser(valueParser(spec));
-  option.choices(takes);
-  const check = option.parseArg!;
-  option.argParser((text: string, before: unknown) => check(spec.aliases?.[text] ?? text, before));
+  if (typeof takes === 'string') option.argParser(valueParser(spec));
+  else {
+    option.choices(takes);
+    const check = option.parseArg!;
+    option.argParser((text: string, before: unknown) => check(spec.aliases?.[text] ?? text, before));
+  }
   // The word `default` itself tells nothing.
   if (spec.default !== undefined)
     option.default(spec.default, spec.default === 'default' ? "the engine's own" : undefined);

@@ -5,7 +5,7 @@ import { ociArchName, X32_SYSCALL_BIT } from '../../arch.ts';
 import { errnoNumber } from '../../errno.ts';
 import type { Seccomp } from '../../profile/types.ts';
 import type { SyscallTables } from '../../syscalls/tables.ts';
-import type { KernelVersion } from '../../target.ts';
+import type { KernelVersion, Target } from '../../target.ts';
 import { multiplexedCalls } from './reference-multiplex.ts';
 
 /** Which numbers get ENOSYS (a u32 return value), and where that can change. */
@@ -19,13 +19,16 @@ export function stubOf(
   abis: readonly Arch[],
   seccomp: Seccomp,
   tables: SyscallTables,
-  semantics: 'crun' | 'runc',
+  { semantics, runcRelease, arch: native }: Target,
 ): EnosysNumbers {
   const last = new Map<Arch, number>();
   // SCMP_ACT_ERRNO with 38, which runc takes for "ENOSYS already".
   const isSuppressed = semantics === 'runc' && seccomp.defaultErrnoRet === 327718;
+  const includesNative = runcRelease !== undefined && stubsNative(runcRelease);
   const isListed = (abi: Arch) =>
-    !isSuppressed && seccomp.architectures.some(({ name }) => name === ociArchName(abi.name));
+    !isSuppressed &&
+    ((includesNative && abi.name === native) ||
+      seccomp.architectures.some(({ name }) => name === ociArchName(abi.name)));
   for (const abi of semantics === 'runc' ? abis.filter(isListed) : abis) {
     const table = tables.of(abi.name);
     let largest = 0;
@@ -42,6 +45,12 @@ export function stubOf(
     return nr > limit || s390Zero ? enosysOf(abi) : undefined;
   };
   return { answer, starts: [1, ...[...last.values()].map((nr) => nr + 1)] };
+}
+
+/** From runc 1.1.15 on the native architecture has a stub, listed or not. */
+function stubsNative(release: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = release.split('.').map(Number);
+  return major > 1 || minor > 1 || patch >= 15;
 }
 
 /** "No such call" in the numbering of the architecture. */

@@ -85,7 +85,7 @@ function answersOf(
   const replaces = ![SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_TRACE].includes(
     (defaultAction & SECCOMP_RET_ACTION_FULL) >>> 0,
   );
-  const stub = replaces && target.enosysStub ? stubOf(abis, seccomp, tables, target.semantics) : undefined;
+  const stub = replaces && target.enosysStub ? stubOf(abis, seccomp, tables, target) : undefined;
   const newer =
     replaces && target.enosysAfter ? newerOf(abis, seccomp, tables, target.enosysAfter) : undefined;
   const isForeign = foreignNumbers(abis);
