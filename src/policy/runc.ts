@@ -8,7 +8,8 @@ export const RUNC_SINCE = {
   flags: '1.2',
   WAIT_KILLABLE_RECV: '1.5',
   RISCV64: '1.1.8',
-  LOONGARCH64: '1.3.6',
+  /** Debian's build; others from 1.4.1 on. */
+  LOONGARCH64: '1.1.15',
 } as const;
 
 /** Undefined if the target names no release of runc. */

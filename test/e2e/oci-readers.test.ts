@@ -9,13 +9,14 @@ import { readProbes } from '../golden/case.ts';
 import { readProgram, runProgram } from '../oracle/bpf.ts';
 import { available, skipWithout } from '../oracle/compare.ts';
 import { tableOf } from '../oracle/facts.ts';
-import { configText, makeFolder, makeRoot } from './oci/containers.ts';
+import { makeTarget } from '../../src/target.ts';
+import { configText, makeFolder, makeRoot, run } from './oci/containers.ts';
 import { makeDebianTree, needs as treeNeeds } from './oci/debian.ts';
 import type { DebianTree } from './oci/debian.ts';
 import { hostileDocument } from './oci/hostile.ts';
 import { buildLoaded, crunHere, loadAll, runcHere } from './oci/loaded.ts';
 import type { Loaded, Runtime } from './oci/loaded.ts';
-import { answersTo, difference } from './oci/readers.ts';
+import { answersTo, difference, meaningOf } from './oci/readers.ts';
 import type { Answers } from './oci/readers.ts';
 import { requirements } from './oci/require.ts';
 
@@ -24,6 +25,18 @@ const DOCUMENTS = Number(process.env['SECCOMPC_DOCUMENTS'] ?? 1500);
 const FOR_RUNC = Math.ceil(DOCUMENTS / 3);
 /** Of the documents that were written, one in so many is run as well. */
 const WRITTEN = 5;
+
+/** What releases of runc read in different ways: docs/semantics.md section 12. */
+const PROFILES: object[] = [
+  {},
+  { architectures: ['SCMP_ARCH_X86'] },
+  { architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'] },
+  { architectures: ['SCMP_ARCH_RISCV64'] },
+  { architectures: ['SCMP_ARCH_LOONGARCH64'] },
+  { flags: [] },
+  { flags: ['SECCOMP_FILTER_FLAG_LOG'] },
+  { flags: ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'] },
+];
 
 const needs = requirements(['crun', 'runc', 'busybox', 'unshare', 'timeout'], { root: true });
 const built = buildLoaded();
@@ -62,6 +75,29 @@ describe.skipIf(skipWithout(needs) || skipWithout(built))('hostile configuration
     const given = written.map(({ text }) => text);
     const after = await loadAll(runtime, join(place, 'written'), given, path);
     return { documents, loaded, answers, written, after };
+  }
+
+  async function expectReleaseOf(runtime: Runtime, release: string, place: string): Promise<void> {
+    const root = join(place, 'root');
+    makeRoot(join(runtime.tree, root));
+    const text = (more: object) =>
+      JSON.stringify({
+        defaultAction: 'SCMP_ACT_ERRNO',
+        syscalls: [{ names: calls, action: 'SCMP_ACT_ALLOW' }],
+        ...more,
+      });
+    const documents = PROFILES.map((more) =>
+      Buffer.from(configText({ root, noNewPrivileges: false, seccomp: text(more) })),
+    );
+    const loaded = await loadAll(runtime, join(place, 'given'), documents, available(built).path);
+    const target = makeTarget({ arch: 'x86_64', semantics: `runc@${release}` });
+    for (const [index, outcome] of loaded.entries()) {
+      const meaning = await meaningOf(documents[index]!, target);
+      const here = { profile: PROFILES[index], release };
+      expect({ ...here, runs: isRunning(outcome) }).toEqual({ ...here, runs: meaning !== 'refused' });
+      expect({ ...here, difference: difference(meaning, outcome) }).toEqual(here);
+    }
+    expect(loaded.filter(isRunning).length).toBeGreaterThan(2);
   }
 
   async function expectAgreement(
@@ -113,6 +149,12 @@ describe.skipIf(skipWithout(needs) || skipWithout(built))('hostile configuration
     await expectAgreement(runcHere(), 'runc', FOR_RUNC, join(folder.path, 'runc'));
   });
 
+  it('and what --semantics says of the release is what runc does', async () => {
+    const { text: version } = await run([...runcHere().enter, ...runcHere().words, '--version']);
+    const release = /\d+\.\d+\.\d+/.exec(version)![0];
+    await expectReleaseOf(runcHere(), release, join(folder.path, 'release'));
+  });
+
   it.each(['98-keys-in-another-case-runc', '99-keys-merged-runc'])(
     'and the golden case %s are enforced by runc as its probes say',
     async (name) => {
@@ -131,20 +173,32 @@ describe.skipIf(skipWithout(needs) || skipWithout(built))('hostile configuration
     },
   );
 
-  describe.skipIf(skipWithout(treeNeeds))('and a newer crun', () => {
+  describe.skipIf(skipWithout(treeNeeds))('and newer runtimes', () => {
     let tree: DebianTree | undefined;
     let made: Awaited<ReturnType<typeof makeDebianTree>>;
     beforeAll(async () => {
-      made = await makeDebianTree();
+      made = await makeDebianTree(['crun', 'runc']);
       if (!('missing' in made)) tree = made;
     });
     afterAll(() => tree?.remove());
 
-    it(`are read as it reads them, or refused: ${DOCUMENTS} documents`, async ({ skip }) => {
+    it(`are read as a newer crun reads them, or refused: ${DOCUMENTS} documents`, async ({ skip }) => {
       skip(skipWithout(made));
       const { path, enter } = tree!;
       const runtime = { name: 'newer crun', enter, words: ['crun', '--cgroup-manager=disabled'], tree: path };
       await expectAgreement(runtime, 'crun', DOCUMENTS, '/srv/readers');
+    });
+
+    it('do what --semantics says of the release of a newer runc', async ({ skip }) => {
+      skip(skipWithout(made));
+      const { path, enter } = tree!;
+      const { text: version } = await run([...enter, 'runc', '--version']);
+      const release = /\d+\.\d+\.\d+/.exec(version)![0];
+      await expectReleaseOf(
+        { name: `runc ${release}`, enter, words: ['runc'], tree: path },
+        release,
+        '/srv/runc',
+      );
     });
   });
 });

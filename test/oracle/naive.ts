@@ -92,7 +92,11 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   const has = (first: string) =>
     release === undefined ? undefined : release.localeCompare(first, 'en', { numeric: true }) >= 0;
   if (runc)
-    for (const [name, first] of [['RISCV64', '1.1.8'], ['LOONGARCH64', '1.3.6']] as const) // prettier-ignore
+    for (const [name, first] of [
+      ['RISCV64', '1.1.8'],
+      ['LOONGARCH64', '1.1.15'],
+    ] as const)
+      // prettier-ignore
       if (profile.architectures?.includes(`SCMP_ARCH_${name}`) && has(first) === false)
         refuse(`runc ${release} has no ${name}`);
   const defaultAction = actionOf(profile.defaultAction, profile.defaultErrnoRet, runc);

@@ -203,7 +203,10 @@ describe('a target', () => {
     ['{"arch": "x86_64", "kernel": {"major": 5.5, "minor": -1}}', 'a kernel release is two numbers'],
     ['{"arch": "x86_64", "enosysAfter": {"major": 5}}', 'a kernel release is two numbers'],
     ['{"arch": "x86_64", "engine": "dockr"}', 'engine is moby or podman, not "dockr"'],
-    ['{"arch": "x86_64", "semantics": "youki"}', 'semantics is crun, runc, runc@X.Y or runc@X.Y.Z (1.1 or newer; '],
+    [
+      '{"arch": "x86_64", "semantics": "youki"}',
+      'semantics is crun, runc, runc@X.Y or runc@X.Y.Z (1.1 or newer; ',
+    ],
     ['{"arch": "x86_64", "semantics": "crun@1.8"}', 'all releases of crun read alike), not "crun@1.8"'],
     ['{"arch": "x86_64", "semantics": "runc@1"}', '1.1 or newer'],
     ['{"arch": "x86_64", "semantics": "runc@1.0.3"}', 'not "runc@1.0.3"'],

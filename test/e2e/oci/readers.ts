@@ -76,7 +76,7 @@ export async function answersTo(
 
 const compilerFor = (target: Target) => makeConfigCompiler({ target, prove: 'never' }, async () => undefined);
 
-async function meaningOf(document: Buffer, target: Target): Promise<Meaning> {
+export async function meaningOf(document: Buffer, target: Target): Promise<Meaning> {
   const filter = await unlessRefused(() =>
     compile(document, { target, prove: 'never', allowUnconfined: true }),
   );
