@@ -542,9 +542,15 @@ const TABLE = {
     message: 'the filter ended the command at {call} on {arch}: {answer}',
     hint: '"dmesg | seccompc audit --profile {file}" shows the change that allows it',
   },
+  CALL_ENDED_CHILD: {
+    severity: 'note',
+    message:
+      'by exit code {code}, SIGSYS ended a process of the command, probably {program} at {call} on {arch}: {answer}',
+    hint: 'not certain: the log does not tell whose process it was, and this is its last record since the start that fits the profile; "dmesg | seccompc audit --profile {file}" shows the change that allows it',
+  },
   CALL_NOT_LOGGED: {
     severity: 'note',
-    message: 'SIGSYS ended the command, so the filter may have refused a call: {reason}',
+    message: 'SIGSYS ended {ended}, so the filter may have refused a call: {reason}',
     hint: 'find it with "strace -f -o LOG" before this command, then "seccompc audit LOG --profile {file}"',
   },
   NO_RECORDS: {

@@ -207,6 +207,27 @@ describe.skipIf(skipWithout(needs()))('exec', () => {
     await expect
       .poll(note, { timeout: 120_000 })
       .toContain('note: the filter ended the command at acct on X86_64: KILL_PROCESS, from kill.json:4:5');
+    const child = async (words: string) => {
+      const { code, stderr } = await run(name, 'sh', '-c', `${words}; exit $?`);
+      expect(code).toBe(128 + 31);
+      return stderr;
+    };
+    await expect
+      .poll(() => child(`perl -e 'syscall(163, 0)'`), { timeout: 120_000 })
+      .toMatch(
+        /exit code 159, SIGSYS ended a process of the command, probably \S*perl at acct on X86_64: KILL_PROCESS, from kill.json:4:5.*\n.*not certain/,
+      );
+    // The other records of this machine are of calls that the profile allows.
+    const other = file('swapoff.json', {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['swapoff'], action: 'SCMP_ACT_KILL_PROCESS' }],
+    });
+    const own = await run(other, 'sh', '-c', 'exit 159');
+    expect(own).toMatchObject({
+      code: 159,
+      stderr: expect.stringContaining('SIGSYS ended a process of the command'),
+    });
+    expect(own.stderr).toContain('CALL_NOT_LOGGED');
     // TRAP is not logged without the filter's flag for it.
     const trap = file('trap.json', {
       defaultAction: 'SCMP_ACT_ALLOW',

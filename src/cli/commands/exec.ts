@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import type { Filter } from '../../compile.ts';
 import { diagnostic, fail } from '../../errors.ts';
@@ -36,8 +37,8 @@ no_new_privs, so set-user-ID programs do not change the user. Input, output, ter
 code and signals are the command's own.
 
 Exit codes: 128+N if signal N ended the command, as in a shell; 127 if it does not exist;
-126 if it is not executable. If the filter ended the command, a note names the call and the
-entry, as far as the kernel's log can be read. Arguments and environment reach the command byte for byte.
+126 if it is not executable. If the filter ended the command, or a program that a shell ran
+last, a note names the call and the entry, as far as the kernel's log can be read. Arguments and environment reach the command byte for byte.
 Other open descriptors are closed without --keep-fd.
 
 Examples:
@@ -89,10 +90,12 @@ async function run(path: string, command: string[], options: Options): Promise<n
     { path: found.path, words, environment, keep: options.keepFd },
     { calls: await hostCalls('getpid', 'prctl', 'seccomp', 'execve', 'close'), flags: flagBits(filter) },
   );
-  if (signal === 'SIGSYS') {
+  // A shell exits like this if SIGSYS ended the program that it ran last.
+  if (signal === 'SIGSYS' || (signal === null && exitCode === 128 + constants.signals.SIGSYS)) {
     const { refusedCall } = await import('../refused-call.ts');
+    const ended = signal === null ? undefined : pid;
     await printDiagnostics(
-      [await refusedCall({ profile: profile.bytes, file, target }, pid, started)],
+      [await refusedCall({ profile: profile.bytes, file, target }, ended, started)],
       options,
     );
   }

@@ -11,23 +11,28 @@ const WAIT_MS = 20;
 const COARSE_MS = 20;
 
 /**
- * The SECCOMP records of a process in the kernel's log, once there is one.
+ * What `choose` finds in the SECCOMP records of the kernel's log, as soon as it finds something. It gets one line for each.
  *
- * @param since ms since 1970, against an earlier process of the same number
- * @returns undefined if the log may not be read; empty if no record has come after a second
+ * @param since ms since 1970
+ * @returns undefined if the log may not be read; false if nothing was found for a second
  */
-export async function kernelRecordsOf(pid: number, since: number): Promise<string[] | undefined> {
+export async function inKernelLog<T>(
+  since: number,
+  choose: (records: string[]) => Promise<T | undefined>,
+): Promise<T | false | undefined> {
   for (let wait = 0; wait < WAITS; wait++) {
-    const records = readKernelLog()?.filter((record) => isOf(record, pid, since));
-    if (records === undefined || records.length > 0) return records;
+    const records = readKernelLog()?.filter((record) => isSince(record, since));
+    if (records === undefined) return undefined;
+    const found = await choose(records);
+    if (found !== undefined) return found;
     await sleep(WAIT_MS);
   }
-  return [];
+  return false;
 }
 
-function isOf(record: string, pid: number, since: number): boolean {
-  const [, seconds, owner] = /audit: type=1326 audit\((\d+\.\d+):\d+\):.* pid=(\d+) /.exec(record) ?? [];
-  return Number(owner) === pid && Number(seconds) * 1000 >= since - COARSE_MS;
+function isSince(record: string, since: number): boolean {
+  const seconds = /audit: type=1326 audit\((\d+\.\d+):\d+\):/.exec(record)?.[1];
+  return Number(seconds) * 1000 >= since - COARSE_MS;
 }
 
 function readKernelLog(): string[] | undefined {
