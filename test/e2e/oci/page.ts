@@ -1,12 +1,11 @@
-/** The commands of docs/oci.md that need runtimes (`e2e` behind the language), run as they stand there. */
+/** The commands of a page in docs that need runtimes (`e2e` behind the language), run as they stand there. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { blocksOf, fileOf, matches, stepsOf } from '../../cli/documents.ts';
 import type { Block } from '../../cli/documents.ts';
 import { MAIN } from '../../cli/run.ts';
-
-const blocks = blocksOf(readFileSync(join(import.meta.dirname, '../../../docs/oci.md'), 'utf8'));
+import { pathOf } from './require.ts';
 
 export interface Page {
   /** Where the commands run. */
@@ -21,7 +20,12 @@ export interface Page {
 }
 
 /** @param folder of the test's own; `place` and `bin` are made in it. */
-export function openPage(folder: string, variables: Record<string, string> = {}): Page {
+export function openPage(
+  folder: string,
+  variables: Record<string, string> = {},
+  document = 'docs/oci.md',
+): Page {
+  const blocks = blocksOf(readFileSync(join(import.meta.dirname, '../../..', document), 'utf8'));
   const place = join(folder, 'place');
   const bin = join(folder, 'bin');
   for (const path of [place, bin]) mkdirSync(path, { recursive: true });
@@ -64,7 +68,7 @@ export function openPage(folder: string, variables: Record<string, string> = {})
           const right =
             exitCode === (index === steps.length - 1 ? step.exitCode : 0) &&
             (step.output === undefined || matches(step.output, text));
-          if (!right) faults.push(`docs/oci.md:${step.line}: ${step.command}\n${text}exit code ${exitCode}`);
+          if (!right) faults.push(`${document}:${step.line}: ${step.command}\n${text}exit code ${exitCode}`);
         }
       }
       return { count, faults };
@@ -76,3 +80,28 @@ export function openPage(folder: string, variables: Record<string, string> = {})
 
 /** Blocks for a Docker that takes annotations, which not every machine has. */
 export const needsDocker = (block: Block) => block.words.includes('docker');
+
+/** Only what a machine without Debian's cgroup layout needs; the commands of a page know nothing of it. */
+const IN_CGROUP2 =
+  'umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"';
+export const inNamespace = ['unshare', '-m', 'sh', '-ec', IN_CGROUP2, 'sh'];
+
+export const CONTAINERS_CONF = `[containers]
+netns = "none"
+cgroups = "disabled"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "crun"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+`;
+
+/** Gives the page a podman of its own, with an image named busybox that holds the tree `root`. */
+export function addPodman(page: Page, folder: string, root: string): void {
+  const at = (name: string) => join(folder, 'podman', name);
+  const state = ['--root', at('store'), '--runroot', at('run'), '--tmpdir', at('tmp')];
+  page.program('podman', ...inNamespace, pathOf('podman')!, ...state, '--storage-driver', 'vfs');
+  const image = join(folder, 'root.tar');
+  const imported = page.shell(`tar -C ${root} -cf ${image} . && podman import ${image} busybox`);
+  if (imported.exitCode !== 0) throw new Error(imported.text);
+}
