@@ -168,6 +168,11 @@ const TABLE = {
     hint: 'remove minKernel if every kernel may have the entry, or keep a profile for each engine',
   },
   ERRNO_NAME_UNKNOWN: { message: 'unknown errno {value}' },
+  DOCKER_MEMBER_IGNORED: {
+    severity: 'warning',
+    message: 'Docker {release} does not read "{member}", so the runtime does not get it',
+    hint: 'Docker reads it from 23.0 on; --engine docker says what the newest release does',
+  },
   ERRNO_NAME_IGNORED: {
     severity: 'warning',
     message: 'Docker ignores {member}, so {effect}{more}',

@@ -32,7 +32,7 @@ export type {
   SyscallEntry,
 } from './profile/types.ts';
 export { capabilitySet, makeTarget, parseKernelVersion } from './target.ts';
-export type { KernelVersion, RuntimeName, Target, TargetOptions } from './target.ts';
+export type { KernelVersion, EngineName, RuntimeName, Target, TargetOptions } from './target.ts';
 
 export { lookup, nearestNames } from './syscalls/lookup.ts';
 export type { ArchCall, LookupQuery, LookupResult } from './syscalls/lookup.ts';

@@ -24,6 +24,8 @@ export interface Target {
   kernel: KernelVersion;
   /** Which engine's reading of the Docker dialect. */
   engine: 'moby' | 'podman';
+  /** The release of Docker: `20.10`. The newest without one. */
+  engineRelease?: string;
   /** Whose reading of the OCI object where crun and runc differ. docs/semantics.md section 12. */
   semantics: 'crun' | 'runc';
   /** The release of runc: `1.3` or `1.3.6`. Without one, runc 1.1.5's stub, and everything that some release takes. */
@@ -130,6 +132,21 @@ export function parseRuntime(text: unknown): Pick<Target, 'semantics' | 'runcRel
   return { semantics: 'runc', runcRelease };
 }
 
+/** `moby` or `podman`, `docker` for `moby`, or a release of Docker. */
+export type EngineName = Target['engine'] | 'docker' | `${'moby' | 'docker'}@${string}`;
+
+export const ENGINE_FORM = 'moby, docker, podman, or docker@X.Y or docker@X.Y.Z (20.10 or newer)';
+
+/** Undefined for anything else than {@link ENGINE_FORM} says. */
+export function parseEngine(text: unknown): Pick<Target, 'engine' | 'engineRelease'> | undefined {
+  if (text === 'podman') return { engine: text };
+  if (text === 'moby' || text === 'docker') return { engine: 'moby' };
+  if (typeof text !== 'string') return undefined;
+  const [, engineRelease] = /^(?:moby|docker)@([1-9]\d?(?:\.(?:0|[1-9]\d?)){1,2})$/.exec(text) ?? [];
+  if (engineRelease === undefined || compareReleases(engineRelease, '20.10') < 0) return undefined;
+  return { engine: 'moby', engineRelease };
+}
+
 /** Number by number: 1.8.1 < 1.21. */
 export function compareReleases(a: string, b: string): number {
   const [first, second] = [a, b].map((text) => text.split('.').map(Number));
@@ -151,7 +168,9 @@ export interface TargetOptions {
   /** Kernel release for minKernel: `6.1` or `{ major: 6, minor: 1 }`. The newest known release unless given. */
   kernel?: string | KernelVersion | undefined;
   /** Whose reading of the Docker dialect; `moby` unless given. `docker` is another name of that. */
-  engine?: Target['engine'] | 'docker' | undefined;
+  engine?: EngineName | undefined;
+  /** As in a target: `20.10` beside `moby` means `docker@20.10`. */
+  engineRelease?: string | undefined;
   /** Whose reading where runtimes disagree, such as `runc@1.3`; `crun` unless given. */
   semantics?: RuntimeName | undefined;
   /** As in a target: `1.3` beside `runc` means `runc@1.3`. */
@@ -178,18 +197,15 @@ export function makeTarget(options: TargetOptions): Target {
   const reader = new OptionReader();
   const arch = reader.arch(options.arch);
   const { architectures } = options;
-  const engine = reader.choice('engine', options.engine === 'docker' ? 'moby' : options.engine, [
-    'moby',
-    'podman',
-  ]);
+  const engine = reader.engine(options);
   const runtime = reader.runtime(options);
   const enosysAfter = reader.kernel(options.enosysAfter);
   const target: Target = {
     arch,
     ...(architectures === undefined ? {} : { architectures: reader.arches(architectures, arch) }),
-    capabilities: reader.capabilities(options.capabilities, engine),
+    capabilities: reader.capabilities(options.capabilities, engine.engine),
     kernel: reader.kernel(options.kernel) ?? { ...NEWEST_KERNEL },
-    engine,
+    ...engine,
     ...runtime,
     enosysStub: reader.flag('enosysStub', options.enosysStub) ?? runtime.semantics === 'runc',
     ...(enosysAfter === undefined ? {} : { enosysAfter }),
@@ -253,6 +269,14 @@ class OptionReader {
     const found = parseRuntime(text);
     if (found === undefined) this.fault(`semantics is ${RUNTIME_FORM}, not ${shown(text)}`);
     return found ?? { semantics: 'crun' };
+  }
+
+  engine({ engine = 'moby', engineRelease }: TargetOptions): Pick<Target, 'engine' | 'engineRelease'> {
+    const isRelease = typeof engine === 'string' && typeof engineRelease === 'string';
+    const text: unknown = isRelease ? `${engine}@${engineRelease}` : (engineRelease ?? engine);
+    const found = parseEngine(text);
+    if (found === undefined) this.fault(`engine is ${ENGINE_FORM}, not ${shown(text)}`);
+    return found ?? { engine: 'moby' };
   }
 
   choice<T extends string>(name: string, value: unknown, known: readonly [T, ...T[]]): T {

@@ -1,6 +1,6 @@
 import type { ArchName } from '../arch.ts';
 import type { CompileSettings } from '../compile.ts';
-import { capabilitySet, makeTarget } from '../target.ts';
+import { capabilitySet, makeTarget, parseEngine } from '../target.ts';
 import type { Target } from '../target.ts';
 import { flagOf, optionsIn } from './table.ts';
 import type { OptionSpec, ProgramFlags, TargetFlags } from './table.ts';
@@ -16,7 +16,7 @@ export type ProgramOptions = Required<Pick<CompileSettings, 'target' | 'optimize
 export function targetOf(flags: TargetFlags & { arch: ArchName }): Target {
   const given = Object.entries(flags).filter(([flag]) => TARGET_FLAGS.has(flag));
   const { capSet = 'default', cap, capDrop, ...members } = Object.fromEntries(given) as typeof flags;
-  const capabilities = capabilitySet(members.engine ?? 'moby', capSet, cap, capDrop);
+  const capabilities = capabilitySet(parseEngine(members.engine)?.engine ?? 'moby', capSet, cap, capDrop);
   return makeTarget({ ...members, capabilities });
 }
 
@@ -30,10 +30,11 @@ export function programOf(flags: ProgramFlags): Omit<ProgramOptions, 'target'> {
 
 /** The flags that give exactly these options on any machine: {@link targetOf} and {@link programOf} undone. */
 export function flagsFor({ target, optimize, prove }: ProgramOptions): TargetFlags & ProgramFlags {
-  const { capabilities, semantics, runcRelease, ...members } = target;
+  const { capabilities, semantics, runcRelease, engine, engineRelease, ...members } = target;
   const isRelease = semantics === 'runc' && runcRelease !== undefined;
   return {
     ...members,
+    engine: engine === 'moby' && engineRelease !== undefined ? `docker@${engineRelease}` : engine,
     semantics: isRelease ? `runc@${runcRelease}` : semantics,
     capSet: 'none',
     cap: capabilities,

@@ -1,7 +1,7 @@
 import { allArches, archesOf, parseArch, parseAuditArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
-import { parseKernelVersion, parseRuntime, RUNTIME_FORM } from '../target.ts';
-import type { RuntimeName } from '../target.ts';
+import { ENGINE_FORM, parseEngine, parseKernelVersion, parseRuntime, RUNTIME_FORM } from '../target.ts';
+import type { EngineName, RuntimeName } from '../target.ts';
 import type { OptionSpec, ValueTypes } from './table.ts';
 
 /** How one type of value is read and written. */
@@ -44,6 +44,11 @@ const VALUE_TYPES: { [T in keyof ValueTypes]: ValueType<ValueTypes[T]> } = {
     parse: parseKernelVersion,
     format: ({ major, minor }) => [`${major}.${minor}`],
   },
+  engine: {
+    wanted: ENGINE_FORM,
+    parse: (text) => (parseEngine(text) === undefined ? undefined : (text as EngineName)),
+    format: (engine) => [engine],
+  },
   runtime: {
     wanted: RUNTIME_FORM,
     parse: (text) => (parseRuntime(text) === undefined ? undefined : (text as RuntimeName)),
@@ -76,12 +81,8 @@ export function valuesOf({ takes }: Pick<OptionSpec, 'takes'>): readonly string[
 }
 
 /** Parses the value of an option. `before` is the value of an earlier option of that name. Undefined if it is invalid. */
-export function parseValue(
-  { takes, aliases }: Pick<OptionSpec, 'takes' | 'aliases'>,
-  text: string,
-  before?: unknown,
-): unknown {
-  if (isWords(takes)) return takes.find((word) => word === (aliases?.[text] ?? text));
+export function parseValue({ takes }: Pick<OptionSpec, 'takes'>, text: string, before?: unknown): unknown {
+  if (isWords(takes)) return takes.find((word) => word === text);
   if (takes === 'switch') return SWITCH.get(text);
   const { parse } = VALUE_TYPES[takes] as ValueType<unknown>;
   return parse(text, before);

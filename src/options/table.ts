@@ -1,6 +1,6 @@
 import type { ArchName } from '../arch.ts';
 import { FORMAT_NAMES } from '../format/program.ts';
-import type { KernelVersion, RuntimeName } from '../target.ts';
+import type { EngineName, KernelVersion, RuntimeName } from '../target.ts';
 
 /**
  * The one table of the options of `compile`. Made from it: the options of the commands, the words that the hot tier knows,
@@ -17,8 +17,6 @@ export interface OptionSpec {
   /** Name of the value in help and documentation. */
   readonly placeholder?: string;
   readonly group: Group;
-  /** Other words for some of them. */
-  readonly aliases?: Readonly<Record<string, string>>;
   /** In the help of a command. */
   readonly help: string;
   /** In the documentation, as Markdown. */
@@ -46,6 +44,7 @@ export interface ValueTypes {
   arch: ArchName;
   arches: ArchName[] | 'native';
   kernel: KernelVersion;
+  engine: EngineName;
   runtime: RuntimeName;
   /** Separated by commas, and the option may be repeated. */
   names: string[];
@@ -177,13 +176,12 @@ export const OPTIONS = [
   },
   {
     name: 'engine',
-    takes: ['moby', 'podman'],
-    aliases: { docker: 'moby' },
+    takes: 'engine',
     placeholder: 'ENGINE',
     group: 'target',
-    help: 'the engine whose reading of the Docker dialect counts',
+    help: 'the engine whose reading of the Docker dialect counts: moby, podman, docker@20.10',
     meaning:
-      'the engine whose reading of the Docker dialect counts ([semantics.md](semantics.md), section 11); `docker` is `moby`',
+      'the engine whose reading of the Docker dialect counts ([semantics.md](semantics.md), section 11): `moby`, `podman`, or a release of Docker such as `docker@20.10`; `docker` is `moby`',
     default: 'moby',
   },
   {

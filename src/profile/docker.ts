@@ -3,7 +3,7 @@ import { defined } from '../defined.ts';
 import { errnoNumber } from '../errno.ts';
 import { diagnostic } from '../errors.ts';
 import type { Code, Diagnostic } from '../errors.ts';
-import { CAPABILITY_NAMES } from '../target.ts';
+import { CAPABILITY_NAMES, compareReleases } from '../target.ts';
 import type { Target } from '../target.ts';
 import { CountedFindings } from './counted.ts';
 import { engineArch, misnamedArch } from './engine-arch.ts';
@@ -25,11 +25,37 @@ export function resolveProfile(
     const { semantics } = target;
     const isOther = reader !== undefined && reader !== semantics;
     const diagnostics = isOther ? [diagnostic('READ_OTHERWISE', { reader, semantics })] : [];
-    return { seccomp: seccomp && replaceArchitectures(seccomp, target), diagnostics };
+    // A config.json is for the runtime; what an engine reads is a profile alone.
+    const read = profile.form === 'seccomp' ? asOldDocker(profile.seccomp, target, diagnostics) : seccomp;
+    return { seccomp: read && replaceArchitectures(read, target), diagnostics };
   }
   const resolver = new Resolver(target);
-  const seccomp = replaceArchitectures(resolver.resolve(profile.docker), target);
-  return { seccomp, diagnostics: resolver.findings.diagnostics() };
+  const diagnostics: Diagnostic[] = [];
+  const seccomp = replaceArchitectures(
+    resolver.resolve(asOldDocker(profile.docker, target, diagnostics)),
+    target,
+  );
+  return { seccomp, diagnostics: [...diagnostics, ...resolver.findings.diagnostics()] };
+}
+
+/** Members that Docker hands to the runtime from 23.0 on. docs/semantics.md section 11. */
+const SINCE_DOCKER_23 = ['defaultErrnoRet', 'flags', 'listenerPath', 'listenerMetadata'] as const;
+
+/** A profile without the members that the target's Docker does not read. */
+function asOldDocker<P extends Partial<Pick<Seccomp, (typeof SINCE_DOCKER_23)[number]>>>(
+  profile: P,
+  { engineRelease }: Target,
+  diagnostics: Diagnostic[],
+): P {
+  if (engineRelease === undefined || compareReleases(engineRelease, '23.0') >= 0) return profile;
+  const read = { ...profile };
+  for (const member of SINCE_DOCKER_23) {
+    if (profile[member] === undefined) continue;
+    const values = { member, release: engineRelease };
+    diagnostics.push(diagnostic('DOCKER_MEMBER_IGNORED', values, { pointer: `/${member}` }));
+    delete read[member];
+  }
+  return read;
 }
 
 function replaceArchitectures(seccomp: Seccomp, { architectures }: Target): Seccomp {

@@ -14,6 +14,7 @@ const target: fc.Arbitrary<Target> = fc.record({
   capabilities: fc.uniqueArray(fc.constantFrom('CAP_CHOWN', 'CAP_KILL', 'CAP_SYS_ADMIN'), { maxLength: 3 }),
   kernel: version,
   engine: fc.constantFrom('moby' as const, 'podman' as const),
+  engineRelease: fc.constantFrom('20.10', '24.0'),
   semantics: fc.constantFrom('crun' as const, 'runc' as const),
   runcRelease: fc.constantFrom('1.1', '1.3'),
   enosysStub: fc.boolean(),

@@ -341,3 +341,31 @@ describe('an OCI object', () => {
     expect(JSON.parse(text).flags).toEqual([]);
   });
 });
+
+describe('a release of Docker before 23.0', () => {
+  const MEMBERS =
+    '"defaultErrnoRet": 38, "flags": ["SECCOMP_FILTER_FLAG_LOG"], "listenerPath": "/s", "listenerMetadata": "m", ';
+  const CODES = Array.from({ length: 4 }, () => 'DOCKER_MEMBER_IGNORED');
+
+  it.each([
+    ['the dialect', dialect('{"names": ["a"], "action": "SCMP_ACT_LOG", "comment": "c"}', MEMBERS)],
+    ['an OCI object', `{"defaultAction": "SCMP_ACT_ERRNO", ${MEMBERS} "syscalls": []}`],
+  ])('does not hand the runtime what it does not know of %s', (_, text) => {
+    const old = resolve(text, { engineRelease: '20.10' });
+    expect(old.codes).toEqual(CODES);
+    for (const member of ['defaultErrnoRet', 'flags', 'listenerPath', 'listenerMetadata'] as const)
+      expect(old.seccomp[member]).toBeUndefined();
+    for (const target of [{}, { engineRelease: '23.0' }, { engineRelease: '26.1.5' }]) {
+      const { seccomp, codes } = resolve(text, target);
+      expect(codes).toEqual([]);
+      expect(seccomp).toMatchObject({ defaultErrnoRet: 38, listenerPath: '/s', listenerMetadata: 'm' });
+    }
+  });
+
+  it('changes nothing of a config.json, which no engine reads', () => {
+    const text = `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO", ${MEMBERS} "syscalls": []}}}`;
+    const { seccomp, codes } = resolve(text, { engineRelease: '20.10' });
+    expect(codes).toEqual([]);
+    expect(seccomp).toMatchObject({ defaultErrnoRet: 38 });
+  });
+});

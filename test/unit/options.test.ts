@@ -30,6 +30,8 @@ function valuesFor({ takes }: OptionSpec): fc.Arbitrary<unknown> {
       return fc.oneof(fc.constant('native'), fc.uniqueArray(arch, { minLength: 1, maxLength: 4 }));
     case 'kernel':
       return fc.record({ major: fc.nat(999), minor: fc.nat(99_999) });
+    case 'engine':
+      return fc.constantFrom('moby', 'podman', 'docker', 'docker@20.10', 'moby@24.0.7');
     case 'runtime':
       return fc.constantFrom('crun', 'runc', 'runc@1.1', 'runc@1.3.6', 'runc@10.20.30');
     case 'names':

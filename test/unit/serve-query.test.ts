@@ -19,7 +19,7 @@ const options: fc.Arbitrary<QueryOptions> = fc.record({
         architectures: fc.uniqueArray(arch, { maxLength: 4 }),
         capabilities: fc.subarray([...CAPABILITY_NAMES]),
         kernel: release,
-        engine: fc.constantFrom('moby' as const, 'podman' as const),
+        engine: fc.constantFrom('moby' as const, 'podman' as const, 'docker@20.10' as const),
         semantics: fc.constantFrom('crun' as const, 'runc' as const, 'runc@1.3' as const),
         enosysStub: fc.boolean(),
         enosysAfter: release,

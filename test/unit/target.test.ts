@@ -121,6 +121,15 @@ describe('a target', () => {
     expect(makeTarget({ arch: 'X86_64', enosysStub: true }).enosysStub).toBe(true);
   });
 
+  it('has the release of Docker beside the engine, in the same form when it is read again', () => {
+    for (const engine of ['docker@20.10', 'moby@20.10'] as const) {
+      const target = makeTarget({ arch: 'X86_64', engine });
+      expect(target).toMatchObject({ engine: 'moby', engineRelease: '20.10' });
+      expect(makeTarget(target)).toEqual(target);
+    }
+    expect(makeTarget({ arch: 'X86_64' })).not.toHaveProperty('engineRelease');
+  });
+
   it('has the release of runc beside the runtime, in the same form when it is read again', () => {
     const target = makeTarget({ arch: 'X86_64', semantics: 'runc@1.1.15' });
     expect(target).toMatchObject({ semantics: 'runc', runcRelease: '1.1.15', enosysStub: true });
@@ -202,7 +211,13 @@ describe('a target', () => {
     ['{"arch": "x86_64", "kernel": null}', 'a kernel release is two numbers such as "6.1", not null'],
     ['{"arch": "x86_64", "kernel": {"major": 5.5, "minor": -1}}', 'a kernel release is two numbers'],
     ['{"arch": "x86_64", "enosysAfter": {"major": 5}}', 'a kernel release is two numbers'],
-    ['{"arch": "x86_64", "engine": "dockr"}', 'engine is moby or podman, not "dockr"'],
+    [
+      '{"arch": "x86_64", "engine": "dockr"}',
+      'engine is moby, docker, podman, or docker@X.Y or docker@X.Y.Z (20.10 or newer), not "dockr"',
+    ],
+    ['{"arch": "x86_64", "engine": "docker@19.03"}', 'not "docker@19.03"'],
+    ['{"arch": "x86_64", "engine": "podman@4.3"}', 'not "podman@4.3"'],
+    ['{"arch": "x86_64", "engine": "podman", "engineRelease": "24.0"}', 'not "podman@24.0"'],
     [
       '{"arch": "x86_64", "semantics": "youki"}',
       'semantics is crun, runc, runc@X.Y or runc@X.Y.Z (1.1 or newer; ',

@@ -24,11 +24,7 @@ function makeOption(spec: OptionSpec, table: readonly OptionSpec[]): Option {
   if (excluded !== undefined) option.conflicts(flagOf(excluded).flag);
   if (takes === 'switch') return option;
   if (typeof takes === 'string') option.argParser(valueParser(spec));
-  else {
-    option.choices(takes);
-    const check = option.parseArg!;
-    option.argParser((text: string, before: unknown) => check(spec.aliases?.[text] ?? text, before));
-  }
+  else option.choices(takes);
   // The word `default` itself tells nothing.
   if (spec.default !== undefined)
     option.default(spec.default, spec.default === 'default' ? "the engine's own" : undefined);
