@@ -135,14 +135,15 @@ export function parseRuntime(text: unknown): Pick<Target, 'semantics' | 'runcRel
 /** `moby` or `podman`, `docker` for `moby`, or a release of Docker. */
 export type EngineName = Target['engine'] | 'docker' | `${'moby' | 'docker'}@${string}`;
 
-export const ENGINE_FORM = 'moby, docker, podman, or docker@X.Y or docker@X.Y.Z (20.10 or newer)';
+export const ENGINE_FORM =
+  'moby, docker, podman, or a release such as docker@24 or docker@20.10.5 (20.10 or newer)';
 
 /** Undefined for anything else than {@link ENGINE_FORM} says. */
 export function parseEngine(text: unknown): Pick<Target, 'engine' | 'engineRelease'> | undefined {
   if (text === 'podman') return { engine: text };
   if (text === 'moby' || text === 'docker') return { engine: 'moby' };
   if (typeof text !== 'string') return undefined;
-  const [, engineRelease] = /^(?:moby|docker)@([1-9]\d?(?:\.(?:0|[1-9]\d?)){1,2})$/.exec(text) ?? [];
+  const [, engineRelease] = /^(?:moby|docker)@([1-9]\d?(?:\.(?:0|[1-9]\d?)){0,2})$/.exec(text) ?? [];
   if (engineRelease === undefined || compareReleases(engineRelease, '20.10') < 0) return undefined;
   return { engine: 'moby', engineRelease };
 }

@@ -355,7 +355,12 @@ describe('a release of Docker before 23.0', () => {
     expect(old.codes).toEqual(CODES);
     for (const member of ['defaultErrnoRet', 'flags', 'listenerPath', 'listenerMetadata'] as const)
       expect(old.seccomp[member]).toBeUndefined();
-    for (const target of [{}, { engineRelease: '23.0' }, { engineRelease: '26.1.5' }]) {
+    for (const target of [
+      {},
+      { engineRelease: '23.0' },
+      { engineRelease: '24' },
+      { engineRelease: '26.1.5' },
+    ]) {
       const { seccomp, codes } = resolve(text, target);
       expect(codes).toEqual([]);
       expect(seccomp).toMatchObject({ defaultErrnoRet: 38, listenerPath: '/s', listenerMetadata: 'm' });

@@ -213,9 +213,10 @@ describe('a target', () => {
     ['{"arch": "x86_64", "enosysAfter": {"major": 5}}', 'a kernel release is two numbers'],
     [
       '{"arch": "x86_64", "engine": "dockr"}',
-      'engine is moby, docker, podman, or docker@X.Y or docker@X.Y.Z (20.10 or newer), not "dockr"',
+      'engine is moby, docker, podman, or a release such as docker@24 or docker@20.10.5 (20.10 or newer), not "dockr"',
     ],
     ['{"arch": "x86_64", "engine": "docker@19.03"}', 'not "docker@19.03"'],
+    ['{"arch": "x86_64", "engine": "docker@20"}', 'not "docker@20"'],
     ['{"arch": "x86_64", "engine": "podman@4.3"}', 'not "podman@4.3"'],
     ['{"arch": "x86_64", "engine": "podman", "engineRelease": "24.0"}', 'not "podman@24.0"'],
     [
