@@ -47,7 +47,7 @@ function asOldDocker<P extends Partial<Pick<Seccomp, (typeof SINCE_DOCKER_23)[nu
   { engineRelease }: Target,
   diagnostics: Diagnostic[],
 ): P {
-  if (engineRelease === undefined || compareReleases(engineRelease, '23.0') >= 0) return profile;
+  if (engineRelease === undefined || compareReleases(engineRelease, '23') >= 0) return profile;
   const read = { ...profile };
   for (const member of SINCE_DOCKER_23) {
     if (profile[member] === undefined) continue;
