@@ -144,8 +144,7 @@ function attemptsAt(question: Question, nodeBudget = DEFAULT_NODE_BUDGET): (() =
   const [first, second] = sides;
   const decideIn = (space: Space) => compareIn(space, question);
   const byCases = relation === 'equal' && first.arches !== undefined && second.program !== undefined;
-  // What cases do not decide, a large BDD seldom does.
-  const effort = effortFor(byCases ? nodeBudget / 4 : nodeBudget);
+  const effort = effortFor(nodeBudget);
   return [
     // A BDD that becomes large soon becomes too large; most are small.
     ...(byCases ? [() => decideIn(canonicalSpace(Math.min(nodeBudget, FEW_NODES)))] : []),

@@ -83,7 +83,7 @@ const target = fc.constantFrom(...ABIS).chain((native) =>
 
 describe('a profile with many rules on arguments', () => {
   it(
-    'becomes a program that is proved, but for one in thousands, and no longer than one made without a search',
+    'becomes a program that is proved, and no longer than one made without a search',
     async () => {
       const count = { proved: 0, unproved: 0, refused: 0 };
       await fc.assert(
@@ -115,7 +115,7 @@ describe('a profile with many rules on arguments', () => {
         { seed: 11, numRuns: runs(30, 10_000) },
       );
       expect(count.proved).toBeGreaterThan(0.8 * runs(30, 10_000));
-      expect(count.unproved).toBeLessThanOrEqual(runs(30, 10_000) / 1000);
+      expect(count.unproved).toBe(0);
     },
     15 * 60_000,
   );
