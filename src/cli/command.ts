@@ -7,6 +7,8 @@ export interface Invocation {
   args: readonly string[];
   /** Path of the script. A hook starts it to run this command again. */
   script: string;
+  /** The whole program, with every command loaded. */
+  program: () => Promise<CliCommand>;
 }
 
 /** A command whose action returns the exit code. Commander drops the result of an action, so it is stored here. */

@@ -108,6 +108,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'compile on request at a unix socket',
     load: () => import('./commands/serve.ts'),
   },
+  completion: {
+    summary: 'print a script with which a shell completes commands and options',
+    load: () => import('./commands/completion.ts'),
+  },
   cache: {
     summary: 'show, check, empty and move the cache of compiled filters',
     load: () => import('./commands/cache.ts'),
@@ -125,12 +129,18 @@ PROFILE is a file or - for standard input: an OCI linux.seccomp object, a config
 as Docker and Podman take it. "seccompc help COMMAND" says more about one command.`;
 
 /** Runs one command line and gives the exit code. Never rejects. */
-export async function runCommandLine(invocation: Invocation): Promise<number> {
-  const { args } = invocation;
+export async function runCommandLine(started: Omit<Invocation, 'program'>): Promise<number> {
+  const { args } = started;
   // Help and version, which the parser would write without waiting.
   const help: string[] = [];
+  const invocation: Invocation = {
+    ...started,
+    program: () => makeProgram(invocation, help, Object.keys(COMMANDS)),
+  };
   try {
-    const program = await makeProgram(invocation, help);
+    const [first, second] = args.filter((arg) => !arg.startsWith('-'));
+    const wanted = (first === 'help' ? second : first) ?? '';
+    const program = await makeProgram(invocation, help, [wanted]);
     await program.parseAsync(plainNegatives(args), { from: 'user' });
     return program.exitCode;
   } catch (error) {
@@ -139,7 +149,12 @@ export async function runCommandLine(invocation: Invocation): Promise<number> {
   }
 }
 
-async function makeProgram(invocation: Invocation, help: string[]): Promise<CliCommand> {
+/** @param wanted the commands to load */
+async function makeProgram(
+  invocation: Invocation,
+  help: string[],
+  wanted: readonly string[],
+): Promise<CliCommand> {
   const program = new CliCommand('seccompc')
     .description('Compiles OCI seccomp profiles to the BPF filters that seccomp(2) loads.')
     .usage('COMMAND [OPTION...]')
@@ -151,10 +166,8 @@ async function makeProgram(invocation: Invocation, help: string[]): Promise<CliC
     .configureOutput({ outputError: () => {}, writeOut: (text) => void help.push(text) })
     .exitOverride()
     .addHelpText('after', EXAMPLES);
-  const [first, second] = invocation.args.filter((arg) => !arg.startsWith('-'));
-  const wanted = first === 'help' ? second : first;
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    if (name === wanted) adopt(program, (await load()).makeCommand(invocation).summary(summary));
+    if (wanted.includes(name)) adopt(program, (await load()).makeCommand(invocation).summary(summary));
     else program.command(name).summary(summary);
   }
   return program;

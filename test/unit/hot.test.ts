@@ -13,7 +13,11 @@ const request = (...args: string[]) => hotRequest(['compile', ...args], BUILD);
 
 describe('a hot request', () => {
   it('knows every option of compile, and whether a value follows', () => {
-    for (const { long, short, required } of makeCommand({ args: [], script: '' }).options)
+    for (const { long, short, required } of makeCommand({
+      args: [],
+      script: '',
+      program: () => Promise.reject(new Error('not asked')),
+    }).options)
       for (const name of [long, short]) {
         if (name === undefined) continue;
         const [alone, followed] = [[name], [name, 'value']].map((words) => request(...words, 'p.json'));

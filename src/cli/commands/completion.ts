@@ -1,0 +1,20 @@
+import { Argument } from 'commander';
+import { CliCommand } from '../command.ts';
+import type { Invocation } from '../command.ts';
+import { completionScript, SHELLS } from '../output/completion.ts';
+import type { Shell } from '../output/completion.ts';
+import { writeProduct } from '../output/streams.ts';
+
+const HELP = `
+Examples:
+  seccompc completion bash > ~/.local/share/bash-completion/completions/seccompc
+  seccompc completion zsh > ~/.zfunc/_seccompc        with fpath+=~/.zfunc before compinit
+  seccompc completion fish > ~/.config/fish/completions/seccompc.fish`;
+
+export function makeCommand({ program }: Invocation): CliCommand {
+  return new CliCommand('completion')
+    .description('Prints a script with which a shell completes commands, options and their values.')
+    .addArgument(new Argument('<SHELL>', 'the shell').choices(SHELLS))
+    .addHelpText('after', HELP)
+    .runs(async (shell: Shell) => writeProduct(completionScript(shell, await program())));
+}
