@@ -250,6 +250,21 @@ describe('colour', () => {
     expect((await compile('warning.json')).stderr).not.toContain('\u001b');
   });
 
+  it.runIf(hasScript)('comes with the line of a fault and a caret below its place', async () => {
+    const long = `{"defaultAction": "SCMP_ACT_ALLOW", ${' '.repeat(500)}\t"\u202e": 1, "syscalls": "none"}`;
+    writeFileSync(join(folder, 'long.json'), long);
+    const lines = onTerminal('compile long.json --arch x86_64 --no-cache -o x', { NO_COLOR: '1' }).split(
+      '\r\n',
+    );
+    const at = lines.findIndex((line) => line.includes('WRONG_TYPE'));
+    const [shown = '', caret = ''] = lines.slice(at + 1);
+    expect(shown).toMatch(/^ {4}1 \| .{1,90}$/);
+    // The mark that reverses text is shown by its number, and the caret is right all the same.
+    expect(shown).toContain(String.raw`"\u202e": 1`);
+    expect(shown.slice(caret.indexOf('^'))).toBe('"none"}');
+    expect((await compile('long.json')).stderr).not.toContain('^');
+  });
+
   it.runIf(hasScript)('is not the only thing kept from a terminal: so is a raw filter', () => {
     const refused = onTerminal('compile plain.json --arch x86_64 --no-cache');
     expect(refused).toContain('OUTPUT_IS_TERMINAL');

@@ -1,7 +1,7 @@
 /** What diagnostics say, where they point, and which of them are printed. */
 import { describe, expect, it } from 'vitest';
 import { bearingOn } from '../../src/cli/options/bearing.ts';
-import { formatDiagnostics } from '../../src/cli/output/report.ts';
+import { formatDiagnostics, PLAIN } from '../../src/cli/output/report.ts';
 import { compile } from '../../src/compile.ts';
 import { readInput } from '../../src/compile/findings.ts';
 import { codeTable } from '../../src/errors.ts';
@@ -53,7 +53,7 @@ describe('equal messages', () => {
   it('are printed once with their places', async () => {
     const defaults = (await diagnosticsOf(PROFILE)).filter(({ code }) => code === 'ENTRY_EQUALS_DEFAULT');
     expect(defaults).toHaveLength(2);
-    const text = formatDiagnostics([...defaults, ...defaults, ...defaults], false);
+    const text = formatDiagnostics([...defaults, ...defaults, ...defaults], PLAIN);
     expect(text).toMatch(
       /^p\.json:6:5: note: .*; also at 7:5, 6:5, 7:5 and 2 more places \[ENTRY_EQUALS_DEFAULT\]\n$/,
     );

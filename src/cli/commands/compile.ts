@@ -17,7 +17,7 @@ import { readInput } from '../options/input-file.ts';
 import { openProfile } from '../options/profile-file.ts';
 import { addOptions } from '../options/add-options.ts';
 import { isTerminal, writeProduct } from '../output/streams.ts';
-import { formatDiagnostics, printDiagnostics, writeStderr } from '../output/report.ts';
+import { formatDiagnostics, PLAIN, printDiagnostics, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { summarise } from '../output/summary.ts';
 import { targetOf } from '../options/target-options.ts';
@@ -89,7 +89,7 @@ async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[
   const product = request.json ? await render({ ...made.compiled, tier: HOT_TIER }, 'json') : made.product;
   const namesFile = filter.diagnostics.length > 0 && (!made.isQuiet || request.json);
   const refused = keepAnswer(request, made.input, {
-    diagnostics: made.isQuiet ? '' : formatDiagnostics(filter.diagnostics, false),
+    diagnostics: made.isQuiet ? '' : formatDiagnostics(filter.diagnostics, PLAIN),
     summary: made.summary,
     product: Buffer.from(product).toString('base64'),
     file: namesFile ? request.file : null,

@@ -19,9 +19,9 @@ import type { TargetFlags } from '../options/target-options.ts';
 import { applyFixes } from '../output/apply-fixes.ts';
 import { LINT_FORMATS, lintReport } from '../output/lint-report.ts';
 import type { LintFormat } from '../output/lint-report.ts';
-import { printDiagnostics, printable, writeStderr } from '../output/report.ts';
+import { printDiagnostics, printable, styleFor, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
-import { isTerminal, writeProduct } from '../output/streams.ts';
+import { writeProduct } from '../output/streams.ts';
 
 const SEVERITIES = ['note', 'warning', 'error'] as const satisfies readonly Severity[];
 
@@ -116,9 +116,7 @@ async function run(files: string[], options: Options, more?: MoreFindings): Prom
       });
     }
   }
-  await writeProduct(
-    options.diff ? patches.join('') : lintReport(reports, format, isTerminal(1) && !process.env['NO_COLOR']),
-  );
+  await writeProduct(options.diff ? patches.join('') : lintReport(reports, format, styleFor(1)));
   const least = SEVERITIES.indexOf(options.failOn);
   const isFatal = reports.some(({ findings }) =>
     findings.some((found) => SEVERITIES.indexOf(found.diagnostic.severity) >= least),

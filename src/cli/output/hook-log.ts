@@ -1,7 +1,7 @@
 import { closeSync, constants, writeFileSync } from 'node:fs';
 import type { Diagnostic } from '../../errors.ts';
 import { openTrusted } from '../../fs/trust.ts';
-import { formatDiagnostic, writeStderr } from './report.ts';
+import { formatDiagnostic, PLAIN, writeStderr } from './report.ts';
 
 /**
  * Logs a hook's diagnostics to standard error, which most callers discard, and to a file, one line each with the time.
@@ -13,7 +13,7 @@ export async function logHook(
   file: string | undefined,
 ): Promise<void> {
   if (diagnostics.length === 0) return;
-  const texts = diagnostics.map((found) => formatDiagnostic(found, false));
+  const texts = diagnostics.map((found) => formatDiagnostic(found, PLAIN));
   await writeStderr(texts.join(''));
   if (file === undefined) return;
   const time = new Date().toISOString();

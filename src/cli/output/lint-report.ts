@@ -8,16 +8,17 @@ import type { Finding } from '../../lint/rule.ts';
 import { RULES } from '../../lint/rules.ts';
 import { answerParts } from '../../prove/describe.ts';
 import { diagnosticJson, formatDiagnostic, toJson } from './report.ts';
+import type { Style } from './report.ts';
 import { printable } from './text.ts';
 
 export const LINT_FORMATS = ['text', 'json', 'sarif', 'github'] as const;
 export type LintFormat = (typeof LINT_FORMATS)[number];
 
-export function lintReport(reports: readonly LintReport[], format: LintFormat, colour: boolean): string {
+export function lintReport(reports: readonly LintReport[], format: LintFormat, style: Style): string {
   const all = reports.flatMap((report) => report.findings.map((finding) => ({ report, finding })));
   switch (format) {
     case 'text':
-      return all.map(({ finding }) => formatDiagnostic(finding.diagnostic, colour)).join('');
+      return all.map(({ finding }) => formatDiagnostic(finding.diagnostic, style)).join('');
     case 'json':
       return toJson({
         files: reports.map((report) => ({

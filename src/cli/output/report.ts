@@ -1,5 +1,6 @@
 import { diagnosticJson } from '../../errors.ts';
 import type { Diagnostic, Severity } from '../../errors.ts';
+import { excerpt } from './excerpt.ts';
 import { isTerminal, writeStandard } from './streams.ts';
 import { printable, table, toJson } from './text.ts';
 
@@ -13,6 +14,14 @@ export interface OutputOptions {
   json?: boolean;
 }
 
+/** How diagnostics are shown: on a terminal with colours, and with the line of the profile. */
+export interface Style {
+  colour: boolean;
+  excerpts: boolean;
+}
+
+export const PLAIN: Style = { colour: false, excerpts: false };
+
 /** Diagnostics on standard error. Not with --json, where they are part of the product; with -q only errors. */
 export async function printDiagnostics(
   diagnostics: readonly Diagnostic[],
@@ -20,7 +29,7 @@ export async function printDiagnostics(
 ): Promise<void> {
   const shown = diagnostics.filter(({ severity }) => !quiet || severity === 'error');
   if (json || shown.length === 0) return;
-  await writeStderr(formatDiagnostics(shown, usesColour()));
+  await writeStderr(formatDiagnostics(shown, styleFor(2)));
 }
 
 /** The reasons why a command failed: on standard error, or as the JSON document on standard output. */
@@ -39,7 +48,7 @@ export async function writeStderr(text: string): Promise<void> {
 const MOST_PLACES = 3;
 
 /** Every message once, with the places where it applies too. */
-export function formatDiagnostics(diagnostics: readonly Diagnostic[], colour: boolean): string {
+export function formatDiagnostics(diagnostics: readonly Diagnostic[], style: Style): string {
   const equal = new Map<string, Diagnostic[]>();
   for (const found of diagnostics) {
     const { file, severity, code, message, line } = found;
@@ -48,7 +57,7 @@ export function formatDiagnostics(diagnostics: readonly Diagnostic[], colour: bo
   }
   return [...equal.values()]
     .map(([first, ...others]) =>
-      formatDiagnostic({ ...first!, message: `${first!.message}${alsoAt(others)}` }, colour),
+      formatDiagnostic({ ...first!, message: `${first!.message}${alsoAt(others)}` }, style),
     )
     .join('');
 }
@@ -60,22 +69,24 @@ function alsoAt(others: readonly Diagnostic[]): string {
   return `; also at ${places.slice(0, MOST_PLACES).join(', ')}${more}`;
 }
 
-/** `file:line:column: severity: message [CODE]`, then the hint on an indented line. */
-export function formatDiagnostic(found: Diagnostic, colour: boolean): string {
+/** `file:line:column: severity: message [CODE]`, the line itself on a terminal, then the hint on an indented line. */
+export function formatDiagnostic(found: Diagnostic, { colour, excerpts }: Style): string {
   const { file, line, column, severity, message, code, hint } = found;
   const place = [
     file === '-' ? '<stdin>' : (file ?? 'seccompc'),
     ...(line === undefined ? [] : [line, column ?? 1]),
   ].join(':');
   const word = colour ? `\u001b[${COLOURS[severity]}m${severity}\u001b[39m` : severity;
-  const text = `${printable(place)}: ${word}: ${printable(message)} [${code}]\n`;
+  const text = `${printable(place)}: ${word}: ${printable(message)} [${code}]\n${excerpts ? excerpt(found) : ''}`;
   return hint === undefined ? text : `${text}    ${printable(hint)}\n`;
 }
 
 /** Red, yellow, cyan: SGR numbers (ECMA-48 8.3.117); node:util, which knows them too, would have to be loaded. */
 const COLOURS = { error: 31, warning: 33, note: 36 } as const satisfies Record<Severity, number>;
 
-function usesColour(): boolean {
+/** For standard output (1) or standard error (2). */
+export function styleFor(fd: 1 | 2): Style {
+  const excerpts = isTerminal(fd);
   // no-color.org: any value that is not empty.
-  return isTerminal(2) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  return { excerpts, colour: excerpts && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb' };
 }
