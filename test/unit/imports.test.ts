@@ -42,6 +42,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
+  testing: ['compile', 'equivalence', 'prove', 'questions'],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
