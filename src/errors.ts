@@ -743,7 +743,7 @@ const TABLE = {
   CRUN_MISSING: { exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
     exit: EXIT.unavailable,
-    message: '{program} does not report its version and that of libseccomp, so it is too old to have a cache',
+    message: '"{program} features" does not tell the versions of crun and libseccomp: {reason}',
     hint: 'crun has the cache since 1.14; with an older one use the annotation ("seccompc bundle")',
   },
   CRUN_UNTESTED: {
