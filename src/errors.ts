@@ -211,6 +211,12 @@ const TABLE = {
       'one filter cannot contain both {native} ({nativeOrder}-endian) and {other} ({otherOrder}-endian)',
     hint: 'list architectures of one byte order, or replace the list with --architectures',
   },
+  ARCHITECTURES_CUT: {
+    severity: 'note',
+    message: 'every call of {names} now ends its thread (KILL_THREAD)',
+    hint: '"seccompc diff PROFILE RESULT --loosens" shows the calls',
+  },
+  YOUKI_REFUSES: { message: 'youki {what}' },
   NOTIFY_DEFAULT: {
     message: 'SCMP_ACT_NOTIFY as default action blocks the container before its listener is handed over',
     hint: 'use SCMP_ACT_NOTIFY only for named calls; --force compiles the profile unchanged',

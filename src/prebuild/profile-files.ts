@@ -40,7 +40,8 @@ export async function findProfiles(paths: readonly string[]): Promise<ProfileFil
 }
 
 async function filesAt(path: string): Promise<ProfileFile[]> {
-  if (path === '-' || !(await stat(path)).isDirectory()) return [{ name: basename(path), path, found: false }];
+  if (path === '-' || !(await stat(path)).isDirectory())
+    return [{ name: basename(path), path, found: false }];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.name.endsWith('.json') && !entry.isDirectory())

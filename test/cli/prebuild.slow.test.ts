@@ -102,7 +102,9 @@ describe('seccompc prebuild', () => {
     expect(refused.code).toBe(65);
     const [line, ...others] = refused.stderr.match(/.*NOT_A_PROFILE.*/g)!;
     expect(others).toEqual([]);
-    expect(line).toMatch(/^mixed\/a\.json:1:1: error: .*; also in mixed\/b\.json, mixed\/c\.json, mixed\/d\.json and 2 more files /);
+    expect(line).toMatch(
+      /^mixed\/a\.json:1:1: error: .*; also in mixed\/b\.json, mixed\/c\.json, mixed\/d\.json and 2 more files /,
+    );
     const skipped = await run('mixed', '--out', 'mixed-out', '--skip-others');
     expect(skipped.code).toBe(0);
     expect(skipped.stderr).toContain('1 of 1 done');
@@ -113,7 +115,10 @@ describe('seccompc prebuild', () => {
     writeFileSync(mixed('torn.json'), PLAIN.slice(0, 90));
     const faulty = await run('mixed', '--out', 'mixed-faulty', '--skip-others', '--json');
     expect(faulty.code).toBe(65);
-    expect(documentOf(faulty)['failed']).toMatchObject([{ profile: 'faulty.json' }, { profile: 'torn.json' }]);
+    expect(documentOf(faulty)['failed']).toMatchObject([
+      { profile: 'faulty.json' },
+      { profile: 'torn.json' },
+    ]);
   });
 
   it('tells each default once in its help', async () => {

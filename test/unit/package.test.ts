@@ -64,7 +64,15 @@ test('the version in the sources is that of the package', () => {
 test('the packed manifest has no script that an installation runs, of which npm warns', () => {
   const file = join(project, 'node_modules/seccompc/package.json');
   const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: Record<string, string> };
-  const warned = ['preinstall', 'install', 'postinstall', 'prepublish', 'preprepare', 'prepare', 'postprepare'];
+  const warned = [
+    'preinstall',
+    'install',
+    'postinstall',
+    'prepublish',
+    'preprepare',
+    'prepare',
+    'postprepare',
+  ];
   expect(Object.keys(scripts).filter((name) => warned.includes(name))).toEqual([]);
   // What builds a clone after "npm ci", and the package before "npm pack" and "npm publish".
   expect(scripts).toMatchObject({ dependencies: 'npm run build', prepack: 'npm run build' });

@@ -55,11 +55,7 @@ export function makeCommand(): CliCommand {
     .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
     .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
     .option('-o, --out <DIR>', 'write files and an index there instead of filling the cache')
-    .option(
-      '--jobs <N>',
-      'compile so many at a time (default: one for each core)',
-      jobCount,
-    )
+    .option('--jobs <N>', 'compile so many at a time (default: one for each core)', jobCount)
     .option('--skip-others', 'skip .json files below a folder that are no profiles')
     .addHelpText('after', HELP)
     .runs(run);
@@ -125,7 +121,11 @@ async function readAll(
   return { inputs, unreadable, others };
 }
 
-function whyNoProfile(bytes: Uint8Array, file: string, semantics: Target['semantics']): Diagnostic | undefined {
+function whyNoProfile(
+  bytes: Uint8Array,
+  file: string,
+  semantics: Target['semantics'],
+): Diagnostic | undefined {
   return parseProfile(bytes, { file, semantics }).diagnostics.find(({ code }) => code === 'NOT_A_PROFILE');
 }
 
@@ -202,10 +202,7 @@ async function report(
     await writeProduct(toJson({ ...index, failed: refused, diagnostics: all.map(diagnosticJson) }));
     return exitCode;
   }
-  await printDiagnostics(
-    alike([...all.filter(({ severity }) => severity !== 'error'), ...errors]),
-    options,
-  );
+  await printDiagnostics(alike([...all.filter(({ severity }) => severity !== 'error'), ...errors]), options);
   if (!options.quiet) await writeStderr(summary(built, failed.length, others.length));
   return exitCode;
 }

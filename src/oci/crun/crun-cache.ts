@@ -59,7 +59,10 @@ export function openCrunCache(program: string, stateRoot: string | undefined, fo
   const build = readFeatures(run.stdout);
   if (build === undefined) {
     const said = run.stderr.trim();
-    return fail('CRUN_WITHOUT_CACHE', { program, reason: said === '' ? 'it is too old to have a cache' : said });
+    return fail('CRUN_WITHOUT_CACHE', {
+      program,
+      reason: said === '' ? 'it is too old to have a cache' : said,
+    });
   }
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(build.version) ?? [];
   const known =
