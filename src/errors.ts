@@ -824,6 +824,11 @@ const TABLE = {
     message: 'unknown architecture of this machine: "{machine}"',
     hint: "name the target's architecture, such as --arch x86_64",
   },
+  PROFILE_NOT_ON_HOST: {
+    exit: EXIT.noInput,
+    message: 'cannot find {name} on this host: {reason}',
+    hint: `give a file instead; a started container's config.json has its profile below linux.seccomp`,
+  },
   INPUT_UNREADABLE: { exit: EXIT.noInput, message: 'cannot read: {reason}' },
   OUTPUT_NOT_CREATED: { exit: EXIT.cannotCreate, message: 'cannot create {file}: {reason}' },
   OUTPUT_NOT_WRITTEN: { exit: EXIT.ioError, message: 'cannot write {file}: {reason}' },
