@@ -121,7 +121,7 @@ export default defineConfig([
             name: 'files',
             test: /src.fs.(built-file|private-group|replace|system-reason|trust)\.ts|src.cache.(location|plain-files|version)\.ts/,
           },
-          { name: 'program', test: /src.cli.(program|command)\.ts|src.cli.output.(report|text)/ },
+          { name: 'program', test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)/ },
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
@@ -134,7 +134,7 @@ export default defineConfig([
           // What most commands need.
           {
             name: 'command',
-            test: /src.(cli.(compile-with|short-run|commands.compile)|fs.temporary)\.ts|src.cli.options.(?!call|filter-file|host-calls|operand|tested-arches)|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!table)/,
+            test: /src.(cli.(compile-with|short-run|commands.compile)|fs.temporary)\.ts|src.cli.options.(?!built-in-profile|call|filter-file|host-calls|operand|tested-arches)|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!built-in|table)/,
           },
           { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen(?!.goal)|prove)./ },
         ],

@@ -211,6 +211,12 @@ const TABLE = {
       'one filter cannot contain both {native} ({nativeOrder}-endian) and {other} ({otherOrder}-endian)',
     hint: 'list architectures of one byte order, or replace the list with --architectures',
   },
+  ARCHITECTURES_CUT: {
+    severity: 'note',
+    message: 'every call of {names} now ends its thread (KILL_THREAD)',
+    hint: '"seccompc diff PROFILE RESULT --loosens" shows the calls',
+  },
+  YOUKI_REFUSES: { message: 'youki {what}' },
   NOTIFY_DEFAULT: {
     message: 'SCMP_ACT_NOTIFY as default action blocks the container before its listener is handed over',
     hint: 'use SCMP_ACT_NOTIFY only for named calls; --force compiles the profile unchanged',
@@ -743,7 +749,7 @@ const TABLE = {
   CRUN_MISSING: { exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
     exit: EXIT.unavailable,
-    message: '{program} does not report its version and that of libseccomp, so it is too old to have a cache',
+    message: '"{program} features" does not tell the versions of crun and libseccomp: {reason}',
     hint: 'crun has the cache since 1.14; with an older one use the annotation ("seccompc bundle")',
   },
   CRUN_UNTESTED: {
@@ -817,6 +823,11 @@ const TABLE = {
     exit: EXIT.usage,
     message: 'unknown architecture of this machine: "{machine}"',
     hint: "name the target's architecture, such as --arch x86_64",
+  },
+  PROFILE_NOT_ON_HOST: {
+    exit: EXIT.noInput,
+    message: 'cannot find {name} on this host: {reason}',
+    hint: `give a file instead; a started container's config.json has its profile below linux.seccomp`,
   },
   INPUT_UNREADABLE: { exit: EXIT.noInput, message: 'cannot read: {reason}' },
   OUTPUT_NOT_CREATED: { exit: EXIT.cannotCreate, message: 'cannot create {file}: {reason}' },

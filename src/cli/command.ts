@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import type { Argument } from 'commander';
 import { EXIT } from '../errors.ts';
+import { profilePath } from './options/built-in-profile.ts';
 
 /** How this process was started. */
 export interface Invocation {
@@ -18,6 +20,14 @@ export class CliCommand extends Command {
 
   override createCommand(name?: string): CliCommand {
     return new CliCommand(name);
+  }
+
+  /** Arguments named PROFILE take built-in names too; the action gets their paths. */
+  override createArgument(name: string, description?: string): Argument {
+    const argument = super.createArgument(name, description);
+    if (!name.includes('PROFILE')) return argument;
+    if (!argument.variadic) return argument.argParser((word) => profilePath(word));
+    return argument.argParser((word, before: string[] | undefined) => [...(before ?? []), profilePath(word)]);
   }
 
   /** `run` gets the arguments, then the options; no result means EXIT.ok. */

@@ -9,6 +9,8 @@ export interface ProfileFile {
   name: string;
   /** Its path as it was given. */
   path: string;
+  /** Whether it was found in a folder, not named. */
+  found: boolean;
 }
 
 /**
@@ -38,12 +40,13 @@ export async function findProfiles(paths: readonly string[]): Promise<ProfileFil
 }
 
 async function filesAt(path: string): Promise<ProfileFile[]> {
-  if (path === '-' || !(await stat(path)).isDirectory()) return [{ name: basename(path), path }];
+  if (path === '-' || !(await stat(path)).isDirectory())
+    return [{ name: basename(path), path, found: false }];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.name.endsWith('.json') && !entry.isDirectory())
     .map((entry) => {
       const file = join(entry.parentPath, entry.name);
-      return { name: file.slice(join(path, sep).length).replaceAll(sep, '/'), path: file };
+      return { name: file.slice(join(path, sep).length).replaceAll(sep, '/'), path: file, found: true };
     });
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What `npm run bench:oci` runs: what a filter costs a container's start, by each way in which it gets there. As root,
-# with crun, runc, podman and a static busybox. Option: --rounds N.
+# with crun, runc, podman and a static busybox. Options: --rounds N, and --only with some of
+# starts,hooks,bundles.
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -211,7 +211,9 @@ function bundleTable(folder: string, root: string): Table {
 }
 
 function main(): void {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '200' } } });
+  const { values } = parseArgs({
+    options: { rounds: { type: 'string', default: '200' }, only: { type: 'string' } },
+  });
   const rounds = Number(values.rounds);
   const needs = requirements(['crun', 'runc', 'podman', 'busybox', 'awk'], { root: true });
   if ('missing' in needs) throw new Error(needs.missing);
@@ -223,11 +225,12 @@ function main(): void {
       (name) => execFileSync(name, ['--version'], { encoding: 'utf8' }).split('\n')[0],
     );
     const root = makeRoot(join(path, 'root'));
-    const tables = [
-      ...startTables(path, root, rounds),
-      ...hookTables(path, root, rounds),
-      bundleTable(path, root),
-    ];
+    const parts: Record<string, () => Table[]> = {
+      starts: () => startTables(path, root, rounds),
+      hooks: () => hookTables(path, root, rounds),
+      bundles: () => [bundleTable(path, root)],
+    };
+    const tables = (values.only?.split(',') ?? Object.keys(parts)).flatMap((part) => parts[part]!());
     machine['load at the end'] = load();
     const facts = [...Object.entries(machine).map(([what, value]) => `${what}: ${value}`), ...versions];
     process.stdout.write(

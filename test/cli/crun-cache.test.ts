@@ -106,6 +106,12 @@ describe('crun-cache', () => {
     const old = fakeCrun('crun-old', { 'run.oci.crun.version': '1.8.1' });
     expect((await crunCache('e', 'warm', files, '--crun', old)).stderr).toContain('CRUN_WITHOUT_CACHE');
     expect((await crunCache('e', 'warm', files, '--crun', at('none'))).stderr).toContain('CRUN_MISSING');
+    const broken = at('crun-broken');
+    writeFileSync(broken, '#!/bin/sh\necho "crun: no libseccomp.so.2" >&2\nexit 127\n');
+    chmodSync(broken, 0o755);
+    const { code, stderr } = await crunCache('e', 'warm', files, '--crun', broken);
+    expect(code).toBe(69);
+    expect(stderr).toContain('crun: no libseccomp.so.2');
   });
 
   it('writes nothing where others could', async () => {

@@ -92,6 +92,39 @@ describe('seccompc prebuild', () => {
     expect(rows(indexOf('partly'))).toHaveLength(12);
   });
 
+  it('skips files of a folder that are no profiles only if told to, and never a faulty profile', async () => {
+    const mixed = (name: string) => join(folder, 'mixed', name);
+    mkdirSync(mixed(''));
+    writeFileSync(mixed('plain.json'), PLAIN);
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'package'])
+      writeFileSync(mixed(`${name}.json`), '{"name":"x","version":"1.0.0"}');
+    const refused = await run('mixed', '--out', 'mixed-all');
+    expect(refused.code).toBe(65);
+    const [line, ...others] = refused.stderr.match(/.*NOT_A_PROFILE.*/g)!;
+    expect(others).toEqual([]);
+    expect(line).toMatch(
+      /^mixed\/a\.json:1:1: error: .*; also in mixed\/b\.json, mixed\/c\.json, mixed\/d\.json and 2 more files /,
+    );
+    const skipped = await run('mixed', '--out', 'mixed-out', '--skip-others');
+    expect(skipped.code).toBe(0);
+    expect(skipped.stderr).toContain('1 of 1 done');
+    expect(skipped.stderr).toContain('6 other files skipped');
+    expect(rows(indexOf('mixed-out')).map(({ profile }) => profile)).toEqual(['plain.json']);
+    expect((await run('mixed/a.json', '--out', 'mixed-named', '--skip-others')).code).toBe(65);
+    writeFileSync(mixed('faulty.json'), FAULTY);
+    writeFileSync(mixed('torn.json'), PLAIN.slice(0, 90));
+    const faulty = await run('mixed', '--out', 'mixed-faulty', '--skip-others', '--json');
+    expect(faulty.code).toBe(65);
+    expect(documentOf(faulty)['failed']).toMatchObject([
+      { profile: 'faulty.json' },
+      { profile: 'torn.json' },
+    ]);
+  });
+
+  it('tells each default once in its help', async () => {
+    expect((await run('--help')).stdout.toString()).not.toMatch(/default: [^()]*\)\s*\(default/);
+  });
+
   it('prints the index as one document, with what failed', async () => {
     const result = await run('good', 'faulty.json', ...MATRIX, '--out', 'json', '--json');
     expect(result).toMatchObject({ code: 65, stderr: '' });

@@ -61,6 +61,23 @@ test('the version in the sources is that of the package', () => {
   expect(packageVersion()).toBe(manifest.version);
 });
 
+test('the packed manifest has no script that an installation runs, of which npm warns', () => {
+  const file = join(project, 'node_modules/seccompc/package.json');
+  const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: Record<string, string> };
+  const warned = [
+    'preinstall',
+    'install',
+    'postinstall',
+    'prepublish',
+    'preprepare',
+    'prepare',
+    'postprepare',
+  ];
+  expect(Object.keys(scripts).filter((name) => warned.includes(name))).toEqual([]);
+  // What builds a clone after "npm ci", and the package before "npm pack" and "npm publish".
+  expect(scripts).toMatchObject({ dependencies: 'npm run build', prepack: 'npm run build' });
+});
+
 describe('the package can be loaded', () => {
   test('by import', async () => {
     write(

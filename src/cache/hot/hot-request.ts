@@ -1,4 +1,5 @@
 import { release } from 'node:os';
+import { isBuiltIn } from '../../options/built-in.ts';
 import { OPTIONS } from '../../options/table.ts';
 import type { OptionSpec } from '../../options/table.ts';
 
@@ -40,7 +41,7 @@ export function hotRequest(
       given.push(option);
       at += option.words.length;
     } else {
-      if (file !== undefined || word === '') return undefined;
+      if (file !== undefined || word === '' || isBuiltIn(word)) return undefined;
       file = word;
       at += 1;
     }

@@ -10,10 +10,12 @@ import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import { errnoName } from '../../errno.ts';
 import { describeCondition } from '../../format/call.ts';
 import { formatLine } from '../../profile/oci-text.ts';
+import { isBuiltIn } from '../../options/built-in.ts';
 import { describeAnswer } from '../../prove/describe.ts';
 import { auditArchHex } from '../../syscalls/lookup.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
+import { profilePath } from '../options/built-in-profile.ts';
 import { notConfined } from '../options/confined.ts';
 import { readInput } from '../options/input-file.ts';
 import { openProfile } from '../options/profile-file.ts';
@@ -69,11 +71,14 @@ interface Verdict {
 }
 
 async function run(file: string, options: Options): Promise<number> {
-  const { profile: profileFile, apply, output } = options;
+  const { profile, apply, output } = options;
+  const profileFile = profile === undefined ? undefined : profilePath(profile);
   if (profileFile === undefined && (apply || options.anyArguments))
     fail('USAGE', { reason: '--apply and --any-arguments need --profile' });
   if (output !== undefined && !apply) fail('USAGE', { reason: '--output needs --apply' });
   const place = output ?? profileFile;
+  if (apply && output === undefined && isBuiltIn(profile ?? ''))
+    fail('USAGE', { reason: '--apply does not write a built-in profile: name a file by --output' });
   if (apply && place === '-') fail('USAGE', { reason: 'name the file for --apply by --output' });
   if (profileFile !== undefined) refuseTwiceStdin(file, profileFile);
 

@@ -4,6 +4,7 @@ import type { Relation } from '../../prove/compare.ts';
 import { CliCommand } from '../command.ts';
 import { addReadingOptions } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
+import { profilePath } from '../options/built-in-profile.ts';
 import { readOperand, refuseTwiceStdin } from '../options/operand.ts';
 
 import { addTargetOptions } from '../options/target-options.ts';
@@ -62,8 +63,8 @@ Examples:
 export function makeCommand(): CliCommand {
   const command = new CliCommand('diff')
     .description('Compares what two profiles or filters answer, for every possible call.')
-    .argument('A', 'a profile or a filter; - for standard input')
-    .argument('B', 'the other')
+    .argument('A', 'a profile or a filter; - for standard input', (word) => profilePath(word))
+    .argument('B', 'the other', (word) => profilePath(word))
     .addOption(
       new Option('--tightens', 'ask whether B is at least as strict as A at every call').conflicts('loosens'),
     )

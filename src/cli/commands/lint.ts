@@ -1,12 +1,13 @@
 import { createTwoFilesPatch } from 'diff';
 import { Option } from 'commander';
-import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
+import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic, Severity } from '../../errors.ts';
 import type { ProfileText } from '../../input/profile-text.ts';
 import { lint } from '../../lint/lint.ts';
 import type { LintReport } from '../../lint/lint.ts';
 import { LEVELS } from '../../lint/rule.ts';
 import type { Finding, Level } from '../../lint/rule.ts';
+import { isBuiltIn } from '../../options/built-in.ts';
 import { decodeUtf8 } from '../../profile/json-text.ts';
 import { describeAnswer, describeCall } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
@@ -72,7 +73,11 @@ export function makeLint(name: string, more?: MoreFindings): CliCommand {
     .option('--fix', 'write the safe fixes')
     .addOption(new Option('--diff', 'print what --fix would change, and write nothing').conflicts('fix'))
     .addHelpText('after', HELP)
-    .runs((files: string[], options: Options) => run(files, options, more));
+    .runs(async (files: string[], options: Options) => {
+      if (options.fix && command.args.some(isBuiltIn))
+        fail('USAGE', { reason: '--fix does not write a built-in profile: copy it first' });
+      return run(files, options, more);
+    });
   return addTargetOptions(addReadingOptions(addOutputOptions(command)));
 }
 

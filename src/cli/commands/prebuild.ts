@@ -16,6 +16,7 @@ import { findProfiles } from '../../prebuild/profile-files.ts';
 import { programOf } from '../../options/flags.ts';
 import { optionsIn } from '../../options/table.ts';
 import type { ProgramFlags } from '../../options/table.ts';
+import { parseProfile } from '../../profile/read.ts';
 import { parseKernelVersion } from '../../target.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
@@ -36,7 +37,8 @@ interface Options
   arch?: ArchName[];
   kernel?: KernelVersion[];
   out?: string;
-  jobs: number;
+  jobs?: number;
+  skipOthers?: true;
 }
 
 const HELP = `
@@ -53,12 +55,8 @@ export function makeCommand(): CliCommand {
     .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
     .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
     .option('-o, --out <DIR>', 'write files and an index there instead of filling the cache')
-    .option(
-      '--jobs <N>',
-      'compile so many at a time (default: one for each core)',
-      jobCount,
-      availableParallelism(),
-    )
+    .option('--jobs <N>', 'compile so many at a time (default: one for each core)', jobCount)
+    .option('--skip-others', 'skip .json files below a folder that are no profiles')
     .addHelpText('after', HELP)
     .runs(run);
   addOptions(command, optionsIn('program', 'input'));
@@ -77,11 +75,15 @@ async function run(paths: string[], options: Options): Promise<number> {
   if (options.out !== undefined && options.cache !== undefined)
     fail('USAGE', { reason: '--out and --cache are two places for the same filters' });
   const targets = targetsOf(options);
-  const { inputs, unreadable } = await readAll(await findProfiles(paths));
+  const { inputs, unreadable, others } = await readAll(
+    await findProfiles(paths),
+    options.skipOthers ?? false,
+    targets[0]!,
+  );
   const built = await buildAll(inputs, targets, options);
   const index = makeIndex(built, packageVersion());
   if (options.out !== undefined) await writeFolder(options.out, built, index);
-  return report(built, index, unreadable, options);
+  return report(built, index, { unreadable, others }, options);
 }
 
 function targetsOf({ arch, kernel, ...flags }: Options): Target[] {
@@ -96,18 +98,35 @@ function targetsOf({ arch, kernel, ...flags }: Options): Target[] {
   );
 }
 
-async function readAll(files: Awaited<ReturnType<typeof findProfiles>>) {
+/** `others`: why files are left out that no profile is in; a profile with a fault is not one of them. */
+async function readAll(
+  files: Awaited<ReturnType<typeof findProfiles>>,
+  skipOthers: boolean,
+  { semantics }: Target,
+) {
   const inputs: PrebuildInput[] = [];
   const unreadable: Diagnostic[] = [];
+  const others: Diagnostic[] = [];
   for (const file of files) {
     try {
-      inputs.push({ ...file, bytes: await readInput(file.path) });
+      const bytes = await readInput(file.path);
+      const other = skipOthers && file.found ? whyNoProfile(bytes, file.path, semantics) : undefined;
+      if (other === undefined) inputs.push({ ...file, bytes });
+      else others.push({ ...other, severity: 'note' });
     } catch (error) {
       if (!(error instanceof SeccompcError)) throw error;
       unreadable.push(...error.diagnostics);
     }
   }
-  return { inputs, unreadable };
+  return { inputs, unreadable, others };
+}
+
+function whyNoProfile(
+  bytes: Uint8Array,
+  file: string,
+  semantics: Target['semantics'],
+): Diagnostic | undefined {
+  return parseProfile(bytes, { file, semantics }).diagnostics.find(({ code }) => code === 'NOT_A_PROFILE');
 }
 
 async function buildAll(
@@ -117,7 +136,7 @@ async function buildAll(
 ): Promise<Built[]> {
   const total = inputs.length * targets.length;
   const cache = options.out === undefined ? await openCache(options) : undefined;
-  const pool = compilerPool({ size: Math.min(options.jobs, total), cache });
+  const pool = compilerPool({ size: Math.min(options.jobs ?? availableParallelism(), total), cache });
   const progress = makeProgress(total, options);
   let done = 0;
   try {
@@ -167,13 +186,14 @@ async function makeFolder(path: string): Promise<void> {
 async function report(
   built: readonly Built[],
   index: object,
-  unreadable: readonly Diagnostic[],
+  { unreadable, others }: Record<'unreadable' | 'others', readonly Diagnostic[]>,
   options: Options,
 ): Promise<number> {
   const cacheFaults = built
     .flatMap((one) => one.cacheFaults)
     .map((found) => (found.code === 'CACHE_ENTRY_REFUSED' ? found : cacheFailure(found)));
-  const all = distinct([...cacheFaults, ...unreadable, ...built.flatMap(({ diagnostics }) => diagnostics)]);
+  const found = built.flatMap(({ diagnostics }) => diagnostics);
+  const all = distinct([...others, ...cacheFaults, ...unreadable, ...found]);
   const errors = all.filter(({ severity }) => severity === 'error');
   const failed = built.filter(({ filter }) => filter === undefined);
   const exitCode = errors.length > 0 ? exitCodeOf(errors) : EXIT.ok;
@@ -182,8 +202,8 @@ async function report(
     await writeProduct(toJson({ ...index, failed: refused, diagnostics: all.map(diagnosticJson) }));
     return exitCode;
   }
-  await printDiagnostics([...all.filter((found) => !errors.includes(found)), ...errors], options);
-  if (!options.quiet) await writeStderr(summary(built, failed.length));
+  await printDiagnostics(alike([...all.filter(({ severity }) => severity !== 'error'), ...errors]), options);
+  if (!options.quiet) await writeStderr(summary(built, failed.length, others.length));
   return exitCode;
 }
 
@@ -191,6 +211,25 @@ async function report(
 function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   return [...new Map(diagnostics.map((found) => [JSON.stringify(found), found])).values()];
 }
+
+/** The first of those that say the same of several files, with the names of the others. */
+function alike(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const groups = new Map<string, Diagnostic[]>();
+  for (const found of diagnostics) {
+    const key = `${found.severity} ${found.code} ${found.message}`;
+    groups.set(key, [...(groups.get(key) ?? []), found]);
+  }
+  return [...groups.values()].flatMap(([first, ...rest]) => {
+    const files = new Set([first!, ...rest].map(({ file }) => file));
+    if (files.size === 1) return [first!, ...rest];
+    const names = [...files].slice(1, 1 + MOST_FILES).join(', ');
+    const more = files.size - 1 - MOST_FILES;
+    const others = more > 0 ? `${names} and ${more} more files` : names;
+    return [{ ...first!, message: `${first!.message}; also in ${others}` }];
+  });
+}
+
+const MOST_FILES = 3;
 
 /** The most serious one: a bug, then the cache, then a profile, then a file. */
 function exitCodeOf(errors: readonly Diagnostic[]): ExitCode {
@@ -200,13 +239,14 @@ function exitCodeOf(errors: readonly Diagnostic[]): ExitCode {
 }
 
 /** For people; its wording is not an interface. */
-function summary(built: readonly Built[], failed: number): string {
+function summary(built: readonly Built[], failed: number, others: number): string {
   const filters = built.flatMap(({ filter }) => filter ?? []);
   const compiled = filters.filter(({ document }) => document.cache.tier === 'none').length;
   const distinctPrograms = new Set(filters.map(({ document }) => document.sha256)).size;
   return `${[
     `${filters.length} of ${built.length} done (${distinctPrograms} different filters)`,
     `${compiled} compiled, ${filters.length - compiled} from the cache`,
+    ...(others === 0 ? [] : [`${others} other files skipped`]),
     ...(failed === 0 ? [] : [`${failed} FAILED`]),
   ].join('; ')}\n`;
 }

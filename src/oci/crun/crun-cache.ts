@@ -57,7 +57,13 @@ export function openCrunCache(program: string, stateRoot: string | undefined, fo
   const run = spawnSync(program, ['features'], { encoding: 'utf8' });
   if (run.error !== undefined) fail('CRUN_MISSING', { program, reason: systemReason(run.error) });
   const build = readFeatures(run.stdout);
-  if (build === undefined) return fail('CRUN_WITHOUT_CACHE', { program });
+  if (build === undefined) {
+    const said = run.stderr.trim();
+    return fail('CRUN_WITHOUT_CACHE', {
+      program,
+      reason: said === '' ? 'it is too old to have a cache' : said,
+    });
+  }
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(build.version) ?? [];
   const known =
     major === '1' && Number(minor) >= KNOWN_RELEASES.first && Number(minor) <= KNOWN_RELEASES.last;

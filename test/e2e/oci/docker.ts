@@ -40,6 +40,8 @@ export interface DockerOptions {
   root: string;
   /** Another runtime, by the path of its program, for `--runtime=other`. */
   other?: string;
+  /** A daemon.json. */
+  config?: string;
 }
 
 /** Makes the folder $0 be in the tree $1 too. */
@@ -51,7 +53,14 @@ const IMPORT = `
   "$3" save "$5" | "$4" images import - >/dev/null`;
 
 /** Starts the daemons, imports the image, and waits for both. @throws Error with what dockerd has said */
-export async function startDocker({ folder, tree, shared, root, other }: DockerOptions): Promise<Docker> {
+export async function startDocker({
+  folder,
+  tree,
+  shared,
+  root,
+  other,
+  config,
+}: DockerOptions): Promise<Docker> {
   const at = (...names: string[]) => join(folder, ...names);
   /** As a program in the tree sees it. */
   const seen = (...names: string[]) => at(...names).slice(tree?.length ?? 0);
@@ -70,6 +79,7 @@ export async function startDocker({ folder, tree, shared, root, other }: DockerO
     '--data-root', seen('data'), '--exec-root', seen('exec'), '--pidfile', seen('pid'),
     '-H', `unix://${seen('docker.sock')}`, '--add-runtime', `crun=${seen('bin/crun')}`,
     ...(other === undefined ? [] : ['--add-runtime', `other=${other}`]),
+    ...(config === undefined ? [] : ['--config-file', config]),
   ]; // prettier-ignore
   const path = `${seen('bin')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const words =
