@@ -1,16 +1,29 @@
 /**
- * The parts of the build that tsc cannot make: the command as CommonJS chunks, each loaded when it is needed, and the
- * store with all that it is made of, so that who installs the package installs (and compiles) none of that.
+ * The code of the package: the command as CommonJS chunks, each loaded when it is needed, and the library as ES modules.
+ * Both contain the packages they are made of, so that an installation fetches and compiles none of them.
  */
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { defineConfig } from 'rolldown';
 import type { InputOptions, Plugin } from 'rolldown';
 
 const DIST = join(import.meta.dirname, 'dist');
-// What an older layout had would stay, and be packed.
-for (const folder of ['cli', 'sqlite']) rmSync(join(DIST, folder), { recursive: true, force: true });
+
+/** Declarations that tsc wrote into dist and an entry of the package needs. */
+const needed = new Set<string>();
+function need(declarations: string): void {
+  if (needed.has(declarations)) return;
+  needed.add(declarations);
+  for (const [, path] of readFileSync(declarations, 'utf8').matchAll(/["'](\.[^"']+)\.[jt]s["']/g))
+    need(join(dirname(declarations), `${path}.d.ts`));
+}
+for (const entry of ['index', 'cache/index', 'serve/index', 'testing/index']) need(join(DIST, `${entry}.d.ts`));
+// Other declarations, and what an older layout had, would be packed.
+for (const path of readdirSync(DIST, { recursive: true, encoding: 'utf8' })) {
+  const file = join(DIST, path);
+  if (!needed.has(file) && statSync(file).isFile()) rmSync(file);
+}
 
 /** The licences of the packages whose code is in the chunks. */
 const licences: Plugin = {
@@ -85,6 +98,19 @@ const executable: Plugin = {
   writeBundle: ({ dir }) => chmodSync(join(dir ?? DIST, 'main.cjs'), 0o755),
 };
 
+const DATABASES = ['keyv-redis', 'keyv-postgres'];
+
+/** Modules that are built apart, and imported from there. */
+const apart = (names: readonly string[]): Plugin => ({
+  name: 'apart',
+  resolveId(id) {
+    const name = basename(id, '.ts');
+    return names.includes(name)
+      ? { id: join(DIST, `cache/stores/${name}.js`), external: 'relative' }
+      : undefined;
+  },
+});
+
 /** Commander loads child_process, 2 ms, for subcommands that are programs of their own. Here are none. */
 const withoutSubprocesses: Plugin = {
   name: 'without-subprocesses',
@@ -129,7 +155,7 @@ export default defineConfig([
           },
           {
             name: 'store',
-            test: /src.cache.(?!hot|location|plain-files|version|stores.keyv-(redis|postgres)|records.(archive|at-once|collect|sha256|transfer|verify))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+            test: /src.cache.(?!hot|location|plain-files|version|records.(archive|at-once|collect|sha256|transfer|verify))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
           },
           // What most commands need.
           {
@@ -141,44 +167,29 @@ export default defineConfig([
       },
       minify: MINIFY,
     },
-    plugins: [licences, withoutSubprocesses, executable],
+    plugins: [licences, apart(DATABASES), withoutSubprocesses, executable],
   },
   {
     ...common,
     input: {
-      'keyv-sqlite': 'src/cache/stores/keyv-sqlite.ts',
-      'keyv-redis': 'src/cache/stores/keyv-redis.ts',
-      'keyv-postgres': 'src/cache/stores/keyv-postgres.ts',
-      // In one file, because each start of it is waited for.
-      'sqlite-process': 'src/cache/stores/sqlite-process.ts',
+      index: 'src/index.ts',
+      'cache/index': 'src/cache/index.ts',
+      'serve/index': 'src/serve/index.ts',
+      'testing/index': 'src/testing/index.ts',
+      // Programs of a process and of a thread.
+      'cache/stores/sqlite-process': 'src/cache/stores/sqlite-process.ts',
+      'workers/worker': 'src/workers/worker.ts',
     },
-    output: {
-      dir: 'dist/cache/stores',
-      format: 'esm',
-      chunkFileNames: '[name].js',
-      codeSplitting: { groups: [{ name: 'keyv-core', test: /node_modules.(keyv|@keyv.serialize)[\\/]/ }] },
-    },
-    plugins: [licences],
+    output: { dir: 'dist', format: 'esm', chunkFileNames: 'shared/[name].js', minify: MINIFY },
+    plugins: [licences, apart([...DATABASES, 'keyv-sqlite'])],
   },
   {
     ...common,
-    // In one file, and not as an ES module: a thread starts in less than half the time, and the server starts many.
-    input: { worker: 'src/workers/worker.ts' },
-    // What the command loads when it is needed, a thread needs at once.
-    checks: { ineffectiveDynamicImport: false },
-    output: {
-      dir: 'dist/workers',
-      format: 'cjs',
-      entryFileNames: '[name].cjs',
-      chunkFileNames: '[name].cjs',
-      minify: MINIFY,
-    },
-    plugins: [licences],
-  },
-  {
-    ...common,
-    input: { scanner: 'src/profile/scanner.ts' },
-    output: { dir: 'dist/profile', format: 'esm' },
+    // Apart from the library, because CommonJS packages need Node's require, and a page has none.
+    input: Object.fromEntries(
+      [...DATABASES, 'keyv-sqlite'].map((name) => [name, `src/cache/stores/${name}.ts`]),
+    ),
+    output: { dir: 'dist/cache/stores', format: 'esm', chunkFileNames: '[name].js', minify: MINIFY },
     plugins: [licences],
   },
 ]);

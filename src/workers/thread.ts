@@ -31,7 +31,7 @@ export interface CompilerThread {
 /** Old generation of a thread's heap; a profile that needs more is refused. */
 const HEAP_MEGABYTES = 512;
 
-const WORKER = join('workers', 'worker.cjs');
+const WORKER = join('workers', 'worker.js');
 
 /** @param onReady Called when the compiler is loaded. */
 export function startThread({ cache, worker: file }: ThreadSettings, onReady: () => void): CompilerThread {

@@ -7,7 +7,7 @@ name=$1
 shift
 out=node_modules/.cache/seccompc-bench
 npm run --silent build
-node_modules/.bin/tsc -p test/bench/tsconfig.json --outDir "$out"
+node_modules/.bin/tsc -p test/bench/tsconfig.json
 cp package.json "$out/"
 # Node 20 reads the file named here at every start, 30 ms for a whole set of certificates.
 unset NODE_EXTRA_CA_CERTS

@@ -3,7 +3,7 @@
  * query does not end. That process gets the standard error of this one, which so stays open until both have ended.
  */
 import childProcess from 'node:child_process';
-import { sqliteStoreApart } from '../../dist/cache/stores/sqlite-apart.js';
+import { sqliteStoreApart } from '../../src/cache/stores/sqlite-apart.ts';
 
 /** @type {any} */
 const modifiable = childProcess;

@@ -4,7 +4,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileCached } from '../../src/cache/compile-cached.ts';
@@ -20,6 +19,7 @@ import { verifyStore } from '../../src/cache/records/verify-store.ts';
 import { compile, makeTarget } from '../../src/index.ts';
 import { makeRecords, mapStore } from './cache-records.ts';
 import { edit, makeEndless, mutate, putJournal, SCHEMAS } from './crafted-databases.ts';
+import { builtScript } from './script.ts';
 import { runs } from '../runs.ts';
 
 const KEY = '0f'.repeat(32);
@@ -199,7 +199,7 @@ describe('a process that reads a database', () => {
   it('ends with the process that asked it, also in a query that does not end', async () => {
     await fill(5);
     makeEndless(file, 'records');
-    const script = fileURLToPath(new URL('asking-process.mjs', import.meta.url));
+    const script = await builtScript('asking-process.mjs');
     const asking = spawn(process.execPath, [script, file], { stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
     asking.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));

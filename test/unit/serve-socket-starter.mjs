@@ -1,7 +1,7 @@
 /** For each line of standard input, a path: tries to listen there, and says whether it does, until the next line. */
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
-import { listenAt } from '../../dist/serve/socket.js';
+import { listenAt } from '../../src/serve/socket.ts';
 
 let stop = async () => {};
 for await (const path of createInterface({ input: process.stdin })) {

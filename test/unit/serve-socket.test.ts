@@ -4,12 +4,12 @@ import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readd
 import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
 import { startServer } from '../../src/serve/server.ts';
 import type { RunningServer } from '../../src/serve/server.ts';
 import { defaultSocket } from '../../src/serve/socket.ts';
+import { builtScript } from './script.ts';
 import { send, socketFolder } from './serve-requests.ts';
 
 const folder = socketFolder();
@@ -55,8 +55,7 @@ function kill(socket: string): void {
 }
 
 /** A process that tries to listen wherever it is told to. */
-function starter(): { child: ChildProcess; ask: (socket: string) => Promise<string> } {
-  const file = fileURLToPath(new URL('serve-socket-starter.mjs', import.meta.url));
+function starter(file: string): { child: ChildProcess; ask: (socket: string) => Promise<string> } {
   const child = spawn(process.execPath, [file], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
@@ -127,7 +126,8 @@ describe('the socket', () => {
   });
 
   it('goes to one of many processes, which answers there', { timeout: 120_000 }, async () => {
-    const starters = Array.from({ length: 6 }, () => starter());
+    const script = await builtScript('serve-socket-starter.mjs');
+    const starters = Array.from({ length: 6 }, () => starter(script));
     try {
       for (let round = 0; round < 25; round += 1) {
         const socket = place();

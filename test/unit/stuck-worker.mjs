@@ -7,7 +7,7 @@ import { parentPort } from 'node:worker_threads';
 const wait = (milliseconds = Infinity) =>
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
-await import(new URL('../../dist/workers/worker.cjs', import.meta.url).href);
+await import(new URL('../../dist/workers/worker.js', import.meta.url).href);
 
 // After the worker's own: both get each message, and this one keeps the thread from going on.
 let isStuckLater = false;
