@@ -61,6 +61,29 @@ export function annotate(
   program: readonly SockFilter[],
   options: DisassembleOptions,
 ): (string | undefined)[] {
+  return withStates(program, options, (instruction, index, state) =>
+    state === undefined ? 'never reached' : comment(program, instruction, index, state),
+  );
+}
+
+/** What each test asks and each return answers, without the rest of the comment; undefined for all that is neither. */
+export function nodeLabels(
+  program: readonly SockFilter[],
+  options: DisassembleOptions,
+): (string | undefined)[] {
+  return withStates(program, options, ({ code, k }, _, state) => {
+    if (state === undefined) return undefined;
+    if (code === (BPF_RET | BPF_K)) return describeReturn(k, state);
+    const isTest = (code & 0x07) === BPF_JMP && code !== (BPF_JMP | BPF_JA) && (code & BPF_X) === 0;
+    return isTest ? describeTest(code & 0xf0, k, state) : undefined;
+  });
+}
+
+function withStates<T>(
+  program: readonly SockFilter[],
+  options: DisassembleOptions,
+  look: (instruction: SockFilter, index: number, state: State | undefined) => T,
+): T[] {
   const states: (State | undefined)[] = [];
   states[0] = {
     options,
@@ -73,10 +96,10 @@ export function annotate(
   };
   return program.map((instruction, index) => {
     const state = states[index];
-    if (state === undefined) return 'never reached';
-    for (const [target, next] of successors(instruction, index, state))
-      if (target < program.length) states[target] = join(states[target], next);
-    return comment(program, instruction, index, state);
+    if (state !== undefined)
+      for (const [target, next] of successors(instruction, index, state))
+        if (target < program.length) states[target] = join(states[target], next);
+    return look(instruction, index, state);
   });
 }
 

@@ -56,6 +56,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print a filter as readable instructions',
     load: () => import('./commands/disasm.ts'),
   },
+  graph: {
+    summary: 'draw the decision tree of a filter as SVG, DOT or Mermaid',
+    load: () => import('./commands/graph.ts'),
+  },
   verify: {
     summary: 'prove that a filter does what a profile says',
     load: () => import('./commands/verify.ts'),

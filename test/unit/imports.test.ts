@@ -38,6 +38,7 @@ const ALLOWED: Record<string, string[]> = {
   ],
   assert: ['action', 'arch', 'errno', 'errors', 'format', 'policy', 'prove', 'syscalls'],
   explain: ['action', 'arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
+  graph: ['bpf'],
   lint: [
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
@@ -53,7 +54,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs',
+    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph',
     'import', 'input', 'lint', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
@@ -79,7 +80,7 @@ const ALLOWED_FOLDERS: Record<string, Record<string, string[]>> = {
 /** Parts that need Node; everything else runs in a browser. */
 const NEEDS_NODE = new Set(['cache', 'cli', 'fs', 'generate', 'oci', 'prebuild', 'serve', 'workers']);
 /** Packages that the core may use; none of them touches the host. */
-const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein', 'yaml']);
+const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein', 'yaml', 'd3-hierarchy']);
 
 interface Import {
   file: string;

@@ -1,0 +1,90 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { ArchName } from '../../arch.ts';
+import { tablesFor } from '../../bpf/tested-arches.ts';
+import { fail } from '../../errors.ts';
+import { reachedBy } from '../../graph/reach.ts';
+import { formatSvg } from '../../graph/svg.ts';
+import { formatDot, formatMermaid } from '../../graph/text.ts';
+import { decisionTree } from '../../graph/tree.ts';
+import { CliCommand } from '../command.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { readOperand } from '../options/operand.ts';
+import { addReadingOptions } from '../options/profile-file.ts';
+import type { ReadingFlags } from '../options/profile-file.ts';
+import { addTargetOptions } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { printDiagnostics } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { writeProduct } from '../output/streams.ts';
+
+const FORMATS = { svg: formatSvg, dot: formatDot, mermaid: formatMermaid };
+
+interface Options extends TargetFlags, ReadingFlags, OutputOptions {
+  format: keyof typeof FORMATS;
+  output?: string;
+  depth?: number;
+  call?: string;
+}
+
+const HELP = `
+Boxes are tests, with names of calls and constants as "seccompc disasm" has them; round boxes
+are actions. What several paths share is there once: in SVG an arrow names it elsewhere.
+
+Examples:
+  seccompc graph profile.json -o profile.svg
+  seccompc graph profile.json --call socket       only what decides this call
+  seccompc graph filter.bpf --depth 4 --format mermaid
+  seccompc graph profile.json --format dot | dot -Tpdf -o profile.pdf`;
+
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('graph')
+    .description('Draws the decision tree of a filter.')
+    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
+    .option('-o, --output <FILE>', 'where to write (default: standard output)')
+    .addOption(
+      new Option('--format <FORMAT>', 'language of the picture').choices(Object.keys(FORMATS)).default('svg'),
+    )
+    .option('--depth <N>', 'fold what is below N tests', count)
+    .option('--call <CALL>', 'only the tests that calls of this name or number meet')
+    .addHelpText('after', HELP)
+    .runs(run);
+  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Give a number from 1 to 9999.');
+  return Number(text);
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const { arch, depth, call } = options;
+  const operand = await readOperand(file, options);
+  await printDiagnostics(operand.diagnostics, options);
+  const { program, endian } = await operand.program();
+  const tables = await tablesFor(program, arch);
+  const only =
+    call === undefined
+      ? undefined
+      : new Set(numbersOf(call, operand).flatMap(([on, nr]) => reachedBy(program, on, nr)));
+  const tree = decisionTree(program, {
+    endian,
+    tables,
+    depth,
+    only,
+    ...(arch === undefined ? {} : { arch }),
+  });
+  const title =
+    call === undefined ? 'Decision tree of a seccomp filter' : `What a seccomp filter asks about ${call}`;
+  await writeProduct(FORMATS[options.format](tree, title), options.output);
+}
+
+/** The audit arch and number of a call, on each architecture that has it. @throws SeccompcError CALL_UNKNOWN */
+function numbersOf(call: string, { calls }: Awaited<ReturnType<typeof readOperand>>): [number, number][] {
+  const number = /^(?:\d{1,10}|0x[\da-f]{1,8})$/i.test(call) ? Number(call) : undefined;
+  const found = calls.flatMap(({ abi, table }): [number, number][] => {
+    const nr = number ?? table.numberOf(call);
+    return nr === undefined ? [] : [[abi.auditArch, nr >>> 0]];
+  });
+  const names: ArchName[] = calls.map(({ abi }) => abi.name);
+  return found.length > 0 ? found : fail('CALL_UNKNOWN', { call, arch: names.join(', ') });
+}

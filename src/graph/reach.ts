@@ -1,0 +1,45 @@
+import {
+  BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_ST, BPF_STX, BPF_W, BPF_X, branchTaken,
+  OFFSET_ARCH, OFFSET_NR,
+} from '../bpf/instruction.ts'; // prettier-ignore
+import type { SockFilter } from '../bpf/instruction.ts';
+
+/**
+ * The instructions that calls of a number can run, in the order of the program. A test of an argument goes both ways.
+ *
+ * @param program one that the kernel accepts (check.ts)
+ */
+export function reachedBy(program: readonly SockFilter[], arch: number, nr: number): number[] {
+  const reached = new Set<number>();
+  const met = new Set<string>();
+  const open: [at: number, a: number | undefined][] = [[0, 0]];
+  for (let state = open.pop(); state !== undefined; state = open.pop()) {
+    const [at, a] = state;
+    if (met.has(`${at} ${a}`)) continue;
+    met.add(`${at} ${a}`);
+    reached.add(at);
+    const { code, jt, jf, k } = program[at]!;
+    const kind = code & 0x07;
+    if (kind === BPF_RET) continue;
+    if (code === (BPF_JMP | BPF_JA)) open.push([at + 1 + k, a]);
+    else if (kind === BPF_JMP) {
+      const taken = a === undefined || (code & BPF_X) !== 0 ? undefined : branchTaken(code & 0xf0, a, k);
+      if (taken !== false) open.push([at + 1 + jt, a]);
+      if (taken !== true) open.push([at + 1 + jf, a]);
+    } else open.push([at + 1, afterwards(code, k, a, arch, nr)]);
+  }
+  return [...reached].toSorted((one, other) => one - other);
+}
+
+/** What the accumulator holds after an instruction; undefined if that depends on more than the number. */
+function afterwards(
+  code: number,
+  k: number,
+  a: number | undefined,
+  arch: number,
+  nr: number,
+): number | undefined {
+  if (code === (BPF_LD | BPF_W | BPF_ABS)) return k === OFFSET_NR ? nr : k === OFFSET_ARCH ? arch : undefined;
+  if (code === (BPF_ALU | BPF_AND | BPF_K)) return a === undefined ? undefined : (a & k) >>> 0;
+  return code === BPF_ST || code === BPF_STX ? a : undefined;
+}
