@@ -25,6 +25,8 @@ import { addReadingOptions } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
+import { junitReport } from '../output/junit.ts';
+import type { JunitCase } from '../output/junit.ts';
 import { printDiagnostics, printable, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -216,28 +218,10 @@ const FORMATS: Record<Options['format'], (results: readonly Result[], file: stri
       '',
     ].join('\n'),
   junit: (results, file) => {
-    const count = (verdict: string) =>
-      results.filter(({ judgement }) => judgement.verdict === verdict).length;
-    const cases = results.map(({ assertion, judgement: { verdict }, reason }) => {
-      const name = `    <testcase classname="${xml(file)}" name="${xml(assertion.text)}"`;
-      if (reason === undefined) return `${name}/>`;
-      const kind = verdict === 'fails' ? 'failure' : 'error';
-      return `${name}>\n      <${kind} message="${xml(reason)}"/>\n    </testcase>`;
+    const cases = results.map(({ assertion: { text }, judgement: { verdict }, reason }): JunitCase => {
+      if (reason === undefined) return { name: text };
+      return { name: text, problem: { kind: verdict === 'fails' ? 'failure' : 'error', message: reason } };
     });
-    const counts = `tests="${results.length}" failures="${count('fails')}" errors="${count('undecided')}"`;
-    return [
-      '<?xml version="1.0" encoding="UTF-8"?>',
-      `<testsuites ${counts}>`,
-      `  <testsuite name="${xml(file)}" ${counts}>`,
-      ...cases,
-      '  </testsuite>',
-      '</testsuites>',
-      '',
-    ].join('\n');
+    return junitReport([{ name: file, cases }]);
   },
 };
-
-function xml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-  return printable(text).replaceAll(/[&<>"]/g, (character) => entities[character]!);
-}

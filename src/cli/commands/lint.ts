@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { createTwoFilesPatch } from 'diff';
 import { Option } from 'commander';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
@@ -9,7 +10,9 @@ import { LEVELS } from '../../lint/rule.ts';
 import type { Finding, Level } from '../../lint/rule.ts';
 import { isBuiltIn } from '../../options/built-in.ts';
 import { decodeUtf8 } from '../../profile/json-text.ts';
+import { findProfiles } from '../../prebuild/profile-files.ts';
 import { describeAnswer, describeCall } from '../../prove/describe.ts';
+import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { readInput } from '../options/input-file.ts';
@@ -18,13 +21,11 @@ import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { applyFixes } from '../output/apply-fixes.ts';
-import { LINT_FORMATS, lintReport } from '../output/lint-report.ts';
+import { isAtLeast, LINT_FORMATS, lintReport, SEVERITIES } from '../output/lint-report.ts';
 import type { LintFormat } from '../output/lint-report.ts';
 import { printDiagnostics, printable, styleFor, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
-
-const SEVERITIES = ['note', 'warning', 'error'] as const satisfies readonly Severity[];
 
 interface Options extends TargetFlags, ReadingFlags, OutputOptions {
   format: LintFormat;
@@ -51,7 +52,7 @@ Exit codes: 0 nothing at --fail-on or above, 1 a finding, 65 a file is no accept
 Examples:
   seccompc lint profile.json
   seccompc lint --profile sandbox --fail-on note *.json
-  seccompc lint --format sarif profiles/*.json > findings.sarif
+  seccompc lint --format sarif profiles > findings.sarif
   seccompc lint --diff profile.json`;
 
 export function makeCommand(): CliCommand {
@@ -62,7 +63,7 @@ export function makeCommand(): CliCommand {
 export function makeLint(name: string, more?: MoreFindings): CliCommand {
   const command = new CliCommand(name)
     .description('Finds what a profile says and its author hardly means.')
-    .argument('<PROFILE...>', 'OCI, config.json or Docker profiles; - for standard input')
+    .argument('<PROFILE|DIR...>', 'profiles, and folders: all .json files below them; - for standard input')
     .addOption(new Option('--format <FORMAT>', 'how to print findings').choices(LINT_FORMATS).default('text'))
     .addOption(
       new Option('--fail-on <SEVERITY>', 'the least severity that fails')
@@ -88,46 +89,72 @@ async function run(files: string[], options: Options, more?: MoreFindings): Prom
   const target = targetOf(options);
   const reports: LintReport[] = [];
   const patches: string[] = [];
-  for (const path of files) {
-    try {
-      const input = await readInput(path);
-      const opened = await openProfile(input, path, options);
-      const { file, notes } = opened;
-      let { bytes } = opened;
-      await printDiagnostics(notes, options);
-      const settings = { file, target, level: options.profile };
-      if (options.fix || options.diff) {
-        const text = decodeUtf8(bytes) ?? '';
-        const fixed = await applyFixes(text, settings);
-        const isAlone = bytes === input && path !== '-';
-        const refused = options.fix && !isAlone ? fixed.refused + fixed.count : fixed.refused;
-        if (refused > 0) await printDiagnostics([refusedFixes(refused, file, isAlone)], {});
-        if (fixed.count > 0 && (isAlone || options.diff)) {
-          patches.push(createTwoFilesPatch(file, file, text, fixed.text));
-          if (options.fix) await writeProduct(fixed.text, path);
-          if (!options.quiet) await writeStderr(await proofText(file, fixed.count, fixed.changed));
-          if (options.fix) bytes = opened.bytes = Buffer.from(fixed.text);
-        }
-      }
-      const report = await lint(bytes, settings);
-      if (report.failed === undefined) report.findings.push(...((await more?.(path, opened, options)) ?? []));
-      reports.push(report);
-    } catch (error) {
-      if (!(error instanceof SeccompcError)) throw error;
-      reports.push({
-        file: path,
-        findings: error.diagnostics.map((each) => ({ diagnostic: each })),
-        failed: error.exitCode,
-      });
-    }
+  for (const { path, found } of await namedFiles(files)) {
+    const report = await lintFile(path, options, { target, patches, more });
+    const other = found
+      ? report.findings.find(({ diagnostic: { code } }) => code === 'NOT_A_PROFILE')
+      : undefined;
+    if (other === undefined) reports.push(report);
+    else await printDiagnostics([{ ...other.diagnostic, severity: 'note' }], options);
   }
-  await writeProduct(options.diff ? patches.join('') : lintReport(reports, format, styleFor(1)));
-  const least = SEVERITIES.indexOf(options.failOn);
-  const isFatal = reports.some(({ findings }) =>
-    findings.some((found) => SEVERITIES.indexOf(found.diagnostic.severity) >= least),
+  await writeProduct(
+    options.diff
+      ? patches.join('')
+      : lintReport(reports, { format, failOn: options.failOn, style: styleFor(1) }),
   );
+  const isFatal = reports.some(({ findings }) => findings.some((found) => isAtLeast(options.failOn, found)));
   const failed = reports.find((report) => report.failed !== undefined)?.failed;
   return failed ?? (isFatal ? EXIT.no : EXIT.ok);
+}
+
+/** With the .json files below each folder; `found`: in a folder, not named. */
+async function namedFiles(paths: readonly string[]): Promise<{ path: string; found: boolean }[]> {
+  const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const files = await Promise.all(
+    paths.map(async (path) => (isFolder(path) ? findProfiles([path]) : [{ path, found: false }])),
+  );
+  return files.flat();
+}
+
+interface LintContext {
+  target: Target;
+  /** What --diff prints. */
+  patches: string[];
+  more: MoreFindings | undefined;
+}
+
+/** The findings of a file; with --fix, after the fixes. */
+async function lintFile(
+  path: string,
+  options: Options,
+  { target, patches, more }: LintContext,
+): Promise<LintReport> {
+  try {
+    const input = await readInput(path);
+    const opened = await openProfile(input, path, options);
+    const { file, notes } = opened;
+    await printDiagnostics(notes, options);
+    const settings = { file, target, level: options.profile };
+    if (options.fix || options.diff) {
+      const isAlone = opened.bytes === input && path !== '-';
+      const fixed = await applyFixes(decodeUtf8(opened.bytes) ?? '', settings);
+      const refused = options.fix && !isAlone ? fixed.refused + fixed.count : fixed.refused;
+      if (refused > 0) await printDiagnostics([refusedFixes(refused, file, isAlone)], {});
+      if (fixed.count > 0 && (isAlone || options.diff)) {
+        patches.push(createTwoFilesPatch(file, file, decodeUtf8(opened.bytes) ?? '', fixed.text));
+        if (options.fix) await writeProduct(fixed.text, path);
+        if (!options.quiet) await writeStderr(await proofText(file, fixed.count, fixed.changed));
+        if (options.fix) opened.bytes = Buffer.from(fixed.text);
+      }
+    }
+    const report = await lint(opened.bytes, settings);
+    if (report.failed === undefined) report.findings.push(...((await more?.(path, opened, options)) ?? []));
+    return report;
+  } catch (error) {
+    if (!(error instanceof SeccompcError)) throw error;
+    const findings = error.diagnostics.map((each) => ({ diagnostic: each }));
+    return { file: path, findings, failed: error.exitCode };
+  }
 }
 
 function refusedFixes(count: number, file: string, isAlone: boolean): Diagnostic {

@@ -7,14 +7,30 @@ import type { LintReport } from '../../lint/lint.ts';
 import type { Finding } from '../../lint/rule.ts';
 import { RULES } from '../../lint/rules.ts';
 import { answerParts } from '../../prove/describe.ts';
+import { junitReport } from './junit.ts';
+import type { JunitCase, JunitSuite } from './junit.ts';
 import { diagnosticJson, formatDiagnostic, toJson } from './report.ts';
 import type { Style } from './report.ts';
 import { printable } from './text.ts';
 
-export const LINT_FORMATS = ['text', 'json', 'sarif', 'github'] as const;
+export const LINT_FORMATS = ['text', 'json', 'sarif', 'github', 'junit'] as const;
 export type LintFormat = (typeof LINT_FORMATS)[number];
 
-export function lintReport(reports: readonly LintReport[], format: LintFormat, style: Style): string {
+/** Severities, those that matter least first. */
+export const SEVERITIES = ['note', 'warning', 'error'] as const satisfies readonly Severity[];
+
+/** Whether a finding is at least as severe. */
+export function isAtLeast(failOn: Severity, { diagnostic: { severity } }: Finding): boolean {
+  return SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(failOn);
+}
+
+interface ReportOptions {
+  format: LintFormat;
+  failOn: Severity;
+  style: Style;
+}
+
+export function lintReport(reports: readonly LintReport[], { format, failOn, style }: ReportOptions): string {
   const all = reports.flatMap((report) => report.findings.map((finding) => ({ report, finding })));
   switch (format) {
     case 'text':
@@ -28,9 +44,22 @@ export function lintReport(reports: readonly LintReport[], format: LintFormat, s
       });
     case 'github':
       return all.map(({ finding }) => githubLine(finding)).join('');
+    case 'junit':
+      return junitReport(reports.map((report) => suiteOf(report, failOn)));
     case 'sarif':
       return toJson(sarif(all.map(({ finding }) => finding)));
   }
+}
+
+/** A finding that does not fail the command is a test that passed. */
+function suiteOf({ file, findings, failed }: LintReport, failOn: Severity): JunitSuite {
+  const cases = findings.map((finding): JunitCase => {
+    const { code, line, column, message } = finding.diagnostic;
+    const name = line === undefined ? code : `${code} at ${line}:${column ?? 1}`;
+    if (!isAtLeast(failOn, finding)) return { name };
+    return { name, problem: { kind: failed === undefined ? 'failure' : 'error', message } };
+  });
+  return { name: file, cases: cases.length > 0 ? cases : [{ name: 'no findings' }] };
 }
 
 function findingJson({ diagnostic, call, fix }: Finding, { tables }: LintReport): unknown {
