@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { documentOf, runIn, scratch } from './run.ts';
@@ -144,6 +144,38 @@ describe('lint', () => {
     expect(other.stdout.toString()).toMatch(/^profile\.yaml:6:3: warning: .*ARGUMENT_WIDTH/);
     expect(other.stderr).toContain('FIX_REFUSED');
     expect(readFileSync(join(folder, 'profile.yaml'), 'utf8')).toBe(yaml);
+  });
+
+  it('takes a folder for the profiles below it, and passes other JSON files over', async () => {
+    mkdirSync(join(folder, 'many/deep'), { recursive: true });
+    for (const [name, text] of [
+      ['deep/b.json', REFUSAL],
+      ['a.json', CLEAN],
+      ['package.json', '{"name": "x"}'],
+    ])
+      write(`many/${name}`, text!);
+    const { code, stdout, stderr } = await lint('many', '--format', 'json');
+    expect(code).toBe(1);
+    const { files } = JSON.parse(stdout.toString()) as { files: { file: string }[] };
+    expect(files.map(({ file }) => file)).toEqual(['many/a.json', 'many/deep/b.json']);
+    expect(stderr).toMatch(/^many\/package\.json:1:1: note: .*\[NOT_A_PROFILE\]/);
+    expect((await lint('many/package.json')).code).toBe(65);
+  });
+
+  it('writes a test report in the XML of JUnit', async () => {
+    const { stdout } = await lint(
+      write('a<&b.json', REFUSAL),
+      write('b.json', CLEAN),
+      'none.json',
+      '--format',
+      'junit',
+    );
+    const xml = stdout.toString();
+    expect(xml).toContain('<testsuites tests="3" failures="1" errors="1">');
+    expect(xml).toContain('<testcase classname="a&lt;&amp;b.json" name="ARGUMENT_WIDTH at 8:16">');
+    expect(xml).toContain('<testcase classname="b.json" name="no findings"/>');
+    const passed = await lint('a<&b.json', '--format', 'junit', '--fail-on', 'error');
+    expect(passed.stdout.toString()).toContain('<testsuites tests="1" failures="0" errors="0">');
   });
 
   it('is check, which also proves the assertions beside a profile', async () => {
