@@ -626,10 +626,19 @@ const TABLE = {
       '{client} does not read {what} as a profile: under another runtime than crun the container would have the wrong filter, or none',
     hint: 'convert it with "seccompc resolve", and give the result to this command and to {client}',
   },
+  LAUNCHER_ARCHITECTURE: {
+    exit: EXIT.usage,
+    message: 'there is no launcher for {arch}',
+    hint: 'launchers are for {arches}; elsewhere compile with --format c and build it with -DSECCOMPC_MAIN',
+  },
+  LAUNCHER_HAS_NO_LISTENER: {
+    message: 'a launcher has nobody who answers {what}',
+    hint: 'use a profile without SCMP_ACT_NOTIFY and its flags, or a container runtime with a listener',
+  },
   LOADER_MISSING: {
     exit: EXIT.unavailable,
-    message: 'no trusted perl to load the filter: {reason}',
-    hint: 'install perl in directories that belong to root; bubblewrap can load a filter too, see docs/oci.md',
+    message: 'the program that does this in the kernel cannot be started: {reason}',
+    hint: 'the package must be unpacked on a file system that allows programs; for other architectures build a loader: --format c and -DSECCOMPC_MAIN',
   },
   LOADER_FAILED: {
     exit: EXIT.unavailable,
@@ -844,6 +853,10 @@ const TABLE = {
   NOT_CONFINED: {
     message: 'the input defines no filter, so a container would run WITHOUT one',
     hint: 'a filter needs a defaultAction, in a container configuration below linux.seccomp; if you want no filter, pass --allow-unconfined',
+  },
+  FILTER_OF_OTHER_MACHINE: {
+    message: 'the filter is for {arches}: it would end every process on {arch}',
+    hint: 'compile the profile for this machine',
   },
   FILTER_BYTE_ORDER: {
     message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian',

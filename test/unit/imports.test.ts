@@ -25,7 +25,7 @@ const ALLOWED: Record<string, string[]> = {
   compile: [
     'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
   ],
-  format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
+  format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'profile', 'syscalls'],
   doctor: ['action', 'arch', 'compile', 'errno', 'policy', 'target'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
   audit: ['action', 'arch', 'compile', 'doctor', 'errno', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls', 'target'],
@@ -44,6 +44,7 @@ const ALLOWED: Record<string, string[]> = {
     'target',
   ],
   testing: ['compile', 'equivalence', 'prove', 'questions'],
+  launcher: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'profile'],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
@@ -59,7 +60,7 @@ const ALLOWED: Record<string, string[]> = {
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
-  generate: ['arch', 'action', 'errors', 'lint', 'options', 'profile', 'syscalls', 'target'],
+  generate: ['arch', 'action', 'errors', 'launcher', 'lint', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
 /** What each folder of a part may import from the same part. `.` is the files beside the folders. */
