@@ -30,7 +30,7 @@ type Commands = Record<string, readonly string[]>;
 /** What is put before a command: words that enter a Debian tree, for other runtimes than those of this machine. */
 let within: readonly string[] = [];
 /** The program that runs commands in turns, where a tree has it too. */
-let processes = '';
+let runner = '';
 const entered = (words: readonly string[]) =>
   [[...within, ...words][0]!, [...within, ...words].slice(1)] as const;
 
@@ -40,7 +40,7 @@ function turns(title: string, method: string, commands: Commands, rounds: number
   for (const words of Object.values(commands)) execFileSync(...entered(words), { stdio: 'pipe' });
   const samples = names.map(() => ({ cpu: [] as number[], wall: [] as number[] }));
   const args = Object.values(commands).flatMap((words) => ['--', ...words]);
-  for (const [position, cpu, wall] of linesOf(...entered([processes, `${rounds}`, ...args]))) {
+  for (const [position, cpu, wall] of linesOf(...entered([runner, `${rounds}`, ...args]))) {
     samples[position!]!.cpu.push(cpu! / 1000);
     samples[position!]!.wall.push(wall! / 1000);
   }
@@ -232,8 +232,8 @@ async function main(): Promise<void> {
   if ('missing' in needs) throw new Error(needs.missing);
   const folder = makeFolder();
   const { path } = folder;
-  processes = join(path, 'processes');
-  copyFileSync(join(kernelFolder(), 'processes'), processes);
+  runner = join(path, 'processes');
+  copyFileSync(join(kernelFolder(), 'processes'), runner);
   const tree = values.suite === undefined ? undefined : await makeDebianTree(['crun', 'runc'], values.suite);
   if (tree !== undefined && 'missing' in tree) throw new Error(tree.missing);
   // An entered tree has a /tmp of its own.
