@@ -130,7 +130,8 @@ Examples:
   seccompc lookup 435                             which call is that?
 
 PROFILE is a file or - for standard input: an OCI linux.seccomp object, a config.json, or a profile
-as Docker and Podman take it. "seccompc help COMMAND" says more about one command.`;
+as Docker and Podman take it. container-default, podman-default and docker-default are profiles too.
+"seccompc help COMMAND" says more about one command.`;
 
 /** Runs one command line and gives the exit code. Never rejects. */
 export async function runCommandLine(started: Omit<Invocation, 'program'>): Promise<number> {

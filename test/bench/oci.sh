@@ -1,7 +1,7 @@
 #!/bin/sh
 # What `npm run bench:oci` runs: what a filter costs a container's start, by each way in which it gets there. As root,
-# with crun, runc, podman and a static busybox. Options: --rounds N, and --only with some of
-# starts,hooks,bundles.
+# with crun, runc, podman and a static busybox. Options: --rounds N; --only with some of
+# starts,hooks,bundles; --suite trixie with --only starts, for the runtimes of that Debian.
 set -eu
 cd "$(dirname "$0")/../.."
 

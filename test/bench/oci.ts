@@ -3,7 +3,7 @@
  * Everything that is compared takes turns in random order.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -14,6 +14,8 @@ import {
   podmanCommand,
   podmanSetup,
 } from '../e2e/oci/containers.ts';
+import { ENTER, makeDebianTree } from '../e2e/oci/debian.ts';
+import { SHARE } from '../e2e/oci/docker.ts';
 import { requirements } from '../e2e/oci/require.ts';
 import { describeMachine, load } from './machine.ts';
 import { build, linesOf } from './programs.ts';
@@ -25,13 +27,20 @@ const BUNDLES = 1000;
 
 type Commands = Record<string, readonly string[]>;
 
+/** What is put before a command: words that enter a Debian tree, for other runtimes than those of this machine. */
+let within: readonly string[] = [];
+/** The program that runs commands in turns, where a tree has it too. */
+let runner = '';
+const entered = (words: readonly string[]) =>
+  [[...within, ...words][0]!, [...within, ...words].slice(1)] as const;
+
 /** Runs all commands in turns. Milliseconds; differences are to the first. */
 function turns(title: string, method: string, commands: Commands, rounds: number): Table {
   const names = Object.keys(commands);
-  for (const words of Object.values(commands)) execFileSync(words[0]!, words.slice(1), { stdio: 'pipe' });
+  for (const words of Object.values(commands)) execFileSync(...entered(words), { stdio: 'pipe' });
   const samples = names.map(() => ({ cpu: [] as number[], wall: [] as number[] }));
   const args = Object.values(commands).flatMap((words) => ['--', ...words]);
-  for (const [position, cpu, wall] of linesOf(join(kernelFolder(), 'processes'), [`${rounds}`, ...args])) {
+  for (const [position, cpu, wall] of linesOf(...entered([runner, `${rounds}`, ...args]))) {
     samples[position!]!.cpu.push(cpu! / 1000);
     samples[position!]!.wall.push(wall! / 1000);
   }
@@ -210,19 +219,29 @@ function bundleTable(folder: string, root: string): Table {
   };
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '200' }, only: { type: 'string' } },
+    options: {
+      rounds: { type: 'string', default: '200' },
+      only: { type: 'string' },
+      suite: { type: 'string' },
+    },
   });
   const rounds = Number(values.rounds);
   const needs = requirements(['crun', 'runc', 'podman', 'busybox', 'awk'], { root: true });
   if ('missing' in needs) throw new Error(needs.missing);
   const folder = makeFolder();
   const { path } = folder;
+  runner = join(path, 'processes');
+  copyFileSync(join(kernelFolder(), 'processes'), runner);
+  const tree = values.suite === undefined ? undefined : await makeDebianTree(['crun', 'runc'], values.suite);
+  if (tree !== undefined && 'missing' in tree) throw new Error(tree.missing);
+  // An entered tree has a /tmp of its own.
+  if (tree !== undefined) within = ['unshare', '-m', 'sh', '-ec', SHARE + ENTER, path, tree.path];
   try {
     const machine = describeMachine('as the runtimes link it');
-    const versions = ['crun', 'runc', 'podman'].map(
-      (name) => execFileSync(name, ['--version'], { encoding: 'utf8' }).split('\n')[0],
+    const versions = (tree === undefined ? ['crun', 'runc', 'podman'] : ['crun', 'runc']).map(
+      (name) => execFileSync(...entered([name, '--version']), { encoding: 'utf8' }).split('\n')[0],
     );
     const root = makeRoot(join(path, 'root'));
     const parts: Record<string, () => Table[]> = {
@@ -238,11 +257,12 @@ function main(): void {
     );
   } finally {
     folder.remove();
+    tree?.remove();
   }
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -72,6 +72,13 @@ describe.skipIf(skipWithout(needs))('the documentation', () => {
     expect(count).toBe(9);
   });
 
+  it('starts no dockerd that has lost the file of its profile', async () => {
+    const config = join(folder.path, 'lost.json');
+    writeFileSync(config, `{"seccomp-profile":"${folder.path}/none.json"}`);
+    const started = startDocker({ folder: join(folder.path, 'lost'), shared: page.place, root: '', config });
+    await expect(started).rejects.toThrow('opening seccomp profile');
+  });
+
   it('loads under runc the filter that docs/runc.md lets resolve write', async () => {
     const command = ['sleep', `${1_000_000 + process.pid}`];
     writeFileSync(join(page.place, 'small.json'), page.fileOf('profile.json'));

@@ -45,7 +45,7 @@ export interface DockerOptions {
 }
 
 /** Makes the folder $0 be in the tree $1 too. */
-const SHARE = 'mkdir -p "$1$0"; mount --bind "$0" "$1$0"';
+export const SHARE = 'mkdir -p "$1$0"; mount --bind "$0" "$1$0"';
 
 const IMPORT = `
   cd "$1"
