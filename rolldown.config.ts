@@ -2,7 +2,7 @@
  * The code of the package: the command as CommonJS chunks, each loaded when it is needed, and the library as ES modules.
  * Both contain the packages they are made of, so that an installation fetches and compiles none of them.
  */
-import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, sep } from 'node:path';
 import { defineConfig } from 'rolldown';
@@ -111,6 +111,26 @@ const apart = (names: readonly string[]): Plugin => ({
   },
 });
 
+/** What `exec` and `--pid` start: every program of src/launcher/source but the launcher, for each architecture. */
+const programs: Plugin = {
+  name: 'programs',
+  writeBundle() {
+    const generated = 'src/launcher/generated';
+    const folder = join(DIST, 'programs');
+    mkdirSync(folder, { recursive: true });
+    for (const file of readdirSync(generated)) {
+      const text = readFileSync(join(generated, file), 'utf8');
+      for (const [, name, image] of text.matchAll(/^export const (\w+) =\s+'([^']+)'/gm)) {
+        if (name === 'launcher') continue;
+        const words = name!.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+        const path = join(folder, `${words}-${basename(file, '.ts')}`);
+        writeFileSync(path, Buffer.from(image!, 'base64'));
+        chmodSync(path, 0o755);
+      }
+    }
+  },
+};
+
 /** Commander loads child_process, 2 ms, for subcommands that are programs of their own. Here are none. */
 const withoutSubprocesses: Plugin = {
   name: 'without-subprocesses',
@@ -167,7 +187,7 @@ export default defineConfig([
       },
       minify: MINIFY,
     },
-    plugins: [licences, apart(DATABASES), withoutSubprocesses, executable],
+    plugins: [licences, apart(DATABASES), withoutSubprocesses, executable, programs],
   },
   {
     ...common,

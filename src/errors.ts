@@ -626,6 +626,15 @@ const TABLE = {
       '{client} does not read {what} as a profile: under another runtime than crun the container would have the wrong filter, or none',
     hint: 'convert it with "seccompc resolve", and give the result to this command and to {client}',
   },
+  LAUNCHER_ARCHITECTURE: {
+    exit: EXIT.usage,
+    message: 'there is no launcher for {arch}',
+    hint: 'launchers are for {arches}; elsewhere compile with --format c and build it with -DSECCOMPC_MAIN',
+  },
+  LAUNCHER_HAS_NO_LISTENER: {
+    message: 'a launcher has nobody who answers {what}',
+    hint: 'use a profile without SCMP_ACT_NOTIFY and its flags, or a container runtime with a listener',
+  },
   LOADER_MISSING: {
     exit: EXIT.unavailable,
     message: 'no trusted perl to load the filter: {reason}',

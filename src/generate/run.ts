@@ -4,6 +4,7 @@ import { errorsPage } from './errors-page.ts';
 import { factModules } from './fact-modules.ts';
 import type { HeaderFolders } from './headers.ts';
 import { lintPage } from './lint-page.ts';
+import { machinePrograms } from './machine-programs.ts';
 import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
 import { startsOutputs } from './starts.ts';
@@ -23,6 +24,7 @@ const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise
   startsOutputs,
   (_, root) => optionTables(root),
   (_, root) => systemdGroups(root),
+  (_, root) => machinePrograms(root),
 ];
 
 export interface GenerateOptions {

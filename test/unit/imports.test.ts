@@ -43,7 +43,11 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
+<<<<<<< HEAD
   testing: ['compile', 'equivalence', 'prove', 'questions'],
+=======
+  launcher: ['action', 'arch', 'bpf', 'errors', 'format', 'profile'],
+>>>>>>> ae09645 (Add a launcher in machine code for six architectures)
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
@@ -54,12 +58,17 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
+<<<<<<< HEAD
     'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph',
     'import', 'input', 'lint', 'oci', 'options', 'policy',
+=======
+    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs',
+    'import', 'input', 'launcher', 'lint', 'oci', 'options', 'policy',
+>>>>>>> ae09645 (Add a launcher in machine code for six architectures)
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
-  generate: ['arch', 'action', 'errors', 'lint', 'options', 'profile', 'syscalls', 'target'],
+  generate: ['arch', 'action', 'errors', 'launcher', 'lint', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
 /** What each folder of a part may import from the same part. `.` is the files beside the folders. */
