@@ -637,8 +637,8 @@ const TABLE = {
   },
   LOADER_MISSING: {
     exit: EXIT.unavailable,
-    message: 'no trusted perl to load the filter: {reason}',
-    hint: 'install perl in directories that belong to root; bubblewrap can load a filter too, see docs/oci.md',
+    message: 'the program that does this in the kernel cannot be started: {reason}',
+    hint: 'the package must be unpacked on a file system that allows programs; for other architectures build a loader: --format c and -DSECCOMPC_MAIN',
   },
   LOADER_FAILED: {
     exit: EXIT.unavailable,

@@ -66,11 +66,12 @@ export const OPTIONS = [
   },
   {
     name: 'format',
-    takes: [...FORMAT_NAMES, 'json'],
+    takes: [...FORMAT_NAMES, 'json', 'elf'],
     placeholder: 'FORMAT',
     group: 'product',
-    help: 'raw: 8 bytes an instruction; asm: readable (default: raw)',
-    meaning: "`raw` is 8 bytes an instruction in the target's byte order, `asm` a readable listing",
+    help: 'raw: 8 bytes an instruction; asm: readable; elf: a program that runs a command under it (default: raw)',
+    meaning:
+      "`raw` is 8 bytes an instruction in the target's byte order, `asm` a readable listing, `elf` a program that runs a command under the filter ([launcher.md](launcher.md))",
     defaultMeaning: '`raw`',
   },
   {

@@ -41,7 +41,7 @@ describe.skipIf(skipWithout(requirements(['perl'])))('perl', () => {
   });
 
   it('is missing with the reason', () => {
-    expect(found('/nonexistent/perl')).toMatch(/it is not at \/nonexistent\/perl \[LOADER_MISSING\]/);
+    expect(found('/nonexistent/perl')).toMatch(/perl is not at \/nonexistent\/perl \[LOADER_MISSING\]/);
     expect(found(folder)).toMatch(/not a regular file \[LOADER_MISSING\]/);
   });
 });

@@ -163,8 +163,8 @@ async function confirm(
   const host = hostArch();
   if (abi !== host && !(abi === 'X32' && host === 'X86_64')) return 'the kernel cannot be asked';
   const { program, endian } = await operand.program();
-  const calls = await hostCalls('getpid', 'prctl', 'seccomp', 'execve', 'close');
-  const found = await askKernel(program, endian, data, calls);
+  const { execve } = await hostCalls('execve');
+  const found = await askKernel(program, endian, data, { arch: host, execve });
   if (found === undefined) return 'the kernel cannot be asked';
   if (found !== answer)
     throw new Error(

@@ -25,6 +25,8 @@ import { targetOf } from '../options/target-options.ts';
 interface Options
   extends FlagsOf<'product' | 'program' | 'target' | 'input' | 'reading'>, CacheFlags, OutputOptions {}
 
+type Format = FormatName | 'json' | 'elf';
+
 const HELP = `
 Nothing is written if the profile has faults: all of them are listed with line, column and a
 hint. An existing FILE is replaced in one step, or left as it was.
@@ -33,6 +35,7 @@ Examples:
   seccompc compile profile.json -o filter.bpf
   seccompc compile profile.json --format asm | less
   seccompc compile config.json --arch arm64 --format c -o filter.h
+  seccompc compile profile.json --format elf -o sandboxed && ./sandboxed ls
   generate-profile | seccompc compile - --json --cap NET_ADMIN`;
 
 export function makeCommand({ args }: Invocation): CliCommand {
@@ -57,7 +60,8 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   };
   const compiled = await compileWith(options, profile, settings);
   const { filter, tier, warnings } = compiled;
-  refuseUnconfined(filter, profile.file, options);
+  // An empty program would run no command, and say that it succeeded.
+  refuseUnconfined(filter, profile.file, format === 'elf' ? undefined : options);
   const product = await render(compiled, format);
   const isQuiet = voice.quiet || voice.json;
   const summary = !isQuiet && filter.confined ? await summarise(filter) : '';
@@ -66,7 +70,7 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   await printDiagnostics([...warnings, ...filter.diagnostics], voice);
   if (!filter.confined) await printDiagnostics([notConfined(file, options)], voice);
 
-  await writeProduct(product, options.output);
+  await writeProduct(product, options.output, { executable: format === 'elf' });
   // src/cli/hot-answer.ts prints the same text for a hit.
   const origin = tier === 'none' ? 'compiled' : `from the cache (${tier})`;
   if (summary !== '') await writeStderr(`${summary}${origin} in ${Date.now() - begin} ms\n`);
@@ -98,20 +102,25 @@ async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[
 }
 
 /** Refuses contradicting options before anything is read. */
-function chooseFormat({ format, json, output }: Options): FormatName | 'json' {
+function chooseFormat({ format, json, output }: Options): Format {
   if (json && format !== undefined && format !== 'json')
     fail('USAGE', { reason: `--json and --format ${format} ask for different products` });
   const chosen = json ? 'json' : (format ?? 'raw');
-  if (chosen === 'raw' && output === undefined && isTerminal(1)) fail('OUTPUT_IS_TERMINAL');
+  if ((chosen === 'raw' || chosen === 'elf') && output === undefined && isTerminal(1))
+    fail('OUTPUT_IS_TERMINAL');
   return chosen;
 }
 
-async function render(compiled: Compiled, format: FormatName | 'json'): Promise<string | Uint8Array> {
+async function render(compiled: Compiled, format: Format): Promise<string | Uint8Array> {
   const { filter } = compiled;
   if (format === 'json') return (await import('../output/filter-json.ts')).filterJson(compiled);
   // No format has a text for "no program".
   if (!filter.confined) return new Uint8Array();
   if (format === 'raw') return filter.bytes;
+  if (format === 'elf') {
+    const { makeLauncher } = await import('../../launcher/launcher.ts');
+    return makeLauncher(filter.target.arch, filter.bytes, filter);
+  }
   const { formatProgram } = await import('../../format/index.ts');
   if (format !== 'asm') return formatProgram(format, filter);
   const { tablesFor } = await import('../../bpf/tested-arches.ts');

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { InvalidArgumentError } from 'commander';
-import type { Filter } from '../../compile.ts';
 import { diagnostic, fail } from '../../errors.ts';
+import { flagBits } from '../../launcher/flags.ts';
 import {
   bytesOfWords,
   callersEnvironment,
@@ -9,10 +9,8 @@ import {
   findCommand,
   runUnderFilter,
 } from '../../oci/process/start-filtered.ts';
-import type { FlagName } from '../../profile/types.ts';
 import { CliCommand } from '../command.ts';
 import { hostArch } from '../options/host.ts';
-import { hostCalls } from '../options/host-calls.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
@@ -32,7 +30,7 @@ interface Options extends TargetFlags, ReadingFlags, ProofFlag, CacheFlags, Outp
 }
 
 const HELP = `
-perl loads the filter and then becomes the command; this needs no rights. The command gets
+A small program loads the filter and then becomes the command; this needs no rights. The command gets
 no_new_privs, so set-user-ID programs do not change the user. Input, output, terminal, exit
 code and signals are the command's own.
 
@@ -88,7 +86,7 @@ async function run(path: string, command: string[], options: Options): Promise<n
   const { exitCode, signal, pid } = await runUnderFilter(
     filter.bytes,
     { path: found.path, words, environment, keep: options.keepFd },
-    { calls: await hostCalls('getpid', 'prctl', 'seccomp', 'execve', 'close'), flags: flagBits(filter) },
+    { arch: host, flags: flagBits(filter.flags) },
   );
   // A shell exits like this if SIGSYS ended the program that it ran last.
   if (signal === 'SIGSYS' || (signal === null && exitCode === 128 + constants.signals.SIGSYS)) {
@@ -109,17 +107,4 @@ function descriptor(text: string, before: number[]): number[] {
   if (!/^\d+$/.test(text) || fd < 3 || fd > LARGEST_DESCRIPTOR)
     throw new InvalidArgumentError(`Give a number from 3 to ${LARGEST_DESCRIPTOR}.`);
   return [...new Set([...before, fd])];
-}
-
-/** linux/seccomp.h. No flags that need a listener: there is none. */
-const FLAGS: Partial<Record<FlagName, number>> = {
-  SECCOMP_FILTER_FLAG_TSYNC: 1,
-  SECCOMP_FILTER_FLAG_LOG: 2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-};
-
-/** As runtimes do: SPEC_ALLOW unless the profile says otherwise. */
-function flagBits({ flags }: Filter): number {
-  const named = flags ?? ['SECCOMP_FILTER_FLAG_SPEC_ALLOW'];
-  return named.reduce((bits, flag) => bits | (FLAGS[flag] ?? 0), 0);
 }

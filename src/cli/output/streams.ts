@@ -11,13 +11,26 @@ export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
 
+export interface ProductMode {
+  /** Whether everybody who may read the file may also run it. */
+  executable?: boolean;
+}
+
 /** Writes a command's product: to a file, or to standard output without one. */
-export async function writeProduct(product: string | Uint8Array, file?: string): Promise<void> {
-  return writeParts([product], file);
+export async function writeProduct(
+  product: string | Uint8Array,
+  file?: string,
+  mode?: ProductMode,
+): Promise<void> {
+  return writeParts([product], file, mode);
 }
 
 /** The same for a product that is made in parts while it is written. */
-export async function writeParts(parts: Iterable<string | Uint8Array>, file?: string): Promise<void> {
+export async function writeParts(
+  parts: Iterable<string | Uint8Array>,
+  file?: string,
+  { executable = false }: ProductMode = {},
+): Promise<void> {
   const standard = file === undefined || file === '-' ? undefined : statOf(file);
   // `-o /dev/stdout`, wherever the shell has sent that.
   if (file === undefined || file === '-' || (standard !== undefined && isStandardOutput(standard))) {
@@ -27,7 +40,7 @@ export async function writeParts(parts: Iterable<string | Uint8Array>, file?: st
   const place = placeOf(file);
   try {
     const { path, found } = place;
-    if (found === undefined || found.isFile()) replace(file, path, found, parts);
+    if (found === undefined || found.isFile()) replace(file, path, found, parts, executable);
     else if (found.isDirectory()) fail('OUTPUT_NOT_CREATED', { file, reason: 'it is a folder' });
     // A device or pipe cannot be replaced by a rename.
     else await writeInto(file, path, parts);
@@ -120,12 +133,14 @@ function replace(
   path: string,
   old: Stats | undefined,
   parts: Iterable<string | Uint8Array>,
+  executable: boolean,
 ): void {
   try {
-    if (old === undefined) replaceByParts(path, parts, { mode: 0o666, masked: true });
+    if (old === undefined) replaceByParts(path, parts, { mode: executable ? 0o777 : 0o666, masked: true });
     else {
       const { uid, gid, mode } = old;
-      replaceByParts(path, parts, { mode: mode & 0o777, owner: { uid, gid, optional: true } });
+      const added = executable ? (mode & 0o444) >> 2 : 0;
+      replaceByParts(path, parts, { mode: (mode & 0o777) | added, owner: { uid, gid, optional: true } });
     }
   } catch (cause) {
     const isCreation = cause instanceof Error && 'syscall' in cause && cause.syscall === 'open';

@@ -8,7 +8,7 @@
  */
 #include "start.h"
 
-enum { PR_SET_PDEATHSIG = 1, SIGKILL = 9 };
+enum { PR_SET_PDEATHSIG = 1, SIGKILL = 9, F_SETFD = 2, FD_CLOEXEC = 1 };
 
 struct packet {
     u32 size, instructions, flags, words, variables, kept;
@@ -48,6 +48,7 @@ _Noreturn void begin(long *stack)
         give_up(&s, "this program is for seccompc exec\n", 0, EX_USAGE);
     long in = number_in(arguments[1]);
     s.fd = number_in(arguments[2]);
+    sys3(NR_fcntl, s.fd, F_SETFD, FD_CLOEXEC);
     /* The command ends when we are killed. */
     sys(NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
 

@@ -15,13 +15,13 @@ typedef unsigned long long u64;
  * are. `_start` gives `begin` the stack: argc, the words, the environment.
  */
 #if defined(__x86_64__)
-enum { NR_read = 0, NR_write = 1, NR_close = 3, NR_brk = 12, NR_clone = 56, NR_execve = 59, NR_wait4 = 61,
+enum { NR_read = 0, NR_write = 1, NR_close = 3, NR_brk = 12, NR_clone = 56, NR_execve = 59, NR_wait4 = 61, NR_fcntl = 72,
        NR_ptrace = 101, NR_prctl = 157, NR_getdents64 = 217, NR_exit_group = 231, NR_openat = 257, NR_seccomp = 317 };
 __asm__(".globl _start\n_start: mov %rsp, %rdi\n and $-16, %rsp\n call begin\n"
         "sys: mov %edi, %eax\n mov %rsi, %rdi\n mov %rdx, %rsi\n mov %rcx, %rdx\n mov %r8, %r10\n xor %r8d, %r8d\n"
         "syscall\n ret");
 #elif defined(__aarch64__) || defined(__riscv)
-enum { NR_openat = 56, NR_close = 57, NR_getdents64 = 61, NR_read = 63, NR_write = 64, NR_exit_group = 94,
+enum { NR_fcntl = 25, NR_openat = 56, NR_close = 57, NR_getdents64 = 61, NR_read = 63, NR_write = 64, NR_exit_group = 94,
        NR_ptrace = 117, NR_prctl = 167, NR_brk = 214, NR_clone = 220, NR_execve = 221, NR_wait4 = 260,
        NR_seccomp = 277 };
 #if defined(__riscv)
@@ -32,7 +32,7 @@ __asm__(".globl _start\n_start: mov x0, sp\n bl begin\n"
         "sys: mov x8, x0\n mov x0, x1\n mov x1, x2\n mov x2, x3\n mov x3, x4\n mov x4, 0\n svc 0\n ret");
 #endif
 #elif defined(__arm__)
-enum { NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_ptrace = 26, NR_brk = 45, NR_wait4 = 114,
+enum { NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_ptrace = 26, NR_brk = 45, NR_fcntl = 55, NR_wait4 = 114,
        NR_clone = 120, NR_prctl = 172, NR_getdents64 = 217, NR_exit_group = 248, NR_openat = 322, NR_seccomp = 383 };
 __asm__(".globl _start\n_start: mov r0, sp\n bic sp, sp, #7\n bl begin\n"
         "sys: push {r4, r7}\n mov r7, r0\n mov r0, r1\n mov r1, r2\n mov r2, r3\n ldr r3, [sp, #8]\n mov r4, #0\n"
@@ -40,13 +40,13 @@ __asm__(".globl _start\n_start: mov r0, sp\n bic sp, sp, #7\n bl begin\n"
 #elif defined(__s390x__)
 /* clone(2): the flags come second. */
 #define CLONE(flags) 0, flags
-enum { NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_ptrace = 26, NR_brk = 45, NR_wait4 = 114,
+enum { NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_ptrace = 26, NR_brk = 45, NR_fcntl = 55, NR_wait4 = 114,
        NR_clone = 120, NR_prctl = 172, NR_getdents64 = 220, NR_exit_group = 248, NR_openat = 288, NR_seccomp = 348 };
 __asm__(".globl _start\n_start: lgr %r2, %r15\n aghi %r15, -160\n brasl %r14, begin\n"
         "sys: lgr %r0, %r6\n lgr %r1, %r2\n lgr %r2, %r3\n lgr %r3, %r4\n lgr %r4, %r5\n lgr %r5, %r6\n lghi %r6, 0\n"
         "svc 0\n lgr %r6, %r0\n br %r14");
 #elif defined(__powerpc64__)
-enum { NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_ptrace = 26, NR_brk = 45, NR_wait4 = 114,
+enum { NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_ptrace = 26, NR_brk = 45, NR_fcntl = 55, NR_wait4 = 114,
        NR_clone = 120, NR_prctl = 171, NR_getdents64 = 202, NR_exit_group = 234, NR_openat = 286, NR_seccomp = 358 };
 __asm__(".globl _start\n_start: lis 2, .TOC.@ha\n addi 2, 2, .TOC.@l\n mr 3, 1\n stdu 1, -32(1)\n bl begin\n"
         "sys: mr 0, 3\n mr 3, 4\n mr 4, 5\n mr 5, 6\n mr 6, 7\n li 7, 0\n sc\n bnslr+\n neg 3, 3\n blr");

@@ -16,9 +16,9 @@ import {
 } from '../../bpf/instruction.ts';
 import type { Endian, SeccompData, SockFilter } from '../../bpf/instruction.ts';
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from '../../action.ts';
+import type { ArchName } from '../../arch.ts';
 import { callersEnvironment, runUnderFilter } from './start-filtered.ts';
 import { findPerl } from './perl.ts';
-import type { LoadSettings } from './start-filtered.ts';
 
 /** The kernel hands out no larger errno; as many answers can be told apart below it. */
 const FIRST_ERRNO = 4000;
@@ -43,13 +43,13 @@ export async function askKernel(
   program: readonly SockFilter[],
   endian: Endian,
   { nr, args }: Pick<SeccompData, 'nr' | 'args'>,
-  calls: LoadSettings['calls'],
+  { arch, execve }: { arch: ArchName; execve: number },
 ): Promise<number | undefined> {
   const returns = program.filter(({ code }) => (code & 0x07) === BPF_RET);
   const answers = [...new Set(returns.map(({ k }) => k))];
   const isConstant = returns.every(({ code }) => code === (BPF_RET | BPF_K));
-  // Perl has to end itself after the call.
-  if (!isConstant || answers.length > MOST_ANSWERS || Object.values(calls).includes(nr)) return undefined;
+  // Perl has to be started.
+  if (!isConstant || answers.length > MOST_ANSWERS || nr === execve) return undefined;
   const stand = (k: number) => (SECCOMP_RET_ERRNO | (FIRST_ERRNO + 1 + answers.indexOf(k))) >>> 0;
   const filter: SockFilter[] = [
     { code: BPF_LD | BPF_W | BPF_ABS, jt: 0, jf: 0, k: OFFSET_NR },
@@ -68,7 +68,7 @@ export async function askKernel(
       environment: callersEnvironment(),
       keep: [],
     },
-    { calls, flags: 0 },
+    { arch, flags: 0 },
   );
   return answers[exitCode - FIRST_CODE - 1];
 }

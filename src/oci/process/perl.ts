@@ -35,5 +35,5 @@ export function findPerl(places: readonly string[] = PLACES): string {
       else if (errorCode(error) !== 'ENOENT') reason ??= `${place}: ${systemReason(error)}`;
     }
   }
-  return fail('LOADER_MISSING', { reason: reason ?? `it is not at ${places.join(', ')}` });
+  return fail('LOADER_MISSING', { reason: reason ?? `perl is not at ${places.join(', ')}` });
 }

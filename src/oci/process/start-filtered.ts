@@ -1,103 +1,25 @@
 /**
- * Runs a command under a filter. Node cannot call seccomp(2). Perl can, and then becomes the
- * command, with no process in between that Ctrl-C would end. The command gets the caller's
- * arguments, environment and descriptors byte for byte. Perl gets none of them, so they take effect
- * only under the filter.
+ * Runs a command under a filter. Node cannot call seccomp(2). A small program can (src/launcher/source/exec.c), and then
+ * becomes the command, with no process in between that Ctrl-C would end. The command gets the caller's arguments, environment
+ * and descriptors byte for byte. The program gets none of them, so they take effect only under the filter.
  */
+import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, fstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { ArchName } from '../../arch.ts';
+import { INSTRUCTION_BYTES } from '../../bpf/instruction.ts';
 import { fail } from '../../errors.ts';
-import { startPerl } from './perl.ts';
 import { systemReason } from '../../fs/system-reason.ts';
+import { programFile } from './program-file.ts';
 
-/**
- * Reads the filter and the command from descriptor `in`. Writes "+" to `out` before it loads the
- * filter, or what went wrong. `out` closes when the command starts.
- *
- * A twin process first tries whether the kernel loads the filter, and then computes until it is
- * killed: a filter may refuse every call that could report success, and an outer filter may fake
- * the success of seccomp(2).
- *
- * no_new_privs lets any user load a filter, and the command ends if we are killed (linux/prctl.h,
- * linux/seccomp.h).
- */
-const LOADER_PROGRAM = String.raw`
-my ($in, $out, $getpid, $prctl, $seccomp, $execve, $close, $flags, @keep) = map { $_ + 0 } @ARGV;
-open(my $report, ">&=", $out) or die;
-my ($F_SETFD, $FD_CLOEXEC) = (2, 1);
-fcntl($report, $F_SETFD, $FD_CLOEXEC) or die;
-sub give_up { syswrite $report, $_[0]; exit 1 }
-syscall($getpid) == $$ or give_up("perl is not built for the architecture of Node");
-my ($PR_SET_PDEATHSIG, $SIGKILL, $PR_SET_NO_NEW_PRIVS, $SECCOMP_SET_MODE_FILTER) = (1, 9, 38, 1);
-sub end_with_parent { syscall($prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) }
-end_with_parent();
-
-open(my $input, "<&=", $in) or give_up("input: $!");
-binmode $input;
-my ($filter, $path, $count, @strings) = unpack("(N/a*)*", do { local $/; <$input> });
-close $input;
-my @words = splice(@strings, 0, $count);
-@words == $count or give_up("the command is not complete");
-
-opendir(my $folder, "/proc/self/fd") or give_up("/proc/self/fd: $!");
-my @open = grep { /^[0-9]+$/ } readdir $folder;
-closedir $folder;
-my %stays = map { $_ => 1 } 0, 1, 2, $out, @keep;
-$stays{$_} or syscall($close, $_ + 0) for @open;
-
-my $fprog = pack("S x![P] P", length($filter) / 8, $filter); # struct sock_fprog
-sub load {
-  syscall($prctl, $PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 or give_up("prctl: $!");
-  syscall($seccomp, $SECCOMP_SET_MODE_FILTER, $flags, $fprog) == 0 or give_up("seccomp: $!");
-}
-
-sub status_of { # the fields of /proc/PID/status
-  open(my $file, "<", "/proc/$_[0]/status") or give_up("/proc/$_[0]/status: $!");
-  return map { /^(\w+):\s*(\S+)/ ? ($1, $2) : () } <$file>;
-}
-sub computed { # clock ticks of user time: field 14 of /proc/PID/stat, the name before it may hold anything
-  open(my $file, "<", "/proc/$_[0]/stat") or give_up("/proc/$_[0]/stat: $!");
-  return (split / /, (<$file> =~ /.*\) (.*)/s)[0])[14 - 3];
-}
-my %before = status_of($$);
-defined $before{Seccomp} or give_up("the kernel has no seccomp");
-# Seccomp_filters: since Linux 5.9.
-my $counts = defined $before{Seccomp_filters};
-$counts || $before{Seccomp} == 0 or give_up("there is a filter already, and this kernel does not count them");
-my $twin = fork;
-defined $twin or give_up("fork: $!");
-if ($twin == 0) { end_with_parent(); load(); 1 while 1 }
-my $WNOHANG = 1;
-while (1) {
-  my %now = status_of($twin);
-  last if $now{Seccomp} == 2 && $now{NoNewPrivs} == 1 && (!$counts || $now{Seccomp_filters} == $before{Seccomp_filters} + 1);
-  exit 1 if waitpid($twin, $WNOHANG) != 0;
-  if (computed($twin) > 50) { kill $SIGKILL, $twin; give_up("the kernel says that the filter is loaded, but it is not") }
-  select(undef, undef, undef, 0.001);
-}
-kill $SIGKILL, $twin;
-waitpid($twin, 0);
-
-my $environment = pack("p*", @strings, undef);
-my $words = pack("p*", @words, undef);
-# Like execvp(3), a shell for what has no format of its own.
-my @shell = ("/bin/sh", $path, @words[1 .. $#words]);
-my $shell = pack("p*", @shell, undef);
-my $ENOEXEC = 8;
-syswrite $report, "+";
-load();
-syscall($execve, $path, $words, $environment);
-syscall($execve, $shell[0], $shell, $environment) if $! == $ENOEXEC;
-give_up("exec: $!");
-`;
-
-/** What the loader needs of this machine besides the program. */
+/** How the filter is loaded. */
 export interface LoadSettings {
-  calls: { getpid: number; prctl: number; seccomp: number; execve: number; close: number };
+  /** Of this machine. */
+  arch: ArchName;
   /** SECCOMP_FILTER_FLAG_*. */
   flags: number;
 }
@@ -124,27 +46,36 @@ const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGU
 export async function runUnderFilter(
   filter: Uint8Array,
   { path, words, environment, keep }: Command,
-  { calls, flags }: LoadSettings,
+  { arch, flags }: LoadSettings,
 ): Promise<{ exitCode: number; signal: NodeJS.Signals | null; pid: number }> {
   const [input, report] = unusedDescriptors(keep) as [number, number];
   const stdio: StdioOptions = Array.from({ length: Math.max(input, report, ...keep) + 1 }, () => 'ignore');
   for (const fd of [0, 1, 2, ...keep]) stdio[fd] = fd < 3 ? 'inherit' : fd;
   for (const fd of [input, report]) stdio[fd] = 'pipe';
-  const { getpid, prctl, seccomp, execve, close } = calls;
-  const numbers = [input, report, getpid, prctl, seccomp, execve, close, flags, ...keep];
-  const child = startPerl(LOADER_PROGRAM, numbers.map(String), stdio);
+  const child = spawn(programFile('exec', arch), [`${input}`, `${report}`], { stdio, env: {} });
   const stopForwarding = forwardSignals(child);
-  const ended = once(child, 'exit');
+  const ended = once(child, 'exit').then(() => undefined, systemReason);
   const packet = child.stdio[input] as Writable;
   // A loader that gives up may not read it, which is reported below.
   packet.on('error', () => {});
-  packet.end(packed([filter, path, Buffer.from(`${words.length}`), ...words, ...environment]));
+  const counts = [
+    filter.length / INSTRUCTION_BYTES,
+    flags,
+    words.length,
+    environment.length,
+    keep.length + 1,
+  ];
+  const texts = [path, ...words, ...environment].flatMap((each) => [each, Buffer.of(0)]);
+  const content = Buffer.concat([u32s(counts), filter, u32s([...keep, report]), ...texts]);
+  packet.end(Buffer.concat([u32s([content.length]), content]));
   try {
-    const said = await text(child.stdio[report] as Readable);
-    if (said !== '+' && said !== '') fail('LOADER_FAILED', { reason: said.replace(/^\+/, '') });
+    const said = await text(child.stdio[report] as Readable).catch(() => '');
+    const fault = said === '' ? await ended : undefined;
+    if (fault !== undefined) fail('LOADER_MISSING', { reason: fault });
+    if (said !== '+' && said !== '') fail('LOADER_FAILED', { reason: said.replace(/^\+/, '').trimEnd() });
     await ended;
     const end = child.signalCode ?? `exit code ${child.exitCode}`;
-    if (said === '') fail('LOADER_FAILED', { reason: `perl ended before it: ${end}` });
+    if (said === '') fail('LOADER_FAILED', { reason: `the loader ended before it: ${end}` });
   } finally {
     stopForwarding();
   }
@@ -152,15 +83,9 @@ export async function runUnderFilter(
   return { exitCode, signal: child.signalCode, pid: child.pid! };
 }
 
-/** Each part after its length: 32 bits, big-endian. */
-function packed(parts: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(
-    parts.flatMap((part) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(part.length);
-      return [length, part];
-    }),
-  );
+/** In the byte order of this machine. */
+function u32s(numbers: readonly number[]): Buffer {
+  return Buffer.from(Uint32Array.from(numbers).buffer);
 }
 
 function unusedDescriptors(used: readonly number[]): number[] {
