@@ -854,6 +854,10 @@ const TABLE = {
     message: 'the input defines no filter, so a container would run WITHOUT one',
     hint: 'a filter needs a defaultAction, in a container configuration below linux.seccomp; if you want no filter, pass --allow-unconfined',
   },
+  FILTER_OF_OTHER_MACHINE: {
+    message: 'the filter is for {arches}: it would end every process on {arch}',
+    hint: 'compile the profile for this machine',
+  },
   FILTER_BYTE_ORDER: {
     message: 'the filter is {filterOrder}-endian, but {arch} is {order}-endian',
     hint: "name the filter's architecture with --arch",

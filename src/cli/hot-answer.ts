@@ -6,8 +6,9 @@ import { EXIT } from '../errors.ts';
 import { isTerminal, writeProduct, writeStandard } from './output/streams.ts';
 
 /**
- * Repeats the output of an earlier run with the same command line and input. Returns its exit code, or undefined on a
- * miss. Only complete results are stored, so nothing is printed before the entry was found valid.
+ * Repeats the output of an earlier run with the same command line and input, or runs a command under the filter of one.
+ * Returns its exit code, or undefined on a miss. Only complete results are stored, so nothing is printed before the entry was
+ * found valid.
  *
  * @throws as {@link writeProduct}
  */
@@ -16,11 +17,18 @@ export async function answerHot(args: readonly string[]): Promise<number | undef
   const request = hotRequest(args);
   const answer = request && find(request);
   if (answer === undefined) return undefined;
+  const { command, output, file, executable, words } = request!;
+  const isRun = command === 'exec';
   // Terminals get colours and no raw program; the full command handles that.
-  if ((answer.diagnostics !== '' && isTerminal(2)) || (request!.output === undefined && isTerminal(1)))
+  if ((answer.diagnostics !== '' && isTerminal(2)) || (!isRun && output === undefined && isTerminal(1)))
     return undefined;
   if (answer.diagnostics !== '') await writeStandard(2, answer.diagnostics).catch(() => {});
-  await writeProduct(Buffer.from(answer.product, 'base64'), request!.output);
+  const product = Buffer.from(answer.product, 'base64');
+  if (isRun) {
+    const { runKept } = await import('./run-filtered.ts');
+    return runKept(product, { words, input: answer.input, file });
+  }
+  await writeProduct(product, output, { executable });
   if (answer.summary !== '') {
     const origin = `from the cache (${HOT_TIER}) in ${Date.now() - begin} ms\n`;
     await writeStandard(2, answer.summary + origin).catch(() => {});
@@ -28,7 +36,7 @@ export async function answerHot(args: readonly string[]): Promise<number | undef
   return EXIT.ok;
 }
 
-function find(request: HotRequest): HotAnswer | undefined {
+function find(request: HotRequest): (HotAnswer & { input: Buffer }) | undefined {
   try {
     return findAnswer(request);
   } catch {

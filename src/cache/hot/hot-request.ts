@@ -5,6 +5,7 @@ import type { OptionSpec } from '../../options/table.ts';
 
 /** A command line that can be answered by the bytes of an earlier run. */
 export interface HotRequest {
+  command: HotCommand;
   file: string;
   /** The value of -o; undefined for standard output. */
   output: string | undefined;
@@ -12,16 +13,31 @@ export interface HotRequest {
   cache: string | undefined;
   /** Whether diagnostics and key are part of the product. */
   json: boolean;
+  /** Whether the output file is a program. */
+  executable: boolean;
+  /** The words after `--`. */
+  words: string[];
   /** What else a run depends on beside its input: build, machine, the other words in order. */
   identity: string;
 }
+
+/** The commands that are answered, with the options that the table does not have. */
+const COMMANDS = {
+  compile: [],
+  annotate: [{ name: 'for', takes: 'text' }],
+  exec: [],
+} as const satisfies Record<string, readonly GivenSpec[]>;
+
+export type HotCommand = keyof typeof COMMANDS;
+
+type GivenSpec = Pick<OptionSpec, 'name' | 'short' | 'takes'>;
 
 /** Version and hash of all sources, defined by the build. Without a build there is no hot tier. */
 declare const SECCOMPC_BUILD: string | undefined;
 const BUILD = typeof SECCOMPC_BUILD === 'undefined' ? undefined : SECCOMPC_BUILD;
 
 /**
- * Reads `compile FILE [OPTION...]` as the parser of the command would, but nothing else: undefined
+ * Reads `COMMAND FILE [OPTION...]`, and for `exec` `-- WORD...`, as the parser would, but nothing else: undefined
  * for any word that is not exactly one of an option in the table, and for a value that might be
  * taken for something else. Values are not checked: no entry exists for words that no run has
  * succeeded with.
@@ -30,13 +46,16 @@ export function hotRequest(
   args: readonly string[],
   build: string | undefined = BUILD,
 ): HotRequest | undefined {
-  if (build === undefined || args[0] !== 'compile') return undefined;
+  const command = args[0] as HotCommand;
+  if (build === undefined || !Object.hasOwn(COMMANDS, command)) return undefined;
+  const known = [...OPTIONS, ...COMMANDS[command]];
+  const end = command === 'exec' ? args.indexOf('--') : args.length;
   let file: string | undefined;
   const given: GivenOption[] = [];
-  for (let at = 1; at < args.length;) {
+  for (let at = 1; at < end;) {
     const word = args[at]!;
     if (word.startsWith('-')) {
-      const option = optionAt(args, at);
+      const option = optionAt(known, args, at);
       if (option === undefined || option.name === 'no-cache') return undefined;
       given.push(option);
       at += option.words.length;
@@ -46,18 +65,25 @@ export function hotRequest(
       at += 1;
     }
   }
-  if (file === undefined) return undefined;
+  const words = args.slice(end + 1);
+  if (file === undefined || (command === 'exec' && words.length === 0)) return undefined;
   const find = (name: string) => given.findLast((option) => option.name === name);
   const [output, cache, format] = ['output', 'cache', 'format'].map((name) => find(name)?.words[1]);
+  // It is no part of the identity, and only this command has it.
+  if (output !== undefined && command !== 'compile') return undefined;
   const rest = given
     .filter(({ name }) => name !== 'output' && name !== 'cache')
     .flatMap(({ words }) => words);
   const machine = OPTIONS.flatMap((spec: OptionSpec) => {
     if (spec.machine === undefined) return [];
-    return find(spec.name) === undefined ? [MACHINE[spec.machine]()] : [''];
+    // A filter of another machine must not run here.
+    const counts = find(spec.name) === undefined || command === 'exec';
+    return counts ? [MACHINE[spec.machine]()] : [''];
   });
   const json = find('json') !== undefined || format === 'json';
-  return { file, output, cache, json, identity: [build, ...machine, ...rest].join('\0') };
+  const executable = format === 'elf';
+  const identity = [build, command, ...machine, ...rest].join('\0');
+  return { command, file, output, cache, json, executable, words, identity };
 }
 
 /** An option with its words on the command line: the flag, and the value if it takes one. */
@@ -66,10 +92,10 @@ interface GivenOption {
   words: string[];
 }
 
-function optionAt(args: readonly string[], at: number): GivenOption | undefined {
+function optionAt(known: readonly GivenSpec[], args: readonly string[], at: number): GivenOption | undefined {
   const [word, value] = [args[at]!, args[at + 1]];
-  const option = OPTIONS.find(
-    ({ name, short }: OptionSpec) => word === `--${name}` || (short !== undefined && word === `-${short}`),
+  const option = known.find(
+    ({ name, short }) => word === `--${name}` || (short !== undefined && word === `-${short}`),
   );
   if (option === undefined) return undefined;
   const { name } = option;

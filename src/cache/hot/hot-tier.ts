@@ -10,12 +10,12 @@ export const HOT_TIER = 'hot';
 /** A larger input takes longer to compare than the program to load. Bytes. */
 const LARGEST_INPUT = 1024 * 1024;
 
-/** The kept answer to a request; undefined without a usable one. @throws the system's error */
-export function findAnswer(request: HotRequest): HotAnswer | undefined {
+/** The kept answer to a request, with the bytes of its input; undefined without a usable one. @throws the system's error */
+export function findAnswer(request: HotRequest): (HotAnswer & { input: Buffer }) | undefined {
   const directory = hotDirectory(request.cache);
-  const input = directory === undefined ? undefined : readText(request.file);
-  const found = input === undefined ? undefined : lookUp(directory!, request, input);
-  return found === undefined || 'refused' in found ? undefined : found;
+  const input = directory === undefined ? undefined : readFile(request.file);
+  const found = input === undefined ? undefined : lookUp(directory!, request, textOf(input));
+  return found === undefined || 'refused' in found ? undefined : { ...found, input: input! };
 }
 
 /**
@@ -29,26 +29,45 @@ export function keepAnswer(
   answer: Omit<HotAnswer, 'identity'>,
 ): string | undefined {
   const directory = hotDirectory(request.cache);
-  const text = Buffer.from(input.buffer, input.byteOffset, input.length).toString();
-  if (directory === undefined || text.length > LARGEST_INPUT || text.includes(REPLACEMENT_CHARACTER))
-    return undefined;
+  const text = textOf(Buffer.from(input.buffer, input.byteOffset, input.length));
+  if (directory === undefined || input.length > LARGEST_INPUT) return undefined;
   const before = lookUp(directory, request, text);
-  const { identity } = request;
-  writeEntry(directory, nameOf(identity, text), writeHotEntry({ ...answer, identity }, text));
+  const identity = identityOf(request, text);
+  writeEntry(directory, nameOf(identity, text.text), writeHotEntry({ ...answer, identity }, text.text));
   return before !== undefined && 'refused' in before ? before.refused : undefined;
 }
 
-function lookUp(directory: string, { identity, file }: HotRequest, input: string) {
-  const entry = readEntry(directory, nameOf(identity, input));
-  return typeof entry === 'string' ? readHotEntry(entry, { identity, file, input }) : entry;
+function lookUp(directory: string, request: HotRequest, input: InputText) {
+  const identity = identityOf(request, input);
+  const { text } = input;
+  const entry = readEntry(directory, nameOf(identity, text));
+  return typeof entry === 'string'
+    ? readHotEntry(entry, { identity, file: request.file, input: text })
+    : entry;
 }
 
-/** Undefined for other than a file of moderate size in UTF-8: reading a pipe would empty it. */
-function readText(file: string): string | undefined {
+/** An input as a text that no other input of the same coding has. */
+interface InputText {
+  text: string;
+  coding: '' | 'latin1';
+}
+
+/** A filter is not UTF-8. */
+function textOf(input: Buffer): InputText {
+  const text = input.toString();
+  return text.includes(REPLACEMENT_CHARACTER)
+    ? { text: input.toString('latin1'), coding: 'latin1' }
+    : { text, coding: '' };
+}
+
+function identityOf({ identity }: HotRequest, { coding }: InputText): string {
+  return coding === '' ? identity : `${identity}\0${coding}`;
+}
+
+/** Undefined for other than a file of moderate size: reading a pipe would empty it. */
+function readFile(file: string): Buffer | undefined {
   const found = statSync(file);
-  if (!found.isFile() || found.size > LARGEST_INPUT) return undefined;
-  const text = readFileSync(file, 'utf8');
-  return text.includes(REPLACEMENT_CHARACTER) ? undefined : text;
+  return found.isFile() && found.size <= LARGEST_INPUT ? readFileSync(file) : undefined;
 }
 
 /** Characters of an input that are hashed, evenly spread. Loading node:crypto takes too long. */

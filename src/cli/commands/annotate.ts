@@ -8,9 +8,12 @@ import { parseProfile } from '../../profile/read.ts';
 import type { Profile } from '../../profile/types.ts';
 import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
+import type { Invocation } from '../command.ts';
+import { keepHot } from '../keep-hot.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
+import { filterFor } from '../options/filter-or-profile.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions, addProofOption } from '../options/add-options.ts';
@@ -59,47 +62,68 @@ Examples:
   ctr run --runc-binary=crun $(seccompc annotate oci.json --for ctr) \\
     --seccomp --seccomp-profile oci.json IMAGE NAME`;
 
-export function makeCommand(): CliCommand {
+export function makeCommand({ args }: Invocation): CliCommand {
   const command = new CliCommand('annotate')
     .description('Prints the argument by which podman, docker or ctr hand a compiled filter to crun.')
-    .argument('PROFILE', 'an OCI or Docker profile, which the client gets too; - for standard input')
+    .argument(
+      'PROFILE',
+      'an OCI or Docker profile, which the client gets too, or a filter; - for standard input',
+    )
     .addOption(
       new Option('--for <CLIENT>', 'who gets the argument').choices(Object.keys(CLIENTS)).default('podman'),
     )
     .addHelpText('after', HELP)
-    .runs(run);
+    .runs((file: string, options: Options) => run(file, options, args));
   return addTargetOptions(addCacheOptions(addOutputOptions(addProofOption(command))));
 }
 
-async function run(file: string, options: Options): Promise<void> {
+async function run(file: string, options: Options, args: readonly string[]): Promise<void> {
   const input = await readInput(file);
+  const { bytes, proved, found, warnings } = await annotated(input, file, options);
+  const { runtime, profile } = CLIENTS[options.for];
+  const words = `${runtime}${profile}${file === '-' || proved === null ? 'PROFILE' : shellWord(file)}`;
+  found.push(
+    diagnostic('ONLY_CRUN_READS', { key: FILTER_ANNOTATION, client: options.for, arguments: words }),
+  );
+  const argument = `--annotation=${FILTER_ANNOTATION}=${encodeBase64(bytes)}`;
+  const json = (all: readonly Diagnostic[]) =>
+    toJson({ for: options.for, argument, proved, diagnostics: all.map(diagnosticJson) });
+  if (options.cache !== false) {
+    const product = async () => (options.json ? json(found) : `${argument}\n`);
+    const isQuiet = (options.quiet ?? false) || (options.json ?? false);
+    warnings.push(...(await keepHot(args, { input, warnings, diagnostics: found, isQuiet, product })));
+  }
+  if (options.json) return writeProduct(json([...warnings, ...found]));
+  await printDiagnostics([...warnings, ...found], options);
+  await writeProduct(`${argument}\n`);
+}
+
+/** What is annotated, and what was found in it. */
+interface Annotated {
+  bytes: Uint8Array;
+  /** null for a filter, of which we know no profile. */
+  proved: boolean | null;
+  found: Diagnostic[];
+  /** Of the cache. */
+  warnings: Diagnostic[];
+}
+
+async function annotated(input: Uint8Array, file: string, options: Options): Promise<Annotated> {
   const target = targetOf(options);
+  const given = filterFor(target.arch, input, file);
+  if (given !== undefined) return { bytes: given, proved: null, found: [], warnings: [] };
   const settings = { target, file, prove: programOf(options).prove } as const;
   const { filter, warnings } = await compileWith(options, { bytes: input }, settings);
   refuseUnconfined(filter, file);
   refuseUnreadable(input, settings, options.for);
-  const found: Diagnostic[] = [...warnings, ...filter.diagnostics];
+  const found = [...filter.diagnostics];
   const beside = [
     ...(filter.flags === undefined ? [] : ['flags']),
     ...(filter.listenerPath === undefined ? [] : ['listenerPath']),
   ];
   if (beside.length > 0)
     found.push({ ...diagnostic('NOT_IN_ANNOTATION', { members: beside.join(' and ') }), file });
-  const { runtime, profile } = CLIENTS[options.for];
-  const words = `${runtime}${profile}${file === '-' ? 'PROFILE' : shellWord(file)}`;
-  found.push(
-    diagnostic('ONLY_CRUN_READS', { key: FILTER_ANNOTATION, client: options.for, arguments: words }),
-  );
-
-  const argument = `--annotation=${FILTER_ANNOTATION}=${encodeBase64(filter.bytes)}`;
-  if (options.json) {
-    const { proved } = filter;
-    return writeProduct(
-      toJson({ for: options.for, argument, proved, diagnostics: found.map(diagnosticJson) }),
-    );
-  }
-  await printDiagnostics(found, options);
-  await writeProduct(`${argument}\n`);
+  return { bytes: filter.bytes, proved: filter.proved, found, warnings };
 }
 
 /** The profile is for runtimes that do not read the annotation, so it must be one that the client reads as we do. */

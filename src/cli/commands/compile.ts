@@ -1,8 +1,6 @@
-import { HOT_TIER, keepAnswer } from '../../cache/hot/hot-tier.ts';
-import { hotRequest } from '../../cache/hot/hot-request.ts';
+import { HOT_TIER } from '../../cache/hot/hot-tier.ts';
 import type { CompileSettings } from '../../compile.ts';
-import { diagnostic, fail } from '../../errors.ts';
-import type { Diagnostic } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import type { FormatName } from '../../format/index.ts';
 import { programOf } from '../../options/flags.ts';
 import { OPTIONS } from '../../options/table.ts';
@@ -11,13 +9,14 @@ import type { CacheFlags } from '../options/cache-options.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { compileWith } from '../compile-with.ts';
+import { keepHot } from '../keep-hot.ts';
 import { notConfined, refuseUnconfined } from '../options/confined.ts';
 import type { Compiled } from '../output/filter-json.ts';
 import { readInput } from '../options/input-file.ts';
 import { openProfile } from '../options/profile-file.ts';
 import { addOptions } from '../options/add-options.ts';
 import { isTerminal, writeProduct } from '../output/streams.ts';
-import { formatDiagnostics, PLAIN, printDiagnostics, writeStderr } from '../output/report.ts';
+import { printDiagnostics, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { summarise } from '../output/summary.ts';
 import { targetOf } from '../options/target-options.ts';
@@ -65,8 +64,17 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   const product = await render(compiled, format);
   const isQuiet = voice.quiet || voice.json;
   const summary = !isQuiet && filter.confined ? await summarise(filter) : '';
-  if (options.cache !== false)
-    warnings.push(...(await keepHot(args, { input, compiled, summary, product, isQuiet })));
+  if (options.cache !== false && filter.confined)
+    warnings.push(
+      ...(await keepHot(args, {
+        input,
+        warnings,
+        diagnostics: filter.diagnostics,
+        isQuiet,
+        summary,
+        product: async ({ json }) => (json ? render({ ...compiled, tier: HOT_TIER }, 'json') : product),
+      })),
+    );
   await printDiagnostics([...warnings, ...filter.diagnostics], voice);
   if (!filter.confined) await printDiagnostics([notConfined(file, options)], voice);
 
@@ -74,31 +82,6 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   // src/cli/hot-answer.ts prints the same text for a hit.
   const origin = tier === 'none' ? 'compiled' : `from the cache (${tier})`;
   if (summary !== '') await writeStderr(`${summary}${origin} in ${Date.now() - begin} ms\n`);
-}
-
-interface Made {
-  input: Uint8Array;
-  compiled: Compiled;
-  summary: string;
-  product: string | Uint8Array;
-  isQuiet: boolean | undefined;
-}
-
-/** Stores the output for the next run of the same command line. Returns warnings. */
-async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[]> {
-  const { filter, warnings } = made.compiled;
-  const request = hotRequest(args);
-  // A warning about the cache holds for this run only.
-  if (request === undefined || !filter.confined || warnings.length > 0) return [];
-  const product = request.json ? await render({ ...made.compiled, tier: HOT_TIER }, 'json') : made.product;
-  const namesFile = filter.diagnostics.length > 0 && (!made.isQuiet || request.json);
-  const refused = keepAnswer(request, made.input, {
-    diagnostics: made.isQuiet ? '' : formatDiagnostics(filter.diagnostics, PLAIN),
-    summary: made.summary,
-    product: Buffer.from(product).toString('base64'),
-    file: namesFile ? request.file : null,
-  });
-  return refused === undefined ? [] : [diagnostic('CACHE_ENTRY_REFUSED', { reason: refused })];
 }
 
 /** Refuses contradicting options before anything is read. */

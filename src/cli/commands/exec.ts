@@ -1,29 +1,30 @@
-import { constants } from 'node:os';
 import { InvalidArgumentError } from 'commander';
-import { diagnostic, fail } from '../../errors.ts';
+import { fail } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
 import { flagBits } from '../../launcher/flags.ts';
-import {
-  bytesOfWords,
-  callersEnvironment,
-  descriptorFault,
-  findCommand,
-  runUnderFilter,
-} from '../../oci/process/start-filtered.ts';
+import { descriptorFault } from '../../oci/process/start-filtered.ts';
+import { programOf } from '../../options/flags.ts';
+import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
-import { hostArch } from '../options/host.ts';
+import type { Invocation } from '../command.ts';
+import { compileWith } from '../compile-with.ts';
+import { keepHot } from '../keep-hot.ts';
+import { addOutputOptions, addProofOption } from '../options/add-options.ts';
+import type { ProofFlag } from '../options/add-options.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { addReadingOptions, readProfileFile } from '../options/profile-file.ts';
+import { filterFor } from '../options/filter-or-profile.ts';
+import { hostArch } from '../options/host.ts';
+import { readInput } from '../options/input-file.ts';
+import { addReadingOptions, openProfile } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
-import { addOutputOptions, addProofOption } from '../options/add-options.ts';
-import type { ProofFlag } from '../options/add-options.ts';
-import { programOf } from '../../options/flags.ts';
-import { printDiagnostics } from '../output/report.ts';
-import type { OutputOptions } from '../output/report.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
-import { compileWith } from '../compile-with.ts';
+import { printDiagnostics } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { keptForm, runFiltered } from '../run-filtered.ts';
+import type { Loadable } from '../run-filtered.ts';
 
 interface Options extends TargetFlags, ReadingFlags, ProofFlag, CacheFlags, OutputOptions {
   keepFd: number[];
@@ -43,19 +44,24 @@ Examples:
   seccompc exec profile.json -- ls -l
   seccompc exec profile.json -q -- make test`;
 
-export function makeCommand(): CliCommand {
+export function makeCommand({ args }: Invocation): CliCommand {
   const command = new CliCommand('exec')
-    .usage('PROFILE [OPTION...] -- COMMAND...')
-    .description('Runs a command under the filter of a profile.')
-    .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
+    .usage('PROFILE|FILTER [OPTION...] -- COMMAND...')
+    .description('Runs a command under a filter.')
+    .argument('PROFILE', 'an OCI, config.json or Docker profile, or a filter; - for standard input')
     .argument('<COMMAND...>', 'what to run, and its arguments')
     .option('--keep-fd <N>', 'leave this descriptor open for the command (repeatable)', descriptor, [])
     .addHelpText('after', HELP)
-    .runs(run);
+    .runs((file: string, words: string[], options: Options) => run(file, words, options, args));
   return addTargetOptions(addReadingOptions(addCacheOptions(addOutputOptions(addProofOption(command)))));
 }
 
-async function run(path: string, command: string[], options: Options): Promise<number> {
+async function run(
+  file: string,
+  words: string[],
+  options: Options,
+  args: readonly string[],
+): Promise<number> {
   const target = targetOf(options);
   const host = hostArch();
   if (target.arch !== host)
@@ -66,38 +72,37 @@ async function run(path: string, command: string[], options: Options): Promise<n
     const reason = descriptorFault(fd);
     if (reason !== undefined) fail('USAGE', { reason: `descriptor ${fd} cannot be kept: ${reason}` });
   }
-  const profile = await readProfileFile(path, options);
-  const { file } = profile;
-  const settings = { target, file, prove: programOf(options).prove } as const;
+  const input = await readInput(file);
+  const { filter, diagnostics, warnings } = await loadable(input, file, target, options);
+  if (options.cache !== false) {
+    const product = async () => keptForm(filter, options);
+    const isQuiet = (options.quiet ?? false) || (options.json ?? false);
+    warnings.push(...(await keepHot(args, { input, warnings, diagnostics, isQuiet, product })));
+  }
+  await printDiagnostics([...warnings, ...diagnostics], options);
+  return runFiltered(filter, { words, input, file, keep: options.keepFd, ...options });
+}
+
+/** A filter to load, and what was found in it. */
+interface Found {
+  filter: Loadable;
+  diagnostics: readonly Diagnostic[];
+  /** Of the cache. */
+  warnings: Diagnostic[];
+}
+
+async function loadable(input: Uint8Array, file: string, target: Target, options: Options): Promise<Found> {
+  const { arch } = target;
+  const bytes = filterFor(arch, input, file);
+  // A filter has no flags with it.
+  if (bytes !== undefined) return { filter: { bytes, flags: 0, arch }, diagnostics: [], warnings: [] };
+  const profile = await openProfile(input, file, options);
+  const settings = { target, file: profile.file, prove: programOf(options).prove } as const;
   const { filter, warnings } = await compileWith(options, profile, settings);
-  refuseUnconfined(filter, file);
-  await printDiagnostics([...warnings, ...filter.diagnostics], options);
-  const words = bytesOfWords(command);
-  if (words === undefined)
-    fail('USAGE', { reason: 'with arguments that are not UTF-8, put -- before the command' });
-  const environment = callersEnvironment();
-  const found = findCommand(words[0]!, environment);
-  if ('reason' in found) {
-    const { reason, exitCode } = found;
-    await printDiagnostics([diagnostic('COMMAND_NOT_STARTED', { command: command[0]!, reason })], {});
-    return exitCode;
-  }
-  const started = Date.now();
-  const { exitCode, signal, pid } = await runUnderFilter(
-    filter.bytes,
-    { path: found.path, words, environment, keep: options.keepFd },
-    { arch: host, flags: flagBits(filter.flags) },
-  );
-  // A shell exits like this if SIGSYS ended the program that it ran last.
-  if (signal === 'SIGSYS' || (signal === null && exitCode === 128 + constants.signals.SIGSYS)) {
-    const { refusedCall } = await import('../refused-call.ts');
-    const ended = signal === null ? undefined : pid;
-    await printDiagnostics(
-      [await refusedCall({ profile: profile.bytes, file, target }, ended, started)],
-      options,
-    );
-  }
-  return exitCode;
+  refuseUnconfined(filter, profile.file);
+  const origin = { target, jsonc: options.jsonc ?? false };
+  const loaded = { bytes: filter.bytes, flags: flagBits(filter.flags), arch, origin };
+  return { filter: loaded, diagnostics: filter.diagnostics, warnings };
 }
 
 const LARGEST_DESCRIPTOR = 65535;

@@ -41,6 +41,18 @@ export function readFilter(bytes: Uint8Array, file: string): FilterInput {
   throw new SeccompcError([{ ...diagnostic('NOT_A_FILTER', { reason }, { hint }), file }]);
 }
 
+/** Also a filter that the kernel would refuse: as a profile it would only be called binary. */
+export function isFilter(bytes: Uint8Array, file: string): boolean {
+  if (recogniseFilter(bytes) !== undefined) return true;
+  try {
+    readFilter(bytes, file);
+    return true;
+  } catch (error) {
+    if (error instanceof SeccompcError) return false;
+    throw error;
+  }
+}
+
 function candidates(bytes: Uint8Array): FilterInput[] {
   const text = new TextDecoder('latin1').decode(bytes);
   const found: (FilterText | undefined)[] = [bytes, filterInText(text), decodeBase64(text)];

@@ -10,7 +10,7 @@ import { loadTables } from '../../syscalls/load.ts';
 import type { Target } from '../../target.ts';
 import { bearingOn } from './bearing.ts';
 import { notConfined } from './confined.ts';
-import { readFilter, recogniseFilter } from './filter-file.ts';
+import { isFilter, readFilter } from './filter-file.ts';
 import type { FilterInput } from './filter-file.ts';
 import { readInput } from './input-file.ts';
 import { openProfile, withNotes } from './profile-file.ts';
@@ -86,16 +86,4 @@ export async function filterOperand(
 /** Two operands cannot both be standard input. @throws SeccompcError USAGE */
 export function refuseTwiceStdin(...files: string[]): void {
   if (files.every((file) => file === '-')) fail('USAGE', { reason: 'only one of the two can be -' });
-}
-
-/** Also a filter that the kernel would refuse: as a profile it would only be called binary. */
-function isFilter(bytes: Uint8Array, file: string): boolean {
-  if (recogniseFilter(bytes) !== undefined) return true;
-  try {
-    readFilter(bytes, file);
-    return true;
-  } catch (error) {
-    if (error instanceof SeccompcError) return false;
-    throw error;
-  }
 }
