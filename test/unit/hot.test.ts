@@ -49,8 +49,23 @@ describe('a hot request', () => {
       ['a', '-o'], ['a', '-o', '-'], ['a', '--help'],
       ['a', '--frobnicate'], ['a', '--arch', '--force'], ['', '-q'], ['a', '-qq'], ['a', '--arch', ''],
     ]) expect({ args, found: request(...args) }).toEqual({ args, found: undefined }); // prettier-ignore
-    expect(hotRequest(['resolve', 'a'], BUILD)).toBeUndefined();
+    for (const args of [
+      ['resolve', 'a'], ['constructor', 'a'], ['exec', 'a'], ['exec', 'a', '--'], ['exec', '--', 'a'], ['exec', 'a', '-o', 'x', '--', 'b'],
+      ['exec', 'a', '--keep-fd', '3', '--', 'b'], ['exec', 'a', 'b', '--', 'c'], ['exec', 'a', '--for', 'ctr', '--', 'b'],
+      ['annotate', 'a', '-o', 'x'], ['annotate', 'a', '--for'],
+    ]) expect({ args, found: hotRequest(args, BUILD) }).toEqual({ args, found: undefined }); // prettier-ignore
     expect(hotRequest([], BUILD)).toBeUndefined();
+  });
+
+  it('of exec leaves out the command, of annotate names the client', () => {
+    const exec = hotRequest(['exec', 'a', '-q', '--', 'ls', '-q', '--'], BUILD)!;
+    expect(exec).toMatchObject({ command: 'exec', file: 'a', words: ['ls', '-q', '--'] });
+    expect(exec.identity).toBe(hotRequest(['exec', '-q', 'b', '--', 'true'], BUILD)!.identity);
+    // The filter of another machine must not run here, whatever the words say.
+    expect(hotRequest(['exec', 'a', '--arch', 'x86', '--', 'b'], BUILD)!.identity).toContain(process.arch);
+    const identities = [['compile', 'a'], ['annotate', 'a'], ['annotate', 'a', '--for', 'ctr'], ['annotate', 'a', '--for', 'docker'], ['exec', 'a', '--', 'b']]
+      .map((args) => hotRequest(args, BUILD)!.identity); // prettier-ignore
+    expect(new Set(identities).size).toBe(identities.length);
   });
 
   it('has one identity for one meaning, whatever the places are called', () => {
@@ -179,11 +194,16 @@ describe.runIf(process.geteuid !== undefined)('the hot tier', () => {
     expect(entries()).toHaveLength(inputs.length);
   });
 
-  it('keeps nothing for an input that is no UTF-8: two of those could be read as one text', () => {
-    const bad = Buffer.from('{"defaultAction":"\xff"}', 'latin1');
-    keep(asked(), bad);
-    keep(asked(), Buffer.from(bad.toString()));
-    expect(() => entries()).toThrow('ENOENT');
+  it('keeps inputs apart that are no UTF-8, by their bytes', () => {
+    const raw = Buffer.from('{"defaultAction":"\xff"}', 'latin1');
+    keep(asked(), raw);
+    expect(find(asked(), raw)).toMatchObject({ product, input: raw });
+    // The same text after decoding; the same text in another coding; another byte.
+    const others = [Buffer.from(raw.toString()), Buffer.from(raw.toString('latin1')), Buffer.from(raw.map((byte) => (byte === 0xff ? 0xfe : byte)))]; // prettier-ignore
+    for (const other of others) expect(find(asked(), other)).toBeUndefined();
+    for (const other of others) keep(asked(), other);
+    for (const other of others) expect(find(asked(), other)).toMatchObject({ input: other });
+    expect(entries()).toHaveLength(4);
   });
 
   it('reads no file that another user could have written', () => {

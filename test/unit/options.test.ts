@@ -191,7 +191,7 @@ describe('the hot tier', () => {
         const isPlace = (at: number) => ['--output', '--cache'].includes(words[at] ?? '');
         const rest = words.filter((_, at) => !isPlace(at) && !isPlace(at - 1));
         if (words.includes('--no-cache')) expect(found).toBeUndefined();
-        else expect(found!.identity.split('\0').slice(3)).toEqual(rest);
+        else expect(found!.identity.split('\0').slice(4)).toEqual(rest);
       }),
     );
   });

@@ -73,7 +73,7 @@ export function hotRequest(
   if (output !== undefined && command !== 'compile') return undefined;
   const rest = given
     .filter(({ name }) => name !== 'output' && name !== 'cache')
-    .flatMap(({ words }) => words);
+    .flatMap((option) => option.words);
   const machine = OPTIONS.flatMap((spec: OptionSpec) => {
     if (spec.machine === undefined) return [];
     // A filter of another machine must not run here.

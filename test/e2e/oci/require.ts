@@ -8,6 +8,12 @@ const PACKAGES: Record<string, string> = {
   bwrap: 'bubblewrap',
   busybox: 'busybox-static',
   unshare: 'util-linux',
+  ...Object.fromEntries(
+    ['aarch64', 'arm', 'ppc64le', 'riscv64', 's390x'].map((arch) => [
+      `qemu-${arch}-static`,
+      'qemu-user-static',
+    ]),
+  ),
 };
 
 /** The path of a program, or undefined. */
