@@ -1,5 +1,6 @@
 import type { ArchName } from '../arch.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import type { FlagName } from '../profile/types.ts';
 
 /** The output formats of a filter, without JSON, which also says how the filter was made. */
 export const FORMAT_NAMES = ['raw', 'hex', 'base64', 'c', 'rust', 'go', 'asm'] as const;
@@ -12,4 +13,6 @@ export interface ProgramImage {
   readonly bytes: Uint8Array;
   readonly endian: Endian;
   readonly arches: readonly ArchName[];
+  /** Of the profile, for what loads the program; undefined as in a profile without them. */
+  readonly flags?: readonly FlagName[] | undefined;
 }

@@ -1,10 +1,13 @@
 /** A filter as source text, without date or host: the same filter gives the same text. */
 import type { SockFilter } from '../bpf/instruction.ts';
+import { flagBits } from '../compile/flag-bits.ts';
+import { loaderText } from './loaders.ts';
 import type { ProgramImage } from './program.ts';
 
 /**
  * C: the instructions and the `struct sock_fprog` for seccomp(2). The C compiler chooses the byte
- * order. Both objects are static and may stay unused, so that a program can include the file.
+ * order. Both objects are static and may stay unused, so that a program can include the file. With
+ * SECCOMPC_MAIN it is a program that runs a command under the filter.
  */
 export function toC(image: ProgramImage): string {
   return lines(
@@ -19,10 +22,11 @@ export function toC(image: ProgramImage): string {
     `    .len = ${image.instructions.length},`,
     '    .filter = seccomp_filter,',
     '};',
+    ...loader('c', image),
   );
 }
 
-/** Go without imports. The fields are those of `unix.SockFilter`, so a cast converts an element. */
+/** Go that needs its standard library only. The fields are those of `unix.SockFilter`, so a cast converts an element. */
 export function toGo(image: ProgramImage): string {
   return lines(
     // The form that Go's tools recognise (golang.org/s/generatedcode).
@@ -30,6 +34,12 @@ export function toGo(image: ProgramImage): string {
     `// ${banner(image)[1]}`,
     '',
     'package seccompfilter',
+    '',
+    'import (',
+    '\t"runtime"',
+    '\t"syscall"',
+    '\t"unsafe"',
+    ')',
     '',
     "// SockFilter has the layout of the kernel's struct sock_filter.",
     'type SockFilter struct {',
@@ -43,6 +53,7 @@ export function toGo(image: ProgramImage): string {
     `var Filter = [${image.instructions.length}]SockFilter{`,
     ...rows(image, ({ code, jt, jf, k }) => `\t{${code}, ${jt.trim()}, ${jf.trim()}, ${k}},`),
     '}',
+    ...loader('go', image),
   );
 }
 
@@ -67,7 +78,12 @@ export function toRust(image: ProgramImage): string {
       ({ code, jt, jf, k }) => `    SockFilter { code: ${code}, jt: ${jt}, jf: ${jf}, k: ${k} },`,
     ),
     '];',
+    ...loader('rust', image),
   );
+}
+
+function loader(language: Parameters<typeof loaderText>[0], { flags }: ProgramImage): string[] {
+  return loaderText(language, flagBits(flags)).trimEnd().split('\n');
 }
 
 function lines(...list: string[]): string {

@@ -1,6 +1,7 @@
 import { parseInstruction } from '../bpf/disassemble.ts';
 import { decode } from '../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import { withoutLoader } from '../format/loaders.ts';
 import { decodeBase64 } from '../format/text.ts';
 import { foreignText } from '../profile/foreign.ts';
 import { itemsOf, parseJson, valueOf } from '../profile/json.ts';
@@ -103,7 +104,10 @@ const FRAMES: [before: RegExp, behind: RegExp][] = [
     /^(?:#include\s*<[\w/.]+>\s*)*(?:[\w()]+\s+)*struct\s+sock_filter\s+\w+\s*\[\s*(\d*)\s*\]\s*=\s*$/,
     /^\s*;\s*(?:(?:[\w()]+\s+)*struct\s+sock_fprog\s+\w+\s*=\s*\{[\w\s.,=]*\}\s*;\s*)?$/,
   ],
-  [/^package\s+\w+\s+type\s+\w+\s+struct\s*\{[\w\s]*\}\s*var\s+\w+\s*=\s*\[\s*(\d+)\s*\]\w+$/, /^\s*$/],
+  [
+    /^package\s+\w+\s+(?:import\s*\([\s"\w]*\)\s*)?type\s+\w+\s+struct\s*\{[\w\s]*\}\s*var\s+\w+\s*=\s*\[\s*(\d+)\s*\]\w+$/,
+    /^\s*$/,
+  ],
   [
     /^(?:#\[[\w(), ]*\]\s*)*pub\s+struct\s+\w+\s*\{[\w\s:,]*\}\s*pub\s+const\s+\w+\s*:\s*\[\s*\w+\s*;\s*(\d+)\s*\]\s*=\s*$/,
     /^\s*;\s*$/,
@@ -116,10 +120,7 @@ const FRAMES: [before: RegExp, behind: RegExp][] = [
 function source(text: string): FilterText | undefined {
   if (!text.includes('{')) return undefined;
   // Without runs of blanks, which the patterns would try to divide in every way.
-  const code = text
-    .replaceAll(/\/\*[^]*?(?:\*\/|$)|\/\/[^\n]*/g, ' ')
-    .replaceAll(/\s+/g, ' ')
-    .trim();
+  const code = withoutLoader(plainCode(text), plainCode);
   const array = new RegExp(String.raw`[{[]\s*${ROWS}[}\]]|^${ROWS}$`, 'i').exec(code);
   if (array === null) return undefined;
   const [before, behind] = [code.slice(0, array.index), code.slice(array.index + array[0].length)];
@@ -129,6 +130,14 @@ function source(text: string): FilterText | undefined {
   const length = frame?.[0].exec(before)?.[1];
   if (length === undefined || (length !== '' && Number(length) !== program?.length)) return undefined;
   return program && { program };
+}
+
+/** Without comments, and with one blank where there are any. */
+function plainCode(text: string): string {
+  return text
+    .replaceAll(/\/\*[^]*?(?:\*\/|$)|\/\/[^\n]*/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
 }
 
 const DUMPED =

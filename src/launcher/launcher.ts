@@ -8,7 +8,7 @@ import { fail, SeccompcError } from '../errors.ts';
 import { decodeBase64 } from '../format/text.ts';
 import type { FlagName } from '../profile/types.ts';
 import { ElfHeader } from './elf.ts';
-import { flagBits, needsListener } from './flags.ts';
+import { flagBits, needsListener } from '../compile/flag-bits.ts';
 
 const PROGRAMS = {
   X86_64: () => import('./generated/x86_64.ts'),

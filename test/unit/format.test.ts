@@ -29,6 +29,13 @@ const IMAGE: ProgramImage = {
   arches: ['X86_64', 'X32'],
 };
 
+/** A filter that changes nothing. */
+const ALLOW: SockFilter[] = [{ code: 0x06, jt: 0, jf: 0, k: 0x7fff0000 }];
+const LOADED: ProgramImage = { ...IMAGE, instructions: ALLOW, bytes: encode(ALLOW, IMAGE.endian), flags: ['SECCOMP_FILTER_FLAG_LOG'] }; // prettier-ignore
+/** What the kernel says of a thread that has loaded it. */
+const STATUS = /^NoNewPrivs:\t1\nSeccomp:\t2$/m;
+const onLinux = process.platform === 'linux';
+
 function text(format: FormatName, image: ProgramImage = IMAGE): string {
   const product = formatProgram(format, image);
   if (typeof product !== 'string') throw new TypeError(`${format} is not text`);
@@ -118,6 +125,53 @@ int main(void) { return fwrite(seccomp_program.filter, 8, seccomp_program.len, s
   });
 });
 
+describe.runIf(onLinux)('a source with its loader', () => {
+  it.skipIf(missing('gcc', '--version'))('runs a command under the filter: C', () => {
+    const file = join(folder, 'main.c');
+    writeFileSync(file, text('c', LOADED));
+    expect(text('c', LOADED)).toContain('FLAGS = 2 ');
+    for (const flags of [[], ['-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Werror']]) {
+      const compiled = spawnSync('gcc', [...flags, '-DSECCOMPC_MAIN', '-o', `${file}.out`, file], { encoding: 'utf8' }); // prettier-ignore
+      expect(compiled).toMatchObject({ status: 0, stderr: '' });
+    }
+    const run = (...words: string[]) => spawnSync(`${file}.out`, words, { encoding: 'utf8' });
+    expect(run('cat', '/proc/self/status').stdout).toMatch(STATUS);
+    expect([run().status, run('no-such-program').status, run('/').status]).toEqual([64, 127, 126]);
+  });
+
+  it.skipIf(missing('rustc', '--version'))('loads the filter into its thread: Rust', () => {
+    writeFileSync(join(folder, 'loaded.rs'), text('rust', LOADED));
+    const main = `mod loaded;
+fn main() {
+    loaded::load_filter().unwrap();
+    print!("{}", std::fs::read_to_string("/proc/thread-self/status").unwrap());
+}
+`;
+    const printed = build('load.rs', main, (file, program) => ['rustc', '-Dwarnings', '-o', program, file]);
+    expect(printed.toString()).toMatch(STATUS);
+  });
+
+  it.skipIf(missing('go', 'version'))('loads the filter into all its threads: Go', () => {
+    const main = `
+func main() {
+	if err := Load(); err != nil {
+		panic(err)
+	}
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, thread := range threads {
+		status, _ := os.ReadFile("/proc/self/task/" + thread.Name() + "/status")
+		os.Stdout.Write(status)
+	}
+}
+`;
+    const source = text('go', LOADED).replace('package seccompfilter\n\nimport (\n', 'package main\n\nimport (\n\t"os"\n'); // prettier-ignore
+    const printed = build('load.go', source + main, (file, program) => ['go', 'build', '-o', program, file]);
+    const modes = printed.toString().match(/^Seccomp:.*$/gm)!;
+    expect(modes.length).toBeGreaterThan(1);
+    expect(new Set(modes)).toEqual(new Set(['Seccomp:\t2']));
+  });
+});
+
 describe('rust', () => {
   it.skipIf(missing('rustc', '--version'))('compiles without a warning, and gives the same bytes', () => {
     writeFileSync(join(folder, 'filter.rs'), text('rust'));
@@ -152,8 +206,8 @@ func main() {
 	}
 }
 `;
-    const imports = 'package main\n\nimport (\n\t"os"\n\t"unsafe"\n)\n';
-    const source = text('go').replace('package seccompfilter\n', imports) + main;
+    const imports = 'package main\n\nimport (\n\t"os"\n';
+    const source = text('go').replace('package seccompfilter\n\nimport (\n', imports) + main;
     const printed = build('main.go', source, (file, program) => ['go', 'build', '-o', program, file]);
     expect(printed).toEqual(Buffer.from(IMAGE.bytes));
   });

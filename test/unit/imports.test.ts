@@ -25,7 +25,7 @@ const ALLOWED: Record<string, string[]> = {
   compile: [
     'action', 'arch', 'bpf', 'codegen', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target',
   ],
-  format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'syscalls'],
+  format: ['action', 'arch', 'bpf', 'compile', 'defined', 'errors', 'profile', 'syscalls'],
   doctor: ['action', 'arch', 'compile', 'errno', 'policy', 'target'],
   equivalence: ['arch', 'bpf', 'compile', 'errors', 'prove', 'syscalls'],
   audit: ['action', 'arch', 'compile', 'doctor', 'errno', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls', 'target'],
@@ -46,8 +46,8 @@ const ALLOWED: Record<string, string[]> = {
 <<<<<<< HEAD
   testing: ['compile', 'equivalence', 'prove', 'questions'],
 =======
-  launcher: ['action', 'arch', 'bpf', 'errors', 'format', 'profile'],
->>>>>>> ae09645 (Add a launcher in machine code for six architectures)
+  launcher: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'profile'],
+>>>>>>> 51bdd27 (Give C, Rust and Go sources what loads their filter)
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
@@ -58,13 +58,8 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-<<<<<<< HEAD
     'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph',
     'import', 'input', 'lint', 'oci', 'options', 'policy',
-=======
-    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs',
-    'import', 'input', 'launcher', 'lint', 'oci', 'options', 'policy',
->>>>>>> ae09645 (Add a launcher in machine code for six architectures)
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],

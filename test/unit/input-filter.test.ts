@@ -28,7 +28,8 @@ const decimal = rows(String);
 
 describe('every text form that seccompc writes is read as the same filter', () => {
   it.each(FORMAT_NAMES)('%s', (format) => {
-    const image = { instructions: PROGRAM, bytes: BYTES, endian: 'little', arches: ['X86_64'] } as const;
+    const flags = ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'] as const;
+    const image = { instructions: PROGRAM, bytes: BYTES, endian: 'little', arches: ['X86_64'], flags } as const; // prettier-ignore
     const product = formatProgram(format, image);
     const bytes = typeof product === 'string' ? bytesOf(product) : product;
     expect(recogniseFilter(bytes)).toEqual({ program: PROGRAM, endian: 'little' });
@@ -137,6 +138,9 @@ describe('a text that is not all of a filter is not read', () => {
     'Go without a row': text('go').replace(/\n.*0x00050001.*\n/, '\n'),
     'Rust with a row more': text('rust').replace(/\n(.*0x00050001.*\n)/, '\n$1$1'),
     'C with a macro among the rows': text('c').replace(/\{ 0x0006.*0x00000000 \},/, 'BPF_STMT(BPF_RET, 0),'),
+    'C with another loader': text('c').replace('return 69', 'return 0'),
+    'C with a loader of other flags': text('c').replace('FLAGS = 4', 'FLAGS = 4 | 8'),
+    'Go with a line behind its loader': `${text('go')}var x = 1\n`,
     'C with two arrays': `${text('c')}${text('c')}`,
     'C with a row in a comment': text('c').replace(/(\{ 0x0006.*0x00000000 \},)/, '/* $1 */'),
     'a listing with a line of words': text('asm').replace('\n', '\nand so on\n'),

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
-import { flagBits } from '../../launcher/flags.ts';
+import { flagBits } from '../../compile/flag-bits.ts';
 import { descriptorFault } from '../../oci/process/start-filtered.ts';
 import { programOf } from '../../options/flags.ts';
 import type { Target } from '../../target.ts';
