@@ -140,6 +140,87 @@ describe.skipIf(skipWithout(needs))('exec', () => {
   });
 });
 
+describe.skipIf(skipWithout(needs))('exec and annotate, repeated', () => {
+  file(
+    'list.cjs',
+    "process.on('exit', () => require('fs').writeFileSync('loaded', Object.keys(require.cache).join('\\n')))",
+  );
+  /** Runs it with a cache; gives the result, and which files of ours Node has loaded. */
+  const cached = async (...words: string[]) => {
+    const env = { NODE_OPTIONS: `--require=${join(folder, 'list.cjs')}` };
+    const { code, stdout, stderr } = await runIn(folder, words, { env });
+    const loaded = readFileSync(join(folder, 'loaded'), 'utf8').match(/(?<=dist\/cli\/)\w[^\n]*(?=\.cjs)/g)!;
+    return { result: { code, stdout: stdout.toString('latin1'), stderr }, loaded };
+  };
+  const HEAVY = ['program', 'command', 'base', 'compiler', 'store'];
+  const warned = file('warned.json', deny('["mkdir","no_such_call"]'));
+  const killing = file('kill-hot.json', deny('["mkdir","mkdirat"]', '"SCMP_ACT_KILL_PROCESS"'));
+
+  it.each([
+    ['exec', MKDIR, '--', 'sh', '-c', 'echo "$1"; mkdir made', 'sh', 'é'],
+    ['exec', warned, '--', 'sh', '-c', 'exit 7'],
+    ['exec', MKDIR, '-q', '--', 'no-such-program'],
+    ['annotate', warned, '--for', 'docker'],
+    ['exec', 'raw.bpf', '--', 'mkdir', 'made'],
+    ['annotate', 'raw.bpf'],
+  ])('%s %s %s loads nothing that compiles, and does the same', async (...words) => {
+    await runIn(folder, ['compile', MKDIR, '-q', '-o', 'raw.bpf']);
+    const first = await cached(...words);
+    const second = await cached(...words);
+    expect(second.result).toEqual(first.result);
+    expect(first.loaded).toEqual(expect.arrayContaining(['program', 'base']));
+    // A message of its own is worth that.
+    const heavy = words.includes('no-such-program') ? HEAVY.filter((name) => name !== 'program') : HEAVY;
+    expect(second.loaded.filter((name) => heavy.includes(name))).toEqual([]);
+    const without = await runIn(folder, [...words.slice(0, 2), '--no-cache', ...words.slice(2)]);
+    const { code, stdout, stderr } = without;
+    expect({ code, stdout: stdout.toString('latin1'), stderr }).toEqual(first.result);
+  });
+
+  it('explain a refused call as the first time', async () => {
+    const words = ['exec', killing, '--', 'mkdir', 'made'];
+    const first = await cached(...words);
+    const second = await cached(...words);
+    expect(second.loaded).toContain('run-filtered');
+    expect(first.result).toMatchObject({
+      code: 128 + 31,
+      stderr: expect.stringMatching(/CALL_(NOT_LOGGED|ENDED_COMMAND)/),
+    });
+    expect(second.result).toEqual(first.result);
+  });
+
+  it('find out that the profile has changed', async () => {
+    const words = ['exec', 'changing.json', '-q', '--', 'mkdir', 'made-then'];
+    file('changing.json', deny('["mkdir"]'));
+    await cached(...words);
+    expect((await cached(...words)).result.code).toBe(1);
+    file('changing.json', deny('["rmdir"]'));
+    expect((await cached(...words)).result.code).toBe(0);
+  });
+});
+
+describe.skipIf(skipWithout(needs))('exec of a filter', () => {
+  it.each(['raw', 'c', 'json'])(
+    'in the form %s is exec of its profile',
+    async (format) => {
+      await runIn(folder, ['compile', MKDIR, '-q', '--format', format, '-o', `form.${format}`]);
+      const { code, stderr } = await exec(`form.${format}`, 'mkdir', 'made');
+      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('No space left') });
+    },
+  );
+
+  it('is refused where the kernel would refuse it, or it is for another machine', async () => {
+    const other = process.arch === 'x64' ? 'aarch64' : 'x86_64';
+    await runIn(folder, ['compile', MKDIR, '-q', '--arch', other, '-o', 'other.bpf']);
+    await runIn(folder, ['compile', MKDIR, '-q', '--arch', 's390x', '-o', 'big.bpf']);
+    for (const [name, reason] of [['other.bpf', 'FILTER_OF_OTHER_MACHINE'], ['big.bpf', 'FILTER_BYTE_ORDER']] as const)
+      if (process.arch === 'x64') expect(await exec(name, 'true')).toMatchObject({ code: 65, stderr: expect.stringContaining(reason) });
+    writeFileSync(join(folder, 'cut.bpf'), readFileSync(join(folder, 'form.raw')).subarray(0, -8));
+    expect(await exec('cut.bpf', 'true')).toMatchObject({ code: 65, stderr: expect.stringContaining('FILTER_INVALID') });
+    expect(await exec('list.cjs', 'true')).toMatchObject({ code: 65 });
+  }); // prettier-ignore
+});
+
 describe('exec refuses', () => {
   it('to run without a filter, or with one for another machine', async () => {
     file('config.json', UNCONFINED_CONFIG);
