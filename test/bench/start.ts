@@ -75,9 +75,9 @@ function tableOf(node: string, rounds: number, spawner: string, place: string, f
     method: `Medians of ${rounds} rounds in milliseconds; the ratios are to the empty script of the same run. The last row includes an rm, about 2 ms.`,
     columns: [
       { key: 'what', title: 'process' },
-      { key: 'cpu', title: 'cpu', digits: 1 },
+      { key: 'cpu', title: 'cpu', digits: 2 },
       { key: 'cpuRatio', title: 'ratio', digits: 2 },
-      { key: 'wall', title: 'wall', digits: 1 },
+      { key: 'wall', title: 'wall', digits: 2 },
       { key: 'wallRatio', title: 'ratio', digits: 2 },
     ],
     rows: rows.map(({ what }, index) => {
@@ -95,6 +95,8 @@ function rowsOf(node: string, place: string, folder: Folder): Row[] {
   const store = ['--cache', `sqlite:${join(place, 'store', 'only.sqlite')}`];
   const cold = [...compile, '-q', '--no-cache'];
   const miss = join(place, 'miss');
+  const launcher = join(place, 'sandboxed');
+  spawnSync(node, [MAIN, 'compile', PROFILE, '--format', 'elf', '-q', '-o', launcher]);
   return [
     { what: 'an empty script', words: [node, folder.write('empty.cjs', '')] },
     { what: 'hot', words: [...compile, '-q', ...hot] },
@@ -105,6 +107,12 @@ function rowsOf(node: string, place: string, folder: Folder): Row[] {
     { what: '--help', words: [node, MAIN, '--help'] },
     { what: 'compile and prove', words: cold },
     { what: 'compile, without proof', words: [...cold, '--no-prove'] },
+    {
+      what: 'exec of true, hot, with a shell before it',
+      words: ['sh', '-c', 'exec "$@" -- true', 'sh', node, MAIN, 'exec', PROFILE, '-q', ...hot],
+    },
+    { what: 'true', words: ['/bin/true'] },
+    { what: 'true under a launcher', words: [launcher, '/bin/true'] },
     {
       what: 'compile and prove, then keep',
       words: ['sh', '-c', `rm -rf ${miss}; exec "$@"`, 'sh', ...compile, '-q', '--cache', miss],

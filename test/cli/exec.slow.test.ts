@@ -200,14 +200,11 @@ describe.skipIf(skipWithout(needs))('exec and annotate, repeated', () => {
 });
 
 describe.skipIf(skipWithout(needs))('exec of a filter', () => {
-  it.each(['raw', 'c', 'json'])(
-    'in the form %s is exec of its profile',
-    async (format) => {
-      await runIn(folder, ['compile', MKDIR, '-q', '--format', format, '-o', `form.${format}`]);
-      const { code, stderr } = await exec(`form.${format}`, 'mkdir', 'made');
-      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('No space left') });
-    },
-  );
+  it.each(['raw', 'c', 'json'])('in the form %s is exec of its profile', async (format) => {
+    await runIn(folder, ['compile', MKDIR, '-q', '--format', format, '-o', `form.${format}`]);
+    const { code, stderr } = await exec(`form.${format}`, 'mkdir', 'made');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('No space left') });
+  });
 
   it('is refused where the kernel would refuse it, or it is for another machine', async () => {
     const other = process.arch === 'x64' ? 'aarch64' : 'x86_64';
