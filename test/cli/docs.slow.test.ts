@@ -10,6 +10,8 @@ const project = projects();
 
 /** Pages whose commands run under a filter of this kind of machine. */
 const needs: Record<string, object> = {
+  'docs/launcher.md':
+    process.platform === 'linux' && process.arch === 'x64' ? {} : { missing: 'Linux on x86_64' },
   'docs/refused-call.md': process.arch === 'x64' ? requirements(['perl']) : { missing: 'an x86_64 machine' },
 };
 

@@ -43,11 +43,8 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
-<<<<<<< HEAD
   testing: ['compile', 'equivalence', 'prove', 'questions'],
-=======
   launcher: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'profile'],
->>>>>>> 51bdd27 (Give C, Rust and Go sources what loads their filter)
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
