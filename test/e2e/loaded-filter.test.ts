@@ -184,7 +184,7 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
       });
       expect({ program, status, stderr }).toEqual({
         program,
-        status: 1,
+        status: 66,
         stderr: expect.stringContaining('[FILTER_UNREADABLE]'),
       });
       expect(stderr).toMatch(/Operation not permitted|Permission denied/);

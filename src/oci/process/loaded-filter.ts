@@ -1,6 +1,6 @@
 /** Reads the filters of a process from the kernel: PTRACE_SECCOMP_GET_FILTER, ptrace(2). */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { INSTRUCTION_BYTES } from '../../bpf/instruction.ts';
@@ -95,21 +95,65 @@ const PAUSE = 10;
  */
 export async function waitForFilter(pid: number): Promise<void> {
   for (let waited = 0; ; waited += PAUSE) {
-    const status = statusOf(pid);
-    const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1];
-    if (field('State')?.startsWith('Z')) fail('FILTER_UNREADABLE', { pid, reason: 'the process has ended' });
-    const mode = field('Seccomp');
-    // proc(5): 2 is SECCOMP_MODE_FILTER.
-    if (mode === '2') return;
-    if (waited >= PATIENCE) fail('LOADED_NONE', { pid, mode: mode ?? 'unknown' });
+    const mode = modeOf(pid);
+    if (mode === FILTER_MODE) return;
+    if (waited >= PATIENCE) fail('LOADED_NONE', { pid, mode });
     await setTimeout(PAUSE);
   }
 }
 
-function statusOf(pid: number): string {
+/** SECCOMP_MODE_FILTER in the field Seccomp of proc(5). */
+const FILTER_MODE = '2';
+const MODES: Record<string, string> = {
+  0: 'every call is allowed',
+  1: 'it is in the strict mode of prctl(2): read, write, _exit and sigreturn are allowed',
+};
+/** e_ident[EI_CLASS] of elf(5). */
+const ELF_CLASS = 4;
+const ELFCLASS32 = 1;
+
+export interface FilteredProcess {
+  /** How many filters each thread has, by its id; the kernel tells since Linux 5.9. */
+  threads: ReadonlyMap<number, number>;
+  /** Whether it runs a 32-bit program. */
+  narrow: boolean;
+}
+
+/** What can be told of a process without stopping it. @throws SeccompcError LOADED_NONE, FILTER_UNREADABLE */
+export function filteredProcess(pid: number): FilteredProcess {
+  const mode = modeOf(pid);
+  if (mode !== FILTER_MODE) fail('LOADED_NONE', { pid, mode }, { hint: MODES[mode] ?? NO_SECCOMP });
+  const threads = readdirSync(`/proc/${pid}/task`).flatMap((tid): [number, number][] => {
+    const count = fieldsOf(`/proc/${pid}/task/${tid}/status`)?.('Seccomp_filters');
+    return count === undefined ? [] : [[Number(tid), Number(count)]];
+  });
+  const head = Buffer.alloc(ELF_CLASS + 1);
   try {
-    return readFileSync(`/proc/${pid}/status`, 'latin1');
-  } catch (cause) {
-    return fail('FILTER_UNREADABLE', { pid, reason: systemReason(cause) }, { cause });
+    const fd = openSync(`/proc/${pid}/exe`, 'r');
+    readSync(fd, head);
+    closeSync(fd);
+  } catch {
+    // A kernel thread, or not ours to see: then reading its filters says so.
+  }
+  return { threads: new Map(threads), narrow: head[ELF_CLASS] === ELFCLASS32 };
+}
+
+const NO_SECCOMP = 'the kernel does not tell: it may be built without seccomp';
+
+/** The field Seccomp of proc(5). @throws SeccompcError FILTER_UNREADABLE if there is no such process */
+function modeOf(pid: number): string {
+  const field = fieldsOf(`/proc/${pid}/status`);
+  if (field === undefined || field('State')?.startsWith('Z'))
+    return fail('FILTER_UNREADABLE', { pid, reason: 'there is no such process, or it has ended' });
+  return field('Seccomp') ?? 'unknown';
+}
+
+/** Undefined if there is no such thread. */
+function fieldsOf(file: string): ((name: string) => string | undefined) | undefined {
+  try {
+    const status = readFileSync(file, 'latin1');
+    return (name) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1];
+  } catch {
+    return undefined;
   }
 }
