@@ -7,7 +7,6 @@ import type { Stack } from '../../bpf/stack.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { hostArch } from './host.ts';
-import { hostCalls } from './host-calls.ts';
 
 /** A running process, whose filters take the place of a FILTER. */
 export interface ProcessFlags {
@@ -82,7 +81,7 @@ export async function readProcess(flags: ProcessFlags): Promise<ProcessFilters> 
     notes.push(diagnostic('FILTERS_OF_CONTAINER', { name: flags.container, pid, engines }));
   }
   const { threads, narrow } = filteredProcess(pid);
-  const programs = await readLoadedFilters(pid, await hostCalls('getpid', 'ptrace', 'wait4'));
+  const programs = await readLoadedFilters(pid, hostArch());
   const { endian, wordBits } = archOf(hostArch());
   const stack = programs.map((bytes) => decode(bytes, endian));
   const file = `process ${pid}`;
