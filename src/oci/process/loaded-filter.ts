@@ -95,17 +95,21 @@ export interface FilteredProcess {
   narrow: boolean;
 }
 
-/** What can be told of a process without stopping it. @throws SeccompcError LOADED_NONE, FILTER_UNREADABLE */
-export function filteredProcess(pid: number): FilteredProcess {
-  const mode = modeOf(pid);
+/**
+ * What can be told of a process without stopping it.
+ * @param proc Where its files are, proc(5).
+ * @throws SeccompcError LOADED_NONE, FILTER_UNREADABLE
+ */
+export function filteredProcess(pid: number, proc = '/proc'): FilteredProcess {
+  const mode = modeOf(pid, proc);
   if (mode !== FILTER_MODE) fail('LOADED_NONE', { pid, mode }, { hint: MODES[mode] ?? NO_SECCOMP });
-  const threads = readdirSync(`/proc/${pid}/task`).flatMap((tid): [number, number][] => {
-    const count = fieldsOf(`/proc/${pid}/task/${tid}/status`)?.('Seccomp_filters');
+  const threads = readdirSync(`${proc}/${pid}/task`).flatMap((tid): [number, number][] => {
+    const count = fieldsOf(`${proc}/${pid}/task/${tid}/status`)?.('Seccomp_filters');
     return count === undefined ? [] : [[Number(tid), Number(count)]];
   });
   const head = Buffer.alloc(ELF_CLASS + 1);
   try {
-    const fd = openSync(`/proc/${pid}/exe`, 'r');
+    const fd = openSync(`${proc}/${pid}/exe`, 'r');
     readSync(fd, head);
     closeSync(fd);
   } catch {
@@ -117,8 +121,8 @@ export function filteredProcess(pid: number): FilteredProcess {
 const NO_SECCOMP = 'the kernel does not tell: it may be built without seccomp';
 
 /** The field Seccomp of proc(5). @throws SeccompcError FILTER_UNREADABLE if there is no such process */
-function modeOf(pid: number): string {
-  const field = fieldsOf(`/proc/${pid}/status`);
+function modeOf(pid: number, proc = '/proc'): string {
+  const field = fieldsOf(`${proc}/${pid}/status`);
   if (field === undefined || field('State')?.startsWith('Z'))
     return fail('FILTER_UNREADABLE', { pid, reason: 'there is no such process, or it has ended' });
   return field('Seccomp') ?? 'unknown';
