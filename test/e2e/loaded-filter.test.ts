@@ -235,12 +235,12 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
       for (const [name, argument] of calls) child.stdin.write(`${numberOf(name)} ${argument}\n`);
       await expect.poll(() => output().split('\n').length).toBe(calls.length + 1);
       const kernel = output().trimEnd().split('\n');
-      for (const [at, [name, argument, by]] of calls.entries()) {
+      for (const [index, [name, argument, by]] of calls.entries()) {
         const found: unknown = JSON.parse(
           asked('simulate', '--pid', `${pid}`, name, `${argument}`, '--json').stdout,
         );
         const answer =
-          kernel[at] === 'ran' ? { action: 'ALLOW' } : { action: 'ERRNO', errno: Number(kernel[at]) };
+          kernel[index] === 'ran' ? { action: 'ALLOW' } : { action: 'ERRNO', errno: Number(kernel[index]) };
         expect(found).toMatchObject({ ...answer, filters: 3, decides: by === undefined ? null : by + 1 });
       }
       expect(kernel).toEqual(['2', '13', '7', '9', 'ran', 'ran']);
@@ -282,9 +282,9 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
         /^ALLOW\nconditions: ERRNO EBADF \(9\) if .* == 5;/,
       );
       const listing = asked('disasm', '--pid', `${pid}`).stdout.split('\n\n');
-      for (const [at, name] of ['oldest', 'middle', 'newest'].entries()) {
-        const [head, ...rest] = listing[at]!.trimEnd().split('\n');
-        expect(head).toMatch(new RegExp(`^; filter ${at + 1} of 3`));
+      for (const [index, name] of ['oldest', 'middle', 'newest'].entries()) {
+        const [head, ...rest] = listing[index]!.trimEnd().split('\n');
+        expect(head).toMatch(new RegExp(`^; filter ${index + 1} of 3`));
         expect(seccompc(['disasm', '-'], rest.join('\n')).stdout).toBe(
           seccompc(['compile', `${folder.path}/${name}.json`, '--no-cache', '-q', '--format', 'asm']).stdout,
         );

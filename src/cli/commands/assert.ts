@@ -169,9 +169,8 @@ async function confirm(
 ): Promise<'confirmed by the kernel' | 'the kernel cannot be asked'> {
   const host = hostArch();
   if (abi !== host && !(abi === 'X32' && host === 'X86_64')) return 'the kernel cannot be asked';
-  const programs = await operand.program();
-  if (!('program' in programs)) return 'the kernel cannot be asked';
-  const { program, endian } = programs;
+  if (operand.program === undefined) return 'the kernel cannot be asked';
+  const { program, endian } = await operand.program();
   const { execve } = await hostCalls('execve');
   const found = await askKernel(program, endian, data, { arch: host, execve });
   if (found === undefined) return 'the kernel cannot be asked';

@@ -1,7 +1,7 @@
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { checkProgram } from '../../bpf/check.ts';
-import type { Programs, Stack } from '../../bpf/stack.ts';
+import type { Stack } from '../../bpf/stack.ts';
 import { fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { ProfileText } from '../../input/profile-text.ts';
@@ -29,16 +29,23 @@ export interface Operand {
   calls: NamedCalls[];
   /** Warnings and notes; always empty for a filter. */
   diagnostics: Diagnostic[];
-  /** The filter itself; of a profile, the one that it compiles to. A process can have several. */
-  program: () => Promise<Programs>;
+  /** The filter itself; of a profile, the one that it compiles to. A process can have several, so none is given. */
+  program?: () => Promise<FilterInput>;
   /** Those of them that have a bearing on why calls of these names are answered differently. */
   bearingOn: (different: ReadonlySet<string>) => Diagnostic[];
 }
+
+export type FileOperand = Operand & Required<Pick<Operand, 'program'>>;
 
 /**
  * Reads a filter (raw or base64) or a profile, whichever the file contains; without a file, the filters of a process.
  * @throws SeccompcError
  */
+export async function readOperand(file: string, flags: TargetFlags & ReadingFlags): Promise<FileOperand>;
+export async function readOperand(
+  file: string | undefined,
+  flags: TargetFlags & ReadingFlags & ProcessFlags,
+): Promise<Operand>;
 export async function readOperand(
   file: string | undefined,
   flags: TargetFlags & ReadingFlags & ProcessFlags,
@@ -54,7 +61,7 @@ export async function readOperand(
 export async function profileOperand(
   { bytes, file, notes }: ProfileText,
   target: Target,
-): Promise<Operand & { side: Reference }> {
+): Promise<FileOperand & { side: Reference }> {
   const { compile, lowerProfile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
   const read = async () => {
@@ -85,7 +92,7 @@ export async function filterOperand(
   bytes: Uint8Array,
   file: string,
   arch?: ArchName,
-): Promise<Operand & { side: FilterInput }> {
+): Promise<FileOperand & { side: FilterInput }> {
   const side = readFilter(bytes, file);
   const faults = checkProgram(side.program);
   if (faults.length > 0) throw new SeccompcError(faults.map((fault) => ({ ...fault, file })));
@@ -99,7 +106,7 @@ export async function processOperand(
   arch?: ArchName,
 ): Promise<Operand & { side: Stack }> {
   const calls = await callsOf(side.stack, arch);
-  return { side, calls, diagnostics: notes, program: async () => side, bearingOn: () => notes };
+  return { side, calls, diagnostics: notes, bearingOn: () => notes };
 }
 
 async function callsOf(programs: Stack['stack'], arch: ArchName | undefined): Promise<NamedCalls[]> {
