@@ -685,9 +685,9 @@ const TABLE = {
     hint: 'check the loaded filter with a poststart hook "seccompc hook check --loaded", or use --require-annotation',
   },
   FILTER_UNREADABLE: {
-    exit: EXIT.no,
+    exit: EXIT.noInput,
     message: 'cannot read the loaded filter of process {pid}: {reason}',
-    hint: 'this needs Linux and root outside of user namespaces, and the hook itself must not have a filter',
+    hint: 'this needs Linux and root outside of user namespaces, and the reader itself must not have a filter',
   },
   LOADED_NONE: {
     exit: EXIT.no,
@@ -702,6 +702,37 @@ const TABLE = {
   LOADED_NOT_PROVED: {
     exit: EXIT.no,
     message: 'the loaded filter could not be proved equal to linux.seccomp: {reason}',
+  },
+  FILTERS_OF_THREADS: {
+    severity: 'warning',
+    message:
+      'thread {pid} has {count} filters, {others} of the {threads} threads of its process have more or fewer',
+    hint: '"grep Seccomp_filters /proc/{pid}/task/*/status" shows them; --pid also takes the id of a thread',
+  },
+  FILTERS_OF_CONTAINER: { severity: 'note', message: 'container {name} is process {pid} ({engines})' },
+  PROCESS_32_BIT: {
+    severity: 'note',
+    message: 'process {pid} runs a 32-bit program: its calls have the numbers of another architecture',
+  },
+  FLAGS_UNSEEN: {
+    severity: 'note',
+    message:
+      'the {members} of the profile are not compared: the kernel does not tell with what a filter was loaded',
+  },
+  CONTAINER_NOT_FOUND: {
+    exit: EXIT.noInput,
+    message: 'no running container {name} here. {reasons}',
+    hint: 'root does not see the containers of other users; --pid takes the process itself',
+  },
+  CONTAINER_AMBIGUOUS: {
+    exit: EXIT.usage,
+    message: '{name} is several containers. {reasons}',
+    hint: 'say which, such as --container {engine}:{name}',
+  },
+  CONTAINER_ENGINE_MISSING: {
+    exit: EXIT.unavailable,
+    message: 'no program in PATH to ask for a container: {engines}',
+    hint: '--pid takes the process itself',
   },
   CONTAINER_ENDED: {
     severity: 'warning',

@@ -28,7 +28,7 @@ export function coveredCalls(
   prover: PropertyProver,
   { side, calls }: { side: Side; calls: readonly NamedCalls[] },
 ): readonly NamedCalls[] {
-  if (!('program' in side) || !calls.some(({ abi }) => abi.name === 'X86_64')) return calls;
+  if (!('endian' in side) || !calls.some(({ abi }) => abi.name === 'X86_64')) return calls;
   const killed = prover.decide([allCalls(archOf('X32'))], acceptsAny('kill'), SECCOMP_RET_KILL_THREAD);
   return killed.verdict === 'holds' ? calls.filter(({ abi }) => abi.name !== 'X32') : calls;
 }

@@ -2,8 +2,8 @@
 import type { Bdd, Node } from '../prove/bdd/bdd.ts';
 import { argWord, WORD_ARCH, WORD_ARGS, WORD_BITS, WORD_IP } from '../prove/bdd/input-words.ts';
 import { canonicalSpace } from '../prove/bdd/space.ts';
-import { programBdd } from '../prove/program/program-bdd.ts';
-import type { Endian, SockFilter } from '../bpf/instruction.ts';
+import { programsBdd } from '../prove/program/stack-bdd.ts';
+import type { Programs } from '../bpf/stack.ts';
 import type { Condition, Decision } from '../policy/types.ts';
 
 /** The instruction pointer among the arguments of a condition. */
@@ -27,10 +27,10 @@ export class FilterDecisions {
   readonly #known = new Map<Node, Decision | undefined>();
 
   /** @throws Undecided if the filter is too large, or computes what cannot be followed */
-  constructor(program: readonly SockFilter[], endian: Endian) {
+  constructor(programs: Programs) {
     const space = canonicalSpace(undefined);
     this.#bdd = space.bdd;
-    this.#root = programBdd(space, program, endian);
+    this.#root = programsBdd(space, programs);
   }
 
   /** Rules that exclude each other, in the order of arguments; undefined if there are more than a reader can use. */

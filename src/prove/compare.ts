@@ -8,8 +8,9 @@
 import { compareStrictness } from '../action.ts';
 import { abiOfCall } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
-import { run } from '../bpf/interpreter.ts';
 import type { Endian, SeccompData, SockFilter } from '../bpf/instruction.ts';
+import { runPrograms } from '../bpf/stack.ts';
+import type { Programs } from '../bpf/stack.ts';
 import { answerOf } from './profile/reference-answer.ts';
 import { CaseProof } from './cases/cases.ts';
 import { referenceBdd, referenceGroups } from './profile/profile-bdd.ts';
@@ -21,15 +22,14 @@ import { fingerprintBytes } from './bdd/fingerprint.ts';
 import { dataOf } from './bdd/input-words.ts';
 import { Malformed } from './program/decoded.ts';
 import type { Breaks, Input } from './bdd/pair.ts';
-import { programBdd } from './program/program-bdd.ts';
+import { groupsOfPrograms, programsBdd } from './program/stack-bdd.ts';
 import type { Reference, ReferenceArch } from './profile/reference.ts';
 import { resolveReference } from './profile/reference.ts';
 import type { Space, TestGroup } from './bdd/space.ts';
 import { canonicalSpace, interleavedSpace } from './bdd/space.ts';
-import { programGroups } from './program/tested-bits.ts';
 
-/** One side of a comparison: a program with the byte order of its machine, or a profile. */
-export type Side = { program: readonly SockFilter[]; endian: Endian } | Reference;
+/** One side of a comparison: a program or all programs of a process, with the byte order of the machine, or a profile. */
+export type Side = Programs | Reference;
 
 /**
  * What is asked of the second side: to answer as the first does; never to be less strict; never to be more
@@ -93,7 +93,7 @@ interface Prepared {
   calls: readonly NamedCalls[];
   /** Of a profile. */
   arches?: readonly ReferenceArch[];
-  /** Of a program. */
+  /** Of one program. */
   program?: { program: readonly SockFilter[]; endian: Endian };
 }
 
@@ -231,16 +231,14 @@ function differingExamples({ sides, relation, calls, limit }: Question): Differe
 }
 
 function prepare(side: Side): Prepared {
-  if ('program' in side) {
-    const { program, endian } = side;
+  if ('endian' in side)
     return {
-      build: (space) => programBdd(space, program, endian),
-      groups: () => programGroups(program, endian),
-      answer: (data) => run(program, data, endian).value,
+      build: (space) => programsBdd(space, side),
+      groups: () => groupsOfPrograms(side),
+      answer: (data) => runPrograms(side, data).value,
       calls: [],
-      program: side,
+      ...('program' in side && { program: side }),
     };
-  }
   const arches = resolveReference(side);
   return {
     build: (space) => referenceBdd(space, arches),

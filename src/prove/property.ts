@@ -2,7 +2,7 @@
 import { abiOfCall } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
-import { run } from '../bpf/interpreter.ts';
+import { runPrograms } from '../bpf/stack.ts';
 import type { Bdd, Node } from './bdd/bdd.ts';
 import { FALSE, TRUE, Undecided } from './bdd/bdd.ts';
 import type { NamedCalls } from './bdd/difference.ts';
@@ -14,7 +14,7 @@ import type { Side } from './compare.ts';
 import { referenceBdd } from './profile/profile-bdd.ts';
 import { answerOf } from './profile/reference-answer.ts';
 import { resolveReference } from './profile/reference.ts';
-import { programBdd } from './program/program-bdd.ts';
+import { programsBdd } from './program/stack-bdd.ts';
 
 /** A test of an argument of which the kernel keeps the low `bits`; the others can have any value. */
 export interface ArgumentTest {
@@ -65,10 +65,9 @@ export class PropertyProver {
   constructor(side: Side, calls: readonly NamedCalls[], nodeBudget?: number) {
     this.#space = canonicalSpace(nodeBudget);
     this.#calls = calls;
-    if ('program' in side) {
-      const { program, endian } = side;
-      this.answer = (data) => run(program, data, endian).value;
-      this.#build = (space) => programBdd(space, program, endian);
+    if ('endian' in side) {
+      this.answer = (data) => runPrograms(side, data).value;
+      this.#build = (space) => programsBdd(space, side);
     } else {
       const arches = resolveReference(side);
       this.answer = (data) => answerOf(arches, data);

@@ -778,7 +778,7 @@ describe('hook check', () => {
     for (const pid of [undefined, 0, -1, '7', 1.5, 1e300])
       expect(await seen(pid)).toEqual({ code: 65, codes: ['NOT_A_STATE'] });
     // Larger than any pid of Linux.
-    expect(await seen(999_999_999)).toEqual({ code: 1, codes: ['FILTER_UNREADABLE'] });
+    expect(await seen(999_999_999)).toEqual({ code: 66, codes: ['FILTER_UNREADABLE'] });
   });
 
   it('refuses when it cannot tell', async () => {

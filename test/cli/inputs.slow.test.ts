@@ -48,6 +48,20 @@ describe('commands whose result stands alone', () => {
     expect((await run(['diff', 'plain.json', 'profile.jsonc', '--arch', 'x86_64'])).code).toBe(65);
   });
 
+  it('say where a profile was that is no JSON', async () => {
+    const broken = Buffer.from('{"defaultAction": }').toString('base64');
+    for (const args of [
+      ['simulate', '-', 'read'],
+      ['diff', 'plain.json', '-'],
+      ['verify', '-', 'f.bpf'],
+      ['explain', '-'],
+    ]) {
+      const { code, stderr } = await run([...args, '--arch', 'x86_64'], broken);
+      expect({ args, code }).toEqual({ args, code: 65 });
+      expect(stderr).toMatch(/PROFILE_FOUND[^]*JSON_SYNTAX/);
+    }
+  });
+
   it('call standard input by its name', async () => {
     const { code, stderr } = await run(['simulate', '-', 'mkdir'], '{"defaultAction": 1}');
     expect(code).toBe(65);

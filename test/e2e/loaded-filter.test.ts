@@ -2,14 +2,23 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
 import { readLoadedFilters } from '../../src/oci/process/loaded-filter.ts';
+import { hostArch } from '../../src/cli/options/host.ts';
 import { MAIN } from '../cli/run.ts';
 import { skipWithout } from '../oracle/compare.ts';
-import { configText, makeFolder } from './oci/containers.ts';
-import { requirements } from './oci/require.ts';
+import {
+  configText,
+  crunCommand,
+  inCgroup2,
+  makeBundle,
+  makeFolder,
+  makeRoot,
+  run,
+} from './oci/containers.ts';
+import { pathOf, requirements } from './oci/require.ts';
 
 const needs = requirements(['perl', 'unshare'], { root: true });
 const deny = (name: string, errno: number) =>
@@ -33,14 +42,12 @@ const numberOf = (name: string) =>
   Number(seccompc(['lookup', name, '--json']).stdout.match(/"nr": (\d+)/)![1]);
 
 describe.skipIf(skipWithout(needs))('the filters of a process', () => {
-  let calls: { getpid: number; ptrace: number; wait4: number };
   const running: ChildProcess[] = [];
   beforeAll(() => {
     folder = makeFolder();
     writeFileSync(at('first.json'), FIRST);
     writeFileSync(at('second.json'), SECOND);
     mkdirSync(at('bundle'));
-    calls = { getpid: numberOf('getpid'), ptrace: numberOf('ptrace'), wait4: numberOf('wait4') };
   });
   afterEach(() => {
     for (const child of running.splice(0)) child.kill('SIGKILL');
@@ -67,7 +74,7 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
     return { pid, ended, child, output: () => output.slice(`${pid}\n`.length) };
   }
   const read = async (pid: number) =>
-    (await readLoadedFilters(pid, calls)).map((bytes) => Buffer.from(bytes));
+    (await readLoadedFilters(pid, hostArch())).map((bytes) => Buffer.from(bytes));
   const refusal = (pid: number) =>
     read(pid).then(
       () => 'read',
@@ -132,14 +139,14 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
     expect(await refusal(free.pid)).toMatch(/PTRACE_SECCOMP_GET_FILTER.*FILTER_UNREADABLE/);
     expect(fieldOf(free.pid, 'TracerPid')).toBe('0');
     // Larger than any pid.
-    expect(await refusal(999_999_999)).toMatch(/No such process.*FILTER_UNREADABLE/);
+    expect(await refusal(999_999_999)).toMatch(/no such process.*FILTER_UNREADABLE/);
     // Two cannot trace one process.
     const traced = await begin('read line', 'first.json');
-    const script = `syscall(${calls.ptrace}, 0x4206, ${traced.pid}, 0, 0) == 0 or die; $| = 1; print "tracing\\n"; <STDIN>`;
+    const script = `syscall(${numberOf('ptrace')}, 0x4206, ${traced.pid}, 0, 0) == 0 or die; $| = 1; print "tracing\\n"; <STDIN>`;
     const tracer = spawn('perl', ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
     running.push(tracer);
     await new Promise((done) => tracer.stdout.once('data', done));
-    expect(await refusal(traced.pid)).toMatch(/PTRACE_SEIZE: Operation not permitted.*FILTER_UNREADABLE/);
+    expect(await refusal(traced.pid)).toMatch(/PTRACE_SEIZE: operation not permitted.*FILTER_UNREADABLE/);
     tracer.stdin.end();
     await new Promise((done) => tracer.once('exit', done));
     expect(await read(traced.pid)).toEqual([compiled(FIRST)]);
@@ -184,12 +191,213 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
       });
       expect({ program, status, stderr }).toEqual({
         program,
-        status: 1,
+        status: 66,
         stderr: expect.stringContaining('[FILTER_UNREADABLE]'),
       });
-      expect(stderr).toMatch(/Operation not permitted|Permission denied/);
+      expect(stderr).toMatch(/operation not permitted|permission denied/);
     }
     expect(await read(pid)).toHaveLength(1);
+  });
+
+  describe('as --pid and --container read them', () => {
+    const errnos = (rules: Record<string, number | [errno: number, value: number]>) =>
+      JSON.stringify({
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: Object.entries(rules).map(([name, rule]) => {
+          const [errnoRet, value] = typeof rule === 'number' ? [rule] : rule;
+          const args = value === undefined ? [] : [{ index: 0, value, op: 'SCMP_CMP_EQ' }];
+          return errnoRet === 0
+            ? { names: [name], action: 'SCMP_ACT_LOG' }
+            : { names: [name], action: 'SCMP_ACT_ERRNO', errnoRet, args };
+        }),
+      });
+    const asked = (...args: string[]) => {
+      const { status, stdout, stderr } = seccompc(args);
+      return { status, stdout, stderr };
+    };
+    const lines = ({ stdout }: { stdout: string }) => stdout.trimEnd().split('\n');
+
+    it('the answer of the kernel to each call is the one of all three filters together', async () => {
+      writeFileSync(at('oldest.json'), errnos({ mkdir: 28, rmdir: 28, unlink: 0 }));
+      writeFileSync(at('middle.json'), errnos({ mkdir: 2, rmdir: 0, unlink: 7 }));
+      writeFileSync(at('newest.json'), errnos({ rmdir: 13, umask: [9, 5] }));
+      writeFileSync(at('together.json'), errnos({ mkdir: 2, rmdir: 13, unlink: 7, umask: [9, 5] }));
+      const script = `exec perl -e '$| = 1; while (<STDIN>) { my ($nr, $arg) = map { $_ + 0 } split; my $r = syscall($nr, $arg, 0); print($r < 0 ? $! + 0 : "ran", "\\n") }'`;
+      const { pid, child, output } = await begin(script, 'oldest.json', 'middle.json', 'newest.json');
+      const calls = [
+        ['mkdir', 0, 1],
+        ['rmdir', 0, 2],
+        ['unlink', 0, 1],
+        ['umask', 5, 2],
+        ['umask', 6, undefined],
+        ['getppid', 0, undefined],
+      ] as const;
+      for (const [name, argument] of calls) child.stdin.write(`${numberOf(name)} ${argument}\n`);
+      await expect.poll(() => output().split('\n').length).toBe(calls.length + 1);
+      const kernel = output().trimEnd().split('\n');
+      for (const [index, [name, argument, by]] of calls.entries()) {
+        const found: unknown = JSON.parse(
+          asked('simulate', '--pid', `${pid}`, name, `${argument}`, '--json').stdout,
+        );
+        const answer =
+          kernel[index] === 'ran' ? { action: 'ALLOW' } : { action: 'ERRNO', errno: Number(kernel[index]) };
+        expect(found).toMatchObject({ ...answer, filters: 3, decides: by === undefined ? null : by + 1 });
+      }
+      expect(kernel).toEqual(['2', '13', '7', '9', 'ran', 'ran']);
+
+      const equal = asked('verify', at('together.json'), '--pid', `${pid}`);
+      expect(equal).toEqual({
+        status: 0,
+        stderr: '',
+        stdout: `equal: the 3 filters of process ${pid} together answer every call as the profile asks\n`,
+      });
+      const different = asked('verify', at('oldest.json'), '--pid', `${pid}`);
+      expect(different).toMatchObject({ status: 1, stderr: '' });
+      expect(lines(different).slice(-3)).toEqual([
+        expect.stringMatching(/^filter 1 of 3, the oldest \(\d+ instructions\), alone: equal$/),
+        expect.stringMatching(
+          /^filter 2 of 3 \(\d+ instructions\), alone: different; it decides 2 of these calls$/,
+        ),
+        expect.stringMatching(
+          /^filter 3 of 3, the newest \(\d+ instructions\), alone: different; it decides 2 of these calls$/,
+        ),
+      ]);
+      const json: unknown = JSON.parse(
+        asked('verify', at('middle.json'), '--pid', `${pid}`, '--json').stdout,
+      );
+      expect(json).toMatchObject({
+        verdict: 'different',
+        filters: [
+          { verdict: 'different', decides: 0 },
+          { verdict: 'equal', decides: 0 },
+          { verdict: 'different', decides: 2 },
+        ],
+      });
+      expect(asked('diff', at('oldest.json'), '--pid', `${pid}`, '--tightens').status).toBe(0);
+      expect(asked('assert', '--pid', `${pid}`, 'errno ENOENT mkdir', 'deny rmdir').status).toBe(0);
+      expect(asked('fingerprint', '--pid', `${pid}`).stdout).toBe(
+        asked('fingerprint', at('together.json')).stdout,
+      );
+      expect(asked('explain', '--pid', `${pid}`, 'umask', '6').stdout).toMatch(
+        /^ALLOW\nconditions: ERRNO EBADF \(9\) if .* == 5;/,
+      );
+      const listing = asked('disasm', '--pid', `${pid}`).stdout.split('\n\n');
+      for (const [index, name] of ['oldest', 'middle', 'newest'].entries()) {
+        const [head, ...rest] = listing[index]!.trimEnd().split('\n');
+        expect(head).toMatch(new RegExp(`^; filter ${index + 1} of 3`));
+        expect(seccompc(['disasm', '-'], rest.join('\n')).stdout).toBe(
+          seccompc(['compile', `${folder.path}/${name}.json`, '--no-cache', '-q', '--format', 'asm']).stdout,
+        );
+      }
+    });
+
+    it('of one filter, the answer is that of a file with it', async () => {
+      const { pid } = await begin('read line', 'first.json');
+      writeFileSync(at('first.bpf'), compiled(FIRST));
+      for (const [command, ...rest] of [['disasm'], ['simulate', 'mkdir'], ['explain']])
+        expect(asked(command!, '--pid', `${pid}`, ...rest)).toEqual(
+          asked(command!, at('first.bpf'), ...rest),
+        );
+      expect(asked('verify', at('first.json'), '--pid', `${pid}`)).toMatchObject({ status: 0, stderr: '' });
+      // What the kernel does not tell is named.
+      writeFileSync(at('flags.json'), FIRST.replace('{', '{"flags":["SECCOMP_FILTER_FLAG_LOG"],'));
+      const flags = asked('verify', at('flags.json'), '--pid', `${pid}`);
+      expect(flags).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('the flags of the profile are not compared'),
+      });
+    });
+
+    it('a process in strict mode has no filter', async () => {
+      const { pid, output } = await begin(
+        `exec perl -e '$| = 1; syscall(${numberOf('prctl')}, 22, 1, 0, 0, 0) == 0 or die; print "strict\\n"; sysread(STDIN, my $line, 1)'`,
+      );
+      await expect.poll(output).toBe('strict\n');
+      const { status, stderr } = asked('verify', at('first.json'), '--pid', `${pid}`);
+      expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: expect.stringMatching(/has no filter \(Seccomp: 1\) \[LOADED_NONE\]\n.*strict mode/),
+      });
+    });
+
+    it.skipIf(skipWithout(requirements(['bwrap'])))(
+      'bubblewrap loads the filters of all its descriptors',
+      async () => {
+        for (const [name, profile] of [
+          ['first', FIRST],
+          ['second', SECOND],
+        ] as const)
+          writeFileSync(at(`${name}.bpf`), compiled(profile));
+        const script = `exec bwrap --dev-bind / / --add-seccomp-fd 3 --add-seccomp-fd 4 sh -c 'echo inside $$; read line' 3<"${at('first.bpf')}" 4<"${at('second.bpf')}"`;
+        const { output } = await begin(script);
+        await expect.poll(output).toMatch(/^inside \d+\n/);
+        const pid = output().match(/\d+/)![0];
+        writeFileSync(at('both.json'), errnos({ mkdir: 28, rmdir: 2 }));
+        expect(asked('verify', at('both.json'), '--pid', pid)).toMatchObject({ status: 0 });
+        expect(asked('verify', at('first.json'), '--pid', pid)).toMatchObject({ status: 1 });
+      },
+    );
+
+    it.skipIf(skipWithout(requirements(['crun', 'busybox'], { root: true })))(
+      'a container of crun is found by its id',
+      async () => {
+        const state = at('crun-state');
+        mkdirSync(at('bin'));
+        mkdirSync(state);
+        writeFileSync(at('bin/crun'), `#!/bin/sh\nexec ${pathOf('crun')!} --root='${state}' "$@"\n`, {
+          mode: 0o755,
+        });
+        const bundle = makeBundle(at('crun-bundle'), {
+          root: makeRoot(at('crun-root')),
+          seccomp: FIRST,
+          args: ['/bin/sleep', '1000'],
+        });
+        const id = `seccompc-filters-${process.pid}`;
+        const ended = inCgroup2([...crunCommand(state), 'run', '-b', bundle, id]);
+        await expect
+          .poll(() => spawnSync(at('bin/crun'), ['state', id], { encoding: 'utf8' }), { timeout: 20_000 })
+          .toMatchObject({ stdout: expect.stringContaining('"running"') });
+        const verified = (...names: string[]) =>
+          names.map((name) => {
+            const { status, stderr } = spawnSync(
+              process.execPath,
+              [MAIN, 'verify', at(name), '--container', `crun:${id}`],
+              {
+                encoding: 'utf8',
+                env: { ...environment(), PATH: `${at('bin')}:${process.env['PATH']}` },
+              },
+            );
+            return { status, stderr };
+          });
+        const note = expect.stringMatching(new RegExp(`container crun:${id} is process \\d+ \\(crun\\)`));
+        const results = verified('first.json', 'second.json');
+        await run([...crunCommand(state), 'delete', '--force', id]);
+        await ended;
+        expect(results).toEqual([
+          { status: 0, stderr: note },
+          { status: 1, stderr: note },
+        ]);
+        expect(verified('first.json')).toEqual([
+          { status: 66, stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]') },
+        ]);
+      },
+    );
+
+    it('the reader runs on every architecture that has one, as far as an emulator can trace', () => {
+      const arches = ['aarch64', 'arm', 'ppc64le', 'riscv64', 's390x'] as const;
+      for (const arch of arches.filter((each) => !skipWithout(requirements([`qemu-${each}-static`])))) {
+        const reader = join(dirname(MAIN), `../programs/filters-${arch}`);
+        const ways = [['x'], ['0'], ['1', '1'], ['1']].map((words) => {
+          const { status, stderr } = spawnSync(`qemu-${arch}-static`, [reader, ...words], {
+            encoding: 'utf8',
+          });
+          return `${stderr} ${status}`;
+        });
+        const wrong = 'usage: filters PID 22';
+        // ENOSYS: qemu-user has no ptrace.
+        expect({ arch, ways }).toEqual({ arch, ways: [wrong, wrong, wrong, 'PTRACE_SEIZE 38'] });
+      }
+    });
   });
 
   describe('as hook check judges them', () => {

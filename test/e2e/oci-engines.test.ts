@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MAIN } from '../cli/run.ts';
 import { skipWithout } from '../oracle/compare.ts';
@@ -58,6 +58,20 @@ const seccompc = (...args: string[]) =>
     env: { PATH: process.env['PATH'], HOME: folder.path },
   });
 
+/** `verify` of what runs in a container of this client, which is first in the path. */
+function verifyRunning(file: string, name: string, program: string) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [MAIN, 'verify', at(file), '--container', name],
+    {
+      env: { PATH: `${dirname(program)}:${process.env['PATH']}`, HOME: folder.path },
+      cwd: folder.path,
+      encoding: 'utf8',
+    },
+  );
+  return { status, stdout, stderr };
+}
+
 /** What `annotate` gives for a client: the argument, and what it is told to be given beside it. */
 function wordsFor(client: Client) {
   const { stdout, stderr } = seccompc('annotate', at('2.json'), '--for', client, '--no-cache');
@@ -73,12 +87,13 @@ function wordsFor(client: Client) {
   };
 }
 
-/** What holds of every client. */
-function confines(client: Client, engine: () => Run) {
+/** What holds of every client. `program`: one that answers for this client, if it can be asked for a container. */
+function confines(client: Client, engine: () => Run, program?: () => string) {
   const start = () => printing(engine());
   it('enforces the annotation under crun, which loads exactly our program', async () => {
     const { annotation, crun, profile } = wordsFor(client);
-    const words = [...crun, annotation, ...profile(at('28.json'))];
+    const name = program && ['--name', 'found-by-its-name'];
+    const words = [...crun, annotation, ...profile(at('28.json')), ...(name ?? [])];
     expect(await start()('crun', words)).toMatchObject(FROM_ANNOTATION);
 
     const command = ['sleep', `${1_000_000 + process.pid}`];
@@ -87,9 +102,19 @@ function confines(client: Client, engine: () => Run) {
     while (!started.over && processesOf(...command).length === 0) await new Promise(setImmediate);
     const [pid] = processesOf(...command);
     const loaded = pid === undefined ? undefined : loadedFilter(pid);
+    const verdicts =
+      program && ['2.json', '28.json'].map((file) => verifyRunning(file, `${client}:${name![1]}`, program()));
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
     await ended;
     expect(loaded).toEqual(seccompc('compile', at('2.json'), '--no-cache', '-q').stdout);
+    const note = expect.stringContaining(
+      `container ${client}:found-by-its-name is process ${pid} (${client})`,
+    );
+    if (program)
+      expect(verdicts).toEqual([
+        { status: 0, stdout: expect.stringMatching(/^equal: /), stderr: note },
+        { status: 1, stdout: expect.stringMatching(/^different: /), stderr: note },
+      ]);
   });
 
   it('enforces the profile under runc, which does not read the annotation', async () => {
@@ -135,6 +160,7 @@ describe.skipIf(
     () =>
       (runtime, args, command = PROBE) =>
         podman.run({ runtime, args, command }),
+    () => podman.program,
   );
 });
 
@@ -210,9 +236,13 @@ describe.skipIf(skipWithout(treeNeeds))('a Docker that takes annotations', () =>
     tree?.remove();
   });
 
-  confines('docker', () => (_, words, command = PROBE) => {
-    return from(folder.path, engine.docker, 'run', '--rm', ...words, DOCKER_IMAGE, ...command);
-  });
+  confines(
+    'docker',
+    () =>
+      (_, words, command = PROBE) =>
+        from(folder.path, engine.docker, 'run', '--rm', ...words, DOCKER_IMAGE, ...command),
+    () => engine.docker,
+  );
 
   it('does what docs/oci.md shows', () => {
     const page = openPage(folder.path);

@@ -77,7 +77,7 @@ describe('the explanation of a call', () => {
         const meaning = evaluateProfile(profile, { native, enosysStub: false });
         fc.pre('abis' in meaning);
         const filter = await compile(toJson(profile), { target: targetOf({ native, enosysStub: false }) });
-        const decisions = new FilterDecisions(filter.instructions, filter.endian);
+        const decisions = new FilterDecisions({ program: filter.instructions, endian: filter.endian });
         let index = offset;
         for (const { arch, nr, args } of denseCalls(profile, meaning)) {
           if (index++ % 61 !== 0) continue;

@@ -21,6 +21,8 @@ import { hostArch } from '../options/host.ts';
 import { hostCalls } from '../options/host-calls.ts';
 import type { Operand } from '../options/operand.ts';
 import { readOperand } from '../options/operand.ts';
+import { addProcessOptions, withProcess } from '../options/process.ts';
+import type { ProcessFlags } from '../options/process.ts';
 import { addReadingOptions } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions } from '../options/target-options.ts';
@@ -33,7 +35,7 @@ import { writeProduct } from '../output/streams.ts';
 import { addBudgetOption, witnessCall } from './verdict.ts';
 import type { BudgetFlag } from './verdict.ts';
 
-interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions, ProcessFlags {
   file?: string;
   format: 'text' | 'tap' | 'junit';
   kernelCheck?: true;
@@ -60,12 +62,14 @@ assertion or the profile is faulty.
 
 Examples:
   seccompc assert profile.json 'deny socket(AF_VSOCK)' 'allow read, write'
-  seccompc assert profile.json --file profile.assert --format junit`;
+  seccompc assert profile.json --file profile.assert --format junit
+  seccompc assert --container web 'deny ptrace'`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('assert')
     .description('Proves statements about a profile or a filter, or shows a call that breaks them.')
-    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
+    .usage('[options] PROFILE|FILTER|--pid N [ASSERTION...]')
+    .argument('[PROFILE|FILTER]', 'a profile or a compiled filter; - for standard input')
     .argument('[ASSERTION...]', 'what must be true of it')
     .option('--file <FILE>', 'read assertions from a file')
     .addOption(
@@ -76,7 +80,7 @@ export function makeCommand(): CliCommand {
     .option('--kernel-check', "ask this machine's kernel too about each call that breaks an assertion")
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addReadingOptions(addBudgetOption(addOutputOptions(command))));
+  return addTargetOptions(addProcessOptions(addReadingOptions(addBudgetOption(addOutputOptions(command)))));
 }
 
 /** An assertion with what the proof says about it. */
@@ -87,7 +91,8 @@ export interface Result {
   reason: string | undefined;
 }
 
-async function run(file: string, texts: string[], options: Options): Promise<number> {
+async function run(first: string | undefined, others: string[], options: Options): Promise<number> {
+  const [file, ...texts] = withProcess(first, others, 'PROFILE|FILTER', options);
   const assertions = [...texts.flatMap((text) => parseAssertions(text)), ...fromFile(options.file)];
   if (assertions.length === 0) fail('USAGE', { reason: 'give an assertion, or a file of them with --file' });
   const operand = await readOperand(file, options);
@@ -95,7 +100,9 @@ async function run(file: string, texts: string[], options: Options): Promise<num
   const results = await judgeAssertions(operand, assertions, options);
   for (const { assertion, judgement } of results)
     if ('vacuous' in judgement) await printDiagnostics([vacuous(assertion)], options);
-  await writeProduct(options.json ? await jsonOf(results) : FORMATS[options.format](results, file));
+  await writeProduct(
+    options.json ? await jsonOf(results) : FORMATS[options.format](results, file ?? 'process'),
+  );
   const verdicts = results.map(({ judgement }) => judgement.verdict);
   return verdicts.includes('fails') ? EXIT.no : verdicts.includes('undecided') ? EXIT.undecided : EXIT.ok;
 }
@@ -162,6 +169,7 @@ async function confirm(
 ): Promise<'confirmed by the kernel' | 'the kernel cannot be asked'> {
   const host = hostArch();
   if (abi !== host && !(abi === 'X32' && host === 'X86_64')) return 'the kernel cannot be asked';
+  if (operand.program === undefined) return 'the kernel cannot be asked';
   const { program, endian } = await operand.program();
   const { execve } = await hostCalls('execve');
   const found = await askKernel(program, endian, data, { arch: host, execve });

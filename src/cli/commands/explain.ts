@@ -1,7 +1,7 @@
 import { SECCOMP_RET_KILL_THREAD } from '../../action.ts';
 import type { ArchName } from '../../arch.ts';
-import type { Endian, SockFilter } from '../../bpf/instruction.ts';
-import { run as runProgram } from '../../bpf/interpreter.ts';
+import { runPrograms } from '../../bpf/stack.ts';
+import type { Programs } from '../../bpf/stack.ts';
 import type { LoggedArgs } from '../../audit/records.ts';
 import { compile, lowerProfile } from '../../compile.ts';
 import type { LoweredProfile } from '../../compile.ts';
@@ -21,25 +21,22 @@ import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
 import { loadCallFacts } from '../../syscalls/constants.ts';
 import { CliCommand } from '../command.ts';
-import { addOutputOptions } from '../options/add-options.ts';
-import { parseCall } from '../options/call.ts';
-import type { Call } from '../options/call.ts';
+import { addCallOptions, parseCall } from '../options/call.ts';
+import type { Call, CallFlags } from '../options/call.ts';
 import { notConfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
 import { recogniseFilter } from '../options/filter-file.ts';
-import type { FilterInput } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
-import { filterOperand, refuseTwiceStdin } from '../options/operand.ts';
-import { addReadingOptions, openProfile } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
+import { filterOperand, processOperand, refuseTwiceStdin } from '../options/operand.ts';
+import type { Operand } from '../options/operand.ts';
+import { readProcess, withProcess } from '../options/process.ts';
+import { openProfile } from '../options/profile-file.ts';
+import { targetOf } from '../options/target-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
 
-interface Options extends TargetFlags, ReadingFlags, OutputOptions {
-  callArch?: ArchName;
+interface Options extends CallFlags, OutputOptions {
   audit?: string;
 }
 
@@ -55,35 +52,43 @@ Examples:
   seccompc explain profile.json clone3
   seccompc explain profile.json socket AF_VSOCK
   seccompc explain profile.json --call-arch x86 socketcall 1
-  dmesg | seccompc explain profile.json --audit -`;
+  dmesg | seccompc explain profile.json --audit -
+  seccompc explain --container web`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('explain')
     .description('Says which entry of a profile decides a call, and why the others do not.')
-    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
-    .argument('[CALL]', 'name or number of the call')
-    .argument('[ARG...]', 'its arguments, up to six')
-    .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument)
     .option(
       '--audit <FILE>',
       'explain the calls in a log of refused calls (see "seccompc audit"); - for standard input',
     )
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
+  return addCallOptions(command, '[CALL] [ARG...]');
 }
 
-async function run(path: string, call: string | undefined, args: string[], options: Options): Promise<void> {
+async function run(
+  first: string | undefined,
+  second: string | undefined,
+  others: string[],
+  options: Options,
+): Promise<void> {
+  const words = second === undefined ? others : [second, ...others];
+  const [path, call, ...args] = withProcess(first, words, 'PROFILE|FILTER', options);
   if (options.audit !== undefined) {
     if (call !== undefined) fail('USAGE', { reason: 'give either CALL or --audit, not both' });
     refuseTwiceStdin(path, options.audit);
   }
-  const input = await readInput(path);
   await loadCallFacts();
-  const filter = recogniseFilter(input);
-  if (filter !== undefined && options.audit !== undefined)
-    fail('USAGE', { reason: '--audit needs a profile: a filter has no entries' });
-  if (filter !== undefined) return explainFilter(path, input, filter, { call, args }, options);
+  if (path === undefined)
+    return explainFilter(
+      await processOperand(await readProcess(options), options.arch),
+      { call, args },
+      options,
+    );
+  const input = await readInput(path);
+  if (recogniseFilter(input) !== undefined)
+    return explainFilter(await filterOperand(input, path, options.arch), { call, args }, options);
   const target = targetOf(options);
   const { bytes, file, notes } = await openProfile(input, path, options);
   await printDiagnostics(notes, options);
@@ -98,15 +103,15 @@ async function run(path: string, call: string | undefined, args: string[], optio
     const overview = overviewOf({ calls, decisionOn: (arch, nr) => decisionOn(policy, { arch, nr }) });
     return writeProduct(options.json ? toJson(overviewJson(overview)) : overviewText(overview));
   }
-  const { instructions, endian } = await compile(profile, { target, prove: 'never', file });
+  const { instructions: program, endian } = await compile(profile, { target, prove: 'never', file });
   const explained = (asked: Call, arch: ArchName): Explained => {
     const explanation = explainCall(profile, lowered, asked.data);
-    const { value, steps } = runProgram(instructions, asked.data, endian);
+    const { value, steps } = runPrograms({ program, endian }, asked.data);
     if (value !== explanation.answer)
       throw new Error(
         `the program answers ${value} to number ${asked.data.nr}, the rules ${explanation.answer}`,
       );
-    const bitmap = isAlwaysAllowed(instructions, arch, asked.data);
+    const bitmap = isAlwaysAllowed({ program, endian }, arch, asked.data);
     const isListed = lowered.arches.some(({ name }) => name === arch);
     const locate = (pointer: string) => profile.locate(pointer);
     const shown = { arch, isListed, file, locate, steps, bitmap };
@@ -164,14 +169,14 @@ async function explainLog(
 
 /** A filter has no entries: the conditions of its decision take their place. */
 async function explainFilter(
-  file: string,
-  bytes: Uint8Array,
-  { program, endian }: FilterInput,
+  { side, calls, diagnostics }: Operand & { side: Programs },
   { call, args }: { call: string | undefined; args: string[] },
   options: Options,
 ): Promise<void> {
-  const { calls } = await filterOperand(bytes, file, options.arch);
-  const decisions = decisionsOf(program, endian);
+  if (options.audit !== undefined)
+    fail('USAGE', { reason: '--audit needs a profile: a filter has no entries' });
+  await printDiagnostics(diagnostics, options);
+  const decisions = decisionsOf(side);
   if (call === undefined) {
     if (calls.length === 0)
       fail('USAGE', { reason: 'the filter tests no architecture: name one with --arch' });
@@ -184,8 +189,8 @@ async function explainFilter(
   }
   const arch = options.callArch ?? options.arch ?? calls[0]?.abi.name ?? hostArch();
   const asked = await parseCall({ call, args, ip: '0', arch });
-  const { value, steps } = runProgram(program, asked.data, endian);
-  const bitmap = isAlwaysAllowed(program, arch, asked.data);
+  const { value, steps } = runPrograms(side, asked.data);
+  const bitmap = isAlwaysAllowed(side, arch, asked.data);
   const conditions = describeDecision(decisions.on(asked.data.arch, asked.data.nr), arch, asked.name);
   if (options.json)
     return writeProduct(
@@ -214,9 +219,9 @@ function isFiltered(
   );
 }
 
-function decisionsOf(program: readonly SockFilter[], endian: Endian): FilterDecisions {
+function decisionsOf(side: Programs): FilterDecisions {
   try {
-    return new FilterDecisions(program, endian);
+    return new FilterDecisions(side);
   } catch (error) {
     if (error instanceof Undecided) return fail('UNDECIDED', { reason: error.message });
     throw error;

@@ -5,6 +5,8 @@ import { CliCommand } from '../command.ts';
 import { addReadingOptions } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
 import { readOperand } from '../options/operand.ts';
+import { addProcessOptions, fileOrProcess } from '../options/process.ts';
+import type { ProcessFlags } from '../options/process.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
@@ -14,7 +16,7 @@ import type { TargetFlags } from '../options/target-options.ts';
 import { addBudgetOption, printFailureOf } from './verdict.ts';
 import type { BudgetFlag } from './verdict.ts';
 
-interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions {}
+interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions, ProcessFlags {}
 
 const HELP = `
 Prints a SHA-256 in hex over the answers to all calls. Two profiles or filters have the same
@@ -30,13 +32,14 @@ Examples:
 export function makeCommand(): CliCommand {
   const command = new CliCommand('fingerprint')
     .description('Prints a hash of what a profile or a filter means.')
-    .argument('PROFILE|FILTER', 'a profile or a filter; - for standard input')
+    .argument('[PROFILE|FILTER]', 'a profile or a filter; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addReadingOptions(addBudgetOption(addOutputOptions(command))));
+  return addTargetOptions(addProcessOptions(addReadingOptions(addBudgetOption(addOutputOptions(command)))));
 }
 
-async function run(file: string, options: Options): Promise<number> {
+async function run(given: string | undefined, options: Options): Promise<number> {
+  const file = fileOrProcess(given, 'PROFILE|FILTER', options);
   const { side, diagnostics, bearingOn } = await readOperand(file, options);
   await printDiagnostics(bearingOn(new Set()), options);
   const { nodeBudget } = options;

@@ -13,7 +13,6 @@ import { profilePath } from '../options/built-in-profile.ts';
 import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { hostArch } from '../options/host.ts';
-import { hostCalls } from '../options/host-calls.ts';
 import { logHook } from '../output/hook-log.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -204,7 +203,7 @@ async function judgeStart(state: ContainerState, flags: CheckFlags): Promise<Dia
     listeners,
     requireAnnotation,
     ...(ceiling === undefined ? {} : { ceiling: { input: await readInput(ceiling), file: ceiling } }),
-    ...(loaded ? { loaded: await hostCalls('getpid', 'ptrace', 'wait4') } : {}),
+    loaded,
   });
 }
 

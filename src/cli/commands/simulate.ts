@@ -1,28 +1,25 @@
 import type { ArchName } from '../../arch.ts';
-import { run as runProgram } from '../../bpf/interpreter.ts';
+import { runPrograms } from '../../bpf/stack.ts';
+import type { Programs } from '../../bpf/stack.ts';
+import { testedArches } from '../../bpf/tested-arches.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
 import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
 import { CliCommand } from '../command.ts';
-import { archArgument } from '../options/target-options.ts';
-import { parseCall } from '../options/call.ts';
-import { refuseUnconfined } from '../options/confined.ts';
-import { hostArch } from '../options/host.ts';
 import { bearingOn } from '../options/bearing.ts';
+import { addCallOptions, parseCall } from '../options/call.ts';
+import type { CallFlags } from '../options/call.ts';
+import { refuseUnconfined } from '../options/confined.ts';
 import { recogniseFilter } from '../options/filter-file.ts';
-import type { FilterInput } from '../options/filter-file.ts';
+import { hostArch } from '../options/host.ts';
 import { readInput } from '../options/input-file.ts';
-import { addReadingOptions, openProfile, withNotes } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { writeProduct } from '../output/streams.ts';
-import { addOutputOptions } from '../options/add-options.ts';
+import { readProcess, required, withProcess } from '../options/process.ts';
+import { openProfile, withNotes } from '../options/profile-file.ts';
+import { targetOf } from '../options/target-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
-import { addTargetOptions, targetOf } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
-import { testedArches } from '../../bpf/tested-arches.ts';
+import { writeProduct } from '../output/streams.ts';
 
-interface Options extends TargetFlags, ReadingFlags, OutputOptions {
-  callArch?: ArchName;
+interface Options extends CallFlags, OutputOptions {
   ip: string;
 }
 
@@ -32,7 +29,8 @@ such as AF_VSOCK, or several of these joined by |. Missing arguments are 0.
 
 The input can be a filter (raw, or a text such as base64 or hex) or a profile. The target options apply to
 profiles. For a filter, --arch is the architecture of the call; the default is this
-machine's if the filter knows it, else the first that the filter tests.
+machine's if the filter knows it, else the first that the filter tests. With --pid or
+--container, the strictest answer of all filters of a running process counts.
 
 "bitmap: yes" means that Linux 5.11 and newer do not run the filter for this call.
 
@@ -40,79 +38,103 @@ Examples:
   seccompc simulate profile.json clone3
   seccompc simulate profile.json socket AF_VSOCK SOCK_STREAM
   seccompc simulate profile.json --call-arch x86 socketcall 1
-  seccompc simulate filter.bpf 435 --json`;
+  seccompc simulate filter.bpf 435 --json
+  seccompc simulate --pid 4242 mount`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('simulate')
     .description('Says what a profile or a filter answers to one system call.')
-    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
-    .argument('CALL', 'name or number of the call')
-    .argument('[ARG...]', 'its arguments, up to six')
-    .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument)
     .option('--ip <N>', 'instruction pointer', '0')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
+  return addCallOptions(command, 'CALL [ARG...]');
 }
 
-async function run(file: string, call: string, args: string[], options: Options): Promise<void> {
-  const bytes = await readInput(file);
-  const given = recogniseFilter(bytes);
-  const profile = given === undefined ? await compileProfile(bytes, file, options) : undefined;
-  const { program, endian } = given ?? profile!;
-  const arch = options.callArch ?? options.arch ?? defaultArch(given);
-  const asked = await parseCall({ call, args, ip: options.ip, arch });
-  await profile?.warn(asked.name);
-  const answer = runProgram(program, asked.data, endian);
-  const found = {
-    ...answerParts(answer.value, arch),
-    steps: answer.steps,
-    bitmap: isAlwaysAllowed(program, arch, asked.data),
-    path: answer.path,
-    call: {
-      arch,
-      nr: asked.data.nr,
-      name: asked.name ?? null,
-      args: asked.data.args.map(String),
-      text: await describeCall(asked.data, arch),
-    },
-  };
-  if (options.json) return writeProduct(toJson(found));
+async function run(
+  first: string | undefined,
+  second: string | undefined,
+  others: string[],
+  options: Options,
+): Promise<void> {
+  const words = second === undefined ? others : [second, ...others];
+  const [file, call, ...args] = withProcess(first, words, 'PROFILE|FILTER', options);
+  const wanted = required(call, 'CALL');
+  const { side, tested, warn } = await readGiven(file, options);
+  const arch = options.callArch ?? options.arch ?? defaultArch(tested);
+  const asked = await parseCall({ call: wanted, args, ip: options.ip, arch });
+  await warn(asked.name);
+  const { value, steps, path, by } = runPrograms(side, asked.data);
+  const bitmap = isAlwaysAllowed(side, arch, asked.data);
+  const name = asked.name ?? null;
+  const { nr } = asked.data;
+  const text = await describeCall(asked.data, arch);
+  const filters = 'stack' in side ? side.stack.length : 1;
+  const decides = by === undefined ? null : by + 1;
+  if (options.json)
+    return writeProduct(
+      toJson({
+        ...answerParts(value, arch),
+        steps,
+        bitmap,
+        path,
+        ...('stack' in side && { filters, decides }),
+        call: { arch, nr, name, args: asked.data.args.map(String), text },
+      }),
+    );
   const lines = [
-    describeAnswer(answer.value, arch),
-    `steps: ${found.steps}`,
-    `path: ${found.path.join(' ')}`,
-    `bitmap: ${found.bitmap ? 'yes' : 'no'}`,
-    `call: ${found.call.text}`,
+    describeAnswer(value, arch),
+    ...(filters === 1
+      ? []
+      : [`decided by: ${decides === null ? 'no filter' : `filter ${decides}`} of ${filters}`]),
+    `steps: ${steps}`,
+    `path: ${path.join(' ')}`,
+    `bitmap: ${bitmap ? 'yes' : 'no'}`,
+    `call: ${text}`,
   ];
   await writeProduct(`${lines.join('\n')}\n`);
 }
 
-/** `warn` prints what has a bearing on one call. */
-async function compileProfile(
-  input: Uint8Array,
-  path: string,
-  options: Options,
-): Promise<FilterInput & { warn: (call: string | undefined) => Promise<void> }> {
+interface Given {
+  side: Programs;
+  /** Architectures that a filter tests; undefined for a profile. */
+  tested?: readonly ArchName[];
+  /** Prints what has a bearing on one call. */
+  warn: (call: string | undefined) => Promise<void>;
+}
+
+async function readGiven(file: string | undefined, options: Options): Promise<Given> {
+  if (file === undefined) {
+    const { side, notes } = await readProcess(options);
+    return { side, tested: side.stack.flatMap(testedArches), warn: () => printDiagnostics(notes, options) };
+  }
+  const bytes = await readInput(file);
+  const side = recogniseFilter(bytes);
+  if (side === undefined) return compileProfile(bytes, file, options);
+  return { side, tested: testedArches(side.program), warn: async () => {} };
+}
+
+async function compileProfile(input: Uint8Array, path: string, options: Options): Promise<Given> {
   const { bytes, file, notes } = await openProfile(input, path, options);
   const { compile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
   const target = targetOf(options);
-  const { profile } = readProfile(bytes, { file, semantics: target.semantics });
-  const filter = await withNotes(notes, compile(profile, { target, prove: 'never', file }));
+  const read = async () => {
+    const { profile } = readProfile(bytes, { file, semantics: target.semantics });
+    return { profile, ...(await compile(profile, { target, prove: 'never', file })) };
+  };
+  const filter = await withNotes(notes, read());
   refuseUnconfined(filter, file);
   const warn = async (call: string | undefined) =>
     printDiagnostics(
-      bearingOn(filter.diagnostics, profile, new Set(call === undefined ? [] : [call])),
+      bearingOn(filter.diagnostics, filter.profile, new Set(call === undefined ? [] : [call])),
       options,
     );
-  return { program: filter.instructions, endian: filter.endian, warn };
+  return { side: { program: filter.instructions, endian: filter.endian }, warn };
 }
 
 /** For a filter: this machine's architecture if it is one of the filter's, else the filter's first. */
-function defaultArch(given: FilterInput | undefined): ArchName {
-  if (given === undefined) return hostArch();
-  const tested = testedArches(given.program);
+function defaultArch(tested: readonly ArchName[] | undefined): ArchName {
+  if (tested === undefined) return hostArch();
   const host = tested.length === 0 ? hostArch() : tested.find((arch) => arch === safeHostArch());
   return host ?? tested[0]!;
 }

@@ -1,9 +1,11 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { runPrograms } from '../../bpf/stack.ts';
+import type { Stack } from '../../bpf/stack.ts';
 import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { compare } from '../../prove/compare.ts';
-import type { Difference, Failure, NamedCalls, Relation } from '../../prove/compare.ts';
+import type { Difference, Failure, NamedCalls, Relation, Side } from '../../prove/compare.ts';
 import { answerParts, nameOfCall } from '../../prove/describe.ts';
 import { DEFAULT_NODE_BUDGET, LARGEST_NODE_BUDGET } from '../../prove/bdd/bdd.ts';
 import type { Operand } from '../options/operand.ts';
@@ -71,12 +73,14 @@ export async function printVerdict(
 ): Promise<number> {
   const diagnostics = [...first.diagnostics, ...second.diagnostics];
   const calls = [...first.calls, ...second.calls];
-  const result = compare(first.side, second.side, {
-    relation,
-    ...(flags.nodeBudget === undefined ? {} : { nodeBudget: flags.nodeBudget }),
-    limit: MOST_WITNESSES,
-    calls,
-  });
+  const compareTo = (side: Side) =>
+    compare(first.side, side, {
+      relation,
+      ...(flags.nodeBudget === undefined ? {} : { nodeBudget: flags.nodeBudget }),
+      limit: MOST_WITNESSES,
+      calls,
+    });
+  const result = compareTo(second.side);
   if (result.verdict === 'malformed' || result.verdict === 'undecided') {
     await printDiagnostics(diagnostics, flags);
     return printFailureOf(result, diagnostics, flags);
@@ -85,12 +89,23 @@ export async function printVerdict(
   const found = holds ? [] : nativeFirst(result.differences, calls);
   const exitCode = holds ? EXIT.ok : EXIT.no;
   const [verdict, text] = holds ? wording.holds : wording.broken;
+  const verdictOn = (side: Side) => {
+    const alone = compareTo(side).verdict;
+    return alone === 'holds' || alone === 'broken' ? wording[alone][0] : 'undecided';
+  };
+  const filters = 'stack' in second.side ? filtersOf(second.side, found, verdictOn) : undefined;
   if (flags.json) {
     const witnesses = found.slice(0, flags.limit);
     const shown = await Promise.all(witnesses.map((witness) => witnessJson(witness, wording.members)));
     const more = found.length > witnesses.length;
     await writeProduct(
-      toJson({ verdict, witnesses: shown, more, diagnostics: diagnostics.map(diagnosticJson) }),
+      toJson({
+        verdict,
+        witnesses: shown,
+        more,
+        ...(filters && { filters }),
+        diagnostics: diagnostics.map(diagnosticJson),
+      }),
     );
     return exitCode;
   }
@@ -105,9 +120,43 @@ export async function printVerdict(
     ...lines.slice(0, flags.limit),
     ...rest,
     ...(total === '' ? [] : [total]),
+    ...(holds || filters === undefined || filters.length === 1 ? [] : filters.map(filterLine)),
   ];
   await writeProduct(table(all.map((line) => [line])));
   return exitCode;
+}
+
+/** One of the filters of a process. */
+interface FilterAlone {
+  instructions: number;
+  /** What the comparison says of this filter alone. */
+  verdict: string;
+  /** How many of the calls that show a difference get its answer. */
+  decides: number;
+}
+
+/** Oldest first. */
+function filtersOf(
+  side: Stack,
+  found: readonly Difference[],
+  verdictOn: (side: Side) => string,
+): FilterAlone[] {
+  const deciding = found.map(({ data }) => runPrograms(side, data).by);
+  return side.stack.map((program, at) => ({
+    instructions: program.length,
+    verdict: verdictOn({ program, endian: side.endian }),
+    decides: deciding.filter((by) => by === at).length,
+  }));
+}
+
+function filterLine(
+  { instructions, verdict, decides }: FilterAlone,
+  at: number,
+  { length }: unknown[],
+): string {
+  const age = at === 0 ? ', the oldest' : at === length - 1 ? ', the newest' : '';
+  const alone = `filter ${at + 1} of ${length}${age} (${instructions} instructions), alone: ${verdict}`;
+  return decides === 0 ? alone : `${alone}; it decides ${decides} of these calls`;
 }
 
 /** The architectures in the order of the sides, each with its calls in the order of their numbers. */

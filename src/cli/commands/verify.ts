@@ -1,18 +1,22 @@
 import { addOutputOptions } from '../options/add-options.ts';
 import { archOf } from '../../arch.ts';
+import type { Endian } from '../../bpf/instruction.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import { CliCommand } from '../command.ts';
 import { readInput } from '../options/input-file.ts';
 import { addReadingOptions, readProfileFile } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
-import { filterOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
+import { filterOperand, processOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
+import { addProcessOptions, fileOrProcess, readProcess } from '../options/process.ts';
+import type { ProcessFlags } from '../options/process.ts';
 
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { addComparisonOptions, printVerdict } from './verdict.ts';
 import type { ComparisonFlags, Wording } from './verdict.ts';
+import type { Target } from '../../target.ts';
 
-interface Options extends TargetFlags, ReadingFlags, ComparisonFlags {}
+interface Options extends TargetFlags, ReadingFlags, ComparisonFlags, ProcessFlags {}
 
 const WORDING: Wording = {
   holds: ['equal', 'the filter answers every call as the profile asks'],
@@ -27,35 +31,70 @@ argument and instruction pointer. Otherwise it prints calls with different answe
 for each difference; missing arguments are 0. FILTER may come from any compiler, raw or as a
 text (base64, hex, a listing), for example the seccomp.bpf that crun keeps.
 
-Exit codes: 0 equal, 1 different, 2 cannot be decided, 65 the profile or the filter is
-faulty.
+With --pid or --container: does a running process run under the profile, and nothing else?
+All of its filters count together, as in the kernel. If they differ from the profile, a line
+for each filter says whether it is the profile by itself. The kernel does not tell the flags.
+
+Exit codes: 0 equal, 1 different, or no filter; 2 cannot be decided, 65 the profile or the
+filter is faulty, 66 the filters of the process cannot be read.
 
 Examples:
   seccompc verify profile.json filter.bpf
   seccompc verify config.json seccomp.bpf --arch arm64 --json
+  seccompc verify profile.json --container web
   seccompc compile profile.json | seccompc verify profile.json -`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('verify')
     .description('Proves that a filter does what a profile says, or shows where it does not.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .argument('FILTER', 'a filter of any compiler, raw or as a text; - for standard input')
+    .argument('[FILTER]', 'a filter of any compiler, raw or as a text; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command))));
+  return addTargetOptions(
+    addProcessOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command)))),
+  );
 }
 
-async function run(profileFile: string, filterFile: string, options: Options): Promise<number> {
+async function run(profileFile: string, filter: string | undefined, options: Options): Promise<number> {
+  const filterFile = fileOrProcess(filter, 'FILTER', options);
+  if (filterFile === undefined) return verifyProcess(profileFile, options);
   refuseTwiceStdin(profileFile, filterFile);
   const [opened, filterBytes] = [await readProfileFile(profileFile, options), await readInput(filterFile)];
   const target = targetOf(options);
   const profile = await profileOperand(opened, target);
-  const filter = await filterOperand(filterBytes, filterFile);
-  const { endian } = filter.side;
+  const given = await filterOperand(filterBytes, filterFile);
+  refuseOtherOrder(given.side, target, filterFile);
+  return printVerdict(profile, given, 'equal', options, WORDING);
+}
+
+async function verifyProcess(profileFile: string, options: Options): Promise<number> {
+  const target = targetOf(options);
+  const profile = await profileOperand(await readProfileFile(profileFile, options), target);
+  const read = await readProcess(options);
+  refuseOtherOrder(read.side, target, read.file);
+  const { flags, listenerPath } = profile.side.seccomp;
+  const members = [
+    ...(flags?.length ? ['flags'] : []),
+    ...(listenerPath === undefined ? [] : ['listenerPath']),
+  ];
+  if (members.length > 0) read.notes.push(diagnostic('FLAGS_UNSEEN', { members: members.join(' and ') }));
+  const { length } = read.side.stack;
+  const all =
+    length === 1
+      ? `the filter of ${read.file} answers`
+      : `the ${length} filters of ${read.file} together answer`;
+  return printVerdict(profile, await processOperand(read), 'equal', options, {
+    ...WORDING,
+    holds: ['equal', `${all} every call as the profile asks`],
+    broken: ['different', `calls that ${read.file} gets answered otherwise`],
+    change: (asked, given) => `the profile asks for ${asked}, the process gets ${given}`,
+  });
+}
+
+function refuseOtherOrder({ endian }: { endian: Endian }, target: Target, file: string): void {
   const { name, endian: order } = archOf(target.arch);
-  if (endian !== order) {
-    const fault = diagnostic('FILTER_BYTE_ORDER', { filterOrder: endian, arch: name, order });
-    throw new SeccompcError([{ ...fault, file: filterFile }]);
-  }
-  return printVerdict(profile, filter, 'equal', options, WORDING);
+  if (endian === order) return;
+  const fault = diagnostic('FILTER_BYTE_ORDER', { filterOrder: endian, arch: name, order });
+  throw new SeccompcError([{ ...fault, file }]);
 }

@@ -1,7 +1,15 @@
+import type { Command } from 'commander';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { SeccompData } from '../../bpf/instruction.ts';
 import { fail } from '../../errors.ts';
+import { addOutputOptions } from './add-options.ts';
+import { addProcessOptions } from './process.ts';
+import type { ProcessFlags } from './process.ts';
+import { addReadingOptions } from './profile-file.ts';
+import type { ReadingFlags } from './profile-file.ts';
+import { addTargetOptions, archArgument } from './target-options.ts';
+import type { TargetFlags } from './target-options.ts';
 import { loadTables } from '../../syscalls/load.ts';
 
 /** A call as typed on the command line. */
@@ -21,6 +29,22 @@ export interface Call {
 }
 
 const ARGUMENTS = 6;
+
+/** The flags of a command that asks about a call. */
+export interface CallFlags extends TargetFlags, ReadingFlags, ProcessFlags {
+  callArch?: ArchName;
+}
+
+/** The words and options of such a command. `words` is how its usage shows those behind the profile. */
+export function addCallOptions<C extends Command>(command: C, words: string): C {
+  command
+    .usage(`[options] PROFILE|FILTER|--pid N ${words}`)
+    .argument('[PROFILE|FILTER]', 'a profile or a compiled filter; - for standard input')
+    .argument('[CALL]', 'name or number of the call')
+    .argument('[ARG...]', 'its arguments, up to six')
+    .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument);
+  return addTargetOptions(addProcessOptions(addReadingOptions(addOutputOptions(command))));
+}
 
 /** @throws SeccompcError CALL_UNKNOWN, USAGE */
 export async function parseCall({ call, args, ip, arch }: CallText): Promise<Call> {

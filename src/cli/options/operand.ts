@@ -1,6 +1,7 @@
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { checkProgram } from '../../bpf/check.ts';
+import type { Stack } from '../../bpf/stack.ts';
 import { fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { ProfileText } from '../../input/profile-text.ts';
@@ -13,6 +14,8 @@ import { notConfined } from './confined.ts';
 import { isFilter, readFilter } from './filter-file.ts';
 import type { FilterInput } from './filter-file.ts';
 import { readInput } from './input-file.ts';
+import { readProcess } from './process.ts';
+import type { ProcessFilters, ProcessFlags } from './process.ts';
 import { openProfile, withNotes } from './profile-file.ts';
 import type { ReadingFlags } from './profile-file.ts';
 import { targetOf } from './target-options.ts';
@@ -26,14 +29,28 @@ export interface Operand {
   calls: NamedCalls[];
   /** Warnings and notes; always empty for a filter. */
   diagnostics: Diagnostic[];
-  /** The filter itself; of a profile, the one that it compiles to. */
-  program: () => Promise<FilterInput>;
+  /** The filter itself; of a profile, the one that it compiles to. A process can have several, so none is given. */
+  program?: () => Promise<FilterInput>;
   /** Those of them that have a bearing on why calls of these names are answered differently. */
   bearingOn: (different: ReadonlySet<string>) => Diagnostic[];
 }
 
-/** Reads a filter (raw or base64) or a profile, whichever the file contains. @throws SeccompcError */
-export async function readOperand(file: string, flags: TargetFlags & ReadingFlags): Promise<Operand> {
+export type FileOperand = Operand & Required<Pick<Operand, 'program'>>;
+
+/**
+ * Reads a filter (raw or base64) or a profile, whichever the file contains; without a file, the filters of a process.
+ * @throws SeccompcError
+ */
+export async function readOperand(file: string, flags: TargetFlags & ReadingFlags): Promise<FileOperand>;
+export async function readOperand(
+  file: string | undefined,
+  flags: TargetFlags & ReadingFlags & ProcessFlags,
+): Promise<Operand>;
+export async function readOperand(
+  file: string | undefined,
+  flags: TargetFlags & ReadingFlags & ProcessFlags,
+): Promise<Operand> {
+  if (file === undefined) return processOperand(await readProcess(flags), flags.arch);
   const bytes = await readInput(file);
   return isFilter(bytes, file)
     ? filterOperand(bytes, file, flags.arch)
@@ -44,12 +61,15 @@ export async function readOperand(file: string, flags: TargetFlags & ReadingFlag
 export async function profileOperand(
   { bytes, file, notes }: ProfileText,
   target: Target,
-): Promise<Operand & { side: Reference }> {
+): Promise<FileOperand & { side: Reference }> {
   const { compile, lowerProfile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
-  const { profile } = readProfile(bytes, { file, semantics: target.semantics });
-  const lowered = await withNotes(notes, lowerProfile(profile, { target, file }));
-  const { diagnostics } = lowered;
+  const read = async () => {
+    const { profile } = readProfile(bytes, { file, semantics: target.semantics });
+    return { profile, ...(await lowerProfile(profile, { target, file })) };
+  };
+  const lowered = await withNotes(notes, read());
+  const { profile, diagnostics } = lowered;
   if (!lowered.confined) throw new SeccompcError([...diagnostics, notConfined(file)]);
   const { arches, reference } = lowered;
   return {
@@ -72,18 +92,31 @@ export async function filterOperand(
   bytes: Uint8Array,
   file: string,
   arch?: ArchName,
-): Promise<Operand & { side: FilterInput }> {
+): Promise<FileOperand & { side: FilterInput }> {
   const side = readFilter(bytes, file);
   const faults = checkProgram(side.program);
   if (faults.length > 0) throw new SeccompcError(faults.map((fault) => ({ ...fault, file })));
-  const names = new Set([...(arch === undefined ? [] : [arch]), ...testedArches(side.program)]);
-  const abis = [...names].map(archOf);
-  const tables = await loadTables(abis.map(({ table }) => table));
-  const calls = abis.map((abi) => ({ abi, table: tables.of(abi.name) }));
+  const calls = await callsOf([side.program], arch);
   return { side, calls, diagnostics: [], program: async () => side, bearingOn: () => [] };
 }
 
+/** As {@link filterOperand}, of the filters of a process. */
+export async function processOperand(
+  { side, notes }: ProcessFilters,
+  arch?: ArchName,
+): Promise<Operand & { side: Stack }> {
+  const calls = await callsOf(side.stack, arch);
+  return { side, calls, diagnostics: notes, bearingOn: () => notes };
+}
+
+async function callsOf(programs: Stack['stack'], arch: ArchName | undefined): Promise<NamedCalls[]> {
+  const names = new Set([...(arch === undefined ? [] : [arch]), ...programs.flatMap(testedArches)]);
+  const abis = [...names].map(archOf);
+  const tables = await loadTables(abis.map(({ table }) => table));
+  return abis.map((abi) => ({ abi, table: tables.of(abi.name) }));
+}
+
 /** Two operands cannot both be standard input. @throws SeccompcError USAGE */
-export function refuseTwiceStdin(...files: string[]): void {
+export function refuseTwiceStdin(...files: (string | undefined)[]): void {
   if (files.every((file) => file === '-')) fail('USAGE', { reason: 'only one of the two can be -' });
 }

@@ -15,7 +15,6 @@ import { judgeAnnotation, judgeLoaded, mismatch, referenceOf } from '../judge.ts
 import { LISTENER_ANNOTATIONS, listenerOfRuntime } from '../crun/listeners.ts';
 import type { Listener } from '../crun/listeners.ts';
 import { readLoadedFilters, waitForFilter } from '../process/loaded-filter.ts';
-import type { TraceCalls } from '../process/loaded-filter.ts';
 
 export interface StartCheckOptions {
   target: Target;
@@ -26,7 +25,7 @@ export interface StartCheckOptions {
   /** Refuse a container whose filter the runtime would have to compile. */
   requireAnnotation: boolean;
   /** Also compare the program that the kernel runs: for a poststart hook on this machine. */
-  loaded?: TraceCalls;
+  loaded?: boolean;
 }
 
 /** What the runtime tells a hook: the state of the runtime-spec. */
@@ -56,7 +55,7 @@ export function readState(input: Uint8Array): ContainerState {
  * @throws SeccompcError if the question cannot be answered, which is no permission either
  */
 export async function checkStart(state: ContainerState, options: StartCheckOptions): Promise<Diagnostic[]> {
-  const { target, requireAnnotation, loaded } = options;
+  const { target, requireAnnotation, loaded = false } = options;
   const file = join(state.bundle, 'config.json');
   const input = await readFile(file).catch((cause: unknown) =>
     fail('INPUT_UNREADABLE', { reason: `${file}: ${systemReason(cause)}` }, { cause }),
@@ -78,17 +77,17 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
     if (fault !== undefined) found.push(fault);
   }
   if (read === undefined && requireAnnotation) found.push(diagnostic('ANNOTATION_MISSING', { key }));
-  else if (read === undefined && loaded === undefined) found.push(diagnostic('PROFILE_UNSEEN'));
+  else if (read === undefined && !loaded) found.push(diagnostic('PROFILE_UNSEEN'));
   if (options.ceiling !== undefined) {
     const named = namedListeners(reference, [state.annotations, annotationsOf(config.root)]);
     found.push(...(await exceeds(reference, options.ceiling, named, options)));
   }
-  if (loaded === undefined) return found;
+  if (!loaded) return found;
   const { pid } = state;
   if (pid === undefined)
     return fail('NOT_A_STATE', { reason: 'it does not say which process the container is' });
   await waitForFilter(pid);
-  const fault = await judgeLoaded(await readLoadedFilters(pid, loaded), reference, target);
+  const fault = await judgeLoaded(await readLoadedFilters(pid, target.arch), reference, target);
   return fault === undefined ? found : [...found, fault];
 }
 

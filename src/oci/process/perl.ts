@@ -1,23 +1,9 @@
-/**
- * Perl makes the system calls that Node cannot make. Its path is absolute and trusted, and its
- * environment is empty: no PATH, PERL5OPT or LD_PRELOAD can run code in it.
- */
-import { spawn } from 'node:child_process';
-import type { ChildProcess, StdioOptions } from 'node:child_process';
+/** Perl makes the system calls that Node cannot make. Its path is absolute and trusted. */
 import { fail } from '../../errors.ts';
 import { errorCode, systemReason } from '../../fs/system-reason.ts';
 import { trustedFile, UntrustedPath } from '../../fs/trust.ts';
 
 const PLACES = ['/usr/bin/perl', '/bin/perl', '/usr/local/bin/perl'];
-
-/**
- * @param program Perl source that loads no module, so that only the interpreter is trusted
- * @throws SeccompcError LOADER_MISSING
- */
-export function startPerl(program: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
-  // -f: no sitecustomize.pl.
-  return spawn(findPerl(), ['-f', '-e', program, '--', ...args], { stdio, env: {} });
-}
 
 /**
  * @param places Where perl may be, best first.

@@ -232,6 +232,28 @@ export class Bdd {
     return result;
   }
 
+  /** The function whose values are made of those (u32) of two others. @throws Undecided when the budget is used up. */
+  combine(first: Node, second: Node, choose: (first: number, second: number) => number): Node {
+    const known = new Map<number, Node>();
+    const visit = (a: Node, b: Node): Node => {
+      const level = Math.min(this.#level[a]!, this.#level[b]!);
+      if (level === TERMINAL_LEVEL) return this.terminal(choose(this.valueOf(a), this.valueOf(b)));
+      const key = a * LARGEST_NODE_BUDGET + b;
+      let node = known.get(key);
+      if (node !== undefined) return node;
+      this.#effort.spend(1);
+      const child = (of: Node, side: Int32Array) => (this.#level[of] === level ? side[of]! : of);
+      node = this.#make(
+        level,
+        visit(child(a, this.#low), child(b, this.#low)),
+        visit(child(a, this.#high), child(b, this.#high)),
+      );
+      known.set(key, node);
+      return node;
+    };
+    return visit(first, second);
+  }
+
   /**
    * The function that is `inside` for the words equal to `path`, `above` for larger and `below` for smaller ones,
    * without a BDD of the comparison: one walk down the path and one back. The 32 variables of the word follow

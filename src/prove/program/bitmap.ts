@@ -10,20 +10,22 @@ import {
   BPF_W, OFFSET_ARCH, OFFSET_NR,
 } from '../../bpf/instruction.ts'; // prettier-ignore
 import type { SeccompData, SockFilter } from '../../bpf/instruction.ts';
+import type { Programs } from '../../bpf/stack.ts';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 
 /** Numbers looked at: all that the tables of the architectures with a bitmap reach. */
 export const BITMAP_NUMBERS = 512;
 
-/** Whether the kernel remembers that a call is always allowed. MIPS and x32 have no such memory. */
+/** Whether the kernel remembers that all programs always allow a call. MIPS and x32 have no such memory. */
 export function isAlwaysAllowed(
-  program: readonly SockFilter[],
+  programs: Programs,
   abi: ArchName,
   { arch, nr }: Pick<SeccompData, 'arch' | 'nr'>,
 ): boolean {
   const hasBitmap = archOf(abi).errnos !== 'mips' && abi !== 'X32';
-  return hasBitmap && nr < BITMAP_NUMBERS && isConstantAllow(program, arch, nr);
+  const all = 'program' in programs ? [programs.program] : programs.stack;
+  return hasBitmap && nr < BITMAP_NUMBERS && all.every((program) => isConstantAllow(program, arch, nr));
 }
 
 /** Whether the kernel's emulator finds that a call is allowed whatever its arguments. */

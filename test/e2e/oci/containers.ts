@@ -149,6 +149,8 @@ export function run(
 export interface Podman {
   /** `podman run` of the image. */
   run(options: PodmanRun & { prepare?: string }): Promise<Outcome>;
+  /** A program that is podman(1) with this storage. */
+  program: string;
 }
 
 export interface PodmanRun {
@@ -203,7 +205,15 @@ export async function makePodman(folder: string, root: string): Promise<Podman> 
   const env = { PATH: process.env['PATH'], HOME: folder };
   const imported = await inCgroup2(importCommand(folder, root), { env });
   if (imported.code !== 0) throw new Error(`podman import: ${imported.text}`);
+  const program = join(folder, 'bin/podman');
+  mkdirSync(join(folder, 'bin'));
+  writeFileSync(
+    program,
+    `#!/bin/sh\nexec ${pathOf('podman')!} ${podmanWords(folder).slice(1).join(' ')} "$@"\n`,
+  );
+  chmodSync(program, 0o755);
   return {
+    program,
     run: ({ prepare = '', ...rest }) => {
       const command = podmanCommand(folder, rest);
       return rest.runtime === 'runc' ? run(command, env) : inCgroup2(command, { env, prepare });
