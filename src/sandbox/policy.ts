@@ -1,0 +1,156 @@
+import { archOf, compatibleArches, parseArch } from '../arch.ts';
+import type { ArchName } from '../arch.ts';
+import { compileNow } from '../compile.ts';
+import type { Filter } from '../compile/filter.ts';
+import type { CompileMode } from '../compile/settings.ts';
+import { fail } from '../errors.ts';
+import { hostArch } from '../host.ts';
+import { formatOci } from '../profile/oci-text.ts';
+import { makeTarget } from '../target.ts';
+import type { CallName } from '../syscalls/generated/call-name.ts';
+import type { Condition } from './condition.ts';
+import { profileOf } from './profile.ts';
+import type { Answer, Rule } from './profile.ts';
+
+/** A name, or several that get the same rule. */
+export type Calls = CallName | readonly CallName[];
+
+export interface PolicyOptions {
+  /** What calls get that no rule matches; `deny` refuses them with `errno`. */
+  default: Exclude<Answer, 'errno'> | 'deny';
+  /** Of `deny`: a name, or a number from 1 to 4094. EPERM unless given. */
+  errno?: string | number;
+}
+
+export interface SandboxOptions extends Pick<CompileMode, 'optimize'> {
+  /** The native architecture, in any spelling; that of this machine unless given. */
+  arch?: string;
+  /**
+   * The other architectures of the filter; programs of any not in it are killed. Unless given, all that a kernel of the
+   * native one runs; `native`: none.
+   */
+  architectures?: readonly string[] | 'native';
+}
+
+/** Rules with a name, for {@link Policy.use}. */
+export interface Preset {
+  readonly name: string;
+  readonly reason: string;
+  /** What stays possible. */
+  readonly leaves: string;
+  readonly rules: readonly Rule[];
+}
+
+/**
+ * What a sandbox may call. A policy does not change: each method gives a new one. Every rule holds for every call that it
+ * matches; two rules with different answers for one call are refused.
+ */
+export class Policy {
+  readonly #options: Required<PolicyOptions>;
+  readonly rules: readonly Rule[];
+  readonly #filters = new Map<string, Filter>();
+
+  /** Use {@link policy}. */
+  constructor(options: Required<PolicyOptions>, rules: readonly Rule[]) {
+    this.#options = options;
+    this.rules = rules;
+  }
+
+  /** Allows calls whose arguments meet all conditions. */
+  allow(calls: Calls, ...conditions: Condition[]): Policy {
+    return this.#with({ answer: 'allow' }, calls, conditions);
+  }
+
+  /** Refuses them with the errno of the policy. */
+  deny(calls: Calls, ...conditions: Condition[]): Policy {
+    return this.#with({ answer: 'errno' }, calls, conditions);
+  }
+
+  /** Refuses them with an errno: `'ENOSYS'`, as if the kernel did not have them, or a number from 1 to 4094. */
+  errno(errno: string | number, calls: Calls, ...conditions: Condition[]): Policy {
+    return this.#with({ answer: 'errno', errno }, calls, conditions);
+  }
+
+  /** Allows them, and the kernel writes each into its log. */
+  log(calls: Calls, ...conditions: Condition[]): Policy {
+    return this.#with({ answer: 'log' }, calls, conditions);
+  }
+
+  /** Sends the process SIGSYS, which it can handle. */
+  trap(calls: Calls, ...conditions: Condition[]): Policy {
+    return this.#with({ answer: 'trap' }, calls, conditions);
+  }
+
+  /** Ends the process. */
+  kill(calls: Calls, ...conditions: Condition[]): Policy {
+    return this.#with({ answer: 'kill' }, calls, conditions);
+  }
+
+  /** Adds the rules of presets or other policies. */
+  use(...parts: readonly Pick<Preset, 'rules'>[]): Policy {
+    return new Policy(this.#options, [...this.rules, ...parts.flatMap(({ rules }) => rules)]);
+  }
+
+  /**
+   * The OCI `linux.seccomp` object as JSON, for any runtime. It is for one architecture and those beside it, because the
+   * positions and constants of arguments differ.
+   *
+   * @throws SeccompcError POLICY_RULE, POLICY_CONFLICT, TARGET_INVALID
+   */
+  toProfile(options: SandboxOptions = {}): string {
+    const { default: otherwise, errno } = this.#options;
+    const answer = otherwise === 'deny' ? 'errno' : otherwise;
+    return formatOci(
+      profileOf({ otherwise: answer, errno, rules: this.rules }, archesOf(options).map(archOf)),
+    );
+  }
+
+  /**
+   * The filter of that profile, from the compiler for all profiles, and proved to be it.
+   *
+   * @throws SeccompcError as {@link toProfile}; NOT_PROVED
+   */
+  compile(options: SandboxOptions = {}): Filter {
+    const { optimize } = options;
+    const [arch] = archesOf(options);
+    const key = JSON.stringify([archesOf(options), optimize]);
+    let filter = this.#filters.get(key);
+    if (filter === undefined) {
+      const target = makeTarget({ arch: arch!, overlap: 'error' });
+      filter = compileNow(this.toProfile(options), { target, optimize, prove: 'require', file: 'policy' });
+      // What it warns of has a rule of its own.
+      const diagnostics = filter.diagnostics.filter(({ code }) => code !== 'MULTIPLEXED_ARGS');
+      filter = { ...filter, diagnostics };
+      this.#filters.set(key, filter);
+    }
+    return { ...filter, bytes: filter.bytes.slice() };
+  }
+
+  #with(answer: Pick<Rule, 'answer' | 'errno'>, calls: Calls, conditions: readonly Condition[]): Policy {
+    const names = typeof calls === 'string' ? [calls] : [...calls];
+    return new Policy(this.#options, [...this.rules, { ...answer, calls: names, conditions }]);
+  }
+}
+
+/** Starts a policy: `policy({ default: 'allow' }).deny('ptrace')`. */
+export function policy(options: PolicyOptions): Policy {
+  const { default: otherwise, errno = 'EPERM', ...others } = options;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    fail('POLICY_RULE', { rule: 'policy', reason: `there is no option "${unknown}"` });
+  if (!['allow', 'log', 'deny', 'trap', 'kill'].includes(otherwise))
+    fail('POLICY_RULE', {
+      rule: 'policy',
+      reason: `default is allow, log, deny, trap or kill, not "${otherwise}"`,
+    });
+  return new Policy({ default: otherwise, errno }, []);
+}
+
+/** Of the filter, the native one first. */
+function archesOf({ arch = hostArch(), architectures }: SandboxOptions): ArchName[] {
+  const read = (text: string) =>
+    parseArch(text) ?? fail('TARGET_INVALID', { reason: `there is no architecture "${text}"` });
+  const native = read(arch);
+  const others = architectures === 'native' ? [] : (architectures?.map(read) ?? compatibleArches(native));
+  return [...new Set([native, ...others])];
+}
