@@ -1,0 +1,387 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { allArches } from '../../src/arch.ts';
+import { compile } from '../../src/compile.ts';
+import { SeccompcError } from '../../src/errors.ts';
+import { arg, policy, PRESETS } from '../../src/sandbox/index.ts';
+import type { ArgumentConditions, Condition, Policy, Preset } from '../../src/sandbox/index.ts';
+import { readProgram, runProgram } from '../oracle/bpf.ts';
+import type { RawProgram } from '../oracle/bpf.ts';
+import { abiOf, tableOf } from '../oracle/facts.ts';
+import type { Abi } from '../oracle/facts.ts';
+
+const ALLOW = 0x7fff0000;
+const EPERM = 0x00050001;
+const open = policy({ default: 'allow' });
+
+/** What a kernel of an architecture runs besides it. */
+const BESIDE: Record<string, string[]> = {
+  X86_64: ['X86', 'X32'],
+  AARCH64: ['ARM'],
+  MIPS64: ['MIPS', 'MIPS64N32'],
+  MIPSEL64: ['MIPSEL', 'MIPSEL64N32'],
+  PPC64: ['PPC'],
+  S390X: ['S390'],
+  PARISC64: ['PARISC'],
+};
+
+function filterOf(sandbox: Policy, arch: string, architectures?: 'native'): RawProgram {
+  const { bytes } = sandbox.compile({ arch, ...(architectures && { architectures }) });
+  return readProgram(bytes, abiOf(arch)!.big);
+}
+
+function answer(
+  program: RawProgram,
+  abi: Abi,
+  call: string,
+  args: readonly bigint[] = [],
+): number | undefined {
+  const nr = tableOf(abi.table).numbers.get(call);
+  if (nr === undefined) return undefined;
+  return runProgram(program, {
+    arch: abi.audit,
+    nr,
+    args: Array.from({ length: 6 }, (_, i) => args[i] ?? 0n),
+  });
+}
+
+/** Numbers of the headers: linux/net.h, asm/socket.h, asm/ioctls.h, linux/sched.h. */
+function constantsOf({ table }: Abi) {
+  const mips = table.startsWith('mips');
+  return {
+    stream: mips ? 2 : 1,
+    inject: mips ? [0x5472, 0x5483] : table === 'sh' ? [0x40015412, 0x4001541c] : [0x5412, 0x541c],
+    cloneFlags: table.startsWith('s390') ? 1 : 0,
+  };
+}
+
+const RINGS = ['io_uring_setup', 'io_uring_enter', 'io_uring_register'];
+
+/** What each preset promises, from docs/sandbox.md: the errno of a call, or 0. */
+const PROMISES: Record<string, (abi: Abi, call: string, low: readonly number[]) => number> = {
+  noIoUring: (abi, call) => (RINGS.includes(call) ? abi.enosys : 0),
+  noUnixSockets(abi, call, [first = 0, type = 0]) {
+    if (RINGS.includes(call)) return abi.enosys;
+    if (call === 'socket') return Number(first === 1);
+    if (call === 'socketpair') return Number(![constantsOf(abi).stream, 5].includes(type & 15));
+    return Number(call === 'socketcall' && [1, 8].includes(first));
+  },
+  noNetwork(abi, call, [first = 0]) {
+    if (RINGS.includes(call)) return abi.enosys;
+    return Number(call === 'socket' ? first !== 1 : call === 'socketcall' && first === 1);
+  },
+  mediatedNetwork(abi, call, [first = 0, type = 0, protocol = 0]) {
+    const { stream } = constantsOf(abi);
+    if (RINGS.includes(call)) return abi.enosys;
+    if (call === 'listen') return 1;
+    if (call === 'socket')
+      return Number(![1, 2, 10].includes(first) || (type & 15) !== stream || ![0, 6].includes(protocol));
+    if (call === 'socketpair') return Number(![stream, 5].includes(type & 15));
+    return Number(call === 'socketcall' && [1, 4, 8].includes(first));
+  },
+  noNewNamespaces(abi, call, low) {
+    if (call === 'clone3') return abi.enosys;
+    if (call === 'clone') return Number((low[constantsOf(abi).cloneFlags]! & 0x7e020000) !== 0);
+    return Number(call === 'setns' || (call === 'unshare' && (low[0]! & 0x7e020080) !== 0));
+  },
+  noPtrace: (_, call) =>
+    Number(['ptrace', 'process_vm_readv', 'process_vm_writev', 'pidfd_getfd', 'kcmp'].includes(call)),
+  noTerminalInjection: (abi, call, low) =>
+    Number(call === 'ioctl' && constantsOf(abi).inject.includes(low[1]!)),
+  noKernelKeyring: (_, call) => Number(['add_key', 'request_key', 'keyctl'].includes(call)),
+};
+
+/** Calls that some preset looks at, with what is worth a try. */
+function* probes(name: string, abi: Abi): Generator<[call: string, args: bigint[]]> {
+  for (const call of tableOf(abi.table).numbers.keys()) yield [call, [0n, 0n, 0n]];
+  const highs = [0n, 0xffff_ffffn << 32n];
+  const wide = (values: readonly number[]) =>
+    values.flatMap((low) => highs.map((high) => BigInt(low) | high));
+  const families = wide([0, 1, 2, 3, 4, 8, 9, 10, 16, 17, 38, 40, 0x10001, 0xffffffff]);
+  const types = [1n, 2n, 3n, 5n, 0x801n, 0x80002n, 0x80005n, 1n | (1n << 32n), 0x11n];
+  const sockets = families.flatMap((family) => types.map((type) => [family, type, 0n]));
+  for (const protocol of [6n, 17n, 262n, 6n | (1n << 40n)])
+    for (const type of [1n, 2n]) sockets.push([1n, type, protocol], [2n, type, protocol]);
+  if (name.endsWith('Network') || name.endsWith('Sockets'))
+    for (const call of ['socket', 'socketpair', 'socketcall']) for (const args of sockets) yield [call, args];
+  for (let bit = 0n; bit < 64n; bit++)
+    for (const call of ['clone', 'unshare'])
+      for (const at of [0, 1]) yield [call, [0n, 0n, 0n].with(at, (1n << bit) | 17n)];
+  const { inject } = constantsOf(abi);
+  for (const command of wide([...inject, inject[0]! + 1, inject[1]! ^ 0x100, 0x5401]))
+    yield ['ioctl', [0n, command, 0n]];
+}
+
+describe.each(PRESETS.map((preset) => [preset.name, preset] as const))('%s', (name, preset: Preset) => {
+  test('keeps its promise on every architecture, whatever the high halves are, and refuses nothing else', () => {
+    let refusals = 0;
+    for (const { name: arch } of allArches()) {
+      const filter = filterOf(open.use(preset), arch);
+      for (const abi of [arch, ...(BESIDE[arch] ?? [])].map((each) => abiOf(each)!))
+        for (const [call, args] of probes(name, abi)) {
+          const found = answer(filter, abi, call, args);
+          if (found === undefined) continue;
+          const errno = PROMISES[name]!(
+            abi,
+            call,
+            args.map((each) => Number(each & 0xffff_ffffn)),
+          );
+          if (found !== (errno === 0 ? ALLOW : 0x50000 + errno))
+            expect.fail(
+              `${call}(${args.join()}) on ${abi.oci} in ${arch}: 0x${found.toString(16)}, not errno ${errno}`,
+            );
+          refusals += Number(errno !== 0);
+        }
+    }
+    expect(refusals).toBeGreaterThan(23);
+  });
+});
+
+test('all presets together refuse what each of them refuses', () => {
+  const filter = filterOf(open.use(...PRESETS), 'X86_64');
+  for (const abi of ['X86_64', 'X86', 'X32'].map((each) => abiOf(each)!))
+    for (const [call, args] of probes('noNetwork', abi)) {
+      const low = args.map((each) => Number(each & 0xffff_ffffn));
+      const refused = Object.values(PROMISES).some((promise) => promise(abi, call, low) !== 0);
+      const found = answer(filter, abi, call, args);
+      if (found !== undefined && refused !== (found !== ALLOW))
+        expect.fail(`${call}(${args.join()}) on ${abi.oci}`);
+    }
+});
+
+describe('a condition', () => {
+  /** Calls with an argument of each kind, and how the kernel reads it: bits, and whether with a sign. */
+  const ARGUMENTS = [
+    ['socket', 'family', 0, 32, true],
+    ['ioctl', 'cmd', 1, 32, false],
+    ['read', 'count', 2, 64, false],
+    ['lseek', 'offset', 1, 64, true],
+  ] as const;
+  type Make = (which: ArgumentConditions, a: bigint, b: bigint) => Condition;
+  type Meets = (x: bigint, a: bigint, b: bigint, bits: number) => boolean;
+  const raw = (value: bigint, bits: number) => BigInt.asUintN(bits, value);
+  const KINDS: Record<string, [Make, Meets]> = {
+    is: [(which, a, b) => which.is(a, b), (x, a, b) => x === a || x === b],
+    isNot: [(which, a, b) => which.isNot(a, b), (x, a, b) => x !== a && x !== b],
+    isNotOne: [(which, a) => which.isNot(a), (x, a) => x !== a],
+    lt: [(which, a) => which.lt(a), (x, a) => x < a],
+    le: [(which, a) => which.le(a), (x, a) => x <= a],
+    gt: [(which, a) => which.gt(a), (x, a) => x > a],
+    ge: [(which, a) => which.ge(a), (x, a) => x >= a],
+    between: [(which, a, b) => which.between(a, b), (x, a, b) => a <= x && x <= b],
+    hasAny: [(which, a) => which.hasAny(a), (x, a, _, bits) => (raw(x, bits) & raw(a, bits)) !== 0n],
+    hasAll: [
+      (which, a) => which.hasAll(a),
+      (x, a, _, bits) => (raw(x, bits) & raw(a, bits)) === raw(a, bits),
+    ],
+    hasNone: [(which, a) => which.hasNone(a), (x, a, _, bits) => (raw(x, bits) & raw(a, bits)) === 0n],
+  };
+
+  test('compares what the kernel reads: these bits, and with the sign of the type', () => {
+    const number = fc.oneof(
+      fc.bigInt({ min: -20n, max: 20n }),
+      fc.bigInt({ min: -(1n << 63n), max: (1n << 64n) - 1n }),
+    );
+    let met = 0;
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ARGUMENTS),
+        fc.constantFrom(...Object.keys(KINDS)),
+        number,
+        number,
+        fc.array(number, { minLength: 4, maxLength: 4 }),
+        ([call, name, at, bits, signed], kind, first, second, others) => {
+          const as = (value: bigint) => (signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value));
+          const [a, b] = [first, second].map(as).toSorted((x, y) => (x < y ? -1 : 1)) as [bigint, bigint];
+          const [make, meets] = KINDS[kind]!;
+          let filter: RawProgram;
+          try {
+            filter = filterOf(open.deny(call, make(arg(name), a, b)), 'X86_64', 'native');
+          } catch (error) {
+            // Conditions that hold always or never.
+            expect(String(error)).toMatch(/value meets the condition|no bit in the flags/);
+            return;
+          }
+          const near = [a, b].flatMap((value) => [value - 1n, value, value + 1n, value + (1n << 32n)]);
+          for (const value of [...others, ...near].map((each) => BigInt.asUintN(64, each))) {
+            const args = [0n, 0n, 0n, 0n, 0n, 0n].with(at, value);
+            const expected = meets(as(value), a, b, bits);
+            met += Number(expected);
+            expect(answer(filter, abiOf('X86_64')!, call, args)).toBe(expected ? EPERM : ALLOW);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect(met).toBeGreaterThan(50);
+  });
+
+  test('on one argument joins another one on it, which the entries of a profile cannot', () => {
+    const both = open.deny('ioctl', arg('cmd').ge(10), arg(1).lt(20), arg('fd').is(3), arg('cmd').isNot(15));
+    const filter = filterOf(both, 'AARCH64');
+    const refused = [0n, 9n, 10n, 14n, 15n, 16n, 19n, 20n].filter(
+      (cmd) => answer(filter, abiOf('AARCH64')!, 'ioctl', [3n, cmd]) === EPERM,
+    );
+    expect(refused).toEqual([10n, 14n, 16n, 19n]);
+    expect(answer(filter, abiOf('AARCH64')!, 'ioctl', [4n, 10n])).toBe(ALLOW);
+  });
+
+  test('names arguments and constants as each architecture has them', () => {
+    const sandbox = open
+      .deny('socket', arg('type').fieldIs('SOCK_DGRAM'))
+      .deny('clone', arg('clone_flags').hasAll('CLONE_NEWUSER'));
+    for (const [arch, dgram, flags] of [
+      ['X86_64', 2n, 0],
+      ['MIPS64', 1n, 0],
+      ['S390X', 2n, 1],
+    ] as const) {
+      const [filter, abi] = [filterOf(sandbox, arch), abiOf(arch)!];
+      expect(answer(filter, abi, 'socket', [2n, dgram | 0x800n])).toBe(EPERM);
+      expect(answer(filter, abi, 'socket', [2n, 3n - dgram])).toBe(ALLOW);
+      expect(answer(filter, abi, 'clone', [0n, 0n].with(flags, 0x10000011n))).toBe(EPERM);
+      expect(answer(filter, abi, 'clone', [0n, 0n].with(1 - flags, 0x10000011n))).toBe(ALLOW);
+    }
+  });
+});
+
+describe('a policy', () => {
+  test('gives the answers of its rules, with an errno for each', () => {
+    const sandbox = policy({ default: 'deny', errno: 'ENOENT' })
+      .allow(['read', 'write'])
+      .errno('ENOSYS', 'clone3')
+      .log('uname')
+      .trap('reboot')
+      .kill('ptrace');
+    const filter = filterOf(sandbox, 'MIPS');
+    const answers = ['read', 'clone3', 'uname', 'reboot', 'ptrace', 'close'].map((call) =>
+      answer(filter, abiOf('MIPS')!, call),
+    );
+    expect(answers).toEqual([ALLOW, 0x50000 + 89, 0x7ffc0000, 0x30000, 0x80000000, 0x50002]);
+  });
+
+  test('does not change when a rule is added to it', () => {
+    const first = open.deny('ptrace');
+    first.kill('reboot').use(first);
+    expect(first.rules).toHaveLength(1);
+    expect(open.rules).toEqual([]);
+  });
+
+  test('gives bytes that a caller can change without changing the next ones', () => {
+    const sandbox = open.deny('ptrace');
+    sandbox.compile({ arch: 'x86_64' }).bytes.fill(0);
+    expect(answer(filterOf(sandbox, 'X86_64'), abiOf('X86_64')!, 'ptrace')).toBe(EPERM);
+  });
+
+  test('is the profile that it prints: the compiler of profiles makes the same program', async () => {
+    for (const arch of ['x86_64', 'arm64', 's390x']) {
+      const sandbox = open.use(...PRESETS).deny('read', arg('count').gt(1n << 40n));
+      const native = { arch, architectures: 'native' } as const;
+      const { bytes, proved, diagnostics } = sandbox.compile(native);
+      expect([proved, diagnostics]).toEqual([true, []]);
+      expect(bytes).toEqual((await compile(sandbox.toProfile(native), { arch, overlap: 'error' })).bytes);
+    }
+  });
+
+  test('refuses what socketcall hides, and nothing else of it', () => {
+    const x86 = abiOf('X86')!;
+    const filter = filterOf(open.deny('socket', arg('family').is('AF_VSOCK')), 'X86_64');
+    const calls = [1n, 1n | (1n << 32n), 3n, 8n].map((call) => answer(filter, x86, 'socketcall', [call]));
+    expect(calls).toEqual([EPERM, EPERM, ALLOW, ALLOW]);
+    // On PowerPC and s390 the kernel reads 32 of 64 bits of its number, of ipc 16.
+    for (const arch of ['PPC64LE', 'S390X']) {
+      const own = filterOf(open.deny(['listen', 'shmget']), arch);
+      expect(answer(own, abiOf(arch)!, 'socketcall', [4n | (7n << 32n)])).toBe(EPERM);
+      expect(answer(own, abiOf(arch)!, 'ipc', [23n | (1n << 16n) | (7n << 32n)])).toBe(EPERM);
+      expect(answer(own, abiOf(arch)!, 'ipc', [22n])).toBe(ALLOW);
+    }
+  });
+
+  test('refuses all of socketcall if a call is allowed by arguments that it hides', () => {
+    for (const [errno, expected] of [
+      ['EPERM', 38],
+      ['ENOSYS', 1],
+    ] as const) {
+      const sandbox = policy({ default: 'deny', errno })
+        .allow('socket', arg('family').is('AF_INET'))
+        .allow('bind');
+      const filter = filterOf(sandbox, 'X86_64');
+      for (const call of [1n, 2n])
+        expect(answer(filter, abiOf('X86')!, 'socketcall', [call])).toBe(0x50000 + expected);
+      expect(answer(filter, abiOf('X86')!, 'socket', [2n])).toBe(ALLOW);
+    }
+  });
+
+  test('refuses all of socketcall if one of its calls gets two answers', () => {
+    const two = open.deny('socket', arg(0).is('AF_UNIX')).kill('socket', arg(0).is('AF_PACKET'));
+    expect(answer(filterOf(two, 'X86_64'), abiOf('X86')!, 'socketcall', [3n])).toBe(0x50000 + 38);
+    const own = two.kill('socketcall');
+    expect(answer(filterOf(own, 'X86_64'), abiOf('X86')!, 'socketcall', [3n])).toBe(0x80000000);
+  });
+});
+
+describe('a policy is refused', () => {
+  const denied = policy({ default: 'deny' });
+  const onX86 = { arch: 'x86_64' };
+  const refusal = (sandbox: () => Policy): string => {
+    try {
+      sandbox().compile(onX86);
+    } catch (error) {
+      if (!(error instanceof SeccompcError)) throw error;
+      return error.diagnostics.map(({ code, message, hint }) => `${code}: ${message}; ${hint}`).join('\n');
+    }
+    return 'nothing refused it';
+  };
+
+  test.each<[string, () => Policy, RegExp]>([
+    // @ts-expect-error: no such call
+    ['a call that no kernel has', () => open.deny('sockket'), /"sockket"\): there is no such system call; did you mean "socket"/],
+    ['an argument that the call does not have', () => open.deny('socket', arg('famly').is(1)), /no such argument.*; it has family, type, protocol/],
+    ['an argument that is not there', () => open.deny('close', arg(3).is(1)), /close has no such argument on X86_64/],
+    ['a seventh argument', () => open.deny('socket', arg(6).is(1)), /arguments 0 to 5/],
+    ['a constant of another call', () => open.deny('socket', arg(0).is('AF_UNX')), /no constant.*; did you mean AF_UNIX/],
+    ['bits that the kernel does not read', () => open.deny('ioctl', arg('cmd').is(0x100005412)), /reads 32 bits/],
+    ['a number that a double cannot hold', () => open.deny('read', arg(2).is(2 ** 60)), /use a bigint/],
+    ['a field compared with its flags', () => open.deny('socket', arg('type').is('SOCK_RAW')), /fieldIs/],
+    ['a value outside of its mask', () => open.deny('ioctl', arg('cmd').maskedIs(0xff, 0x100)), /outside the mask/],
+    ['a condition without a value', () => open.deny('ioctl', arg('cmd').is()), /there is no value/],
+    ['a condition that always holds', () => open.deny('read', arg(2).ge(0)), /every value/],
+    ['a condition that never holds', () => open.deny('read', arg(2).lt(0)), /no value/],
+    ['conditions that never hold together', () => open.deny('read', arg(2).is(1), arg(2).is(2)), /no value/],
+    ['flags in memory', () => open.deny('clone3', arg('flags').hasAny(1)), /in memory.*; refuse the call as a whole/],
+    ['an argument in memory on one architecture', () => open.deny('mmap', arg('prot').hasAll('PROT_WRITE|PROT_EXEC')), /on X86 it is in memory/],
+    ['an argument of two widths', () => open.deny('setuid', arg(0).is(0)), /X86_64 and X86 need different conditions/],
+    ['an errno that is none', () => open.errno('ENOSY', 'read'), /ENOSY is no errno/],
+    ['an errno that is success', () => open.errno(0, 'read'), /0 is no errno/],
+    ['rules that disagree', () => open.deny('socket').allow('socket', arg(0).is(2)), /POLICY_CONFLICT: deny\("socket"\) and allow/],
+    ['rules that disagree for one argument', () => open.deny('kill', arg(1).ge(9)).trap('kill', arg(0).is(1)), /POLICY_CONFLICT/],
+    ['a rule like the default beside another one', () => denied.deny('kill').allow('kill', arg(1).is(0)), /POLICY_CONFLICT/],
+    ['a preset that a rule contradicts', () => open.use(PRESETS[0]!).allow('socket'), /POLICY_CONFLICT/],
+    ['socketcall allowed beside conditions that it hides', () => denied.allow('socket', arg(0).is(2)).allow('socketcall'), /POLICY_CONFLICT/],
+    // @ts-expect-error: no such default
+    ['a default that is none', () => policy({ default: 'block' }), /default is allow/],
+    // @ts-expect-error: no such option
+    ['an option that is none', () => policy({ default: 'allow', ernno: 'EPERM' }), /no option "ernno"/],
+  ])('for %s', (_, sandbox, expected) => expect(refusal(sandbox)).toMatch(expected)); // prettier-ignore
+
+  test('for architectures of two byte orders, and for none', () => {
+    expect(() => open.deny('read').compile({ arch: 'x86_64', architectures: ['s390x'] })).toThrow(
+      'big-endian',
+    );
+    expect(() => open.deny('read').compile({ arch: 'vax' })).toThrow('no architecture "vax"');
+  });
+
+  test('for nothing if rules with different answers never meet', () => {
+    const sandbox = open.deny('kill', arg(1).ge('SIGKILL')).kill('kill', arg(1).lt('SIGKILL'), arg(0).is(1));
+    const filter = filterOf(sandbox, 'X86_64');
+    expect([9n, 8n].map((sig) => answer(filter, abiOf('X86_64')!, 'kill', [1n, sig]))).toEqual([
+      EPERM,
+      0x80000000,
+    ]);
+  });
+});
+
+test('each preset says why it is there and what it leaves', () => {
+  expect(PRESETS.map(({ name }) => name).toSorted()).toEqual(Object.keys(PROMISES).toSorted());
+  for (const { reason, leaves } of PRESETS)
+    expect(Math.min(reason.length, leaves.length)).toBeGreaterThan(10);
+});
