@@ -18,7 +18,7 @@ function need(declarations: string): void {
   for (const [, path] of readFileSync(declarations, 'utf8').matchAll(/["'](\.[^"']+)\.[jt]s["']/g))
     need(join(dirname(declarations), `${path}.d.ts`));
 }
-for (const entry of ['index', 'cache/index', 'serve/index', 'testing/index']) need(join(DIST, `${entry}.d.ts`));
+for (const entry of ['index', 'cache/index', 'sandbox/index', 'serve/index', 'testing/index']) need(join(DIST, `${entry}.d.ts`));
 // Other declarations, and what an older layout had, would be packed.
 for (const path of readdirSync(DIST, { recursive: true, encoding: 'utf8' })) {
   const file = join(DIST, path);
@@ -194,6 +194,7 @@ export default defineConfig([
     input: {
       index: 'src/index.ts',
       'cache/index': 'src/cache/index.ts',
+      'sandbox/index': 'src/sandbox/index.ts',
       'serve/index': 'src/serve/index.ts',
       'testing/index': 'src/testing/index.ts',
       // Programs of a process and of a thread.

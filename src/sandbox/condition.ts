@@ -25,15 +25,22 @@ export interface ArgumentView {
 /** A comparison of all 64 bits, which OCI has besides that under a mask. */
 export type Native = 'SCMP_CMP_NE' | 'SCMP_CMP_LT' | 'SCMP_CMP_LE' | 'SCMP_CMP_GE' | 'SCMP_CMP_GT';
 
-/** A condition on one argument of a call. */
+/** A condition on one argument of a call, made by {@link arg}. */
 export interface Condition {
   /** Position, 0 to 5, or the name that the kernel's sources give the argument. */
   readonly argument: number | string;
   /** As it is written. */
   readonly text: string;
+}
+
+export interface MadeCondition extends Condition {
   /** The values that meet it. @throws SeccompcError */
   readonly cubes: (view: ArgumentView) => Cube[];
   readonly native?: readonly [op: Native, value: Value];
+}
+
+export function isMade(condition: Condition): condition is MadeCondition {
+  return typeof (condition as Partial<MadeCondition>).cubes === 'function';
 }
 
 const ALL: readonly Cube[] = [{ mask: 0n, value: 0n }];
@@ -169,7 +176,7 @@ export function arg(argument: number | string): ArgumentConditions {
   if (!isArgument) fail('POLICY_RULE', { rule: `arg(${argument})`, reason: 'a call has arguments 0 to 5' });
   const make =
     (name: string, cubes: (view: ArgumentView, values: readonly Value[]) => Cube[], native?: Native) =>
-    (...values: Value[]): Condition => {
+    (...values: Value[]): MadeCondition => {
       const text = `arg(${shown(argument)}).${name}(${values.map(shown).join(', ')})`;
       if (values.length === 0) fail('POLICY_RULE', { rule: text, reason: 'there is no value' });
       const whole =

@@ -1,3 +1,4 @@
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { archOf, compatibleArches, parseArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { compileNow } from '../compile.ts';
@@ -5,12 +6,15 @@ import type { Filter } from '../compile/filter.ts';
 import type { CompileMode } from '../compile/settings.ts';
 import { fail } from '../errors.ts';
 import { hostArch } from '../host.ts';
+import { makeLauncher } from '../launcher/launcher.ts';
 import { formatOci } from '../profile/oci-text.ts';
 import { makeTarget } from '../target.ts';
 import type { CallName } from '../syscalls/generated/call-name.ts';
 import type { Condition } from './condition.ts';
 import { profileOf } from './profile.ts';
 import type { Answer, Rule } from './profile.ts';
+import { bwrapFilter, spawnLauncher } from './start.ts';
+import type { BwrapFilter } from './start.ts';
 
 /** A name, or several that get the same rule. */
 export type Calls = CallName | readonly CallName[];
@@ -126,8 +130,28 @@ export class Policy {
     return { ...filter, bytes: filter.bytes.slice() };
   }
 
+  /**
+   * The filter for bubblewrap on this machine: `args` for its command line, `descriptor` for `stdio` of its process.
+   *
+   * @throws SeccompcError as {@link compile}
+   */
+  toBwrap({ fd, ...options }: Omit<SandboxOptions, 'arch'> & { fd?: number } = {}): BwrapFilter {
+    return bwrapFilter(this.compile(options).bytes, fd);
+  }
+
+  /**
+   * An executable that runs a command under the filter: `./sandboxed [--keep-fd N]... [--] COMMAND [ARG...]`.
+   *
+   * @throws SeccompcError as {@link compile}; LAUNCHER_ARCHITECTURE
+   */
+  toLauncher(options: string | SandboxOptions = {}): Uint8Array {
+    const { target, bytes, flags } = this.compile(typeof options === 'string' ? { arch: options } : options);
+    return makeLauncher(target.arch, bytes, { flags });
+  }
+
   #with(answer: Pick<Rule, 'answer' | 'errno'>, calls: Calls, conditions: readonly Condition[]): Policy {
     const names = typeof calls === 'string' ? [calls] : [...calls];
+    if (names.length === 0) fail('POLICY_RULE', { rule: answer.answer, reason: 'there is no call' });
     return new Policy(this.#options, [...this.rules, { ...answer, calls: names, conditions }]);
   }
 }
@@ -144,6 +168,20 @@ export function policy(options: PolicyOptions): Policy {
       reason: `default is allow, log, deny, trap or kill, not "${otherwise}"`,
     });
   return new Policy({ default: otherwise, errno }, []);
+}
+
+/**
+ * Starts a command under a policy, as `spawn` of node:child_process does. If that is not possible, nothing starts.
+ *
+ * @throws SeccompcError as {@link Policy.toLauncher}
+ */
+export function wrapSpawn(
+  sandbox: Policy,
+  command: string,
+  args: readonly string[] = [],
+  options: SpawnOptions = {},
+): ChildProcess {
+  return spawnLauncher(sandbox.toLauncher(), command, args, options);
 }
 
 /** Of the filter, the native one first. */

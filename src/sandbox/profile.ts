@@ -11,7 +11,7 @@ import { constantsOf } from '../syscalls/constants.ts';
 import { nearestNames } from '../syscalls/lookup.ts';
 import { signatureOf } from '../syscalls/signatures.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
-import { arg, intersect, meet } from './condition.ts';
+import { arg, intersect, isMade, meet } from './condition.ts';
 import type { ArgumentView, Condition, Cube, Native, Value } from './condition.ts';
 import { tablesFor } from './tables.ts';
 
@@ -152,7 +152,9 @@ function refuseUnknown(call: string, rule: Rule, tables: SyscallTables): void {
 /** The conditions of a rule on one architecture, joined for each argument. */
 function testsOn(arch: Arch, call: string, conditions: readonly Condition[], rule: string): Tests {
   const tests = new Map<number, Test>();
-  for (const { argument, text, cubes: cubesFor, native } of conditions) {
+  for (const condition of conditions) {
+    if (!isMade(condition)) fail('POLICY_RULE', { rule, reason: 'a condition is made by arg()' });
+    const { argument, text, cubes: cubesFor, native } = condition;
     const refuse = (reason: string, hint?: string): never =>
       fail('POLICY_RULE', { rule, reason: `${text}: ${reason}` }, hint === undefined ? {} : { hint });
     const { index, view } = viewOf(arch, call, argument, refuse);

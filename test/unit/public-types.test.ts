@@ -130,6 +130,7 @@ test('every type that a public signature names is exported', () => {
 test.each([
   ['.', 'docs/library.md'],
   ['./cache', 'docs/library.md'],
+  ['./sandbox', 'docs/sandbox.md'],
   ['./serve', 'docs/serve.md'],
   ['./testing', 'docs/assertions.md'],
 ])('%s exports only what %s describes', async (name, page) => {
