@@ -1,9 +1,10 @@
+import { fstatSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allArches } from '../../src/arch.ts';
 import { compile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
-import { arg, policy, PRESETS } from '../../src/sandbox/index.ts';
+import { arg, policy, PRESETS, wrapSpawn } from '../../src/sandbox/index.ts';
 import type { ArgumentConditions, Condition, Policy, Preset } from '../../src/sandbox/index.ts';
 import { readProgram, runProgram } from '../oracle/bpf.ts';
 import type { RawProgram } from '../oracle/bpf.ts';
@@ -384,4 +385,32 @@ test('each preset says why it is there and what it leaves', () => {
   expect(PRESETS.map(({ name }) => name).toSorted()).toEqual(Object.keys(PROMISES).toSorted());
   for (const { reason, leaves } of PRESETS)
     expect(Math.min(reason.length, leaves.length)).toBeGreaterThan(10);
+});
+
+describe('a policy for another program', () => {
+  const sandbox = open.deny('ptrace');
+
+  test('is a descriptor for bubblewrap, which reads the program from its start', () => {
+    const { args, descriptor, close } = sandbox.toBwrap({ fd: 7 });
+    expect(args).toEqual(['--seccomp', '7']);
+    expect(new Uint8Array(readFileSync(descriptor))).toEqual(sandbox.compile().bytes);
+    close();
+    expect(() => fstatSync(descriptor)).toThrow('EBADF');
+    expect(() => sandbox.toBwrap({ fd: 2 })).toThrow('fd is 3 or more');
+  });
+
+  test('is an executable with the program in it, on machines that have a launcher', () => {
+    for (const arch of ['x86_64', 'arm64', 's390x']) {
+      const { bytes } = sandbox.compile({ arch });
+      const launcher = Buffer.from(sandbox.toLauncher(arch));
+      expect(launcher.subarray(0, 4)).toEqual(Buffer.from('\x7fELF'));
+      expect(launcher.subarray(-bytes.length)).toEqual(Buffer.from(bytes));
+    }
+    expect(() => sandbox.toLauncher('mips')).toThrow('LAUNCHER_ARCHITECTURE');
+  });
+
+  test('starts nothing through a shell, which would run without the filter', () => {
+    for (const options of [{ shell: true }, { shell: '/bin/sh' }, { argv0: 'sh' }])
+      expect(() => wrapSpawn(sandbox, 'echo', ['a; b'], options)).toThrow('shell and argv0');
+  });
 });
