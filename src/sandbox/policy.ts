@@ -30,8 +30,8 @@ export interface SandboxOptions extends Pick<CompileMode, 'optimize'> {
   /** The native architecture, in any spelling; that of this machine unless given. */
   arch?: string;
   /**
-   * The other architectures of the filter; programs of any not in it are killed. Unless given, all that a kernel of the
-   * native one runs; `native`: none.
+   * The other architectures of the filter; calls of any that is not in it end the thread. Unless given, all that a kernel of
+   * the native one runs, but x32; `native`: none.
    */
   architectures?: readonly string[] | 'native';
 }
@@ -159,9 +159,7 @@ export class Policy {
 /** Starts a policy: `policy({ default: 'allow' }).deny('ptrace')`. */
 export function policy(options: PolicyOptions): Policy {
   const { default: otherwise, errno = 'EPERM', ...others } = options;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined)
-    fail('POLICY_RULE', { rule: 'policy', reason: `there is no option "${unknown}"` });
+  refuseOptions(others);
   if (!['allow', 'log', 'deny', 'trap', 'kill'].includes(otherwise))
     fail('POLICY_RULE', {
       rule: 'policy',
@@ -185,10 +183,21 @@ export function wrapSpawn(
 }
 
 /** Of the filter, the native one first. */
-function archesOf({ arch = hostArch(), architectures }: SandboxOptions): ArchName[] {
+function archesOf({ arch = hostArch(), architectures, optimize: _, ...others }: SandboxOptions): ArchName[] {
+  refuseOptions(others);
   const read = (text: string) =>
     parseArch(text) ?? fail('TARGET_INVALID', { reason: `there is no architecture "${text}"` });
   const native = read(arch);
-  const others = architectures === 'native' ? [] : (architectures?.map(read) ?? compatibleArches(native));
-  return [...new Set([native, ...others])];
+  // Distributions switch x32 off, and a filter that leaves it out ends its calls.
+  const beside = () => compatibleArches(native).filter((name) => name !== 'X32');
+  return [
+    ...new Set([native, ...(architectures === 'native' ? [] : (architectures?.map(read) ?? beside()))]),
+  ];
+}
+
+/** A misspelled option that is ignored could give a weaker filter. */
+function refuseOptions(others: object): void {
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    fail('POLICY_RULE', { rule: 'policy', reason: `there is no option "${unknown}"` });
 }

@@ -53,6 +53,8 @@ interface Action {
 /** Conditions on one argument together. */
 interface Test {
   cubes: Cube[];
+  /** The kernel reads more bits than a filter compares on this architecture. */
+  hidden: boolean;
   native?: { op: Native; value: bigint; cubes(bits: number): Cube[] };
 }
 type Tests = ReadonlyMap<number, Test>;
@@ -77,11 +79,14 @@ interface Line {
  */
 export function profileOf({ otherwise, errno, rules }: Rules, arches: readonly Arch[]): Seccomp {
   const tables = tablesFor(arches.map(({ name }) => name));
-  const { errnos } = arches[0]!;
   const actionOf = ({ answer, errno: own = errno }: Pick<Rule, 'answer' | 'errno'>, text: string): Action => {
     const action = ACTIONS[answer];
     if (answer !== 'errno') return { action, value: actionValue(action) };
-    const errnoRet = typeof own === 'number' ? own : errnoNumber(own, errnos);
+    const [errnoRet, other] = new Set(
+      arches.map(({ errnos }) => (typeof own === 'number' ? own : errnoNumber(own, errnos))),
+    );
+    if (other !== undefined)
+      fail('POLICY_RULE', { rule: text, reason: `the architectures have several numbers for ${own}` });
     if (errnoRet === undefined || !Number.isInteger(errnoRet) || errnoRet < 1 || errnoRet > 4094)
       fail('POLICY_RULE', {
         rule: text,
@@ -98,7 +103,18 @@ export function profileOf({ otherwise, errno, rules }: Rules, arches: readonly A
         .map((arch) => [arch, testsOn(arch, call, rule.conditions, text)]),
     );
     const args = on.size > 0 ? argsFor(on, text) : undefined;
-    return { text, call, action: actionOf(rule, text), conditional: rule.conditions.length > 0, on, args };
+    const action = actionOf(rule, text);
+    const hiding = [...on].find(([, tests]) => [...tests.values()].some(({ hidden }) => hidden))?.[0];
+    if (hiding !== undefined && compareStrictness(action.value, usual.value) > 0)
+      fail(
+        'POLICY_RULE',
+        {
+          rule: text,
+          reason: `on ${hiding.name} a filter compares 32 of the 64 bits that the kernel reads, so other values would be allowed`,
+        },
+        { hint: 'leave the architecture or the condition out' },
+      );
+    return { text, call, action, conditional: rule.conditions.length > 0, on, args };
   };
 
   for (const rule of rules) for (const call of rule.calls) refuseUnknown(call, rule, tables);
@@ -157,7 +173,7 @@ function testsOn(arch: Arch, call: string, conditions: readonly Condition[], rul
     const { argument, text, cubes: cubesFor, native } = condition;
     const refuse = (reason: string, hint?: string): never =>
       fail('POLICY_RULE', { rule, reason: `${text}: ${reason}` }, hint === undefined ? {} : { hint });
-    const { index, view } = viewOf(arch, call, argument, refuse);
+    const { index, view, hidden } = viewOf(arch, call, argument, refuse);
     const cubes = cubesFor(view);
     const first = tests.get(index);
     const both = first === undefined ? cubes : intersect(first.cubes, cubes);
@@ -167,6 +183,7 @@ function testsOn(arch: Arch, call: string, conditions: readonly Condition[], rul
     const whole = first === undefined && native !== undefined && view.bits === 64 && !view.signed;
     tests.set(index, {
       cubes: both,
+      hidden,
       ...(whole && {
         native: {
           op: native[0],
@@ -184,7 +201,7 @@ function viewOf(
   call: string,
   argument: number | string,
   refuse: ArgumentView['refuse'],
-): { index: number; view: ArgumentView } {
+): { index: number; view: ArgumentView; hidden: boolean } {
   const { args, form } = signatureOf(arch, call) ?? { args: [] };
   const index = typeof argument === 'number' ? argument : args.findIndex(({ name }) => name === argument);
   const found = args[index];
@@ -212,7 +229,8 @@ function viewOf(
     return BigInt.asUintN(bits, number);
   };
   const field = constantsOf(arch, call, index)?.field ?? 0n;
-  return { index, view: { bits, signed: found.signed, field, read, refuse } };
+  const view = { bits, signed: found.signed, field, read, refuse };
+  return { index, view, hidden: found.bits > bits };
 }
 
 function numberFor(

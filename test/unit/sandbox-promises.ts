@@ -8,9 +8,9 @@ import type { Abi } from '../oracle/facts.ts';
 export const ALLOW = 0x7fff0000;
 export const EPERM = 0x00050001;
 
-/** What a kernel of an architecture runs besides it. */
+/** What a kernel of an architecture runs besides it, but x32. */
 const BESIDE: Record<string, string[]> = {
-  X86_64: ['X86', 'X32'],
+  X86_64: ['X86'],
   AARCH64: ['ARM'],
   MIPS64: ['MIPS', 'MIPS64N32'],
   MIPSEL64: ['MIPSEL', 'MIPSEL64N32'],
@@ -19,7 +19,7 @@ const BESIDE: Record<string, string[]> = {
   PARISC64: ['PARISC'],
 };
 
-export function filterOf(sandbox: Policy, arch: string, architectures?: 'native'): RawProgram {
+export function filterOf(sandbox: Policy, arch: string, architectures?: 'native' | string[]): RawProgram {
   const { bytes } = sandbox.compile({ arch, ...(architectures && { architectures }) });
   return readProgram(bytes, abiOf(arch)!.big);
 }

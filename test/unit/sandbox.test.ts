@@ -5,6 +5,7 @@ import { compile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { arg, policy, PRESETS, wrapSpawn } from '../../src/sandbox/index.ts';
 import type { ArgumentConditions, Condition, Policy } from '../../src/sandbox/index.ts';
+import { runProgram } from '../oracle/bpf.ts';
 import type { RawProgram } from '../oracle/bpf.ts';
 import { abiOf } from '../oracle/facts.ts';
 import { ALLOW, answer, brokenPromise, EPERM, filterOf, probes, PROMISES } from './sandbox-promises.ts';
@@ -20,7 +21,7 @@ describe.each(PRESETS.map((preset) => [preset.name, preset] as const))('%s', (na
 });
 
 test('all presets together refuse what each of them refuses', () => {
-  const filter = filterOf(open.use(...PRESETS), 'X86_64');
+  const filter = filterOf(open.use(...PRESETS), 'X86_64', ['x86', 'x32']);
   for (const abi of ['X86_64', 'X86', 'X32'].map((each) => abiOf(each)!))
     for (const [call, args] of probes('noNetwork', abi)) {
       const low = args.map((each) => Number(each & 0xffff_ffffn));
@@ -164,6 +165,12 @@ describe('a policy', () => {
     }
   });
 
+  test('ends calls of x32 unless it is among the architectures', () => {
+    const call = { arch: abiOf('X32')!.audit, nr: 0x40000000, args: [] };
+    expect(runProgram(filterOf(open.deny('ptrace'), 'X86_64'), call)).toBe(0);
+    expect(runProgram(filterOf(open.deny('ptrace'), 'X86_64', ['x32']), call)).toBe(ALLOW);
+  });
+
   test('refuses what socketcall hides, and nothing else of it', () => {
     const x86 = abiOf('X86')!;
     const filter = filterOf(open.deny('socket', arg('family').is('AF_VSOCK')), 'X86_64');
@@ -250,6 +257,24 @@ describe('a policy is refused', () => {
       'big-endian',
     );
     expect(() => open.deny('read').compile({ arch: 'vax' })).toThrow('no architecture "vax"');
+  });
+
+  test('for what a filter on x32 would allow by half of its bits, but not for what it would refuse', () => {
+    const withX32 = { arch: 'x86_64', architectures: ['x32'] };
+    expect(() => denied.allow('read', arg('count').is(5)).compile(withX32)).toThrow(
+      'on X32 a filter compares 32',
+    );
+    const filter = filterOf(open.deny('read', arg('count').is(5)), 'X86_64', ['x32']);
+    expect(answer(filter, abiOf('X32')!, 'read', [0n, 0n, 5n | (1n << 32n)])).toBe(EPERM);
+    expect(answer(filter, abiOf('X86_64')!, 'read', [0n, 0n, 5n | (1n << 32n)])).toBe(ALLOW);
+  });
+
+  test('for an errno with several numbers, and for an option that is none', () => {
+    expect(() => open.errno('ENOSYS', 'read').compile({ arch: 'parisc', architectures: ['ppc'] })).toThrow(
+      'several numbers for ENOSYS',
+    );
+    // @ts-expect-error: it is called arch
+    expect(() => open.deny('read').compile({ archs: 'arm64' })).toThrow('no option "archs"');
   });
 
   test('for nothing if rules with different answers never meet', () => {
