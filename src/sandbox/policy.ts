@@ -158,8 +158,8 @@ export class Policy {
 
 /** Starts a policy: `policy({ default: 'allow' }).deny('ptrace')`. */
 export function policy(options: PolicyOptions): Policy {
-  const { default: otherwise, errno = 'EPERM', ...others } = options;
-  refuseOptions(others);
+  const { default: otherwise, errno = 'EPERM' } = options;
+  refuseOptions(options, 'default', 'errno');
   if (!['allow', 'log', 'deny', 'trap', 'kill'].includes(otherwise))
     fail('POLICY_RULE', {
       rule: 'policy',
@@ -183,8 +183,9 @@ export function wrapSpawn(
 }
 
 /** Of the filter, the native one first. */
-function archesOf({ arch = hostArch(), architectures, optimize: _, ...others }: SandboxOptions): ArchName[] {
-  refuseOptions(others);
+function archesOf(options: SandboxOptions): ArchName[] {
+  const { arch = hostArch(), architectures } = options;
+  refuseOptions(options, 'arch', 'architectures', 'optimize');
   const read = (text: string) =>
     parseArch(text) ?? fail('TARGET_INVALID', { reason: `there is no architecture "${text}"` });
   const native = read(arch);
@@ -196,8 +197,8 @@ function archesOf({ arch = hostArch(), architectures, optimize: _, ...others }: 
 }
 
 /** A misspelled option that is ignored could give a weaker filter. */
-function refuseOptions(others: object): void {
-  const [unknown] = Object.keys(others);
+function refuseOptions(options: object, ...known: string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined)
     fail('POLICY_RULE', { rule: 'policy', reason: `there is no option "${unknown}"` });
 }

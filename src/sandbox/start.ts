@@ -13,7 +13,7 @@ export interface BwrapFilter {
   /** The descriptor here, for `stdio` at that position. bubblewrap reads it once. */
   readonly descriptor: number;
   /** Closes it, after bubblewrap was started. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /** @param fd the descriptor in bubblewrap */
