@@ -18,7 +18,8 @@ function need(declarations: string): void {
   for (const [, path] of readFileSync(declarations, 'utf8').matchAll(/["'](\.[^"']+)\.[jt]s["']/g))
     need(join(dirname(declarations), `${path}.d.ts`));
 }
-for (const entry of ['index', 'cache/index', 'serve/index', 'testing/index']) need(join(DIST, `${entry}.d.ts`));
+for (const entry of ['index', 'cache/index', 'sandbox/index', 'serve/index', 'testing/index'])
+  need(join(DIST, `${entry}.d.ts`));
 // Other declarations, and what an older layout had, would be packed.
 for (const path of readdirSync(DIST, { recursive: true, encoding: 'utf8' })) {
   const file = join(DIST, path);
@@ -167,7 +168,10 @@ export default defineConfig([
             name: 'files',
             test: /src.fs.(built-file|private-group|replace|system-reason|trust)\.ts|src.cache.(location|plain-files|version)\.ts/,
           },
-          { name: 'program', test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)/ },
+          {
+            name: 'program',
+            test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)/,
+          },
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
@@ -194,6 +198,7 @@ export default defineConfig([
     input: {
       index: 'src/index.ts',
       'cache/index': 'src/cache/index.ts',
+      'sandbox/index': 'src/sandbox/index.ts',
       'serve/index': 'src/serve/index.ts',
       'testing/index': 'src/testing/index.ts',
       // Programs of a process and of a thread.

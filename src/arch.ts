@@ -92,6 +92,21 @@ export function archOf(name: ArchName): Arch {
   return byName.get(name)!;
 }
 
+/** The other architectures whose programs a kernel of one runs, in its byte order. */
+const COMPATIBLE: Partial<Record<ArchName, readonly ArchName[]>> = {
+  X86_64: ['X86', 'X32'],
+  AARCH64: ['ARM'],
+  PPC64: ['PPC'],
+  S390X: ['S390'],
+  MIPS64: ['MIPS', 'MIPS64N32'],
+  MIPSEL64: ['MIPSEL', 'MIPSEL64N32'],
+  PARISC64: ['PARISC'],
+};
+
+export function compatibleArches(name: ArchName | undefined): readonly ArchName[] {
+  return (name && COMPATIBLE[name]) ?? [];
+}
+
 /** `SCMP_ARCH_X86_64`, the only spelling that every runtime reads. */
 export function ociArchName(name: ArchName): string {
   return `SCMP_ARCH_${name}`;

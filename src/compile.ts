@@ -1,19 +1,21 @@
 /** The pipeline: from the text of a profile to a filter. */
+import type { Arch } from './arch.ts';
 import { convertedLength } from './bpf/check.ts';
 import { encode } from './bpf/instruction.ts';
 import { generatedProgram, kernelFaults } from './compile/make-program.ts';
 import { refuseUnconfined, runtimeMembers, unconfinedFilter } from './compile/filter.ts';
 import type { Filter } from './compile/filter.ts';
 import { readInput } from './compile/findings.ts';
-import type { ProfileInput } from './compile/findings.ts';
+import type { Findings, ProfileInput } from './compile/findings.ts';
 import type { FindProgram, LoweredProfile } from './compile/lowered.ts';
 import { compileSettings } from './compile/settings.ts';
 import type { CompileOptions, CompileSettings } from './compile/settings.ts';
-import { proveGenerated } from './compile/proof.ts';
+import { Contradiction, proveGenerated } from './compile/proof.ts';
 import { filterArches } from './policy/architectures.ts';
 import { asksForNoFilter, lowerPolicy } from './policy/lower.ts';
 import { resolveProfile } from './profile/docker.ts';
-import { loadTables } from './syscalls/load.ts';
+import type { Seccomp } from './profile/types.ts';
+import { loadTables, tablesNow } from './syscalls/load.ts';
 
 export type { Filter } from './compile/filter.ts';
 export type { CompileOptions, CompileSettings } from './compile/settings.ts';
@@ -26,6 +28,18 @@ export type { LoweredProfile } from './compile/lowered.ts';
  */
 export async function compile(input: ProfileInput, options: CompileOptions): Promise<Filter> {
   const filter = await runPipeline(input, compileSettings(options));
+  refuseUnconfined(filter, options);
+  return filter;
+}
+
+/** The same at once, after `addTables` with those of the architectures. @throws as {@link compile} */
+export function compileNow(input: ProfileInput, options: CompileOptions): Filter {
+  const settings = compileSettings(options);
+  const read = readStages(input, settings);
+  const lowered = lowerStage(read, settings);
+  const filter = lowered.confined
+    ? programStages(read, lowered, settings)
+    : unconfinedFilter(read.seccomp, settings.target, lowered.diagnostics);
   refuseUnconfined(filter, options);
   return filter;
 }
@@ -53,9 +67,30 @@ export function runPipeline(
 ): Promise<Filter>;
 export async function runPipeline(
   input: ProfileInput,
-  { target, optimize = 'attach', prove = 'auto', file = '-' }: CompileSettings,
+  settings: CompileSettings,
   { until, find }: { until?: 'lower'; find?: FindProgram } = {},
 ): Promise<LoweredProfile | Filter> {
+  const read = readStages(input, settings);
+  await loadTables(read.arches.map((arch) => arch.table));
+  const lowered = lowerStage(read, settings);
+  if (until === 'lower') return lowered;
+  if (!lowered.confined) return unconfinedFilter(read.seccomp, settings.target, lowered.diagnostics);
+  try {
+    return programStages(read, lowered, settings, await find?.(lowered));
+  } catch (error) {
+    throw error instanceof Contradiction ? await error.described() : error;
+  }
+}
+
+interface ReadStages {
+  /** Null if the input has none. */
+  seccomp: Seccomp | null;
+  /** None if the input asks for no filter. */
+  arches: Arch[];
+  findings: Findings;
+}
+
+function readStages(input: ProfileInput, { target, file = '-' }: CompileSettings): ReadStages {
   // 1. Read the text.
   const { profile, findings } = readInput(input, { file, semantics: target.semantics });
 
@@ -64,49 +99,50 @@ export async function runPipeline(
   diagnostics.forEach(findings.report);
   if (seccomp === null || asksForNoFilter(seccomp, target)) {
     findings.refuseErrors();
-    const found = findings.inFileOrder();
-    return until === 'lower'
-      ? { confined: false, diagnostics: found }
-      : unconfinedFilter(seccomp, target, found);
+    return { seccomp, arches: [], findings };
   }
 
   // 3. Choose the architectures.
-  const arches = filterArches(seccomp, target, findings.report);
+  return { seccomp, arches: filterArches(seccomp, target, findings.report), findings };
+}
+
+function lowerStage({ seccomp, arches, findings }: ReadStages, { target }: CompileSettings): LoweredProfile {
+  if (seccomp === null || arches.length === 0)
+    return { confined: false, diagnostics: findings.inFileOrder() };
 
   // 4. Lower the rules to one decision for each number of each architecture.
-  const tables = await loadTables(arches.map((arch) => arch.table));
+  const tables = tablesNow(arches.map((arch) => arch.table));
   const policy = lowerPolicy(seccomp, arches, target, tables, findings.report, findings.placeOf);
   findings.refuseErrors();
   const reference = { seccomp, target, tables };
-  const lowered = {
-    confined: true as const,
-    arches,
-    policy: policy!,
-    reference,
-    diagnostics: findings.inFileOrder(),
-  };
-  if (until === 'lower') return lowered;
+  return { confined: true, arches, policy: policy!, reference, diagnostics: findings.inFileOrder() };
+}
 
+function programStages(
+  { seccomp, findings }: ReadStages,
+  { arches, policy, reference }: LoweredProfile & { confined: true },
+  { target, optimize = 'attach', prove = 'auto' }: CompileSettings,
+  known?: Pick<Filter, 'instructions' | 'proved'>,
+): Filter {
   // 5. Generate the program.
-  const known = await find?.(lowered);
-  const instructions =
-    known?.instructions ?? generatedProgram(lowered.policy, optimize, tables, findings.report);
+  const { tables } = reference;
+  const instructions = known?.instructions ?? generatedProgram(policy, optimize, tables, findings.report);
   findings.refuseErrors();
 
   // 6. Check it by the kernel's rules.
-  kernelFaults(instructions, lowered.policy, tables).forEach(findings.report);
+  kernelFaults(instructions, policy, tables).forEach(findings.report);
   findings.refuseErrors();
 
   // 7. Prove that it answers every call as the profile says.
-  const proved = known?.proved ?? (await proveGenerated(instructions, reference, prove, findings.report));
+  const proved = known?.proved ?? proveGenerated(instructions, reference, prove, findings.report);
   findings.refuseErrors();
 
   // 8. Encode it.
   return {
     instructions,
-    bytes: encode(instructions, lowered.policy.endian),
+    bytes: encode(instructions, policy.endian),
     convertedLength: convertedLength(instructions),
-    endian: lowered.policy.endian,
+    endian: policy.endian,
     arches: arches.map((arch) => arch.name),
     confined: true,
     ...runtimeMembers(seccomp),

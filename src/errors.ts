@@ -192,6 +192,13 @@ const TABLE = {
   // -- target: what to compile for (src/target.ts)
   TARGET_INVALID: { exit: EXIT.usage, message: '{reason}' },
 
+  // -- policies of sandboxes (src/sandbox)
+  POLICY_RULE: { message: '{rule}: {reason}' },
+  POLICY_CONFLICT: {
+    message: '{first} and {second} give one call different answers on {arch}',
+    hint: 'add conditions, such as isNot, so that only one of them matches',
+  },
+
   // -- policy: the resolved profile against its target (src/policy)
   MISSING_DEFAULT_ACTION: {
     message: 'defaultAction is missing: some runtimes would start the container without a filter',

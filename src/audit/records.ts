@@ -6,7 +6,7 @@ import {
   SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD,
   SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF,
 } from '../action.ts'; // prettier-ignore
-import { abiOfCall, archesOf, archOf, parseArch } from '../arch.ts';
+import { abiOfCall, archesOf, archOf, compatibleArches, parseArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
 import { ArgumentError, parseArgument } from '../format/call.ts';
@@ -277,24 +277,13 @@ function valueOf(abi: ArchName, call: string, index: number, text: string): bigi
   }
 }
 
-/** What a kernel of an architecture runs besides. */
-const COMPAT: Partial<Record<ArchName, ArchName[]>> = {
-  X86_64: ['X86', 'X32'],
-  AARCH64: ['ARM'],
-  PPC64: ['PPC'],
-  S390X: ['S390'],
-  MIPS64: ['MIPS', 'MIPS64N32'],
-  MIPSEL64: ['MIPSEL', 'MIPSEL64N32'],
-  PARISC64: ['PARISC'],
-};
-
 async function resolve(raw: readonly Raw[]): Promise<Log> {
   const log: Log = { records: [], unread: [] };
   const hasNumbers = raw.some(({ number }) => number !== undefined);
   const abis = new Map(
     raw.map(({ arch }) => {
       const named = archesNamed(arch);
-      return [arch, hasNumbers ? [...named, ...(COMPAT[named[0]!] ?? [])] : named];
+      return [arch, hasNumbers ? [...named, ...compatibleArches(named[0])] : named];
     }),
   );
   if (raw.some(({ args }) => args !== undefined)) await loadCallFacts();

@@ -1,5 +1,5 @@
 import type { SockFilter } from '../bpf/instruction.ts';
-import { diagnostic, fail } from '../errors.ts';
+import { diagnostic, fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
 import { prove } from '../prove/prove.ts';
@@ -16,14 +16,14 @@ export function isProved(program: readonly SockFilter[], reference: Reference): 
  * Proves a program that was just generated. One that differs from its profile is a bug of the compiler and is never
  * handed out.
  *
- * @throws SeccompcError PROOF_CONTRADICTS
+ * @throws SeccompcError PROOF_CONTRADICTS; {@link Contradiction} if a call shows it
  */
-export async function proveGenerated(
+export function proveGenerated(
   program: readonly SockFilter[],
   reference: Reference,
   mode: ProofMode,
   report: (d: Diagnostic) => void,
-): Promise<boolean> {
+): boolean {
   if (mode === 'never') return false;
   const result = prove(program, reference);
   switch (result.verdict) {
@@ -37,11 +37,30 @@ export async function proveGenerated(
     case 'malformed':
       return fail('PROOF_CONTRADICTS', { witness: result.reason });
     case 'different':
-      return fail('PROOF_CONTRADICTS', { witness: await describeWitness(result.witnesses[0]!) });
+      throw new Contradiction(result.witnesses[0]!);
   }
 }
 
-async function describeWitness({ data, abi, expected, actual }: Witness): Promise<string> {
+export class Contradiction extends SeccompcError {
+  readonly #witness: Witness;
+
+  constructor(witness: Witness) {
+    const { nr, arch, args } = witness.data;
+    const call = `call ${nr} of audit arch 0x${arch.toString(16)} with ${args.join(', ')}`;
+    super([diagnostic('PROOF_CONTRADICTS', { witness: contradiction(call, witness) })]);
+    this.#witness = witness;
+  }
+
+  /** The same with names. */
+  async described(): Promise<SeccompcError> {
+    const call = await describeCall(this.#witness.data, this.#witness.abi);
+    return new SeccompcError([
+      diagnostic('PROOF_CONTRADICTS', { witness: contradiction(call, this.#witness) }),
+    ]);
+  }
+}
+
+function contradiction(call: string, { abi, expected, actual }: Witness): string {
   const [asked, given] = [expected, actual].map((value) => describeAnswer(value, abi));
-  return `${await describeCall(data, abi)}: the profile asks for ${asked}, the program gives ${given}`;
+  return `${call}: the profile asks for ${asked}, the program gives ${given}`;
 }

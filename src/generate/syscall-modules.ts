@@ -18,6 +18,7 @@ export function syscallModules(files: TableFiles): Output[] {
   return [
     ...tables.map((table) => tableModule(table, names)),
     unionModule(files, names, newestRelease(tables)),
+    callNameModule(names),
     sinceModule(files, names),
     errnoModule(files),
   ];
@@ -106,6 +107,11 @@ function unionModule(files: TableFiles, names: readonly string[], [major, minor]
       nameIndex(names),
     ],
   );
+}
+
+function callNameModule(names: readonly string[]): Output {
+  const type = `export type CallName =\n${names.map((name) => `  | '${name}'\n`).join('')}`.trimEnd();
+  return module('call-name', ['syscall-tables/*.tsv'], [`/** A call of any table. */\n${type};\n`]);
 }
 
 /** Linux release of the newest package any table was made from. */

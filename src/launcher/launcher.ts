@@ -5,19 +5,25 @@ import type { ArchName } from '../arch.ts';
 import { checkProgram } from '../bpf/check.ts';
 import { BPF_K, BPF_RET, decode, INSTRUCTION_BYTES } from '../bpf/instruction.ts';
 import { fail, SeccompcError } from '../errors.ts';
+import { flagBits, needsListener } from '../compile/flag-bits.ts';
 import { decodeBase64 } from '../format/text.ts';
 import type { FlagName } from '../profile/types.ts';
 import { ElfHeader } from './elf.ts';
-import { flagBits, needsListener } from '../compile/flag-bits.ts';
+import { launcher as aarch64 } from './generated/aarch64.ts';
+import { launcher as arm } from './generated/arm.ts';
+import { launcher as ppc64le } from './generated/ppc64le.ts';
+import { launcher as riscv64 } from './generated/riscv64.ts';
+import { launcher as s390x } from './generated/s390x.ts';
+import { launcher as x86_64 } from './generated/x86_64.ts';
 
 const PROGRAMS = {
-  X86_64: () => import('./generated/x86_64.ts'),
-  AARCH64: () => import('./generated/aarch64.ts'),
-  RISCV64: () => import('./generated/riscv64.ts'),
-  ARM: () => import('./generated/arm.ts'),
-  S390X: () => import('./generated/s390x.ts'),
-  PPC64LE: () => import('./generated/ppc64le.ts'),
-} as const satisfies Partial<Record<ArchName, () => Promise<{ launcher: string }>>>;
+  X86_64: x86_64,
+  AARCH64: aarch64,
+  RISCV64: riscv64,
+  ARM: arm,
+  S390X: s390x,
+  PPC64LE: ppc64le,
+} as const satisfies Partial<Record<ArchName, string>>;
 
 /** The architectures that have a launcher. */
 export type LauncherArch = keyof typeof PROGRAMS;
@@ -38,12 +44,12 @@ export function launcherArch(arch: ArchName): LauncherArch {
  * @param flags of the profile; undefined as in a profile without them: SPEC_ALLOW
  * @throws SeccompcError LAUNCHER_ARCHITECTURE, LAUNCHER_HAS_NO_LISTENER; FILTER_* for what the kernel would refuse
  */
-export async function makeLauncher(
+export function makeLauncher(
   arch: ArchName,
   filter: Uint8Array,
   { flags }: { flags?: readonly FlagName[] | undefined } = {},
-): Promise<Uint8Array> {
-  const load = PROGRAMS[launcherArch(arch)];
+): Uint8Array {
+  const text = PROGRAMS[launcherArch(arch)];
   const program = decode(filter, archOf(arch).endian);
   const faults = checkProgram(program);
   if (faults.length > 0) throw new SeccompcError(faults);
@@ -55,7 +61,7 @@ export async function makeLauncher(
   );
   if (notifies) fail('LAUNCHER_HAS_NO_LISTENER', { what: 'SCMP_ACT_NOTIFY' });
 
-  const code = decodeBase64((await load()).launcher)!;
+  const code = decodeBase64(text)!;
   const image = new Uint8Array(code.length + 8 + filter.length);
   image.set(code);
   image.set(filter, code.length + 8);

@@ -34,8 +34,12 @@ let byUse: ReadonlyMap<string, ConstantSet> | undefined;
 /** Loads what {@link constantsOf} and signatureOf read, once in a process. */
 export async function loadCallFacts(): Promise<void> {
   await loadSignatures();
+  if (byUse === undefined) addConstants(await import('./generated/constants.ts'));
+}
+
+/** For who has imported the generated module. */
+export function addConstants(data: Data): void {
   if (byUse !== undefined) return;
-  const data: Data = await import('./generated/constants.ts');
   const uses = new Map<string, ConstantSet>();
   const sets = new Map<string, ConstantSet>();
   for (const line of data.sets.split('\n')) {

@@ -5,7 +5,7 @@ import { firstRelease, kernelVersion } from './since.ts';
 import type { SyscallTable, SyscallTables } from './tables.ts';
 
 /** What a generated table module holds: ids of names, and their numbers in the same order, numbers ascending. */
-interface TableData {
+export interface TableData {
   readonly ids: readonly number[];
   readonly numbers: readonly number[];
   /** Of the names, by their places in these lists. */
@@ -33,14 +33,28 @@ const MODULES: Record<TableName, () => Promise<TableData>> = {
   sh: () => import('./generated/sh.ts'),
 };
 
-const loaded = new Map<TableName, Promise<SyscallTable>>();
+const made = new Map<TableName, SyscallTable>();
 
 /** Loads the tables in use and no others; each is loaded once in a process. */
 export async function loadTables(names: Iterable<TableName>): Promise<SyscallTables> {
-  const tables = await Promise.all([...new Set(names)].map(loadTable));
-  const byName = new Map(tables.map((table) => [table.name, table]));
+  const wanted = [...new Set(names)];
+  await Promise.all(
+    wanted.map(async (name) => made.has(name) || addTables({ [name]: await MODULES[name]() })),
+  );
+  return tablesNow(wanted);
+}
+
+/** For who has imported the modules of tables. */
+export function addTables(modules: Partial<Record<TableName, TableData>>): void {
+  for (const [name, data] of Object.entries(modules) as [TableName, TableData][])
+    if (!made.has(name)) made.set(name, makeTable(name, data));
+}
+
+/** Tables that were loaded or added before. */
+export function tablesNow(names: Iterable<TableName>): SyscallTables {
+  const wanted = new Set(names);
   const table = (name: TableName): SyscallTable => {
-    const found = byName.get(name);
+    const found = wanted.has(name) ? made.get(name) : undefined;
     if (!found) throw new Error(`the syscall table ${name} is not loaded`);
     return found;
   };
@@ -70,15 +84,6 @@ export function nameId(name: string): number {
 /** The names of all tables, in the order of their ids. */
 export function allNames(): readonly string[] {
   return union.names;
-}
-
-function loadTable(name: TableName): Promise<SyscallTable> {
-  let table = loaded.get(name);
-  if (!table) {
-    table = MODULES[name]().then((data) => makeTable(name, data));
-    loaded.set(name, table);
-  }
-  return table;
 }
 
 function makeTable(name: TableName, { ids, numbers, hash }: TableData): SyscallTable {

@@ -47,8 +47,12 @@ const made = new Map<string, Signature | undefined>();
 
 /** Loads what {@link signatureOf} reads, once in a process. */
 export async function loadSignatures(): Promise<void> {
+  if (data === undefined) addSignatures(await import('./generated/signatures.ts'));
+}
+
+/** For who has imported the generated module. */
+export function addSignatures({ sets, rows, types }: Data): void {
   if (data !== undefined) return;
-  const { sets, rows, types }: Data = await import('./generated/signatures.ts');
   const byCall = new Map<string, Row[]>();
   for (const line of rows.split('\n')) {
     const [call, set, args, form] = line.split('\t') as [string, string, string, string];

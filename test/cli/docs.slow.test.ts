@@ -12,6 +12,10 @@ const project = projects();
 const needs: Record<string, object> = {
   'docs/launcher.md':
     process.platform === 'linux' && process.arch === 'x64' ? {} : { missing: 'Linux on x86_64' },
+  'docs/sandbox.md':
+    process.arch === 'x64'
+      ? requirements(['bwrap', 'perl'], { root: true })
+      : { missing: 'an x86_64 machine' },
   'docs/refused-call.md': process.arch === 'x64' ? requirements(['perl']) : { missing: 'an x86_64 machine' },
 };
 

@@ -44,6 +44,10 @@ const ALLOWED: Record<string, string[]> = {
     'target',
   ],
   testing: ['compile', 'equivalence', 'prove', 'questions'],
+  sandbox: [
+    'action', 'arch', 'compile', 'errno', 'errors', 'fs', 'host', 'launcher', 'policy', 'profile', 'syscalls', 'target',
+  ],
+  host: ['arch', 'errors', 'target'],
   launcher: ['action', 'arch', 'bpf', 'compile', 'errors', 'format', 'profile'],
   options: ['arch', 'compile', 'format', 'target'],
   // Of the policy, the cache has the key of a lowered profile.
@@ -55,7 +59,7 @@ const ALLOWED: Record<string, string[]> = {
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
-    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph',
+    'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph', 'host',
     'import', 'input', 'launcher', 'lint', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
   ],
@@ -79,7 +83,18 @@ const ALLOWED_FOLDERS: Record<string, Record<string, string[]>> = {
 }; // prettier-ignore
 
 /** Parts that need Node; everything else runs in a browser. */
-const NEEDS_NODE = new Set(['cache', 'cli', 'fs', 'generate', 'oci', 'prebuild', 'serve', 'workers']);
+const NEEDS_NODE = new Set([
+  'cache',
+  'cli',
+  'fs',
+  'generate',
+  'host',
+  'oci',
+  'prebuild',
+  'sandbox',
+  'serve',
+  'workers',
+]);
 /** Packages that the core may use; none of them touches the host. */
 const CORE_PACKAGES = new Set(['jsonc-parser', 'fastest-levenshtein', 'yaml', 'd3-hierarchy']);
 

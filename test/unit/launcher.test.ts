@@ -54,7 +54,7 @@ function readElf(image: Uint8Array) {
 describe('a launcher', () => {
   it.each(LAUNCHER_ARCHES)('for %s is a program of at most 4 KB with the container default', async (arch) => {
     const { bytes, flags } = await compile(DEFAULT, { arch });
-    const image = await makeLauncher(arch, bytes, { flags });
+    const image = makeLauncher(arch, bytes, { flags });
     expect(image.length).toBeLessThanOrEqual(4096);
     const { magic, header, type, entry, sections, entries, view, little } = readElf(image);
     expect({ magic, header, type }).toEqual({ magic: '\x7fELF', header: [...MACHINES[arch]], type: 2 });
@@ -75,13 +75,13 @@ describe('a launcher', () => {
 
   const ret = (k: number): SockFilter => ({ code: 0x06, jt: 0, jf: 0, k });
 
-  it('has a place for the longest filter, and the flags of the profile', async () => {
+  it('has a place for the longest filter, and the flags of the profile', () => {
     const longest = encode(
       Array.from({ length: 4096 }, () => ret(0x7fff0000)),
       'little',
     );
-    const one = await makeLauncher('X86_64', encode([ret(0)], 'little'), { flags: [] });
-    const image = await makeLauncher('X86_64', longest, {
+    const one = makeLauncher('X86_64', encode([ret(0)], 'little'), { flags: [] });
+    const image = makeLauncher('X86_64', longest, {
       flags: ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_TSYNC'],
     });
     expect(image.length - one.length).toBe(4095 * 8);
@@ -90,30 +90,31 @@ describe('a launcher', () => {
     expect(new DataView(one.buffer).getUint32(one.length - 16, true)).toBe(0);
   });
 
-  const codes = async (making: Promise<unknown>) => {
-    const error = await making.then(
-      () => undefined,
-      (cause: unknown) => cause,
-    );
-    if (!(error instanceof SeccompcError)) throw new Error('it is made', { cause: error });
-    return [error.exitCode, ...error.diagnostics.map(({ code }) => code)];
+  const codes = (...making: Parameters<typeof makeLauncher>) => {
+    try {
+      makeLauncher(...making);
+    } catch (error) {
+      if (!(error instanceof SeccompcError)) throw error;
+      return [error.exitCode, ...error.diagnostics.map(({ code }) => code)];
+    }
+    throw new Error('it is made');
   };
 
-  it('is refused where nobody would answer a call', async () => {
+  it('is refused where nobody would answer a call', () => {
     const allow = encode([ret(0x7fff0000)], 'little');
     for (const flag of ['SECCOMP_FILTER_FLAG_NEW_LISTENER', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'] as const)
-      expect(await codes(makeLauncher('X86_64', allow, { flags: [flag] }))).toEqual([65, 'LAUNCHER_HAS_NO_LISTENER']); // prettier-ignore
+      expect(codes('X86_64', allow, { flags: [flag] })).toEqual([65, 'LAUNCHER_HAS_NO_LISTENER']); // prettier-ignore
     for (const arch of ['X86_64', 'S390X'] as const) {
       const notify = encode([ret(0x7fc00001)], archOf(arch).endian);
-      expect(await codes(makeLauncher(arch, notify))).toEqual([65, 'LAUNCHER_HAS_NO_LISTENER']);
+      expect(codes(arch, notify)).toEqual([65, 'LAUNCHER_HAS_NO_LISTENER']);
     }
   });
 
-  it('is refused for other machines, and for a filter that the kernel would refuse', async () => {
+  it('is refused for other machines, and for a filter that the kernel would refuse', () => {
     const allow = encode([ret(0x7fff0000)], 'big');
-    expect(await codes(makeLauncher('MIPS', allow))).toEqual([64, 'LAUNCHER_ARCHITECTURE']);
-    expect(await codes(makeLauncher('X86_64', new Uint8Array()))).toEqual([65, 'FILTER_EMPTY']);
+    expect(codes('MIPS', allow)).toEqual([64, 'LAUNCHER_ARCHITECTURE']);
+    expect(codes('X86_64', new Uint8Array())).toEqual([65, 'FILTER_EMPTY']);
     // In the other byte order the opcode is none, and so it does not end with RET.
-    expect(new Set(await codes(makeLauncher('X86_64', allow)))).toEqual(new Set([65, 'FILTER_INVALID']));
+    expect(new Set(codes('X86_64', allow))).toEqual(new Set([65, 'FILTER_INVALID']));
   });
 });

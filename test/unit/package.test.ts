@@ -51,10 +51,11 @@ const cache = { stores: [memoryStore()] };
     tiers.push(cached.tier, Buffer.compare(cached.filter.bytes, filter.bytes));
   }
   const failed = await compile('{}', { arch: 'x86_64' }).catch((error) => error instanceof SeccompcError);
-  console.log(filter.proved, ...tiers, typeof connect, failed);
+  const sandbox = policy({ default: 'allow' }).use(noPtrace).compile({ arch: 'arm64' });
+  console.log(filter.proved, ...tiers, typeof connect, failed, sandbox.proved);
 })();
 `;
-const USED = { code: 0, stdout: 'true none 0 memory 0 function true\n', stderr: '' };
+const USED = { code: 0, stdout: 'true none 0 memory 0 function true true\n', stderr: '' };
 
 test('the version in the sources is that of the package', () => {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
@@ -84,6 +85,7 @@ describe('the package can be loaded', () => {
       'use.mjs',
       `import { compile, SeccompcError } from 'seccompc';
        import { compileCached, memoryStore } from 'seccompc/cache';
+       import { noPtrace, policy } from 'seccompc/sandbox';
        import { connect } from 'seccompc/serve';
        ${USE}`,
     );
@@ -95,6 +97,7 @@ describe('the package can be loaded', () => {
       'use.cjs',
       `const { compile, SeccompcError } = require('seccompc');
        const { compileCached, memoryStore } = require('seccompc/cache');
+       const { noPtrace, policy } = require('seccompc/sandbox');
        const { connect } = require('seccompc/serve');
        ${USE}`,
     );
@@ -138,6 +141,23 @@ export const store: CacheStore = memoryStore({ maxBytes: 1024 });
 export const cached: Promise<CachedFilter> = compileCached('', { arch: 'arm64' }, { stores: [store] });
 export const connection: Connection = connect({ socket: '/run/x.sock' });
 export const served: Promise<ServerFilter> = connection.compile('', { arch: 'arm64' });
+`;
+const TYPED_SANDBOX = `
+export const sandbox: Policy = policy({ default: 'allow', errno: 'EACCES' })
+  .use(noUnixSockets)
+  .deny(['ptrace', 'kcmp'])
+  .errno('ENOSYS', 'socket', arg('family').is('AF_VSOCK', 40n), arg(1).fieldIs('SOCK_STREAM'));
+export const bytes: Uint8Array = sandbox.compile({ arch: 'arm64', architectures: 'native' }).bytes;
+export const condition: Condition = arg('cmd').is(1);
+export const preset: Preset = noUnixSockets;
+// @ts-expect-error: there is no such call
+sandbox.deny('sockket');
+// @ts-expect-error: a condition is no value
+sandbox.deny('socket', 1);
+// @ts-expect-error: there is no such default
+policy({ default: 'block' });
+// @ts-expect-error: bubblewrap runs here
+sandbox.toBwrap({ arch: 'arm64' });
 `;
 const NAMES = 'compile, makeTarget, proveProfile, SeccompcError';
 const TYPES = 'Diagnostic, Filter, ProofResult, Target, TargetOptions';
@@ -192,6 +212,19 @@ describe('the types can be used', () => {
     );
     const options = { module: 'esnext', moduleResolution: 'bundler', lib: ['es2022', 'dom'] };
     expect(await typecheck('typed.ts', options)).toEqual(clean);
+  });
+
+  test.each([
+    ['sandbox.mts', { module: 'nodenext' }],
+    ['sandbox.ts', { module: 'esnext', moduleResolution: 'bundler' }],
+  ])('of sandboxes, by %s', async (file, options) => {
+    write(
+      file,
+      `import { arg, noUnixSockets, policy } from 'seccompc/sandbox';
+       import type { Condition, Policy, Preset } from 'seccompc/sandbox';
+       ${TYPED_SANDBOX}`,
+    );
+    expect(await typecheck(file, { ...options, types: ['node'] })).toEqual(clean);
   });
 
   test('with the cache and the client of the server', async () => {
@@ -257,7 +290,8 @@ describe('the library can be bundled for a page', () => {
       entryPoints: [
         write(
           'entry.mjs',
-          `export * from 'seccompc'; export { compileCached, memoryStore } from 'seccompc/cache';`,
+          `export * from 'seccompc'; export { compileCached, memoryStore } from 'seccompc/cache';
+           export { noPtrace, policy } from 'seccompc/sandbox';`,
         ),
       ],
       outfile: join(project, 'bundled.cjs'),
@@ -269,7 +303,7 @@ describe('the library can be bundled for a page', () => {
     });
     write(
       'use-bundled.cjs',
-      `const { compile, compileCached, memoryStore, SeccompcError } = require('./bundled.cjs');
+      `const { compile, compileCached, memoryStore, noPtrace, policy, SeccompcError } = require('./bundled.cjs');
        const connect = () => {};
        ${USE}`,
     );
