@@ -22,8 +22,8 @@ export interface DebianTree {
 
 /**
  * A tree in a folder of the caller's, of 60 MB (330 MB with Docker): packages and what they depend on are unpacked, and
- * none is set up, since nothing here needs that. A package of another suite is `NAME/SUITE`. Takes the mirror that apt of
- * this machine takes. `missing` tells what went wrong, such as no network.
+ * none is set up, since nothing here needs that. A package of another suite is `NAME/SUITE`, one without what it depends
+ * on is `NAME!`. Takes the mirror that apt of this machine takes. `missing` tells what went wrong, such as no network.
  */
 export async function makeDebianTree(
   folder: string,
@@ -55,11 +55,18 @@ const UNPACK = `
   cd "$folder/apt"
   printf %s "$sources" >sources; : >status
   apt() {
-    apt-get -q -o Dir::Etc::sourcelist="$PWD/sources" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$PWD/lists" \
-      -o Dir::Cache="$PWD/cache" -o Dir::State::status="$PWD/status" -o APT::Sandbox::User= \
-      -o Acquire::Languages=none -o Acquire::Retries=2 "$@" 2>&1
+    apt-get -q -o Dir::Etc::sourcelist="$folder/apt/sources" -o Dir::Etc::sourceparts=- \
+      -o Dir::State::lists="$folder/apt/lists" -o Dir::State::status="$folder/apt/status" \
+      -o Dir::Cache="$folder/apt/cache" -o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=2 "$@" 2>&1
   }
   apt update
+  for package; do
+    shift
+    case $package in
+      *!) (cd cache/archives && apt download "\${package%!}/$suite") ;;
+      *) set -- "$@" "$package" ;;
+    esac
+  done
   apt install -y --download-only --no-install-recommends -t "$suite" "$@"
   cd "$folder/tree"
   for name in bin sbin lib lib64; do mkdir -p "usr/$name"; ln -s "usr/$name" "$name"; done

@@ -4,8 +4,11 @@ import { inject } from 'vitest';
 import { makeDebianTree } from './debian.ts';
 import type { DebianTree } from './debian.ts';
 
-/** A crun with a cache, a newer runc, a Docker that takes annotations; and minijail, which no release has so far. */
-const PACKAGES = ['crun', 'runc', 'docker.io', 'docker-cli', 'containerd', 'minijail/sid'];
+/**
+ * A crun with a cache, a newer runc, a Docker that takes annotations, minijail, which no release has so far, and of podman
+ * the generator for systemd.
+ */
+const PACKAGES = ['crun', 'runc', 'docker.io', 'docker-cli', 'containerd', 'minijail/sid', 'podman!'];
 
 /**
  * The Debian tree that all test files have in common, made by the first that asks. They run one after another, and each
