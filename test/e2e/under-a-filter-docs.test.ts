@@ -1,5 +1,5 @@
 /** The commands and the files of docs/under-a-filter.md. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { skipWithout } from '../oracle/compare.ts';
@@ -11,7 +11,18 @@ import { pathOf, requirements } from './oci/require.ts';
 import { sharedTree } from './oci/shared-tree.ts';
 
 const programs = requirements(
-  ['bwrap', 'busybox', 'conmon', 'crun', 'firejail', 'podman', 'systemd', 'systemd-analyze', 'unshare'],
+  [
+    'bwrap',
+    'busybox',
+    'conmon',
+    'crun',
+    'firejail',
+    'musl-gcc',
+    'podman',
+    'systemd',
+    'systemd-analyze',
+    'unshare',
+  ],
   { root: true },
 );
 const needs = 'missing' in programs ? programs : treeNeeds;
@@ -32,6 +43,10 @@ const SYSTEMD = `${INSTALLED}
     timeout 60 systemd --user --unit="$1" </dev/null`;
 const ENDS_WITH_UNIT = '[Unit]\nSuccessAction=exit\nFailureAction=exit\n';
 
+/** Alpine's C library, which is the loader too; and a program that ends with the errno of mkdir(2). */
+const MUSL = `/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`;
+const MKDIR = `#include <errno.h>\n#include <sys/stat.h>\nint main(void) { return mkdir("/tmp/d", 0700) ? errno : 0; }\n`;
+
 describe.skipIf(skipWithout(needs))('docs/under-a-filter.md', () => {
   let folder: ReturnType<typeof makeFolder>;
   let page: Page;
@@ -44,7 +59,15 @@ describe.skipIf(skipWithout(needs))('docs/under-a-filter.md', () => {
     const at = (name: string) => join(folder.path, name);
     writeFileSync(at('containers.conf'), CONTAINERS_CONF);
     page = openPage(folder.path, { CONTAINERS_CONF: at('containers.conf') }, 'docs/under-a-filter.md');
-    addPodman(page, folder.path, makeRoot(at('root')));
+    const root = makeRoot(at('root'));
+    writeFileSync(at('musl.c'), MKDIR);
+    expect(page.shell(`musl-gcc ${at('musl.c')} -o ${join(root, 'bin/musl')}`)).toEqual({
+      text: '',
+      exitCode: 0,
+    });
+    mkdirSync(join(root, 'lib'));
+    copyFileSync(MUSL, join(root, MUSL));
+    addPodman(page, folder.path, root);
     page.shell('podman tag busybox alpine gcr.io/distroless/static');
     const namespace = ['unshare', '-m', 'sh', '-ec'];
     page.program('systemd-analyze', ...namespace, `${INSTALLED} exec "$@"`, 'sh', pathOf('systemd-analyze')!);
@@ -59,6 +82,13 @@ describe.skipIf(skipWithout(needs))('docs/under-a-filter.md', () => {
     const { count, faults } = page.run(() => true);
     expect(faults).toEqual([]);
     expect(count).toBeGreaterThan(15);
+  });
+
+  it('shows images whose launcher starts programs of other C libraries than that of the machine it was made on', () => {
+    const start = (command: string) =>
+      page.shell(`podman run --rm --entrypoint '${command}' reports`).exitCode;
+    expect(start('["/bin/musl"]')).toBe(0);
+    expect(start('["/sandboxed", "/bin/musl"]')).toBe(28);
   });
 
   /** What becomes of a unit of the page, with these lines after its own. */
