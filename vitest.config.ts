@@ -23,6 +23,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/{e2e,stores}/**/*.test.ts'],
+          globalSetup: 'test/e2e/setup.ts',
           // They start containers, servers and mounts that all of the machine shares.
           fileParallelism: false,
           sequence: { groupOrder: 1 },

@@ -35,9 +35,13 @@ const hookOf = (path: string, args: string[], env?: string[]) => ({
   timeout: 20,
   ...(env === undefined ? {} : { env }),
 });
-/** A hook that writes what it finds to `check.log` of the bundle, and its exit code to `exits`. */
+/**
+ * A hook that writes what it finds to `check.log` of the bundle, and its exit code to `exits`. When one with --loaded has
+ * ended, containers see a file of the bundle's name.
+ */
 const check = (name: string, ...options: string[]) => {
-  const script = `"$@"; code=$?; echo $code >> '${at(name, 'exits')}'; exit $code`;
+  const done = options.includes('--loaded') ? `: > '${join(root, name)}';` : '';
+  const script = `"$@"; code=$?; echo $code >> '${at(name, 'exits')}'; ${done} exit $code`;
   const command = [process.execPath, MAIN, 'hook', 'check', '--log', at(name, 'check.log'), ...options];
   return hookOf('/bin/sh', ['sh', '-c', script, 'sh', ...command]);
 };
@@ -210,7 +214,11 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
   });
 
   describe('--loaded', () => {
-    const WAIT = ['/bin/sh', '-c', 'echo begun; sleep 3; echo over'];
+    /** Runs until the check of the loaded filter has ended, but not for ever. */
+    const waiting = (name: string) => {
+      const loop = `until [ -e /${name} ] || [ $((n += 1)) -gt 600 ]; do sleep 0.05; done`;
+      return ['/bin/sh', '-c', `echo begun; n=0; ${loop}; echo over`];
+    };
 
     it.each([
       ['crun', true],
@@ -223,7 +231,7 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
       make(name, {
         seccomp: denyMkdir(28),
         noNewPrivileges,
-        args: WAIT,
+        args: waiting(name),
         hooks: {
           poststart: [check(name, '--loaded', '--kill', '--ceiling', at('ceiling.json'), ...options)],
         },
@@ -236,7 +244,7 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
       make('loaded-annotation', {
         seccomp: denyMkdir(28),
         annotations: { [KEY]: base64(denyMkdir(28)) },
-        args: WAIT,
+        args: waiting('loaded-annotation'),
         hooks: { poststart: [check('loaded-annotation', '--loaded', '--kill', '--require-annotation')] },
       });
       expect(await start('loaded-annotation')).toEqual({ code: 0, text: 'begun\nover\n' });
@@ -250,7 +258,7 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
         make('fair', { seccomp: denyMkdir(28) });
         make(name, {
           seccomp: denyMkdir(2),
-          args: WAIT,
+          args: waiting(name),
           hooks: {
             createRuntime: [swap(name, 'fair'), check(name)],
             poststart: [check(name, '--loaded', '--kill')],

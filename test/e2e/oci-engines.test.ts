@@ -3,20 +3,21 @@
  * The annotation says errno 2 and the profile says 28, so what mkdir fails with tells which of them is in force.
  */
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MAIN } from '../cli/run.ts';
 import { skipWithout } from '../oracle/compare.ts';
 import { makeFolder, makePodman, makeRoot, PROBE, run } from './oci/containers.ts';
 import type { Outcome } from './oci/containers.ts';
-import { makeDebianTree, needs as treeNeeds } from './oci/debian.ts';
+import { needs as treeNeeds } from './oci/debian.ts';
 import type { DebianTree } from './oci/debian.ts';
-import { CTR_IMAGE, DOCKER_IMAGE, dockerNeeds, startDocker, TREE_PACKAGES } from './oci/docker.ts';
+import { CTR_IMAGE, DOCKER_IMAGE, dockerNeeds, startDocker } from './oci/docker.ts';
 import type { Docker } from './oci/docker.ts';
 import { loadedFilter, processesOf } from './oci/loaded-filter.ts';
 import { needsDocker, openPage } from './oci/page.ts';
 import { requirements } from './oci/require.ts';
+import { sharedTree } from './oci/shared-tree.ts';
 
 const denyMkdir = (errno: number) =>
   `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":${errno}}]}`;
@@ -219,21 +220,21 @@ describe.skipIf(skipWithout(dockerNeeds))("this machine's Docker and containerd"
 });
 
 describe.skipIf(skipWithout(treeNeeds))('a Docker that takes annotations', () => {
-  let made: Awaited<ReturnType<typeof makeDebianTree>>;
+  let made: Awaited<ReturnType<typeof sharedTree>>;
   let tree: DebianTree | undefined;
   let engine: Docker;
   beforeAll(async () => {
-    made = await makeDebianTree(TREE_PACKAGES);
+    made = await sharedTree();
     if ('missing' in made) return;
     tree = made;
-    const state = join(tree.path, 'srv');
+    const state = join(tree.path, 'srv/docker');
     engine = await startDocker({ folder: state, tree: tree.path, shared: folder.path, root: at('root') });
   });
   // Not in beforeAll: a fault there counts as tests that were skipped.
   beforeEach(({ skip }) => skip(skipWithout(made)));
   afterAll(async () => {
     await engine?.stop();
-    tree?.remove();
+    if (tree !== undefined) rmSync(join(tree.path, 'srv/docker'), { recursive: true, force: true });
   });
 
   confines(

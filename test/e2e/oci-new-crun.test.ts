@@ -1,14 +1,15 @@
 /** A crun that keeps a cache of compiled profiles, from Debian 13: what it loads from our annotation, and from its cache. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MAIN } from '../cli/run.ts';
 import { skipWithout } from '../oracle/compare.ts';
 import { makeBundle, makeRoot, PROBE, run } from './oci/containers.ts';
-import { makeDebianTree, needs as treeNeeds } from './oci/debian.ts';
+import { needs as treeNeeds } from './oci/debian.ts';
 import type { DebianTree } from './oci/debian.ts';
 import { requirements } from './oci/require.ts';
+import { sharedTree } from './oci/shared-tree.ts';
 
 const own = requirements(['busybox', 'base64'], { root: true });
 const needs = 'missing' in own ? own : treeNeeds;
@@ -23,26 +24,26 @@ const REFUSED_OTHERWISE = /No such file or directory\nSeccomp:\t2\n/;
 
 describe.skipIf(skipWithout(needs))('a crun with a cache', () => {
   let tree: DebianTree;
-  let made: Awaited<ReturnType<typeof makeDebianTree>>;
+  let made: Awaited<ReturnType<typeof sharedTree>>;
   beforeAll(async () => {
-    made = await makeDebianTree();
+    made = await sharedTree();
     if ('missing' in made) return;
     tree = made;
     makeRoot(at('root'));
   });
   // Not in beforeAll: a fault there counts as tests that were skipped.
   beforeEach(({ skip }) => skip(skipWithout(made)));
-  afterAll(() => tree?.remove());
+  afterAll(() => tree && rmSync(at(), { recursive: true, force: true }));
 
   /** Names in the tree have the tree's path in front of them here. */
-  const there = (...names: string[]) => join('/srv', ...names);
+  const there = (...names: string[]) => join('/srv/new-crun', ...names);
   const at = (...names: string[]) => join(tree.path, there(...names));
   const cacheOf = (name: string) => at(`${name}.state/.cache/seccomp`);
   const textOf = (file: string) => readFileSync(file).toString('base64');
   const seccompc = (...args: string[]) =>
     spawnSync(process.execPath, [MAIN, ...args], {
       encoding: 'utf8',
-      env: { PATH: process.env['PATH'], HOME: tree.path },
+      env: { PATH: process.env['PATH'], HOME: at() },
     });
   const make = (name: string, errno = 28) =>
     makeBundle(at(name), { root: there('root'), seccomp: denyMkdir(errno), args: ['/bin/sleep', '60'] });
@@ -136,14 +137,14 @@ describe.skipIf(skipWithout(needs))('a crun with a cache', () => {
     // One that has ended in the meantime cannot be read.
     const here = (file: string) => {
       try {
-        return readFileSync(file, 'utf8').includes(tree.path);
+        return readFileSync(file, 'utf8').includes(at());
       } catch {
         return false;
       }
     };
     const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
     expect(processes.filter((id) => here(`/proc/${id}/cmdline`) || here(`/proc/${id}/mounts`))).toEqual([]);
-    tree.remove();
-    expect(existsSync(tree.path)).toBe(false);
+    rmSync(at(), { recursive: true });
+    expect(existsSync(at())).toBe(false);
   });
 });

@@ -11,7 +11,7 @@ import { available, skipWithout } from '../oracle/compare.ts';
 import { tableOf } from '../oracle/facts.ts';
 import { makeTarget } from '../../src/target.ts';
 import { configText, makeFolder, makeRoot, run } from './oci/containers.ts';
-import { makeDebianTree, needs as treeNeeds } from './oci/debian.ts';
+import { needs as treeNeeds } from './oci/debian.ts';
 import type { DebianTree } from './oci/debian.ts';
 import { hostileDocument } from './oci/hostile.ts';
 import { buildLoaded, crunHere, loadAll, runcHere } from './oci/loaded.ts';
@@ -19,6 +19,7 @@ import type { Loaded, Runtime } from './oci/loaded.ts';
 import { answersTo, difference, meaningOf } from './oci/readers.ts';
 import type { Answers } from './oci/readers.ts';
 import { requirements } from './oci/require.ts';
+import { sharedTree } from './oci/shared-tree.ts';
 
 const DOCUMENTS = Number(process.env['SECCOMPC_DOCUMENTS'] ?? 1500);
 /** runc takes three times as long. */
@@ -175,12 +176,11 @@ describe.skipIf(skipWithout(needs) || skipWithout(built))('hostile configuration
 
   describe.skipIf(skipWithout(treeNeeds))('and newer runtimes', () => {
     let tree: DebianTree | undefined;
-    let made: Awaited<ReturnType<typeof makeDebianTree>>;
+    let made: Awaited<ReturnType<typeof sharedTree>>;
     beforeAll(async () => {
-      made = await makeDebianTree(['crun', 'runc']);
+      made = await sharedTree();
       if (!('missing' in made)) tree = made;
     });
-    afterAll(() => tree?.remove());
 
     it(`are read as a newer crun reads them, or refused: ${DOCUMENTS} documents`, async ({ skip }) => {
       skip(skipWithout(made));

@@ -61,8 +61,10 @@ case $what in
     if [ ! -x victim64 ] || [ ! -x victim32 ] || [ "$here/victim.c" -nt victim64 ]; then
       # shellcheck disable=SC2086
       cc $flags -mno-red-zone "$here/victim.c" -o victim64
+      # Of Debian's packages, gcc-multilib alone has the kernel's headers where -m32 looks, and excludes cross compilers.
       # shellcheck disable=SC2086
-      cc $flags -m32 "$here/victim.c" -o victim32 || { rm -f victim32; say "no 32-bit victim: install gcc-multilib"; }
+      cc $flags -m32 -idirafter "/usr/include/$(cc -print-multiarch)" "$here/victim.c" -o victim32 ||
+        { rm -f victim32; say "no 32-bit victim: install gcc-multilib, or gcc-12-multilib beside cross compilers"; }
     fi
     ;;
   clock)

@@ -1,8 +1,8 @@
 /**
  * The slow and obvious reading of a profile: for each call walk all entries, by docs/semantics.md.
  *
- * Nothing is prepared, merged or ordered cleverly, and nothing comes from src/. It judges what the compiler
- * emits, so it answers every question twice as slowly as needed rather than once too cleverly.
+ * Nothing is merged or ordered cleverly, and nothing comes from src/. It judges what the compiler emits, so it answers
+ * every question twice as slowly as needed rather than once too cleverly. What depends on the profile only is remembered.
  */
 import { asksNothing, condition, holds, identity, witness } from './conditions.ts';
 import type { Condition } from './conditions.ts';
@@ -111,11 +111,11 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   if (runc && flags.some((flag) => flag.endsWith('WAIT_KILLABLE_RECV')) && has('1.5') === false)
     refuse(`runc ${release} has no WAIT_KILLABLE_RECV`);
 
-  const known = new Map<string, Rule[]>();
+  const known = new Map(abis.map((abi) => [abi, new Map<number, Rule[]>()]));
   const rules = (abi: Abi, nr: number) => {
-    const key = `${abi.oci} ${nr}`;
-    const found = known.get(key) ?? rulesFor(entries, defaultAction, runc, abi, nr);
-    known.set(key, found);
+    const ofAbi = known.get(abi)!;
+    const found = ofAbi.get(nr) ?? rulesFor(entries, defaultAction, runc, abi, nr);
+    ofAbi.set(nr, found);
     return found;
   };
   const overlaps = () => findOverlaps(abis, entries, rules);
@@ -132,24 +132,33 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
     !runc ||
     (abi === abis[0] && has('1.1.15') === true) ||
     (profile.architectures ?? []).includes(`SCMP_ARCH_${abi.oci}`);
+  const lastNamed = new Map(abis.map((abi) => [abi, lastNumberNamed(abi, entries)]));
+  const sharing = new Map(
+    abis.map(({ audit }) => {
+      const here = abis.filter((a) => a.audit === audit);
+      return [
+        audit,
+        { here, x32: here.find((a) => a.oci === 'X32'), plain: here.find((a) => a.oci !== 'X32') },
+      ];
+    }),
+  );
   function evaluate(arch: number, nr: number, args: readonly bigint[]): number {
-    const here = abis.filter((a) => a.audit === arch);
-    if (here.length === 0) return KILL_THREAD;
-    const x32 = here.find((a) => a.oci === 'X32');
-    const plain = here.find((a) => a.oci !== 'X32');
+    const found = sharing.get(arch);
+    if (found === undefined) return KILL_THREAD;
+    const { here, x32, plain } = found;
     const shared = arch === 0xc000003e;
     // Which of the ABIs that share x86_64's audit value a number belongs to is told by bit 30 alone.
     const abi = shared && (nr & X32_BIT) !== 0 ? x32 : plain;
-    if (stub && abi !== undefined && hasStub(abi) && isBeyondNamed(abi, entries, nr))
+    if (stub && abi !== undefined && hasStub(abi) && isBeyond(lastNamed.get(abi)!, abi, nr))
       return 0x00050000 | abi.enosys;
     if (shared && x32 === undefined && nr >= X32_BIT && nr !== SKIPPED) return KILL_THREAD;
     if (shared && plain === undefined && nr < X32_BIT) return KILL_THREAD;
 
-    const found = here.flatMap((a) => rules(a, nr));
+    const applying = here.flatMap((a) => rules(a, nr));
     // A number of 0x80000000 and more is x32's where x86_64 is not in the filter.
     const owner = abi ?? (plain === undefined ? x32 : undefined);
     const newer = after !== undefined && owner !== undefined && isNewer(owner, entries, nr, after);
-    return decide(found, args, newer ? 0x00050000 | owner.enosys : defaultAction);
+    return decide(applying, args, newer ? 0x00050000 | owner.enosys : defaultAction);
   }
   return { abis, defaultAction, rules, overlaps, evaluate };
 }
@@ -199,16 +208,18 @@ function rulesFor(
 ): Rule[] {
   const rules: Rule[] = [];
   entries.forEach((entry, position) => {
-    const action = actionOf(entry.action, entry.errnoRet, runc);
-    if (action === defaultAction) return;
     for (const name of entry.names ?? []) {
+      const direct = tableOf(abi.table).numbers.get(name) === nr;
+      const sub = subcall(abi, name);
+      if (!direct && sub?.nr !== nr) continue;
+      const action = actionOf(entry.action, entry.errnoRet, runc);
+      if (action === defaultAction) continue;
       for (const args of alternatives(entry, runc)) {
         const add = (list: OciArg[]) => {
           const conditions = list.map((arg) => condition(arg, abi.bits)).filter((c) => !asksNothing(c));
           rules.push({ action, entry: position, conditions });
         };
-        if (tableOf(abi.table).numbers.get(name) === nr) add(args);
-        const sub = subcall(abi, name);
+        if (direct) add(args);
         if (sub?.nr === nr) {
           const call: OciArg = { index: 0n, op: 'SCMP_CMP_EQ', value: sub.call };
           add([call, ...args.filter((arg) => arg.index !== 0n)]);
@@ -325,11 +336,16 @@ function findOverlaps(abis: readonly Abi[], entries: readonly OciEntry[], rules:
   return overlaps;
 }
 
-/** Section 9: above the largest number that any entry names on this ABI; 0 too on s390. */
-function isBeyondNamed(abi: Abi, entries: readonly OciEntry[], nr: number): boolean {
+/** Section 9: the largest number that any entry names on this ABI. */
+function lastNumberNamed(abi: Abi, entries: readonly OciEntry[]): number {
   let last = 0;
   for (const name of entries.flatMap((entry) => entry.names ?? []))
     if (subcall(abi, name) === undefined) last = Math.max(last, tableOf(abi.table).numbers.get(name) ?? 0);
+  return last;
+}
+
+/** Above that number; 0 too on s390. */
+function isBeyond(last: number, abi: Abi, nr: number): boolean {
   return last > 0 && (nr > last || (nr === 0 && abi.table.startsWith('s390')));
 }
 
@@ -350,6 +366,13 @@ function isNewer(
 
 /** The last call before those that stand apart: ARM's private ones, x32's own from 512 on. */
 function lastOrdinary(abi: Abi): number {
-  const apart = abi.oci === 'X32' ? X32_BIT + 512 : 0xf0000;
-  return Math.max(...[...tableOf(abi.table).names.keys()].filter((nr) => nr < apart));
+  let last = lastOrdinaryOf.get(abi);
+  if (last === undefined) {
+    const apart = abi.oci === 'X32' ? X32_BIT + 512 : 0xf0000;
+    last = Math.max(...[...tableOf(abi.table).names.keys()].filter((nr) => nr < apart));
+    lastOrdinaryOf.set(abi, last);
+  }
+  return last;
 }
+
+const lastOrdinaryOf = new Map<Abi, number>();

@@ -15,8 +15,9 @@
  *   killed-thread | killed-process SIGNAL
  *   load ERRNO                    the kernel refused the filter
  *
- * The filter binds one thread of a fresh child only, so it may forbid everything: that thread needs no call after
- * the one under test, it leaves its answer in memory and spins until its process ends.
+ * The filter binds one thread of a child only, so it may forbid everything: that thread makes the calls under test and no
+ * other, leaves its answers in memory that this process shares, and spins until its process ends. The calls after one
+ * that did not come back get a new child. Calls that are really done must leave nothing behind that changes later ones.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -40,16 +42,26 @@ struct call {
 	uint64_t nr, args[6];
 };
 
-enum outcome { RUNNING, RETURNED, TRAPPED, NOT_LOADED };
+enum outcome { RUNNING, LOADED, RETURNED, TRAPPED, NOT_LOADED };
 
 static struct sock_fprog program, guard;
-static struct call call;
-static long result;
-static int trap_nr, trap_data;
-static unsigned trap_arch;
+static struct call *calls, call;
+static size_t count;
 static pid_t thread_id;
-/* Written last by the bound thread and read first by its watcher: what stands above is then there. */
-static _Atomic enum outcome outcome = RUNNING;
+
+/* What the child tells its parent. Of each pair, the atomic member is written last and read first. */
+static struct shared {
+	/* Of the call at `done`. */
+	int trap_nr, trap_data, error;
+	unsigned trap_arch;
+	_Atomic enum outcome outcome;
+	/* Before the first call of this child. The kernel never takes a filter away again. */
+	int mode;
+	_Atomic int go;
+	/* Calls that have come back, and with what. */
+	_Atomic size_t done;
+	long results[];
+} *shared;
 
 static void spin(void)
 {
@@ -123,10 +135,10 @@ static void trapped(int number, siginfo_t *info, void *context)
 {
 	(void)number;
 	(void)context;
-	trap_nr = info->si_syscall;
-	trap_arch = info->si_arch;
-	trap_data = info->si_errno;
-	outcome = TRAPPED;
+	shared->trap_nr = info->si_syscall;
+	shared->trap_arch = info->si_arch;
+	shared->trap_data = info->si_errno;
+	shared->outcome = TRAPPED;
 	spin();
 }
 
@@ -138,13 +150,19 @@ static void *bound_thread(void *unused)
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 		    (guard.len != 0 && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &guard) != 0) ||
 		    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
-			result = errno;
-			outcome = NOT_LOADED;
+			shared->error = errno;
+			shared->outcome = NOT_LOADED;
 			spin();
 		}
 	}
-	result = call.int80 ? enter_int80() : enter_syscall();
-	outcome = RETURNED;
+	shared->outcome = LOADED;
+	while (!shared->go)
+		__builtin_ia32_pause();
+	for (size_t at = shared->done; at < count; at = ++shared->done) {
+		call = calls[at];
+		shared->results[at] = call.int80 ? enter_int80() : enter_syscall();
+	}
+	shared->outcome = RETURNED;
 	spin();
 	return NULL;
 }
@@ -165,39 +183,46 @@ static int seccomp_mode(pid_t tid)
 	return mode;
 }
 
-/* In the child: waits for the bound thread, prints what happened. Does not come back. */
+/* Waits until the bound thread is through with `outcome`, or killed. */
+static void wait_while(pthread_t thread, enum outcome outcome)
+{
+	struct timespec nap = {0, 20000};
+
+	while (shared->outcome == outcome && pthread_tryjoin_np(thread, NULL) == EBUSY)
+		nanosleep(&nap, NULL);
+}
+
+/* In the child: has the bound thread make the calls from `done` on. Does not come back. */
 static void watch(void)
 {
 	struct sigaction action = {.sa_sigaction = trapped, .sa_flags = SA_SIGINFO};
-	struct timespec nap = {0, 20000};
 	struct rlimit no_core = {0, 0};
 	pthread_t thread;
 
 	setrlimit(RLIMIT_CORE, &no_core);
 	sigaction(SIGSYS, &action, NULL);
 	if (pthread_create(&thread, NULL, bound_thread, NULL) != 0)
-		exit(70);
-	while (outcome == RUNNING && pthread_tryjoin_np(thread, NULL) == EBUSY)
-		nanosleep(&nap, NULL);
-	switch (outcome) {
-	case RUNNING:
-		puts("killed-thread");
-		break;
-	case NOT_LOADED:
-		printf("load %ld\n", result);
-		break;
-	case TRAPPED:
-		printf("trap %u %u %d\n", (unsigned)trap_nr, trap_arch, trap_data);
-		break;
-	case RETURNED:
-		if (result < 0 && result >= -4095)
-			printf("errno %ld %d\n", -result, seccomp_mode(thread_id));
-		else
-			printf("value %ld %d\n", result, seccomp_mode(thread_id));
-		break;
+		_exit(70);
+	wait_while(thread, RUNNING);
+	if (shared->outcome == LOADED) {
+		shared->mode = seccomp_mode(thread_id);
+		shared->go = 1;
+		wait_while(thread, LOADED);
 	}
-	fflush(stdout);
 	_exit(0);
+}
+
+/* What became of the call that did not come back. */
+static void print_end(int status)
+{
+	if (WIFSIGNALED(status))
+		printf("killed-process %d\n", WTERMSIG(status));
+	else if (shared->outcome == NOT_LOADED)
+		printf("load %d\n", shared->error);
+	else if (shared->outcome == TRAPPED)
+		printf("trap %u %u %d\n", (unsigned)shared->trap_nr, shared->trap_arch, shared->trap_data);
+	else
+		puts("killed-thread");
 }
 
 static struct sock_fprog load(const char *path)
@@ -232,19 +257,35 @@ int main(int argc, char **argv)
 		     (unsigned long long *)&call.args[0], (unsigned long long *)&call.args[1],
 		     (unsigned long long *)&call.args[2], (unsigned long long *)&call.args[3],
 		     (unsigned long long *)&call.args[4], (unsigned long long *)&call.args[5]) == 8) {
+		call.int80 = strcmp(how, "int80") == 0;
+		calls = realloc(calls, (count + 1) * sizeof(*calls));
+		if (calls == NULL)
+			return 70;
+		calls[count++] = call;
+	}
+	shared = mmap(NULL, sizeof(*shared) + count * sizeof(long), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return 70;
+	for (size_t at = 0; at < count; at = ++shared->done) {
 		int status;
 
-		call.int80 = strcmp(how, "int80") == 0;
-		fflush(stdout);
+		shared->outcome = RUNNING;
+		shared->go = 0;
 		pid_t child = fork();
 		if (child == 0)
 			watch();
 		if (child < 0 || waitpid(child, &status, 0) != child)
 			return 70;
-		if (WIFSIGNALED(status))
-			printf("killed-process %d\n", WTERMSIG(status));
-		else if (WEXITSTATUS(status) != 0)
+		if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
 			return WEXITSTATUS(status);
+		for (; at < shared->done; at++)
+			if (shared->results[at] < 0 && shared->results[at] >= -4095)
+				printf("errno %ld %d\n", -shared->results[at], shared->mode);
+			else
+				printf("value %ld %d\n", shared->results[at], shared->mode);
+		if (at == count)
+			break;
+		print_end(status);
 	}
 	return 0;
 }

@@ -429,10 +429,12 @@ record(
 );
 const given = process.argv.slice(2);
 for (const suite of given.length > 0 ? given : SUITES) {
-  const tree = given.length > 0 ? { path: suite, remove() {} } : await makeDebianTree(PACKAGES, suite);
+  const folder = at(suite.replaceAll('/', '-'));
+  mkdirSync(folder);
+  const tree = given.length > 0 ? { path: suite } : await makeDebianTree(folder, PACKAGES, suite);
   if ('missing' in tree) throw new Error(tree.missing);
   mkdirSync(join(tree.path, 'srv'), { recursive: true });
   recordAll(tree.path);
-  tree.remove();
+  rmSync(folder, { recursive: true });
 }
 work.remove();

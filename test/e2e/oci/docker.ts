@@ -15,8 +15,6 @@ export const dockerNeeds = requirements(
   ['dockerd', 'docker', 'containerd', 'ctr', 'crun', 'runc', 'unshare', 'setpriv', 'busybox', 'tar'],
   { root: true },
 );
-/** What a Debian tree must hold for it. */
-export const TREE_PACKAGES = ['docker.io', 'docker-cli', 'containerd', 'runc', 'crun'];
 
 /** The image that both have, of one busybox; containerd wants the whole name. */
 export const DOCKER_IMAGE = 'busybox';
@@ -32,7 +30,7 @@ export interface Docker {
 export interface DockerOptions {
   /** A folder of the test's own; with a tree, below it. */
   folder: string;
-  /** The root of a Debian tree with TREE_PACKAGES, in which all of this runs. */
+  /** The root of a Debian tree with all that is named above, in which all of this runs. */
   tree?: string;
   /** A folder that the commands find under its own name in the tree too. */
   shared: string;

@@ -7,6 +7,8 @@ import { delimiter, join } from 'node:path';
 const PACKAGES: Record<string, string> = {
   bwrap: 'bubblewrap',
   busybox: 'busybox-static',
+  'musl-gcc': 'musl-tools',
+  'systemd-analyze': 'systemd',
   unshare: 'util-linux',
   ...Object.fromEntries(
     ['aarch64', 'arm', 'ppc64le', 'riscv64', 's390x'].map((arch) => [

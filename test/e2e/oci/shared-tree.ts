@@ -1,0 +1,22 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+import { makeDebianTree } from './debian.ts';
+import type { DebianTree } from './debian.ts';
+
+/**
+ * A crun with a cache, a newer runc, a Docker that takes annotations, minijail, which no release has so far, and of podman
+ * the generator for systemd.
+ */
+const PACKAGES = ['crun', 'runc', 'docker.io', 'docker-cli', 'containerd', 'minijail/sid', 'podman!'];
+
+/**
+ * The Debian tree that all test files have in common, made by the first that asks. They run one after another, and each
+ * keeps to a folder of its own below /srv there.
+ */
+export async function sharedTree(): Promise<DebianTree | { missing: string }> {
+  const folder = inject('shared');
+  const file = join(folder, 'tree.json');
+  if (!existsSync(file)) writeFileSync(file, JSON.stringify(await makeDebianTree(folder, PACKAGES)));
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
