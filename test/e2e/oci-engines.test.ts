@@ -221,7 +221,7 @@ describe.skipIf(skipWithout(dockerNeeds))("this machine's Docker and containerd"
 
 describe.skipIf(skipWithout(treeNeeds))('a Docker that takes annotations', () => {
   let made: Awaited<ReturnType<typeof sharedTree>>;
-  let tree: DebianTree | undefined;
+  let tree: Pick<DebianTree, 'path' | 'enter'> | undefined;
   let engine: Docker;
   beforeAll(async () => {
     made = await sharedTree();

@@ -23,7 +23,7 @@ const REFUSED = /No space left on device\nSeccomp:\t2\n/;
 const REFUSED_OTHERWISE = /No such file or directory\nSeccomp:\t2\n/;
 
 describe.skipIf(skipWithout(needs))('a crun with a cache', () => {
-  let tree: DebianTree;
+  let tree: Omit<DebianTree, 'remove'>;
   let made: Awaited<ReturnType<typeof sharedTree>>;
   beforeAll(async () => {
     made = await sharedTree();

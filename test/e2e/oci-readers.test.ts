@@ -175,7 +175,7 @@ describe.skipIf(skipWithout(needs) || skipWithout(built))('hostile configuration
   );
 
   describe.skipIf(skipWithout(treeNeeds))('and newer runtimes', () => {
-    let tree: DebianTree | undefined;
+    let tree: Pick<DebianTree, 'path' | 'enter'> | undefined;
     let made: Awaited<ReturnType<typeof sharedTree>>;
     beforeAll(async () => {
       made = await sharedTree();

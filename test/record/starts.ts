@@ -429,12 +429,10 @@ record(
 );
 const given = process.argv.slice(2);
 for (const suite of given.length > 0 ? given : SUITES) {
-  const folder = at(suite.replaceAll('/', '-'));
-  mkdirSync(folder);
-  const tree = given.length > 0 ? { path: suite } : await makeDebianTree(folder, PACKAGES, suite);
+  const tree = given.length > 0 ? { path: suite, remove() {} } : await makeDebianTree(PACKAGES, suite);
   if ('missing' in tree) throw new Error(tree.missing);
   mkdirSync(join(tree.path, 'srv'), { recursive: true });
   recordAll(tree.path);
-  rmSync(folder, { recursive: true });
+  tree.remove();
 }
 work.remove();

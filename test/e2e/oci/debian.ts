@@ -1,7 +1,7 @@
 /** A tree of a newer Debian, for what older releases lack: a crun that keeps a cache, a Docker that takes annotations. */
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from './containers.ts';
+import { makeFolder, run } from './containers.ts';
 import { requirements } from './require.ts';
 
 /** Debian 13: crun 1.21, libseccomp 2.6, Docker 26.1. Any suite of which Debian's mirrors have a crun will do. */
@@ -18,18 +18,20 @@ export interface DebianTree {
   crun: string;
   /** Makes a command of the words after it, to run in the tree. */
   enter: readonly string[];
+  remove(): void;
 }
 
 /**
- * A tree in a folder of the caller's, of 60 MB (330 MB with Docker): packages and what they depend on are unpacked, and
+ * A tree below the folder for temporary files, or in `folder`, of 60 MB (330 MB with Docker): packages and what they depend on are unpacked, and
  * none is set up, since nothing here needs that. A package of another suite is `NAME/SUITE`, one without what it depends
  * on is `NAME!`. Takes the mirror that apt of this machine takes. `missing` tells what went wrong, such as no network.
  */
 export async function makeDebianTree(
-  folder: string,
   packages: readonly string[],
   suite = SUITE,
+  folder = makeFolder().path,
 ): Promise<DebianTree | { missing: string }> {
+  const remove = () => rmSync(folder, { recursive: true, force: true });
   const path = join(folder, 'tree');
   const others = packages.map((name) => name.split('/')[1]).filter((name) => name !== undefined);
   const sources = [...new Set([suite, ...others])]
@@ -40,12 +42,14 @@ export async function makeDebianTree(
     .join('');
   const words = ['timeout', SECONDS, 'sh', '-ec', UNPACK, folder, suite, sources, 'dash', 'coreutils'];
   const made = await run([...words, ...packages]);
-  if (made.code !== 0)
+  if (made.code !== 0) {
+    remove();
     return { missing: `a tree of Debian ${suite}: ${made.text.trimEnd().split('\n').at(-1)}` };
+  }
   const crun = join(folder, 'crun');
   writeFileSync(crun, `#!/bin/sh\nexec unshare -m sh -ec '${ENTER}' sh ${path} crun "$@"\n`);
   chmodSync(crun, 0o755);
-  return { path, crun, enter: ['unshare', '-m', 'sh', '-ec', ENTER, 'sh', path] };
+  return { path, crun, enter: ['unshare', '-m', 'sh', '-ec', ENTER, 'sh', path], remove };
 }
 
 /** apt with a state of its own, to which no package is installed; then a tree whose /bin is /usr/bin, as Debian's is. */

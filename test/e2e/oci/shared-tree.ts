@@ -14,9 +14,10 @@ const PACKAGES = ['crun', 'runc', 'docker.io', 'docker-cli', 'containerd', 'mini
  * The Debian tree that all test files have in common, made by the first that asks. They run one after another, and each
  * keeps to a folder of its own below /srv there.
  */
-export async function sharedTree(): Promise<DebianTree | { missing: string }> {
-  const folder = inject('shared');
-  const file = join(folder, 'tree.json');
-  if (!existsSync(file)) writeFileSync(file, JSON.stringify(await makeDebianTree(folder, PACKAGES)));
+export async function sharedTree(): Promise<Omit<DebianTree, 'remove'> | { missing: string }> {
+  const folder = join(inject('shared'), 'debian');
+  const file = `${folder}.json`;
+  if (!existsSync(file))
+    writeFileSync(file, JSON.stringify(await makeDebianTree(PACKAGES, undefined, folder)));
   return JSON.parse(readFileSync(file, 'utf8'));
 }
