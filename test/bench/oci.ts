@@ -257,7 +257,6 @@ async function main(): Promise<void> {
     );
   } finally {
     folder.remove();
-    tree?.remove();
   }
 }
 
