@@ -257,6 +257,7 @@ async function main(): Promise<void> {
     );
   } finally {
     folder.remove();
+    tree?.remove();
   }
 }
 
