@@ -792,6 +792,21 @@ const TABLE = {
     message: 'cannot write the filter to {store}, so the next start compiles it again: {reason}',
     hint: 'make room or correct the owner of the store, then run the same "seccompc ... install" again',
   },
+  HOOK_MISS: {
+    severity: 'note',
+    message: 'a filter was made for a profile of {bytes} bytes, which the store did not have',
+  },
+  RUNTIME_NOT_CRUN: {
+    exit: EXIT.unavailable,
+    message: '{runtime} is not crun, and other runtimes take no compiled filter: {reason}',
+    hint: 'install crun 0.18 or later and give its path: --runtime /usr/bin/crun',
+  },
+  RUNTIME_WITHOUT_TOOL: {
+    exit: EXIT.unavailable,
+    message: 'the runtime needs the program {name} at each start, and PATH does not have it',
+    hint: 'install it (mawk is the fastest awk), or set PATH to absolute directories',
+  },
+  RUNTIME_NOT_INSTALLED: { exit: EXIT.no, message: 'no runtime of seccompc at {file}' },
   CRUN_MISSING: { exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
     exit: EXIT.unavailable,

@@ -14,7 +14,7 @@ import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { DEFAULT_STORE, defaultStore } from '../options/default-store.ts';
 import { hostArch } from '../options/host.ts';
-import { logHook } from '../output/hook-log.ts';
+import { appendLog, logHook } from '../output/hook-log.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
@@ -147,6 +147,8 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
     // The hook file tells awk to look there.
     const read = process.env['SECCOMPC_STORE'];
     if (read !== undefined && read !== pairs) found.push(diagnostic('HOOK_STORE_STALE', { store }));
+    if (flags.log !== undefined)
+      appendLog('precreate', [diagnostic('HOOK_MISS', { bytes: pair.profile.length })], flags.log);
     await addPair(pairs, pair.profile, pair.filter).catch((cause: unknown) => {
       found.push(diagnostic('HOOK_STORE_FAILED', { store, reason: systemReason(cause) }));
     });

@@ -1,5 +1,5 @@
 /** What a start runs besides the runtime: awk, Node and its script. Who could change it? */
-import { accessSync, constants, existsSync, readdirSync, realpathSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readdirSync, realpathSync } from 'node:fs'; // prettier-ignore
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
@@ -25,18 +25,33 @@ export interface Preparation {
 }
 
 /** The arguments of the command that compiles what is not in the store. */
-export function precreateWords({ store, log, foreign, strict, flags }: Preparation): string[] {
+export function precreateWords({
+  store,
+  log,
+  foreign,
+  strict,
+  flags,
+}: Omit<Preparation, 'target'>): string[] {
   const words = ['hook', 'precreate', '--store', store, '--log', log, '--foreign', foreign];
   return [...words, ...(strict ? ['--strict'] : []), ...flags];
 }
 
-/** mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to. */
+/** mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to, and fails on a full disk. */
 export function findAwk(): string | undefined {
   return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
     // The command reads, because otherwise awk may end by SIGPIPE.
     const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) % 255 == 3 ? 42 : 0 }';
-    return path !== undefined && spawnSync(path, [probe]).status === 42;
+    return path !== undefined && spawnSync(path, [probe]).status === 42 && failsWhenFull(path);
   });
+}
+
+function failsWhenFull(awk: string): boolean {
+  const full = openSync('/dev/full', 'w');
+  try {
+    return spawnSync(awk, ['BEGIN { print "" }'], { stdio: ['ignore', full, 'ignore'] }).status !== 0;
+  } finally {
+    closeSync(full);
+  }
 }
 
 /** A word for sh(1) that stays one word. */
