@@ -234,7 +234,10 @@ describe('hook install', () => {
   it('refuses a config with a character that ends the record of awk', async () => {
     const file = await install('record');
     for (const end of [',"\u0001":1}', '}\u0001,'])
-      expect(await start(file, configOf(denyMkdir(28)).replace(/\}$/, end))).toEqual({ code: 65, stdout: '' });
+      expect(await start(file, configOf(denyMkdir(28)).replace(/\}$/, end))).toEqual({
+        code: 65,
+        stdout: '',
+      });
   });
 
   it('survives a damaged and a read-only store', async () => {

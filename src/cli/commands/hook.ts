@@ -8,6 +8,7 @@ import type { ContainerState } from '../../oci/hook/start-check.ts';
 import { addPair, pairsDirectory } from '../../oci/store/pairs.ts';
 import { precreate } from '../../oci/store/precreate.ts';
 import { systemReason } from '../../fs/system-reason.ts';
+import { takeUnmappedForRoot } from '../../fs/trust.ts';
 import { CliCommand } from '../command.ts';
 import { profilePath } from '../options/built-in-profile.ts';
 import type { Invocation } from '../command.ts';
@@ -132,6 +133,9 @@ export function makeCommand(invocation: Invocation): CliCommand {
 }
 
 async function runPrecreate(flags: PrecreateFlags): Promise<number> {
+  // What was installed tells awk to look there.
+  const read = process.env['SECCOMPC_STORE'];
+  if (read !== undefined) takeUnmappedForRoot();
   const input = await readInput('-');
   // No cache besides the store. targetOf may throw, so it runs where faults are collected.
   const makeCompiler = () =>
@@ -144,8 +148,6 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   if (pair !== undefined && flags.store !== undefined) {
     const { store } = flags;
     const pairs = await pairsDirectory(store, targetOf(flags));
-    // The hook file tells awk to look there.
-    const read = process.env['SECCOMPC_STORE'];
     if (read !== undefined && read !== pairs) found.push(diagnostic('HOOK_STORE_STALE', { store }));
     if (flags.log !== undefined)
       appendLog('precreate', [diagnostic('HOOK_MISS', { bytes: pair.profile.length })], flags.log);

@@ -57,6 +57,8 @@ handler: ${name}`,
       place: 'containers.conf; "runtime" makes it the default of all containers',
       text: `[engine]
 runtime = "${name}"
+runtime_supports_json = ["crun", "runc", "${name}"]
+runtime_supports_nocgroup = ["crun", "krun", "${name}"]
 [engine.runtimes]
 ${name} = [${path}]`,
     },
