@@ -266,7 +266,7 @@ describe.skipIf(skipWithout(needs) || skipWithout(rootless))('podman of an ordin
       at('root'),
       IMAGE,
     );
-    expect(image).toMatchObject({ code: 0 });
+    if (image.code !== 0) throw new Error(image.text);
   });
 
   it('gives every container its filter, which it finds in the store', async () => {
