@@ -768,10 +768,16 @@ const TABLE = {
     hint: 'move it away, or use another directory',
   },
   HOOK_NOT_INSTALLED: { exit: EXIT.no, message: 'no hook of seccompc in {folder}' },
+  HOOK_REASONS: { severity: 'note', message: '{log} has the reason of each start that the check refuses' },
+  HOOK_LEFT: {
+    severity: 'note',
+    message: '{path} stays',
+    hint: 'remove it if nothing else uses it',
+  },
   HOOK_PROGRAM_MISSING: {
     exit: EXIT.no,
-    message: 'the hook needs {path}, which is missing or not executable',
-    hint: 'run "seccompc hook install" again',
+    message: 'containers need {path} to start with their filter, and it is missing or not executable',
+    hint: 'run the same "seccompc ... install" again',
   },
   PLACE_UNSAFE: {
     exit: EXIT.cannotCreate,
@@ -781,18 +787,33 @@ const TABLE = {
   HOOK_STORE_MISSING: {
     exit: EXIT.no,
     message: 'the store {store} cannot be read',
-    hint: 'run "seccompc hook install" again',
+    hint: 'run the same "seccompc ... install" again',
   },
   HOOK_STORE_STALE: {
     severity: 'warning',
     message: 'the filters in {store} were made by another version of seccompc or with other options',
-    hint: 'run "seccompc hook install" again',
+    hint: 'run the same "seccompc ... install" again',
   },
   HOOK_STORE_FAILED: {
     severity: 'warning',
     message: 'cannot write the filter to {store}, so the next start compiles it again: {reason}',
-    hint: 'make room or correct the owner of the store, then run "seccompc hook install" again',
+    hint: 'make room or correct the owner of the store, then run the same "seccompc ... install" again',
   },
+  HOOK_MISS: {
+    severity: 'note',
+    message: 'a filter was made for a profile of {bytes} bytes, which the store did not have',
+  },
+  RUNTIME_NOT_CRUN: {
+    exit: EXIT.unavailable,
+    message: '{runtime} is not crun, and other runtimes take no compiled filter: {reason}',
+    hint: 'install crun 0.18 or later and give its path: --runtime /usr/bin/crun',
+  },
+  RUNTIME_WITHOUT_TOOL: {
+    exit: EXIT.unavailable,
+    message: 'the runtime needs the program {name} at each start, and PATH does not have it',
+    hint: 'install it (mawk is the fastest awk), or set PATH to absolute directories',
+  },
+  RUNTIME_NOT_INSTALLED: { exit: EXIT.no, message: 'no runtime of seccompc at {file}' },
   CRUN_MISSING: { exit: EXIT.unavailable, message: 'cannot run {program}: {reason}' },
   CRUN_WITHOUT_CACHE: {
     exit: EXIT.unavailable,

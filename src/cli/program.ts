@@ -96,6 +96,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'install and be the hooks that give podman containers their filter',
     load: () => import('./commands/hook.ts'),
   },
+  runtime: {
+    summary: 'install an OCI runtime that gives every container of an engine its filter',
+    load: () => import('./commands/runtime.ts'),
+  },
   'crun-cache': {
     summary: "put filters into crun's own cache (experimental)",
     load: () => import('./commands/crun-cache.ts'),

@@ -195,7 +195,17 @@ function notADirectory(path: string): Error {
 
 /** Whether the caller or root is the owner. Windows gives everything the owner 0. */
 export function isOwn({ uid }: Stats): boolean {
-  return uid === 0 || uid === process.geteuid?.();
+  return uid === 0 || uid === process.geteuid?.() || (takesUnmapped && uid === UNMAPPED && isUserNamespace());
+}
+
+let takesUnmapped = false;
+
+/**
+ * From now on takes unmapped owners for root, for a process whose paths were checked when they were installed. A
+ * rootless engine starts it in a user namespace, which does not map root: `/` seems to belong to nobody there.
+ */
+export function takeUnmappedForRoot(): void {
+  takesUnmapped = true;
 }
 
 function ownerOf({ uid }: Stats): string {

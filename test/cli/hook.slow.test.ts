@@ -210,13 +210,34 @@ describe('hook install', () => {
         code: 0,
         stdout: configOf(denyMkdir(28)),
       });
-      expect(await start(file, foreign, { env: [env] })).toEqual({ code: 1, stdout: '' });
+      expect(await start(file, foreign, { env: [env] })).toEqual({ code: 65, stdout: '' });
       expect(await start(strict, configOf(denyMkdir(28)), { env: [env] })).toEqual({ code: 1, stdout: '' });
     }
     expect((await start(strict, configOf(denyMkdir(28)))).stdout).toBe(await expected(denyMkdir(28)));
     const refusing = await install('refusing', '--foreign', 'refuse');
-    expect(await start(refusing, foreign)).toEqual({ code: 1, stdout: '' });
+    expect(await start(refusing, foreign)).toEqual({ code: 65, stdout: '' });
     expect(log('refusing')).toContain('FOREIGN_ANNOTATION');
+  });
+
+  it.each([
+    ['Node', process.execPath],
+    ['the script', MAIN],
+  ])('tells in its log that %s is missing', async (_, part) => {
+    const file = await install('missing');
+    rmSync(at('missing.store/hook.log'), { force: true });
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll(part, '/nonexistent/part'));
+    const config = configOf(denyMkdir(28));
+    expect(await start(file, config)).toEqual({ code: 0, stdout: config });
+    expect(log('missing')).toMatch(/^\d{4}-\d\d-\d\dT.*Z precreate: .*\[HOOK_PROGRAM_MISSING\]\n$/);
+  });
+
+  it('refuses a config with a character that ends the record of awk', async () => {
+    const file = await install('record');
+    for (const end of [',"\u0001":1}', '}\u0001,'])
+      expect(await start(file, configOf(denyMkdir(28)).replace(/\}$/, end))).toEqual({
+        code: 65,
+        stdout: '',
+      });
   });
 
   it('survives a damaged and a read-only store', async () => {
@@ -394,7 +415,7 @@ describe('the fast path', () => {
       stdout: configOf(denyMkdir(29)),
     });
     const foreign = configOf(denyMkdir(28), `"${KEY}":"AAAA"`);
-    expect(await start(file, foreign, without)).toEqual({ code: 1, stdout: '' });
+    expect(await start(file, foreign, without)).toEqual({ code: 65, stdout: '' });
   });
 });
 
@@ -432,14 +453,14 @@ describe('a config that looks different to awk than to a runtime', () => {
     const prepared = [plain, refusing].map((file) => start(file, configOf(weak)));
     expect((await Promise.all(prepared)).every(({ stdout }) => stdout.includes(KEY))).toBe(true);
     const { code, stdout } = await hook(['precreate'], config);
-    const same = code === 0 ? { code, stdout: stdout.toString() } : { code: 1, stdout: '' };
+    const same = code === 0 ? { code, stdout: stdout.toString() } : { code: 65, stdout: '' };
     expect(await start(plain, config)).toEqual(same);
     expect(await start(refusing, config)).toEqual(same);
     // Without Node nothing is put in, and nothing hidden is let through.
     const alone = await start(plain, config, { env: ['SECCOMPC_COMMAND=exit 5'] });
     expect([config, '']).toContain(alone.stdout);
-    if (/escaped key|NUL/.test(what)) expect(alone).toEqual({ code: 1, stdout: '' });
-    expect((await start(refusing, config, { env: ['SECCOMPC_COMMAND=exit 5'] })).code).toBe(1);
+    if (/escaped key|NUL/.test(what)) expect(alone).toEqual({ code: 65, stdout: '' });
+    expect((await start(refusing, config, { env: ['SECCOMPC_COMMAND=exit 5'] })).code).toBeGreaterThan(0);
   }); // prettier-ignore
 
   it.each([
@@ -452,7 +473,43 @@ describe('a config that looks different to awk than to a runtime', () => {
     expect(first.stdout).toContain(KEY);
     expect(await start(file, config, { env: ['SECCOMPC_COMMAND=exit 5'] })).toEqual(first);
   }); // prettier-ignore
+
+  const indented = (text: string, spaces: number | string) => JSON.stringify(JSON.parse(text), null, spaces);
+  it.each([
+    ['no annotations, as of Docker', configOf(strict).replace('"annotations":{"io.container":"x"},', '')],
+    ['lines, as of crun spec', indented(configOf(strict).replace('18446744073709551615', '1'), 4)],
+    ['lines and no annotations', indented(configOf(strict).replace(/"process".*?"annotations":\{.*?\},/, ''), '\t')],
+    ['empty annotations on two lines', configOf(strict, '\n')],
+    ['other strings that begin like its keys', configOf(strict).replace('"x"', '"x","linux-1":"seccomp=1","a":"annotations.x"')],
+  ])('needs Node only once with %s', async (_, config) => {
+    const file = await install('once');
+    const first = await start(file, config);
+    const second = await start(file, config, { env: ['SECCOMPC_COMMAND=exit 5'] });
+    const read = JSON.parse(config);
+    const want = { ...read, annotations: { ...read.annotations, [KEY]: await base64(strict) } };
+    expect([first, second].map(({ stdout }) => JSON.parse(stdout))).toEqual([want, want]);
+  }); // prettier-ignore
+
+  it('needs Node again with an annotation, unless it is the only one about the filter, and the right one', async () => {
+    const file = await install('twice');
+    const { stdout } = await start(file, configOf(strict));
+    const filter = await base64(strict);
+    const last = configOf(strict, `"b":"{","${KEY}":"${filter}"`);
+    const without = { env: ['SECCOMPC_COMMAND=exit 5'] };
+    for (const config of [stdout, last]) expect(await start(file, config, without)).toEqual({ code: 0, stdout: config });
+    for (const config of [
+      configOf(strict, `"b":{"${KEY}":"${filter}"}`),
+      configOf(strict, `"${KEY}":"${filter}","run.oci.seccomp.receiver":"/run/x"`),
+      configOf(strict, `"${KEY}":"${filter}","${KEY}":"AAAA"`),
+      configOf(strict, `"${KEY}":"AAAA${filter}"`),
+      configOf(strict, `"${KEY}":"${await base64(weak)}"`),
+      configOf(strict).replace('{', `{"x":{"${KEY}":"${filter}"},`),
+    ])
+      expect([config, await start(file, config, without)]).toEqual([config, { code: 65, stdout: '' }]);
+  }); // prettier-ignore
 });
+
+const CHECKED = ['seccompc-check', 'seccompc-check.json', 'seccompc.json'];
 
 describe('hook status and uninstall', () => {
   it('find what would keep the hook from working', async () => {
@@ -502,7 +559,9 @@ describe('hook status and uninstall', () => {
     expect({ code: result.code, loaded: documentOf(result)['loaded'] }).toEqual({ code: 0, loaded: file });
     // Installed again without it, it is gone.
     await install('late', '--with-check');
-    expect(readdirSync(at('late')).toSorted()).toEqual(['seccompc-check.json', 'seccompc.json']);
+    expect(readdirSync(at('late')).toSorted()).toEqual(CHECKED);
+    await install('late');
+    expect(readdirSync(at('late'))).toEqual(['seccompc.json']);
     await install('late', '--with-check', '--loaded');
     await hook(['uninstall', at('late')]);
     expect(readdirSync(at('late'))).toEqual([]);
@@ -516,14 +575,21 @@ describe('hook status and uninstall', () => {
 
   it('remove what was installed, and nothing of others', async () => {
     await install('gone', '--with-check');
-    expect(readdirSync(at('gone')).toSorted()).toEqual(['seccompc-check.json', 'seccompc.json']);
+    expect(readdirSync(at('gone')).toSorted()).toEqual(CHECKED);
     await start(at('gone/seccompc.json'), configOf(denyMkdir(28)));
     expect(await hook(['uninstall', at('gone')])).toMatchObject({ code: 0 });
     expect(readdirSync(at('gone'))).toEqual([]);
     // The log is for the reader to delete.
     expect(existsSync(at('gone.store'))).toBe(false);
     expect(await hook(['uninstall', at('gone')])).toMatchObject({ code: 0, stdout: Buffer.alloc(0) });
+    await install('left');
+    writeFileSync(at('left.store/hook.log'), '');
+    const { stdout, stderr } = await hook(['uninstall', at('left')]);
+    expect(stdout.toString()).toBe(`${at('left/seccompc.json')}\n`);
+    expect(stderr).toContain(`${at('left.store/hook.log')} stays [HOOK_LEFT]`);
     mkdirSync(at('others'));
+    writeFileSync(at('others/seccompc-check'), '#!/bin/sh\n');
+    expect(await hook(['install', at('others'), '--with-check'])).toMatchObject({ code: 1 });
     writeFileSync(at('others/seccompc.json'), '{"version":"1.0.0"}');
     for (const task of ['uninstall', 'install'])
       expect(await hook([task, at('others')])).toMatchObject({ code: 1 });
@@ -548,14 +614,20 @@ describe('an installed check', () => {
     });
     expect(await start(file, state)).toEqual({ code: 0, stdout: '' });
     const text = readFileSync(file, 'utf8');
+    // Runtimes name the path where they tell that a hook has refused.
+    const { path } = JSON.parse(text).hook;
+    expect(path).toBe(at('checked/seccompc-check'));
     for (const part of [process.execPath, MAIN]) {
       writeFileSync(file, text.replace(part, '/nonexistent/part'));
       // podman passes over a hook whose path is missing, so that must not be what is missing.
-      expect(existsSync(JSON.parse(readFileSync(file, 'utf8')).hook.path)).toBe(true);
+      expect(existsSync(path)).toBe(true);
       const { code } = await start(file, state);
       expect(code).toBeGreaterThan(0);
       expect(codesOf(await hook(['status', at('checked'), '--json']))).toEqual(['HOOK_PROGRAM_MISSING']);
     }
+    writeFileSync(file, text);
+    rmSync(path);
+    expect(codesOf(await hook(['status', at('checked'), '--json']))).toEqual(['HOOK_PROGRAM_MISSING']);
   });
 });
 
@@ -611,7 +683,7 @@ describe('hook check', () => {
     });
   });
 
-  it('refuses an annotation that the runtime has not read, or that is gone since', async () => {
+  it('refuses an annotation that the runtime has not read, and takes one that only the runtime has, if it is proved', async () => {
     const proved = await expected(denyMkdir(28));
     for (const state of [{}, { annotations: {} }, { annotations: null }, { annotations: { [KEY]: 1 } }]) {
       expect(await check(proved, [], state)).toEqual({
@@ -624,10 +696,10 @@ describe('hook check', () => {
       });
     }
     const state = { annotations: annotationsOf(proved) };
-    expect(await check(configOf(denyMkdir(28)), ['--require-annotation'], state)).toEqual({
-      code: 1,
-      codes: ['ANNOTATION_CHANGED'],
-    });
+    const only = (config: string) => check(config, ['--require-annotation'], state);
+    expect(await only(configOf(denyMkdir(28)))).toEqual({ code: 0, codes: [] });
+    expect(await only(configOf(denyMkdir(29)))).toEqual({ code: 1, codes: ['ANNOTATION_DIFFERS'] });
+    expect(await only(UNCONFINED)).toEqual({ code: 1, codes: ['ANNOTATION_BASELESS'] });
   });
 
   it.each([

@@ -90,15 +90,24 @@ describe.skipIf(skipWithout(needs))('hook check', () => {
       expect(codesOf(name)).toEqual(['ANNOTATION_CHANGED', 'ANNOTATION_MISSING']);
     });
 
-    it.each(['crun', 'runc'] as const)('refuses one that only %s has read', async (runtime) => {
-      const name = `taken-${runtime}`;
-      make('bare', { seccomp: denyMkdir(28) });
-      make(name, { ...good(), hooks: { createRuntime: [swap(name, 'bare'), check(name)] } });
-      const { code, text } = await start(name, runtime);
-      expect(text).not.toContain('Seccomp:');
-      expect(code).not.toBe(0);
-      expect(codesOf(name)).toEqual(['ANNOTATION_CHANGED']);
-    });
+    it.each(['crun', 'runc'] as const)(
+      'refuses one that only %s has read, unless it is proved',
+      async (runtime) => {
+        const name = `taken-${runtime}`;
+        make('bare', { seccomp: denyMkdir(29) });
+        make(name, { ...good(), hooks: { createRuntime: [swap(name, 'bare'), check(name)] } });
+        const { code, text } = await start(name, runtime);
+        expect(text).not.toContain('Seccomp:');
+        expect(code).not.toBe(0);
+        expect(codesOf(name)).toEqual(['ANNOTATION_DIFFERS']);
+        make('same', { seccomp: denyMkdir(28) });
+        make(`${name}-proved`, {
+          ...good(),
+          hooks: { createRuntime: [swap(`${name}-proved`, 'same'), check(`${name}-proved`)] },
+        });
+        expect(await start(`${name}-proved`, runtime)).toMatchObject({ code: 0 });
+      },
+    );
 
     it('says that it cannot see the profile that the runtime compiles', async () => {
       make('unseen', { seccomp: denyMkdir(28), hooks: { createRuntime: [check('unseen')] } });

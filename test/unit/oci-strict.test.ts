@@ -7,7 +7,7 @@ import { SeccompcError } from '../../src/errors.ts';
 import { doBundle } from '../../src/oci/bundle.ts';
 import { makeConfigCompiler } from '../../src/oci/compiler.ts';
 import { doCrunCache } from '../../src/oci/crun/crun-cache.ts';
-import { precreate } from '../../src/oci/hook/precreate.ts';
+import { precreate } from '../../src/oci/store/precreate.ts';
 import { checkStart, readState } from '../../src/oci/hook/start-check.ts';
 import { compile } from '../../src/compile.ts';
 import { encodeBase64 } from '../../src/format/text.ts';

@@ -3,7 +3,7 @@ import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import { FILTER_ANNOTATION } from '../../oci/config.ts';
-import { shellWord } from '../../oci/hook/hook-file.ts';
+import { shellWord } from '../../oci/store/program.ts';
 import { parseProfile } from '../../profile/read.ts';
 import type { Profile } from '../../profile/types.ts';
 import type { Target } from '../../target.ts';

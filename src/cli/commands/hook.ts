@@ -4,16 +4,18 @@ import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { hookStatus, installHook, uninstallHook } from '../../oci/hook/hook-install.ts';
-import { addPair, pairsDirectory } from '../../oci/hook/hook-store.ts';
-import { precreate } from '../../oci/hook/precreate.ts';
 import type { ContainerState } from '../../oci/hook/start-check.ts';
+import { addPair, pairsDirectory } from '../../oci/store/pairs.ts';
+import { precreate } from '../../oci/store/precreate.ts';
 import { systemReason } from '../../fs/system-reason.ts';
+import { takeUnmappedForRoot } from '../../fs/trust.ts';
 import { CliCommand } from '../command.ts';
 import { profilePath } from '../options/built-in-profile.ts';
 import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
+import { DEFAULT_STORE, defaultStore } from '../options/default-store.ts';
 import { hostArch } from '../options/host.ts';
-import { logHook } from '../output/hook-log.ts';
+import { appendLog, logHook } from '../output/hook-log.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
@@ -91,7 +93,7 @@ export function makeCommand(invocation: Invocation): CliCommand {
 
   add('install', 'write the hook file into a directory where podman looks for hooks')
     .argument('DIR', 'the directory, such as /etc/containers/oci/hooks.d')
-    .option('--store <DIR>', 'where the filters are kept', defaultStore())
+    .option('--store <DIR>', `where the filters are kept (default: ${DEFAULT_STORE})`)
     .option('--log <FILE>', 'where the hook logs (default: hook.log in the store)')
     .addOption(foreign())
     .option(...strict)
@@ -130,15 +132,10 @@ export function makeCommand(invocation: Invocation): CliCommand {
   return command;
 }
 
-function defaultStore(): string {
-  if (process.geteuid?.() === 0) return '/var/lib/seccompc/hook';
-  return resolve(
-    process.env['XDG_STATE_HOME'] ?? resolve(process.env['HOME'] ?? '.', '.local/state'),
-    'seccompc/hook',
-  );
-}
-
 async function runPrecreate(flags: PrecreateFlags): Promise<number> {
+  // What was installed tells awk to look there.
+  const read = process.env['SECCOMPC_STORE'];
+  if (read !== undefined) takeUnmappedForRoot();
   const input = await readInput('-');
   // No cache besides the store. targetOf may throw, so it runs where faults are collected.
   const makeCompiler = () =>
@@ -151,16 +148,16 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   if (pair !== undefined && flags.store !== undefined) {
     const { store } = flags;
     const pairs = await pairsDirectory(store, targetOf(flags));
-    // The hook file tells awk to look there.
-    const read = process.env['SECCOMPC_STORE'];
     if (read !== undefined && read !== pairs) found.push(diagnostic('HOOK_STORE_STALE', { store }));
+    if (flags.log !== undefined)
+      appendLog('precreate', [diagnostic('HOOK_MISS', { bytes: pair.profile.length })], flags.log);
     await addPair(pairs, pair.profile, pair.filter).catch((cause: unknown) => {
       found.push(diagnostic('HOOK_STORE_FAILED', { store, reason: systemReason(cause) }));
     });
   }
   await logHook('precreate', found, flags.log);
   if (output !== undefined) return EXIT.ok;
-  // The awk program (src/oci/hook/precreate-awk.ts) knows this refusal from a failure by its code.
+  // The awk program (src/oci/store/lookup-awk.ts) knows this refusal from a failure by its code.
   return ambiguous ? EXIT.dataError : EXIT.no;
 }
 
@@ -222,11 +219,12 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
     const { lowerProfile } = await import('../../compile.ts');
     refuseUnconfined(await lowerProfile(await readInput(ceiling), { target, file: ceiling }), ceiling);
   }
-  const store = resolve(flags.store!);
+  const store = resolve(flags.store ?? defaultStore());
+  const log = resolve(flags.log ?? resolve(store, 'hook.log'));
   const { files, awk } = await installHook({
     folder: resolve(folder),
     store,
-    log: resolve(flags.log ?? resolve(store, 'hook.log')),
+    log,
     command: [process.execPath, resolve(script)],
     target,
     flags: targetArguments(flags),
@@ -235,7 +233,8 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
     ...(withCheck ? { check: { listeners, loaded, ...(ceiling === undefined ? {} : { ceiling }) } } : {}),
   });
   const found = awk === undefined ? [diagnostic('HOOK_WITHOUT_AWK')] : [];
-  if (!withCheck) found.push(diagnostic('HOOK_FAILS_OPEN', { path: awk ?? process.execPath }));
+  if (withCheck) found.push(diagnostic('HOOK_REASONS', { log }));
+  else found.push(diagnostic('HOOK_FAILS_OPEN', { path: awk ?? process.execPath }));
   await printDiagnostics(found, flags);
   await writeProduct(
     flags.json
@@ -245,8 +244,12 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
 }
 
 async function uninstall(folder: string, flags: OutputOptions): Promise<void> {
-  const removed = await uninstallHook(resolve(folder));
-  if (flags.json) return writeProduct(toJson({ removed }));
+  const { removed, left } = await uninstallHook(resolve(folder));
+  if (flags.json) return writeProduct(toJson({ removed, left }));
+  await printDiagnostics(
+    left.map((path) => diagnostic('HOOK_LEFT', { path })),
+    flags,
+  );
   await writeProduct(table(removed.map((path) => [path])));
 }
 

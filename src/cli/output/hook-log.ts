@@ -13,11 +13,14 @@ export async function logHook(
   file: string | undefined,
 ): Promise<void> {
   if (diagnostics.length === 0) return;
-  const texts = diagnostics.map((found) => formatDiagnostic(found, PLAIN));
-  await writeStderr(texts.join(''));
-  if (file === undefined) return;
+  await writeStderr(diagnostics.map((found) => formatDiagnostic(found, PLAIN)).join(''));
+  if (file !== undefined) appendLog(hook, diagnostics, file);
+}
+
+/** Only to the file. */
+export function appendLog(hook: string, diagnostics: readonly Diagnostic[], file: string): void {
   const time = new Date().toISOString();
-  const lines = texts.map((text) => `${time} ${hook}: ${text}`);
+  const lines = diagnostics.map((found) => `${time} ${hook}: ${formatDiagnostic(found, PLAIN)}`);
   try {
     // Only a file of the caller's, not through a link: a hook often runs as root.
     const fd = openTrusted(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT);

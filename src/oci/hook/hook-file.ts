@@ -1,7 +1,5 @@
 /** The JSON files that tell podman its hooks: oci-hooks(5). */
-import { accessSync, constants, readFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
-import { findProgram } from '../process/start-filtered.ts';
+import { readFileSync } from 'node:fs';
 
 /** One hook. Paths are absolute, because a hook gets no environment of podman. */
 export interface HookFile {
@@ -47,27 +45,4 @@ function isOurs({ args, env, stage }: HookFile): boolean {
 
 export function variableOf({ env }: HookFile, name: string): string | undefined {
   return env.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
-}
-
-/** mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to. */
-export function findAwk(): string | undefined {
-  return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
-    // The command reads, because otherwise awk may end by SIGPIPE.
-    const probe = 'BEGIN { c = "read -r line; exit 3"; print "" | c; exit close(c) % 255 == 3 ? 42 : 0 }';
-    return path !== undefined && spawnSync(path, [probe]).status === 42;
-  });
-}
-
-/** A word for sh(1) that stays one word. */
-export function shellWord(text: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-export function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

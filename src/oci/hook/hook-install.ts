@@ -1,17 +1,20 @@
 /** Installs and removes podman's hooks, and checks whether they would work. */
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { replaceFile } from '../../fs/replace.ts';
-import { systemReason } from '../../fs/system-reason.ts';
-import { trustedDirectory, trustedFile, UntrustedPath } from '../../fs/trust.ts';
-import type { Target } from '../../target.ts';
-import { findAwk, formatHookFile, isExecutable, readHookFile, shellWord, variableOf } from './hook-file.ts';
+import { UntrustedPath } from '../../fs/trust.ts';
+import { LOOKUP_AWK } from '../store/lookup-awk.ts';
+import { countPairFiles, isOfThisVersion, pairsDirectory, removeStore } from '../store/pairs.ts';
+import {
+  distinct, executableFaults, fileFaults, findAwk, makeTrusted, packageFaults, precreateWords, shellWord, unsafePlace,
+  unwritable,
+} from '../store/program.ts'; // prettier-ignore
+import type { Preparation } from '../store/program.ts';
+import { formatHookFile, readHookFile, variableOf } from './hook-file.ts';
 import type { HookFile } from './hook-file.ts';
-import { countPairFiles, isOfThisVersion, pairsDirectory, removeStore } from './hook-store.ts';
-import { PRECREATE_AWK } from './precreate-awk.ts';
 
 /** The names of the hook files, in the order in which they are written. */
 const FILES = {
@@ -30,20 +33,16 @@ const PAIRS = 'SECCOMPC_STORE';
 const NODE = 'SECCOMPC_NODE';
 const SCRIPT = 'SECCOMPC_SCRIPT';
 
-/** The absolute paths that start this command: node, its script. */
-export type OwnCommand = readonly [node: string, script: string];
+/** The program of the checks. Runtimes name it where they tell that a hook has refused the start. */
+const CHECK_PROGRAM = 'seccompc-check';
+const CHECK_TEXT = `#!/bin/sh
+# Written by "seccompc hook install". The log that the hook file names has the reason of a refused start.
+exec "$${NODE}" "$${SCRIPT}" "$@"
+`;
 
-export interface Installation {
+export interface Installation extends Preparation {
   /** The directory in which podman looks for hooks. */
   folder: string;
-  store: string;
-  log: string;
-  command: OwnCommand;
-  target: Target;
-  /** The flags that made the target, for the command line of the hook. */
-  flags: readonly string[];
-  foreign: 'replace' | 'refuse';
-  strict: boolean;
   /** Also install a createRuntime hook that checks the first one; `loaded`: and a poststart hook. */
   check?: { ceiling?: string; listeners: readonly string[]; loaded: boolean };
 }
@@ -66,55 +65,50 @@ export async function installHook(installation: Installation): Promise<{ files: 
   makeTrusted(folder, 0o755);
   for (const file of files) if (readHookFile(file) === undefined) fail('HOOK_FILE_FOREIGN', { file });
   for (const directory of [store, dirname(log), pairs]) makeTrusted(directory);
-  const faults = distinct(Object.values(hooks).flatMap((hook) => (hook ? programFaults(hook) : [])));
+  const program = join(folder, CHECK_PROGRAM);
+  if (check !== undefined && isForeignProgram(program)) fail('HOOK_FILE_FOREIGN', { file: program });
+  const faults = distinct(Object.values(hooks).flatMap((hook) => (hook ? programFaults(hook, program) : [])));
   if (faults.length > 0) throw new SeccompcError(faults);
   try {
+    if (check !== undefined) replaceFile(program, CHECK_TEXT, { mode: 0o755 });
     for (const [kind, file] of filesIn(folder)) {
       const hook = hooks[kind];
       if (hook === undefined) await rm(file, { force: true });
       else replaceFile(file, formatHookFile(hook), { mode: 0o644 });
     }
+    if (check === undefined && !isForeignProgram(program)) await rm(program, { force: true });
   } catch (cause) {
     unwritable(folder, cause);
   }
   return { files, ...(awk === undefined ? {} : { awk }) };
 }
 
-function makeTrusted(directory: string, mode?: number): void {
+/** Whether somebody else's file has the name of the check's program. */
+function isForeignProgram(program: string): boolean {
   try {
-    trustedDirectory(directory, { make: mode ?? true });
-  } catch (cause) {
-    if (cause instanceof UntrustedPath) throw new SeccompcError([unsafePlace(cause)], { cause });
-    unwritable(directory, cause);
+    return readFileSync(program, 'utf8') !== CHECK_TEXT;
+  } catch {
+    return false;
   }
 }
 
-function unsafePlace({ path, reason }: UntrustedPath): Diagnostic {
-  return diagnostic('PLACE_UNSAFE', { path, reason });
-}
-
-function unwritable(file: string, cause: unknown): never {
-  fail('OUTPUT_NOT_CREATED', { file, reason: systemReason(cause) }, { cause });
-}
-
 function precreateHook(installation: Installation, pairs: string, awk: string | undefined): HookFile {
-  const { store, log, foreign, strict, flags, command } = installation;
+  const { log, strict, command } = installation;
   const [node, script] = command;
-  const words = ['hook', 'precreate', '--store', store, '--log', log, '--foreign', foreign];
-  if (strict) words.push('--strict');
-  words.push(...flags);
+  const words = precreateWords(installation);
   const env = [`${PAIRS}=${pairs}`];
   if (awk === undefined) return { path: node, args: [...command, ...words], env, stage: 'precreate' };
   return {
     path: awk,
     // The program is in the hook file, which is trusted anyway.
-    args: ['awk', PRECREATE_AWK],
+    args: ['awk', LOOKUP_AWK],
     env: [
       ...env,
       `${NODE}=${node}`,
       `${SCRIPT}=${script}`,
       `SECCOMPC_COMMAND="$${NODE}" "$${SCRIPT}" ${words.map(shellWord).join(' ')}`,
       `SECCOMPC_STRICT=${strict ? 1 : 0}`,
+      `SECCOMPC_LOG=${log}`,
       // Lengths must be in bytes.
       'LC_ALL=C',
     ],
@@ -123,7 +117,7 @@ function precreateHook(installation: Installation, pairs: string, awk: string | 
 }
 
 function checkHook(
-  { command, log, flags, check }: Installation,
+  { folder, command, log, flags, check }: Installation,
   stage: 'createRuntime' | 'poststart',
 ): HookFile {
   const ceiling = check?.ceiling === undefined ? [] : ['--ceiling', resolve(check.ceiling)];
@@ -134,30 +128,33 @@ function checkHook(
   words.push(...ceiling, ...listeners, ...flags);
   const [node, script] = command;
   return {
-    // podman skips a hook whose program is missing. The shell is always there, and fails without Node.
-    path: '/bin/sh',
-    args: ['sh', '-c', `exec "$${NODE}" "$${SCRIPT}" "$@"`, 'sh', ...words],
+    path: join(folder, CHECK_PROGRAM),
+    args: [CHECK_PROGRAM, ...words],
     env: [`${NODE}=${node}`, `${SCRIPT}=${script}`],
     stage,
   };
 }
 
-/** Removes the hook files, then what they name. Gives the paths. @throws SeccompcError */
-export async function uninstallHook(folder: string): Promise<string[]> {
+/** Removes the hook files, then what they name. Gives what was removed, and what stays. @throws SeccompcError */
+export async function uninstallHook(folder: string): Promise<{ removed: string[]; left: string[] }> {
   const removed: string[] = [];
+  const left: string[] = [];
   for (const [, file] of filesIn(folder).toReversed()) {
     const hook = readHookFile(file);
     if (hook === undefined) fail('HOOK_FILE_FOREIGN', { file });
     if (hook === null) continue;
     await rm(file).catch((cause: unknown) => unwritable(file, cause));
     removed.push(file);
+    if (hook.path === join(folder, CHECK_PROGRAM) && !isForeignProgram(hook.path))
+      await rm(hook.path, { force: true });
     const pairs = variableOf(hook, PAIRS);
     if (pairs === undefined) continue;
     const store = dirname(pairs);
-    await removeStore(store);
-    removed.push(store);
+    const stays = await removeStore(store);
+    if (stays.length === 0) removed.push(store);
+    left.push(...stays.map((name) => join(store, name)));
   }
-  return removed;
+  return { removed, left };
 }
 
 export interface HookStatus extends Record<Kind, string | null> {
@@ -208,12 +205,12 @@ async function countFiles(pairs: string, diagnostics: Diagnostic[]): Promise<num
 }
 
 /** Files that a hook runs or reads and that are missing, or that another user can change. */
-function programFaults(hook: HookFile): Diagnostic[] {
+function programFaults(hook: HookFile, own?: string): Diagnostic[] {
   const script = scriptOf(hook);
   const ceiling = hook.args[hook.args.indexOf('--ceiling') + 1];
   return [
     ...[hook.path, variableOf(hook, NODE)].flatMap((path) =>
-      path === undefined ? [] : fileFaults(path, isExecutable),
+      path === undefined || path === own ? [] : executableFaults(path),
     ),
     ...(script === undefined ? [] : packageFaults(script)),
     ...(hook.args.includes('--ceiling') && ceiling !== undefined ? fileFaults(ceiling) : []),
@@ -222,28 +219,4 @@ function programFaults(hook: HookFile): Diagnostic[] {
 
 function scriptOf(hook: HookFile): string | undefined {
   return variableOf(hook, SCRIPT) ?? hook.args.find((word) => word.startsWith('/') && word !== hook.path);
-}
-
-/** The script loads the files beside it. */
-function packageFaults(script: string): Diagnostic[] {
-  const faults = fileFaults(script);
-  if (faults.length > 0) return faults;
-  const directory = dirname(realpathSync(script));
-  return readdirSync(directory).flatMap((name) => fileFaults(join(directory, name)));
-}
-
-function fileFaults(path: string, isUsable: (path: string) => boolean = existsSync): Diagnostic[] {
-  if (!isUsable(path)) return [diagnostic('HOOK_PROGRAM_MISSING', { path })];
-  try {
-    trustedFile(path);
-    return [];
-  } catch (error) {
-    if (error instanceof UntrustedPath) return [unsafePlace(error)];
-    return [diagnostic('HOOK_PROGRAM_MISSING', { path })];
-  }
-}
-
-/** Several files in one unsafe directory have one fault. */
-function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
-  return [...new Map(diagnostics.map((found) => [found.message, found])).values()];
 }

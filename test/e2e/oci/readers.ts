@@ -6,7 +6,7 @@ import { SeccompcError } from '../../../src/errors.ts';
 import { doBundle } from '../../../src/oci/bundle.ts';
 import { makeConfigCompiler } from '../../../src/oci/compiler.ts';
 import { readConfig } from '../../../src/oci/config.ts';
-import { precreate } from '../../../src/oci/hook/precreate.ts';
+import { precreate } from '../../../src/oci/store/precreate.ts';
 import { checkStart, readState } from '../../../src/oci/hook/start-check.ts';
 import { makeTarget } from '../../../src/target.ts';
 import type { Target } from '../../../src/target.ts';

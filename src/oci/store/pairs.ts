@@ -1,8 +1,8 @@
 /**
- * The filters of the precreate hook, in plain files that awk can read. The store has a directory
- * for each version of the compiler and each target, so a new installation never changes what a
- * running hook reads. The name of a file is the length in bytes of the profiles in it. Each profile
- * has two lines: the text of linux.seccomp, and the filter in base64.
+ * The filters of the precreate hook and the runtime, in plain files that awk can read. The store
+ * has a directory for each version of the compiler and each target, so a new installation never
+ * changes what a running hook reads. The name of a file is the length in bytes of the profiles in
+ * it. Each profile has two lines: the text of linux.seccomp, and the filter in base64.
  *
  * A pair decides what containers may do, so the store is a trusted directory (src/fs/trust.ts).
  */
@@ -46,14 +46,14 @@ function shortDigest(value: unknown): string {
 
 /** Keeps a pair, in place of an older one of the profile. @throws UntrustedPath; the system's error */
 export async function addPair(pairs: string, profile: string, filter: string): Promise<void> {
-  // awk reads lines.
-  if (profile.includes('\n')) return;
   const directory = trustedDirectory(pairs, { make: true });
   const name = String(profile.length);
+  // awk reads lines. No JSON has the other character.
+  const text = profile.replaceAll('\n', '\u0001');
   const lines = (readTrusted(join(directory, name))?.toString('latin1') ?? '').split('\n');
-  const kept: string[] = [profile, filter];
+  const kept: string[] = [text, filter];
   for (let at = 0; at + 1 < lines.length && kept.length < 2 * PAIRS_PER_FILE; at += 2)
-    if (lines[at] !== profile) kept.push(lines[at]!, lines[at + 1]!);
+    if (lines[at] !== text) kept.push(lines[at]!, lines[at + 1]!);
   await makeRoom(directory);
   replaceFile(join(directory, name), Buffer.from(`${kept.join('\n')}\n`, 'latin1'), { mode: 0o600 });
 }
@@ -63,8 +63,8 @@ export async function countPairFiles(pairs: string): Promise<number> {
   return (await pairFiles(trustedDirectory(pairs))).length;
 }
 
-/** Removes what this module has put into a store, and the store if nothing else is in it. */
-export async function removeStore(store: string): Promise<void> {
+/** Removes what this module has put into a store, and the store if nothing else is in it. Gives what is left. */
+export async function removeStore(store: string): Promise<string[]> {
   for (const name of await readdir(store).catch(() => [])) {
     if (!PAIRS_DIRECTORY.test(name)) continue;
     const directory = join(store, name);
@@ -73,6 +73,7 @@ export async function removeStore(store: string): Promise<void> {
     await rmdir(directory).catch(() => {});
   }
   await rmdir(store).catch(() => {});
+  return readdir(store).catch(() => []);
 }
 
 async function pairFiles(directory: string): Promise<string[]> {
