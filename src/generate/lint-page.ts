@@ -17,7 +17,7 @@ export function ruleTable(): string {
 }
 
 export function familyTable(): string {
-  const families = FAMILIES.map(({ refused, others = refused, why }) => [
+  const families = FAMILIES.map(({ refused, others, why }) => [
     refused.join(', '),
     others === refused ? 'the others' : others.join(', '),
     why,
