@@ -166,16 +166,16 @@ export default defineConfig([
           // What hot answers and stores both need.
           {
             name: 'files',
-            test: /src.fs.(built-file|private-group|replace|system-reason|trust)\.ts|src.cache.(location|plain-files|version)\.ts/,
+            test: /src.fs.(built-file|private-group|replace|system-reason|trust)\.ts|src.cache.(location|plain-files|version|records.sha256)\.ts/,
           },
           {
             name: 'program',
-            test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)/,
+            test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)|node_modules.commander|^.nothing/,
           },
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
-            test: /src.bpf.(?!annotate|disassemble|interpreter)|src.syscalls.(load|tables|perfect-hash|since|generated.(since|union))\.ts$|src.(arch|action|defined|target|profile.types|codegen.goal|compile.(filter|settings))\.ts$/,
+            test: /src.bpf.(?!annotate|disassemble|interpreter|tested-arches)|src.syscalls.(load|tables|perfect-hash|since|generated.(since|union))\.ts$|src.(arch|action|defined|target|profile.types|codegen.goal|compile.(filter|settings))\.ts$/,
           },
           {
             name: 'store',
@@ -186,7 +186,15 @@ export default defineConfig([
             name: 'command',
             test: /src.(cli.(compile-with|short-run|commands.compile)|fs.temporary)\.ts|src.cli.options.(?!built-in-profile|call|filter-file|host-calls|operand|tested-arches)|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!built-in|table)/,
           },
-          { name: 'compiler', test: /src.compile\.ts$|src.(profile|policy|codegen(?!.goal)|prove)./ },
+          {
+            name: 'compiler',
+            test: /src.compile\.ts$|src.(profile|policy|codegen(?!.goal)|prove|compile)[\\/]|node_modules.jsonc-parser/,
+          },
+          // What the compiler and small commands need.
+          {
+            name: 'names',
+            test: /src.(errno|bpf.interpreter|syscalls.(lookup|generated.errno))\.ts|node_modules.fastest-levenshtein/,
+          },
         ],
       },
       minify: MINIFY,

@@ -54,19 +54,21 @@ export interface Cache {
  *
  * The input is the text or the bytes of the document: a parsed profile has lost what the key
  * covers.
+ * @param onMiss called before the profile is compiled, which it is if no store has the result
  * @throws SeccompcError as {@link compile} does.
  */
 export async function compileCached(
   input: string | Uint8Array,
   options: CompileOptions,
   cache: Cache,
+  onMiss?: () => void,
 ): Promise<CachedFilter> {
   const settings = compileSettings(options);
   const { recent } = cache;
   const known = recent?.find(input, settings);
   const found = known
     ? { ...known, tier: 'memory', warnings: [] }
-    : await compileByStores(input, settings, cache);
+    : await compileByStores(input, settings, cache, onMiss);
   if (!known) recent?.keep(input, settings, found);
   refuseUnconfined(found.filter, options);
   return found;
@@ -76,6 +78,7 @@ async function compileByStores(
   input: string | Uint8Array,
   options: CompileSettings,
   { stores, keys, deadline = STORE_DEADLINE }: Cache,
+  onMiss?: () => void,
 ): Promise<CachedFilter> {
   const tiers = new Tiers(stores, deadline);
   const { warnings } = tiers;
@@ -90,6 +93,7 @@ async function compileByStores(
     return { filter, tier: hit.store.tier, key, warnings };
   }
 
+  onMiss?.();
   // Only a miss pays for loading the compiler.
   const { runPipeline } = await import('../compile.ts');
   let tier = 'none';

@@ -27,7 +27,6 @@ async function compileInput(
   settings: CompileSettings,
 ): Promise<Compiled> {
   const options = { ...settings, allowUnconfined: true }; // each command decides: refuseUnconfined
-  expectShortRun();
   if (flags.cache === false) return compileFresh(input, options, []);
   const { compileCached } = await import('../cache/compile-cached.ts');
   const { closeCache } = await import('../cache/open.ts');
@@ -40,7 +39,7 @@ async function compileInput(
     throw error;
   }
   try {
-    return await compileCached(input, options, cache);
+    return await compileCached(input, options, cache, expectShortRun);
   } finally {
     await closeCache(cache);
   }
@@ -51,6 +50,7 @@ async function compileFresh(
   options: CompileOptions,
   warnings: Diagnostic[],
 ): Promise<Compiled> {
+  expectShortRun();
   const { compile } = await import('../compile.ts');
   return { filter: await compile(input, options), tier: 'none', key: null, warnings };
 }

@@ -175,9 +175,12 @@ async function makeProgram(
     .configureOutput({ outputError: () => {}, writeOut: (text) => void help.push(text) })
     .exitOverride()
     .addHelpText('after', EXAMPLES);
+  const [first = ''] = invocation.args;
+  // Then the list of commands cannot be asked for.
+  const isAlone = wanted.join() === first && Object.hasOwn(COMMANDS, first);
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     if (wanted.includes(name)) adopt(program, (await load()).makeCommand(invocation).summary(summary));
-    else program.command(name).summary(summary);
+    else if (!isAlone) program.command(name).summary(summary);
   }
   return program;
 }

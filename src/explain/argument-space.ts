@@ -1,5 +1,5 @@
 /** Decisions about one number as functions of the arguments. */
-import type { Condition, Decision } from '../policy/types.ts';
+import type { Comparator, Condition, Decision } from '../policy/types.ts';
 import { FALSE, TRUE } from '../prove/bdd/bdd.ts';
 import type { Bdd, Effort, Node } from '../prove/bdd/bdd.ts';
 import { dataOf, argWord, variableOf, WORD_BITS, WORDS } from '../prove/bdd/input-words.ts';
@@ -9,15 +9,6 @@ import { comparisonOverBits } from '../prove/profile/comparison.ts';
 import { spanBdd } from '../prove/profile/profile-bdd.ts';
 import type { Comparison } from '../prove/profile/reference.ts';
 
-const OPERATORS = {
-  eq: 'SCMP_CMP_EQ',
-  ne: 'SCMP_CMP_NE',
-  lt: 'SCMP_CMP_LT',
-  le: 'SCMP_CMP_LE',
-  gt: 'SCMP_CMP_GT',
-  ge: 'SCMP_CMP_GE',
-  masked_eq: 'SCMP_CMP_MASKED_EQ',
-} as const;
 const NODE_BUDGET = 1 << 17;
 
 /** All methods throw Undecided when the effort is used up. */
@@ -100,7 +91,7 @@ export class ArgumentSpace {
 }
 
 function comparisonOf({ arg, comparator, value, mask, bits }: Condition): Comparison {
-  const op = OPERATORS[comparator];
+  const op = `SCMP_CMP_${comparator.toUpperCase() as Uppercase<Comparator>}` as const;
   return comparator === 'masked_eq'
     ? { arg, op, value: mask, valueTwo: value, bits }
     : { arg, op, value, valueTwo: 0n, bits };

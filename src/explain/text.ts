@@ -3,20 +3,10 @@ import { archOf } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
 import { describeCondition as describeComparison } from '../format/call.ts';
-import type { Condition, Decision } from '../policy/types.ts';
+import type { Comparator, Condition, Decision } from '../policy/types.ts';
 import { describeAnswer } from '../prove/describe.ts';
 import type { Considered, Source } from './explain.ts';
 import { INSTRUCTION_POINTER } from './filter-decisions.ts';
-
-const OPERATORS = {
-  eq: 'EQ',
-  ne: 'NE',
-  lt: 'LT',
-  le: 'LE',
-  gt: 'GT',
-  ge: 'GE',
-  masked_eq: 'MASKED_EQ',
-} as const;
 
 /** `domain == AF_VSOCK`, `(flags & CLONE_NEWUSER) == 0`. Load the facts about calls first. */
 export function describeCondition(
@@ -25,7 +15,8 @@ export function describeCondition(
   call: string | undefined,
 ): string {
   const constants = comparator === 'masked_eq' ? { value: mask, valueTwo: value } : { value, valueTwo: 0n };
-  const text = describeComparison(arch, call ?? '', { index: arg, op: OPERATORS[comparator], ...constants });
+  const op = comparator.toUpperCase() as Uppercase<Comparator>;
+  const text = describeComparison(arch, call ?? '', { index: arg, op, ...constants });
   return arg === INSTRUCTION_POINTER ? text.replace(`args[${arg}]`, 'ip') : text;
 }
 

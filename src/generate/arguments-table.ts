@@ -1,7 +1,8 @@
-import { allArches, type TableName } from '../arch.ts';
+import type { TableName } from '../arch.ts';
 import { type HeaderFolders, KERNEL, KERNEL_ROOT, readHeader } from './headers.ts';
 import type { Output } from './output.ts';
 import { codeOf, type Parameter, parseParameters, parsePrototypes, type Prototypes } from './prototypes.ts';
+import { TABLES } from './syscall-modules.ts';
 import { byCodeUnit, formatTsv, parseTsv } from './tsv.ts';
 
 /** Tables whose calls have their prototype in headers of their own. The later ones win. */
@@ -20,7 +21,6 @@ const HEADERS: readonly (readonly [file: string, tables: readonly TableName[] | 
 const SHORT: ReadonlySet<TableName> = new Set(['x86', 'arm', 'mips', 'ppc', 's390', 'parisc', 'm68k', 'sh']);
 /** 64-bit arguments begin at an even register of these. */
 const PAIRED: ReadonlySet<TableName> = new Set(['arm', 'mips', 'ppc']);
-const TABLES: readonly TableName[] = [...new Set(allArches().map((arch) => arch.table))];
 /** Registers that a filter sees. */
 const ARGUMENTS = 6;
 

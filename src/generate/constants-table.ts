@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { allArches, type TableName } from '../arch.ts';
+import type { TableName } from '../arch.ts';
 import type { CallList } from './arguments-table.ts';
 import { type HeaderFolders, KERNEL, KERNEL_ROOT, readHeader, verifyUapi } from './headers.ts';
 import type { Output } from './output.ts';
+import { TABLES } from './syscall-modules.ts';
 import { formatTsv, parseTsv } from './tsv.ts';
 
 /**
@@ -30,8 +31,6 @@ const COMPILERS: Readonly<Record<TableName, readonly [folder: string, ...options
   m68k: ['m68k', '-m32', '-fpack-struct=2', '__m68k__'],
   sh: ['sh', '-m32', '__sh__', '__LITTLE_ENDIAN__'],
 };
-
-const TABLES: readonly TableName[] = [...new Set(allArches().map((arch) => arch.table))];
 
 interface ConstantSet {
   readonly name: string;

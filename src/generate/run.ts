@@ -1,13 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { errorsPage } from './errors-page.ts';
 import { factModules } from './fact-modules.ts';
 import type { HeaderFolders } from './headers.ts';
-import { lintPage } from './lint-page.ts';
 import { machinePrograms } from './machine-programs.ts';
-import { optionTables } from './option-tables.ts';
 import type { Output } from './output.ts';
-import { startsOutputs } from './starts.ts';
+import { documentation } from './pages.ts';
+import { startsModule } from './starts.ts';
 import { syscallModules, type TableFiles } from './syscall-modules.ts';
 import { tablesFromHeaders } from './tables-from-headers.ts';
 import { systemdGroups } from './systemd-groups.ts';
@@ -19,10 +17,8 @@ const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise
   syscallModules,
   factModules,
   validatorOutputs,
-  errorsPage,
-  lintPage,
-  startsOutputs,
-  (_, root) => optionTables(root),
+  startsModule,
+  documentation,
   (_, root) => systemdGroups(root),
   (_, root) => machinePrograms(root),
 ];

@@ -9,7 +9,7 @@ import { byCodeUnit, onlyValue, parseTsv, type Tsv } from './tsv.ts';
 /** Text of `syscall-tables/*.tsv`, by file name without the folder. */
 export type TableFiles = ReadonlyMap<string, string>;
 
-const TABLES: readonly TableName[] = [...new Set(allArches().map((arch) => arch.table))];
+export const TABLES: readonly TableName[] = [...new Set(allArches().map((arch) => arch.table))];
 
 /** Makes the look-up modules of `src/syscalls/generated/` from the checked-in tables alone. */
 export function syscallModules(files: TableFiles): Output[] {

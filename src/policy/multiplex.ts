@@ -1,28 +1,14 @@
 import type { Arch } from '../arch.ts';
 
-/** First argument of socketcall(2): linux/net.h, `SYS_*`. */
-const SOCKETCALL = new Map([
-  ['socket', 1n],
-  ['bind', 2n],
-  ['connect', 3n],
-  ['listen', 4n],
-  ['accept', 5n],
-  ['getsockname', 6n],
-  ['getpeername', 7n],
-  ['socketpair', 8n],
-  ['send', 9n],
-  ['recv', 10n],
-  ['sendto', 11n],
-  ['recvfrom', 12n],
-  ['shutdown', 13n],
-  ['setsockopt', 14n],
-  ['getsockopt', 15n],
-  ['sendmsg', 16n],
-  ['recvmsg', 17n],
-  ['accept4', 18n],
-  ['recvmmsg', 19n],
-  ['sendmmsg', 20n],
-]);
+/** First argument of socketcall(2): linux/net.h, `SYS_*`, from 1 on. */
+const SOCKETCALL = new Map(
+  (
+    'socket bind connect listen accept getsockname getpeername socketpair send recv sendto ' +
+    'recvfrom shutdown setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg'
+  )
+    .split(' ')
+    .map((name, index) => [name, BigInt(index + 1)]),
+);
 
 /** First argument of ipc(2): linux/ipc.h. */
 const IPC = new Map([

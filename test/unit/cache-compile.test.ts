@@ -54,6 +54,16 @@ describe('compiling with a cache', () => {
     expect(store).toMatchObject({ gets: 4, sets: 3 });
   });
 
+  it('calls onMiss before it compiles, and not on a hit', async () => {
+    const store = new TestStore();
+    let misses = 0;
+    const onMiss = () => void (misses += 1);
+    expect(await compileCached(PROFILE, options(), only(store), onMiss)).toMatchObject({ tier: 'none' });
+    expect(misses).toBe(1);
+    expect(await compileCached(PROFILE, options(), only(store), onMiss)).toMatchObject({ tier: 'test' });
+    expect(misses).toBe(1);
+  });
+
   it('shares an entry between files of other names, each with its own name in the diagnostics', async () => {
     const store = new TestStore();
     await compileCached(PROFILE, options({ file: 'one.json' }), only(store));

@@ -33,14 +33,7 @@ export function overlapsOf(a: readonly LeafRange[], b: readonly LeafRange[]): Ov
 
 /** Whether two lists differ in so few places that one can be the other with exceptions. */
 export function resembles(a: readonly LeafRange[], b: readonly LeafRange[]): boolean {
-  let differing = 0;
-  let j = 0;
-  for (const { from, to, leaf } of a) {
-    while (b[j]!.to < from) j++;
-    for (let at = j; at < b.length && b[at]!.from <= to; at++) if (b[at]!.leaf !== leaf) differing++;
-    if (differing >= a.length) return false;
-  }
-  return true;
+  return overlapsOf(a, b).filter(({ leaf, other }) => leaf !== other).length < a.length;
 }
 
 /** The part of a list within bounds, moved by some distance. */

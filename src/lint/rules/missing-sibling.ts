@@ -8,104 +8,67 @@ import type { Finding, Rule, Subject } from '../rule.ts';
 /** Calls that do one thing: who is refused one of `refused` can use `others` instead. */
 interface Family {
   refused: readonly string[];
-  /** The same calls unless given. */
-  others?: readonly string[];
+  others: readonly string[];
   /** What the others do, after their names, in the plural. */
   why: string;
   /** Conditions on a refused one are lost too, whatever the default action is. */
-  conditions?: true;
+  conditions: boolean;
 }
 
-const words = (text: string): string[] => text.split(' ');
+/** A line for each: the refused calls, the others where they are not the same, why, and `conditions` where it is so. */
+const TABLE = `
+chmod fchmod fchmodat fchmodat2 | | change modes too
+chown lchown fchown fchownat chown32 lchown32 fchown32 | | change owners too
+open openat openat2 creat | | open files too | conditions
+stat lstat newfstatat fstatat64 statx stat64 lstat64 oldstat oldlstat | | tell the same of a file
+rename renameat renameat2 | | rename files too
+link linkat | | make hard links too
+symlink symlinkat | | make symbolic links too
+unlink unlinkat | | remove files too
+rmdir | unlinkat | remove directories too
+mkdir mkdirat | | make directories too
+mknod mknodat | | make device nodes too
+truncate truncate64 | | cut files too
+access faccessat faccessat2 | | tell the same of a file
+setxattr lsetxattr fsetxattr setxattrat | | set extended attributes too
+getxattr lgetxattr fgetxattr getxattrat | | read extended attributes too
+removexattr lremovexattr fremovexattr removexattrat | | remove extended attributes too
+listxattr llistxattr flistxattr listxattrat | | list extended attributes too
+mount | move_mount open_tree fsmount mount_setattr | attach and change mounts too
+umount umount2 | | unmount too
+execve execveat | | start programs too
+fork vfork | clone clone3 fork vfork | make processes too
+clone clone3 | | make processes and namespaces too | conditions
+unshare | clone clone3 | make namespaces too
+ptrace | process_vm_readv process_vm_writev | reach into the memory of other processes too
+process_vm_readv process_vm_writev | ptrace | do the same and more
+kexec_load kexec_file_load | | load another kernel too
+init_module finit_module | | load modules too
+clock_settime clock_settime64 settimeofday stime | | set the clock too
+adjtimex clock_adjtime clock_adjtime64 | | adjust the clock too
+kill tkill tgkill pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo | | send signals too
+mprotect | pkey_mprotect | change protections too | conditions
+mmap mmap2 | | map memory too | conditions
+futex futex_time64 | futex futex_time64 futex_wait futex_waitv futex_wake futex_requeue | wait and wake too
+setuid setuid32 setreuid setreuid32 setresuid setresuid32 | | change the user too
+setgid setgid32 setregid setregid32 setresgid setresgid32 | | change the group too
+setgroups setgroups32 | | change the groups too
+add_key | keyctl | reach the keyrings too
+open openat openat2 creat statx mkdir mkdirat rename renameat renameat2 unlink unlinkat link linkat symlink symlinkat connect accept accept4 bind listen socket send sendto sendmsg recv recvfrom recvmsg setxattr fsetxattr getxattr fgetxattr epoll_ctl splice tee ftruncate | io_uring_setup | make rings whose requests do this without the call, so no filter sees them
+`;
 
-const FILE_CALLS = words(
-  'open openat openat2 creat statx mkdir mkdirat rename renameat renameat2 unlink unlinkat link linkat symlink symlinkat connect accept accept4 bind listen socket send sendto sendmsg recv recvfrom recvmsg setxattr fsetxattr getxattr fgetxattr epoll_ctl splice tee ftruncate',
-);
-
-export const FAMILIES: readonly Family[] = [
-  { refused: words('chmod fchmod fchmodat fchmodat2'), why: 'change modes too' },
-  {
-    refused: words('chown lchown fchown fchownat chown32 lchown32 fchown32'),
-    why: 'change owners too',
-  },
-  {
-    refused: words('open openat openat2 creat'),
-    why: 'open files too',
-    conditions: true,
-  },
-  {
-    refused: words('stat lstat newfstatat fstatat64 statx stat64 lstat64 oldstat oldlstat'),
-    why: 'tell the same of a file',
-  },
-  { refused: words('rename renameat renameat2'), why: 'rename files too' },
-  { refused: words('link linkat'), why: 'make hard links too' },
-  { refused: words('symlink symlinkat'), why: 'make symbolic links too' },
-  { refused: words('unlink unlinkat'), why: 'remove files too' },
-  { refused: words('rmdir'), others: words('unlinkat'), why: 'remove directories too' },
-  { refused: words('mkdir mkdirat'), why: 'make directories too' },
-  { refused: words('mknod mknodat'), why: 'make device nodes too' },
-  { refused: words('truncate truncate64'), why: 'cut files too' },
-  { refused: words('access faccessat faccessat2'), why: 'tell the same of a file' },
-  {
-    refused: words('setxattr lsetxattr fsetxattr setxattrat'),
-    why: 'set extended attributes too',
-  },
-  {
-    refused: words('getxattr lgetxattr fgetxattr getxattrat'),
-    why: 'read extended attributes too',
-  },
-  {
-    refused: words('removexattr lremovexattr fremovexattr removexattrat'),
-    why: 'remove extended attributes too',
-  },
-  {
-    refused: words('listxattr llistxattr flistxattr listxattrat'),
-    why: 'list extended attributes too',
-  },
-  {
-    refused: words('mount'),
-    others: words('move_mount open_tree fsmount mount_setattr'),
-    why: 'attach and change mounts too',
-  },
-  { refused: words('umount umount2'), why: 'unmount too' },
-  { refused: words('execve execveat'), why: 'start programs too' },
-  { refused: words('fork vfork'), others: words('clone clone3 fork vfork'), why: 'make processes too' },
-  { refused: words('clone clone3'), why: 'make processes and namespaces too', conditions: true },
-  {
-    refused: words('unshare'),
-    others: words('clone clone3'),
-    why: 'make namespaces too',
-  },
-  {
-    refused: words('ptrace'),
-    others: words('process_vm_readv process_vm_writev'),
-    why: 'reach into the memory of other processes too',
-  },
-  { refused: words('process_vm_readv process_vm_writev'), others: ['ptrace'], why: 'do the same and more' },
-  { refused: words('kexec_load kexec_file_load'), why: 'load another kernel too' },
-  { refused: words('init_module finit_module'), why: 'load modules too' },
-  {
-    refused: words('clock_settime clock_settime64 settimeofday stime'),
-    why: 'set the clock too',
-  },
-  { refused: words('adjtimex clock_adjtime clock_adjtime64'), why: 'adjust the clock too' },
-  {
-    refused: words('kill tkill tgkill pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo'),
-    why: 'send signals too',
-  },
-  { refused: words('mprotect'), others: words('pkey_mprotect'), why: 'change protections too', conditions: true },
-  { refused: words('mmap mmap2'), why: 'map memory too', conditions: true },
-  { refused: words('futex futex_time64'), others: words('futex futex_time64 futex_wait futex_waitv futex_wake futex_requeue'), why: 'wait and wake too' },
-  { refused: words('setuid setuid32 setreuid setreuid32 setresuid setresuid32'), why: 'change the user too' },
-  { refused: words('setgid setgid32 setregid setregid32 setresgid setresgid32'), why: 'change the group too' },
-  { refused: words('setgroups setgroups32'), why: 'change the groups too' },
-  { refused: words('add_key'), others: words('keyctl'), why: 'reach the keyrings too' },
-  {
-    refused: FILE_CALLS,
-    others: ['io_uring_setup'],
-    why: 'make rings whose requests do this without the call, so no filter sees them',
-  },
-]; // prettier-ignore
+export const FAMILIES: readonly Family[] = TABLE.trim()
+  .split('\n')
+  .map((line) => {
+    const [refused, others, why, conditions] = line.split('|').map((cell) => cell.trim());
+    const calls = refused!.split(' ');
+    return {
+      refused: calls,
+      others: others === '' ? calls : others!.split(' '),
+      why: why!,
+      conditions: conditions !== undefined,
+    };
+  });
 
 export const missingSibling: Rule = {
   code: 'MISSING_SIBLING',
@@ -118,15 +81,12 @@ export const missingSibling: Rule = {
   },
 };
 
-function* gapsIn(
-  { refused, others = refused, why, conditions }: Family,
-  subject: Subject,
-): Generator<Finding> {
+function* gapsIn({ refused, others, why, conditions }: Family, subject: Subject): Generator<Finding> {
   const isDenyList = isLax(subject.survey.usual);
   if (!isDenyList && !conditions) return;
   const isRestricted = (name: string, arch: Arch): boolean => {
     const kind = kindOf(subject, arch, name);
-    return kind === 'partly' ? conditions === true : isDenyList && kind === 'refused';
+    return kind === 'partly' ? conditions : isDenyList && kind === 'refused';
   };
   // Of one entry and one other call, all architectures.
   const gaps = new Map<string, Gap>();

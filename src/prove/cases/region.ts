@@ -1,7 +1,7 @@
 import { argWord, WORD_ARCH, WORD_ARGS, WORD_IP, WORD_NR, WORDS } from '../bdd/input-words.ts';
 import { changeLow, EVERY_ARGUMENT, isSame, isSameArgument, lowOf, unionOfArguments, withHigh } from './argument-set.ts'; // prettier-ignore
 import type { ArgumentSet } from './argument-set.ts';
-import { EVERYTHING, firstWithBits, greatest, image, LARGEST, least, union, unionOfRanges, withBits, within, without } from './word-set.ts'; // prettier-ignore
+import { EVERYTHING, firstWithBits, greatest, image, intersection, LARGEST, least, union, unionOfRanges, withBits, within, without } from './word-set.ts'; // prettier-ignore
 import type { WordSet } from './word-set.ts';
 
 /** A test of a word under a mask against a constant; all u32. */
@@ -308,16 +308,4 @@ function possibleUnder({ mask, ranges }: MaskedFact, set: WordSet): readonly num
   return (
     withBits({ ranges, mask: 0, value: 0 }, (bits | ~mask) >>> 0, (set.value & bits) >>> 0)?.ranges ?? []
   );
-}
-
-function intersection(a: readonly number[], b: readonly number[]): readonly number[] {
-  const ranges: number[] = [];
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
-    const low = Math.max(a[i]!, b[j]!);
-    const high = Math.min(a[i + 1]!, b[j + 1]!);
-    if (low <= high) ranges.push(low, high);
-    if (a[i + 1]! < b[j + 1]!) i += 2;
-    else j += 2;
-  }
-  return ranges;
 }

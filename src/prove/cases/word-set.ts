@@ -28,27 +28,25 @@ export function greatest({ ranges }: WordSet): number {
 /** The values of a set from `from` to `to`; undefined for none. */
 export function within(set: WordSet, from: number, to: number): WordSet | undefined {
   if (from <= least(set) && greatest(set) <= to) return set;
+  return made(intersection(set.ranges, [from, to]), set.mask, set.value);
+}
+
+/** The values that two lists of ranges share. */
+export function intersection(a: readonly number[], b: readonly number[]): readonly number[] {
   const ranges: number[] = [];
-  for (let at = 0; at < set.ranges.length; at += 2) {
-    const low = Math.max(from, set.ranges[at]!);
-    const high = Math.min(to, set.ranges[at + 1]!);
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+    const low = Math.max(a[i]!, b[j]!);
+    const high = Math.min(a[i + 1]!, b[j + 1]!);
     if (low <= high) ranges.push(low, high);
+    if (a[i + 1]! < b[j + 1]!) i += 2;
+    else j += 2;
   }
-  return made(ranges, set.mask, set.value);
+  return ranges;
 }
 
 /** The values of a set but one; undefined for none. */
 export function without(set: WordSet, value: number): WordSet | undefined {
-  const ranges: number[] = [];
-  for (let at = 0; at < set.ranges.length; at += 2) {
-    const [low, high] = [set.ranges[at]!, set.ranges[at + 1]!];
-    if (value < low || value > high) ranges.push(low, high);
-    else {
-      if (low < value) ranges.push(low, value - 1);
-      if (value < high) ranges.push(value + 1, high);
-    }
-  }
-  return made(ranges, set.mask, set.value);
+  return made(intersection(set.ranges, [0, value - 1, value + 1, LARGEST]), set.mask, set.value);
 }
 
 /** The values of a set that have some bits; undefined for none. */
