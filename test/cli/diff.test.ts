@@ -52,6 +52,41 @@ describe('diff', () => {
     expect(await run(['diff', '-', 'same.bpf', '--arch', 'x86_64'], PLAIN)).toMatchObject({ code: 0 });
   });
 
+  it('shows in Markdown what a change opens and closes, one call in both lists if it must be', async () => {
+    const { code, stdout, stderr } = await diff('plain.json', 'both.bpf', '--format', 'markdown');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+    expect(stdout.toString().split('\n')).toEqual([
+      '### Seccomp: `plain.json` → `both.bpf`',
+      '',
+      '**Opens** (1 on X86\\_64)',
+      '',
+      '- socket(AF\\_VSOCK, 0, 0) on X86\\_64: ERRNO EPERM (1) becomes LOG',
+      '',
+      '**Closes** (1 on X86\\_64)',
+      '',
+      '- read on X86\\_64: ALLOW becomes KILL\\_THREAD',
+      '',
+      'All other calls get the same answer. This is proved.',
+      '',
+    ]);
+    const renamed = (await diff('plain.json', 'errno.bpf', '--format', 'markdown')).stdout.toString();
+    expect(renamed).toMatch(/\n\*\*Answers otherwise\*\* .*\n\n- .*ERRNO EPERM \(1\) becomes ERRNO ENOSYS/);
+    expect(renamed).not.toContain('**Opens**');
+    const equal = await diff('plain.json', 'same.bpf', '--format', 'markdown');
+    expect(equal).toMatchObject({ code: 0, stdout: expect.anything() });
+    expect(equal.stdout.toString()).toContain('Every call gets the same answer.');
+    expect(await diff('plain.json', 'same.bpf', '--format', 'markdown', '--tightens')).toMatchObject({
+      code: 64,
+    });
+  });
+
+  it('keeps names of files from being Markdown', async () => {
+    const name = '`<b>.json';
+    writeFileSync(join(folder, name), PLAIN);
+    const { stdout } = await diff('both.bpf', name, '--format', 'markdown');
+    expect(stdout.toString()).toMatch(/^### Seccomp: `both\.bpf` → `` `<b>\.json ``\n/);
+  });
+
   it('shows what both answer', async () => {
     const { code, stdout, stderr } = await diff('plain.json', 'both.bpf');
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });

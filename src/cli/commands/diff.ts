@@ -1,20 +1,25 @@
-import { addOutputOptions } from '../options/add-options.ts';
 import { Option } from 'commander';
-import type { Relation } from '../../prove/compare.ts';
+import { EXIT, fail } from '../../errors.ts';
+import type { Difference, Relation } from '../../prove/compare.ts';
+import { addOutputOptions } from '../options/add-options.ts';
 import { CliCommand } from '../command.ts';
 import { addReadingOptions } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
 import { profilePath } from '../options/built-in-profile.ts';
 import { readOperand, refuseTwiceStdin } from '../options/operand.ts';
+import type { Operand } from '../options/operand.ts';
 import { addProcessOptions, fileOrProcess } from '../options/process.ts';
 import type { ProcessFlags } from '../options/process.ts';
-
 import { addTargetOptions } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
-import { addComparisonOptions, printVerdict } from './verdict.ts';
+import { diffMarkdown } from '../output/diff-markdown.ts';
+import { printDiagnostics } from '../output/report.ts';
+import { writeProduct } from '../output/streams.ts';
+import { addComparisonOptions, compareOperands, printFailureOf, printVerdict } from './verdict.ts';
 import type { ComparisonFlags, Wording } from './verdict.ts';
 
 interface Options extends TargetFlags, ReadingFlags, ComparisonFlags, ProcessFlags {
+  format: 'text' | 'markdown';
   tightens?: true;
   loosens?: true;
 }
@@ -61,6 +66,7 @@ are 0); 2 cannot be decided; 65 A or B is faulty.
 Examples:
   seccompc diff old.json new.json
   seccompc diff old.json new.json --tightens      does the new profile let nothing more through?
+  seccompc diff old.json new.json --format markdown       for a pull request
   seccompc diff filter.bpf profile.json --arch arm64 --json
   seccompc diff ceiling.json --pid 4242 --tightens`;
 
@@ -73,6 +79,11 @@ export function makeCommand(): CliCommand {
       new Option('--tightens', 'ask whether B is at least as strict as A at every call').conflicts('loosens'),
     )
     .option('--loosens', 'ask whether B is at most as strict as A at every call')
+    .addOption(
+      new Option('--format <FORMAT>', 'markdown: what the change opens and closes, for a pull request')
+        .choices(['text', 'markdown'])
+        .default('text'),
+    )
     .addHelpText('after', HELP)
     .runs(run);
   return addTargetOptions(
@@ -85,6 +96,34 @@ async function run(fileA: string, other: string | undefined, options: Options): 
   refuseTwiceStdin(fileA, fileB);
   const a = await readOperand(fileA, options);
   const b = await readOperand(fileB, options);
+  if (options.format === 'markdown') {
+    if (options.json || options.tightens || options.loosens)
+      fail('USAGE', {
+        reason: '--format markdown shows both directions, without --json, --tightens, --loosens',
+      });
+    return printMarkdown([fileA, fileB ?? 'the process'], a, b, options);
+  }
   const relation = options.tightens ? 'tightens' : options.loosens ? 'loosens' : 'equal';
   return printVerdict(a, b, relation, options, WORDINGS[relation]);
+}
+
+async function printMarkdown(
+  names: readonly [string, string],
+  a: Operand,
+  b: Operand,
+  options: ComparisonFlags,
+): Promise<number> {
+  const diagnostics = [...a.diagnostics, ...b.diagnostics];
+  const found: Record<Relation, readonly Difference[]> = { equal: [], tightens: [], loosens: [] };
+  for (const relation of ['equal', 'tightens', 'loosens'] as const) {
+    const result = compareOperands(a, b, relation, options);
+    if (result.verdict === 'malformed' || result.verdict === 'undecided')
+      return printFailureOf(result, diagnostics, options);
+    if (result.verdict === 'broken') found[relation] = result.differences;
+  }
+  await printDiagnostics(diagnostics, options);
+  const changes = { opens: found.tightens, closes: found.loosens, all: found.equal };
+  const arches = [...a.calls, ...b.calls].map(({ abi }) => abi.name);
+  await writeProduct(await diffMarkdown(names, changes, arches, options.limit));
+  return found.equal.length === 0 ? EXIT.ok : EXIT.no;
 }

@@ -5,7 +5,14 @@ import type { Stack } from '../../bpf/stack.ts';
 import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { compare } from '../../prove/compare.ts';
-import type { Difference, Failure, NamedCalls, Relation, Side } from '../../prove/compare.ts';
+import type {
+  ComparisonResult,
+  Difference,
+  Failure,
+  NamedCalls,
+  Relation,
+  Side,
+} from '../../prove/compare.ts';
 import { answerParts, nameOfCall } from '../../prove/describe.ts';
 import { DEFAULT_NODE_BUDGET, LARGEST_NODE_BUDGET } from '../../prove/bdd/bdd.ts';
 import type { Operand } from '../options/operand.ts';
@@ -63,6 +70,20 @@ function count(text: string, largest: number): number {
   throw new InvalidArgumentError(`Give a whole number from 1 to ${largest}.`);
 }
 
+/** Compares two operands; the differences of the native architecture come first. */
+export function compareOperands(
+  first: Operand,
+  second: Operand,
+  relation: Relation,
+  { nodeBudget }: BudgetFlag,
+): ComparisonResult {
+  const calls = [...first.calls, ...second.calls];
+  const budget = nodeBudget === undefined ? {} : { nodeBudget };
+  const result = compare(first.side, second.side, { relation, limit: MOST_WITNESSES, calls, ...budget });
+  if (result.verdict !== 'broken') return result;
+  return { ...result, differences: nativeFirst(result.differences, calls) };
+}
+
 /** Compares and prints the verdict with its witnesses. Gives the exit code: 0 it holds, 1 it does not, 2 undecided. */
 export async function printVerdict(
   first: Operand,
@@ -72,25 +93,17 @@ export async function printVerdict(
   wording: Wording,
 ): Promise<number> {
   const diagnostics = [...first.diagnostics, ...second.diagnostics];
-  const calls = [...first.calls, ...second.calls];
-  const compareTo = (side: Side) =>
-    compare(first.side, side, {
-      relation,
-      ...(flags.nodeBudget === undefined ? {} : { nodeBudget: flags.nodeBudget }),
-      limit: MOST_WITNESSES,
-      calls,
-    });
-  const result = compareTo(second.side);
+  const result = compareOperands(first, second, relation, flags);
   if (result.verdict === 'malformed' || result.verdict === 'undecided') {
     await printDiagnostics(diagnostics, flags);
     return printFailureOf(result, diagnostics, flags);
   }
   const holds = result.verdict === 'holds';
-  const found = holds ? [] : nativeFirst(result.differences, calls);
+  const found = holds ? [] : result.differences;
   const exitCode = holds ? EXIT.ok : EXIT.no;
   const [verdict, text] = holds ? wording.holds : wording.broken;
   const verdictOn = (side: Side) => {
-    const alone = compareTo(side).verdict;
+    const alone = compareOperands(first, { ...second, side }, relation, flags).verdict;
     return alone === 'holds' || alone === 'broken' ? wording[alone][0] : 'undecided';
   };
   const filters = 'stack' in second.side ? filtersOf(second.side, found, verdictOn) : undefined;
@@ -112,7 +125,7 @@ export async function printVerdict(
   const names = await Promise.all(found.map(({ abi, data }) => nameOfCall(abi, data.nr)));
   const different = new Set(names.filter((name) => name !== undefined));
   await printDiagnostics([...first.bearingOn(different), ...second.bearingOn(different)], flags);
-  const arches = calls.map(({ abi }) => abi.name);
+  const arches = [...first.calls, ...second.calls].map(({ abi }) => abi.name);
   const { lines, total } = await differenceLines(found, arches, wording.change, flags.limit);
   const rest = lines.length > flags.limit ? [`... and more; --limit N prints up to N`] : [];
   const all = [
