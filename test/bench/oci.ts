@@ -112,6 +112,9 @@ function startTables(folder: string, root: string, rounds: number): Table[] {
   ];
   const runc = (path: string) => ['runc', '--root', join(folder, 'runc'), 'run', '-b', path, 'bench'];
   mkdirSync(join(folder, 'crun'));
+  const runtime = (path: string) => [join(folder, 'bin/crun-seccompc'), ...crun(path).slice(1)];
+  const install = ['runtime', 'install', join(folder, 'bin'), '--store', join(folder, 'runtime'), '-q'];
+  execFileSync(COMMAND[0], [COMMAND[1], ...install]);
   const method =
     "`run` of a static /bin/true with this project's default profile, for three architectures or one.";
   const ofCrun = {
@@ -119,6 +122,7 @@ function startTables(folder: string, root: string, rounds: number): Table[] {
     'JSON, 3 architectures': crun(bundle('json3', three)),
     'JSON, 1 architecture': crun(bundle('json1', one)),
     'annotation, 3 architectures': crun(annotated('raw3', three)),
+    'runtime of seccompc, 3 architectures': runtime(bundle('json3', three)),
     'annotation, 1 architecture': crun(annotated('raw1', one)),
   };
   const ofRunc = {
@@ -140,18 +144,18 @@ function hookTables(folder: string, root: string, rounds: number): Table[] {
   const store = join(folder, 'store');
   const hook = [...COMMAND, 'hook'];
   execFileSync(hook[0]!, [...hook.slice(1), 'install', hooks, '--store', store, '-q']);
-  const awk = readHook(hooks).path;
+  const { path: awk, args, env } = readHook(hooks);
   const node = ['sh', '-c', `exec "$@" < ${config}`, 'sh', ...hook, 'precreate'];
   execFileSync(node[0]!, [...node.slice(1), '--store', store], { stdio: 'pipe' });
-  process.env['SECCOMPC_STORE'] = store;
-  process.env['SECCOMPC_COMMAND'] = 'exit 1';
-  const program = join(store, 'precreate.awk');
+  const hit = ['sh', '-c', `exec "$@" < ${config}`, 'sh', awk, args[1]!];
+  const variables = Object.fromEntries(env.map((text) => text.split(/=(.*)/s)));
+  Object.assign(process.env, variables, { SECCOMPC_COMMAND: 'exit 1' });
   const processes = turns(
     'Hook processes',
     'The precreate hook alone, with a config of the default profile for three architectures.',
     {
       'cat (changes nothing)': ['cat', config],
-      'fast path (awk, a hit)': [awk, '-f', program, config],
+      'fast path (sh and awk, a hit)': hit,
       'Node: what a miss costs': [...node],
       'an empty Node': [process.execPath, '-e', '0'],
     },
@@ -178,8 +182,10 @@ function hookTables(folder: string, root: string, rounds: number): Table[] {
   return [processes, starts];
 }
 
-function readHook(folder: string): { path: string } {
-  const file: { hook: { path: string } } = JSON.parse(readFileSync(join(folder, 'seccompc.json'), 'utf8'));
+function readHook(folder: string): { path: string; args: string[]; env: string[] } {
+  const file: { hook: { path: string; args: string[]; env: string[] } } = JSON.parse(
+    readFileSync(join(folder, 'seccompc.json'), 'utf8'),
+  );
   return file.hook;
 }
 

@@ -142,7 +142,7 @@ seccompc_copy=${word(copies)}/$$
 # Of an earlier process with this number.
 [ ! -e "$seccompc_copy" ] || ${word(rm)} -f "$seccompc_copy"
 
-seccompc_awk=${word(LOOKUP_AWK)}
+seccompc_awk=${word(LOOKUP_AWK.replaceAll(/^ *#.*\n/gm, ''))}
 set -C
 ${variables} SECCOMPC_COMMAND= ${lookup} 2>/dev/null >"$seccompc_copy"
 seccompc_code=$?

@@ -69,11 +69,10 @@ function strings(word,    i, n, part, before, count) {
 
 # Where the entries of the only "annotations" begin, and that is a member of the whole document; else 0.
 function annotations(    at, before) {
-  at = value("annotations")
-  before = substr(config, 1, at - 1)
+  if (!(at = value("annotations"))) return 0
+  before = plain(substr(config, 1, at - 1))
   # Comments and single quotes are no JSON, but some runtimes read them.
-  if (!at || plain(before) ~ /[\/#']/) return 0
-  before = plain(before)
+  if (before ~ /[\/#']/) return 0
   return gsub(/[{[]/, "", before) - gsub(/[]}]/, "", before) == 1 ? at : 0
 }
 
@@ -92,7 +91,7 @@ function has(at, member,    place, part) {
 
 function stored(text,    file, line, filter) {
   file = ENVIRON["SECCOMPC_STORE"] "/" length(text)
-  gsub(/\n/, "\001", text)
+  if (index(text, "\n")) gsub(/\n/, "\001", text)
   while ((getline line < file) > 0 && (getline filter < file) > 0)
     if (line "" == text "" && length(filter) % 4 == 0 && filter ~ /^[A-Za-z0-9+\/]+=?=?$/) return filter
   return ""
