@@ -62,7 +62,7 @@ describe('wrong usage', () => {
     ['compile'],
     ['compile', 'a', 'b'],
     ['compile', '-', '--no-such-flag'],
-    ['compile', '-', '--format', 'elf'],
+    ['compile', '-', '--format', 'pe'],
     ['compile', '-', '--no-prove', '--require-proof'],
     ['compile', '-', '--arch', 'pdp11'],
     ['compile', '-', '--kernel', 'new'],
