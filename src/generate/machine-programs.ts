@@ -9,7 +9,7 @@ import type { Output } from './output.ts';
 /**
  * The programs in machine code: one module for each architecture, one constant for each file `src/launcher/source/*.c`. To
  * add a program, add its file and run `npm run generate`: `_start` of system.h calls `begin(long *stack)`, program.ld leaves
- * no memory for variables, and `builtProgram` (src/oci/process/built-program.ts) gives the path of the executable.
+ * no memory for variables, and `programFile` (src/oci/process/program-file.ts) gives the path of the executable.
  *
  * The same bytes come from these releases only, those of Debian 12. With others, or none, the modules stay as they are.
  */
@@ -30,7 +30,7 @@ const COMPILERS: Record<string, [prefix: string, ...flags: string[]]> = {
 };
 
 const FLAGS = [
-  '-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror', '-ffreestanding', '-fno-builtin', '-fomit-frame-pointer',
+  '-std=gnu11', '-Os', '-Wall', '-Wextra', '-Wno-unused-function', '-Werror', '-ffreestanding', '-fno-builtin', '-fomit-frame-pointer',
   '-fno-asynchronous-unwind-tables', '-fno-unwind-tables', '-fno-stack-protector', '-fno-tree-loop-distribute-patterns',
   '-fno-pie', '-no-pie', '-static', '-nostdlib', '-nostdinc', '-Wl,-T,program.ld', '-Wl,--build-id=none',
   '-Wl,-z,max-page-size=0x10000', '-Wl,-z,norelro', '-Wl,--no-warn-rwx-segments',

@@ -6,7 +6,7 @@ const run = (args: string[], input = '') => runIn(folder, args, { input });
 
 const COMMANDS = [
   'compile', 'resolve', 'import', 'lookup', 'simulate', 'explain', 'assert', 'lint', 'check', 'disasm', 'graph', 'verify', 'diff',
-  'fingerprint', 'audit', 'record', 'doctor', 'bundle', 'annotate', 'hook', 'runtime', 'exec', 'crun-cache', 'cache', 'completion',
+  'fingerprint', 'audit', 'record', 'doctor', 'bundle', 'annotate', 'hook', 'exec', 'crun-cache', 'cache', 'completion',
 ]; // prettier-ignore
 
 describe('help', () => {
@@ -62,7 +62,7 @@ describe('wrong usage', () => {
     ['compile'],
     ['compile', 'a', 'b'],
     ['compile', '-', '--no-such-flag'],
-    ['compile', '-', '--format', 'exe'],
+    ['compile', '-', '--format', 'pe'],
     ['compile', '-', '--no-prove', '--require-proof'],
     ['compile', '-', '--arch', 'pdp11'],
     ['compile', '-', '--kernel', 'new'],

@@ -18,7 +18,6 @@ import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { hostArch } from '../options/host.ts';
-import { hostCalls } from '../options/host-calls.ts';
 import type { Operand } from '../options/operand.ts';
 import { readOperand } from '../options/operand.ts';
 import { addProcessOptions, withProcess } from '../options/process.ts';
@@ -171,8 +170,7 @@ async function confirm(
   if (abi !== host && !(abi === 'X32' && host === 'X86_64')) return 'the kernel cannot be asked';
   if (operand.program === undefined) return 'the kernel cannot be asked';
   const { program, endian } = await operand.program();
-  const { execve } = await hostCalls('execve');
-  const found = await askKernel(program, endian, data, { arch: host, execve });
+  const found = askKernel(program, endian, data, host);
   if (found === undefined) return 'the kernel cannot be asked';
   if (found !== answer)
     throw new Error(

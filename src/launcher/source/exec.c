@@ -15,16 +15,6 @@ struct packet {
     struct sock_filter filter[];
 };
 
-static void read_all(const struct start *s, long fd, void *buffer, long size)
-{
-    for (char *at = buffer; size;) {
-        long got = sys3(NR_read, fd, (long)at, size);
-        if (got <= 0)
-            give_up(s, "the command is not complete: errno ", got ? got : -5, EX_UNAVAILABLE);
-        at += got;
-        size -= got;
-    }
-}
 
 /* Takes the texts that follow each other. */
 static const char *take(char **list, u32 count, const char *text)

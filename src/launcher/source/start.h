@@ -51,6 +51,18 @@ static _Noreturn NOINLINE void give_up(const struct start *s, const char *what, 
     quit(code);
 }
 
+/* All of a packet, or of a part of it. */
+static inline void read_all(const struct start *s, long fd, void *buffer, long size)
+{
+    for (char *at = buffer; size;) {
+        long got = sys3(NR_read, fd, (long)at, size);
+        if (got <= 0)
+            give_up(s, "the packet is not complete: errno ", got ? got : -5, EX_UNAVAILABLE);
+        at += got;
+        size -= got;
+    }
+}
+
 /* Closes the descriptors from 3 on. */
 static void close_others(const struct start *s)
 {

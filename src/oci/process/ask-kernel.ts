@@ -2,6 +2,7 @@
  * What this machine's kernel answers to one call under a filter, without making the call: every answer of the program is
  * replaced by an errno that stands for it, so that nothing is executed and nobody is killed.
  */
+import { spawnSync } from 'node:child_process';
 import {
   BPF_ABS,
   BPF_IMM,
@@ -12,26 +13,19 @@ import {
   BPF_RET,
   BPF_W,
   encode,
+  MAX_INSTRUCTIONS,
   OFFSET_NR,
 } from '../../bpf/instruction.ts';
 import type { Endian, SeccompData, SockFilter } from '../../bpf/instruction.ts';
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from '../../action.ts';
 import type { ArchName } from '../../arch.ts';
-import { callersEnvironment, runUnderFilter } from './start-filtered.ts';
-import { findPerl } from './perl.ts';
+import { EXIT, fail } from '../../errors.ts';
+import { systemReason } from '../../fs/system-reason.ts';
+import { programFile } from './program-file.ts';
 
-/** The kernel hands out no larger errno; as many answers can be told apart below it. */
-const FIRST_ERRNO = 4000;
-const MOST_ANSWERS = 90;
-
-/** An exit code that perl does not use for failures of its own. */
-const FIRST_CODE = 60;
-/** Prints nothing; the exit code says which errno it was. */
-const ASK_PROGRAM = `
-my ($nr, @args) = map { $_ + 0 } @ARGV;
-syscall($nr, @args);
-exit($! - ${FIRST_ERRNO} + ${FIRST_CODE});
-`;
+/** The kernel hands out no larger errno; as many answers can be told apart below it. The program `ask` knows it too. */
+const BASE = 4000;
+const MOST_ANSWERS = 63;
 
 /**
  * The answer (u32) of the kernel to a call of its native architecture; undefined if it cannot be asked: the program
@@ -39,18 +33,17 @@ exit($! - ${FIRST_ERRNO} + ${FIRST_CODE});
  *
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */
-export async function askKernel(
+export function askKernel(
   program: readonly SockFilter[],
   endian: Endian,
   { nr, args }: Pick<SeccompData, 'nr' | 'args'>,
-  { arch, execve }: { arch: ArchName; execve: number },
-): Promise<number | undefined> {
+  arch: ArchName,
+): number | undefined {
   const returns = program.filter(({ code }) => (code & 0x07) === BPF_RET);
   const answers = [...new Set(returns.map(({ k }) => k))];
   const isConstant = returns.every(({ code }) => code === (BPF_RET | BPF_K));
-  // Perl has to be started.
-  if (!isConstant || answers.length > MOST_ANSWERS || nr === execve) return undefined;
-  const stand = (k: number) => (SECCOMP_RET_ERRNO | (FIRST_ERRNO + 1 + answers.indexOf(k))) >>> 0;
+  if (!isConstant || answers.length > MOST_ANSWERS) return undefined;
+  const stand = (k: number) => (SECCOMP_RET_ERRNO | (BASE + 1 + answers.indexOf(k))) >>> 0;
   const filter: SockFilter[] = [
     { code: BPF_LD | BPF_W | BPF_ABS, jt: 0, jf: 0, k: OFFSET_NR },
     { code: BPF_JMP | BPF_JEQ | BPF_K, jt: 1, jf: 0, k: nr },
@@ -59,16 +52,15 @@ export async function askKernel(
     { code: BPF_LD | BPF_IMM, jt: 0, jf: 0, k: 0 },
     ...program.map((step) => ((step.code & 0x07) === BPF_RET ? { ...step, k: stand(step.k) } : step)),
   ];
-  const words = ['perl', '-e', ASK_PROGRAM, nr, ...args.map((arg) => BigInt.asIntN(64, arg))];
-  const { exitCode } = await runUnderFilter(
-    encode(filter, endian),
-    {
-      path: Buffer.from(findPerl()),
-      words: words.map((word) => Buffer.from(String(word))),
-      environment: callersEnvironment(),
-      keep: [],
-    },
-    { arch, flags: 0 },
-  );
-  return answers[exitCode - FIRST_CODE - 1];
+  if (filter.length > MAX_INSTRUCTIONS) return undefined;
+  const numbers = [nr, ...args, filter.length].map((value) => BigInt.asUintN(64, BigInt(value)));
+  const input = Buffer.concat([Buffer.from(BigUint64Array.from(numbers).buffer), encode(filter, endian)]);
+  const { error, status, stderr } = spawnSync(programFile('ask', arch), [], {
+    input,
+    env: {},
+    encoding: 'utf8',
+  });
+  if (error !== undefined) fail('LOADER_MISSING', { reason: systemReason(error) });
+  if (status === EXIT.unavailable) fail('LOADER_FAILED', { reason: stderr.trimEnd() });
+  return answers[(status ?? 0) - 1];
 }
