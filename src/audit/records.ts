@@ -13,6 +13,7 @@ import { ArgumentError, parseArgument } from '../format/call.ts';
 import { loadCallFacts } from '../syscalls/constants.ts';
 import { loadTables } from '../syscalls/load.ts';
 import { signatureOf } from '../syscalls/signatures.ts';
+import { straceLine } from './strace-line.ts';
 
 /** An argument that the log does not give as a number is undefined. */
 export type LoggedArgs = readonly (bigint | undefined)[];
@@ -173,12 +174,7 @@ class StraceReader {
   }
 
   read(whole: string, line: number): Raw[] {
-    const [, first = '', digits, rest = ''] =
-      /^(?:strace: )?(?:\[pid +(?=\d))?((?:\d[\d:.]*\]? +)*)(?:\[[\da-f?]{16}\] )?(?:\[ *(\d+|0x[\da-f]+)\] )?(.*)$/.exec(
-        whole,
-      ) ?? [];
-    const number = digits === undefined ? undefined : Number(digits);
-    const pid = /^\d+(?=[\] ])/.exec(first)?.[0] ?? '';
+    const { pid, number, rest } = straceLine(whole);
     const mode = /^\[ Process PID=(\d+) runs in (\w+)(?: bit)? mode\. \]/.exec(rest);
     if (mode) this.#modes.set(mode[1]!, MODES[mode[2]!] ?? this.#arch!);
     const common = { ...(pid === '' ? {} : { pid: Number(pid) }), line };

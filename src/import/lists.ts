@@ -1,3 +1,4 @@
+import { straceLine } from '../audit/strace-line.ts';
 import { ALLOW, namesOf, refuse } from './draft.ts';
 import type { Answer, Draft, Place } from './draft.ts';
 
@@ -25,19 +26,20 @@ export function namesIn(text: string, file: string): [string, Place][] {
   );
 }
 
-/** `[pid 7] 12:00:01.5 [00007f12] read(...`, each but the call optional: options -f, -t, -i, -n of strace. */
-const CALL = /^(?:\[pid +\d+\] +|\d+ +)?(?:[\d:.]+ +)?(?:\[ *[\da-f?]+\] )*([a-z_]\w*)\(/;
-const NO_CALL =
-  /^(?:\[pid +\d+\] +|\d+ +)?(?:[\d:.]+ +)?(?:\[ *[\da-f?]+\] )*(?:---|\+\+\+|<\.\.\. \w+ resumed|strace: |$)/;
+/** What is no call, behind the process and the time. */
+const NO_CALL = /^(?:---|\+\+\+|<\.\.\. \w+ resumed|$)/;
+/** What strace says itself, except that a program is of another architecture. */
+const NOTICE = /^strace: (?!\[ Process)/;
 
 /** The calls of a log of strace. */
 export function callsIn(text: string, file: string): [string, Place][] {
   const found = new Map<string, Place>();
   for (const [index, line] of text.split('\n').entries()) {
     const place = { file, line: index + 1 };
-    const name = CALL.exec(line.trimEnd())?.[1];
+    const { rest } = straceLine(line.trimEnd());
+    const name = /^([a-z_]\w*)\(/.exec(rest)?.[1];
     if (name !== undefined) found.set(name, found.get(name) ?? place);
-    else if (!NO_CALL.test(line.trimEnd()))
+    else if (!NO_CALL.test(rest) && !NOTICE.test(line))
       refuse(place, 'this line of the log names no call', 'give a log of "strace -f -o FILE COMMAND"');
   }
   return [...found];

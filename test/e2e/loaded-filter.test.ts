@@ -281,6 +281,7 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
       expect(asked('explain', '--pid', `${pid}`, 'umask', '6').stdout).toMatch(
         /^ALLOW\nconditions: ERRNO EBADF \(9\) if .* == 5;/,
       );
+      expect(asked('graph', '--pid', `${pid}`)).toMatchObject({ status: 64, stdout: '' });
       const listing = asked('disasm', '--pid', `${pid}`).stdout.split('\n\n');
       for (const [index, name] of ['oldest', 'middle', 'newest'].entries()) {
         const [head, ...rest] = listing[index]!.trimEnd().split('\n');
@@ -294,7 +295,7 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
     it('of one filter, the answer is that of a file with it', async () => {
       const { pid } = await begin('read line', 'first.json');
       writeFileSync(at('first.bpf'), compiled(FIRST));
-      for (const [command, ...rest] of [['disasm'], ['simulate', 'mkdir'], ['explain']])
+      for (const [command, ...rest] of [['disasm'], ['simulate', 'mkdir'], ['explain'], ['graph']])
         expect(asked(command!, '--pid', `${pid}`, ...rest)).toEqual(
           asked(command!, at('first.bpf'), ...rest),
         );

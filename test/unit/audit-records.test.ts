@@ -134,6 +134,13 @@ describe('lines of strace', () => {
     expect(await shown('7 pause() = ?\n7 +++ killed by SIGKILL +++\n8 exit_group(0) = ?')).toEqual([]);
   });
 
+  test('are read behind an instruction pointer of 32 bits, or none that is known', async () => {
+    for (const pointer of ['[f7f3a549]', '[00007f0a3f1104a7]', '[????????????????]'])
+      expect(await shown(`7 ${pointer} mkdir("d", 0777) = -1 EPERM (Operation not permitted)`)).toEqual([
+        ['mkdir', 'X86_64', '50000'],
+      ]);
+  });
+
   test('follow a process into another mode', async () => {
     const log = `strace: [ Process PID=7 runs in 32 bit mode. ]
 [pid 7] socket(0x28, -1, 0777) = -1 EPERM (Operation not permitted)

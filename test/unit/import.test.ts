@@ -265,6 +265,7 @@ describe('a log of strace', () => {
 
   it.each([
     [1, '[ Process PID=7 runs in 32 bit mode. ]'],
+    [1, 'strace: [ Process PID=7 runs in 32 bit mode. ]'],
     [2, 'read(0, "", 1) = 0\n% time     seconds  usecs/call'],
     [1, '???( <unfinished ...>'],
   ])('is refused at line %i, which names no call: %j', (line, log) => {

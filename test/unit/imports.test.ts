@@ -17,7 +17,7 @@ const ALLOWED: Record<string, string[]> = {
   syscalls: ['arch', 'target'],
   profile: ['action', 'arch', 'defined', 'errno', 'errors', 'syscalls', 'target'],
   input: ['arch', 'bpf', 'errors', 'format', 'profile', 'syscalls'],
-  import: ['arch', 'errno', 'errors', 'policy', 'profile', 'syscalls'],
+  import: ['arch', 'audit', 'errno', 'errors', 'policy', 'profile', 'syscalls'],
   policy: ['action', 'arch', 'errno', 'errors', 'profile', 'syscalls', 'target'],
   codegen: ['arch', 'bpf', 'policy', 'syscalls'],
   // The proof shares the parsed profile and the tables with the compiler, and nothing that decides.

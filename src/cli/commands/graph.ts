@@ -9,6 +9,8 @@ import { decisionTree } from '../../graph/tree.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { readOperand } from '../options/operand.ts';
+import { addProcessOptions, fileOrProcess } from '../options/process.ts';
+import type { ProcessFlags } from '../options/process.ts';
 import { addReadingOptions } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
 import { addTargetOptions } from '../options/target-options.ts';
@@ -19,7 +21,7 @@ import { writeProduct } from '../output/streams.ts';
 
 const FORMATS = { svg: formatSvg, dot: formatDot, mermaid: formatMermaid };
 
-interface Options extends TargetFlags, ReadingFlags, OutputOptions {
+interface Options extends TargetFlags, ReadingFlags, OutputOptions, ProcessFlags {
   format: keyof typeof FORMATS;
   output?: string;
   depth?: number;
@@ -39,7 +41,7 @@ Examples:
 export function makeCommand(): CliCommand {
   const command = new CliCommand('graph')
     .description('Draws the decision tree of a filter.')
-    .argument('PROFILE|FILTER', 'a profile or a compiled filter; - for standard input')
+    .argument('[PROFILE|FILTER]', 'a profile or a compiled filter; - for standard input')
     .option('-o, --output <FILE>', 'where to write (default: standard output)')
     .addOption(
       new Option('--format <FORMAT>', 'language of the picture').choices(Object.keys(FORMATS)).default('svg'),
@@ -48,7 +50,7 @@ export function makeCommand(): CliCommand {
     .option('--call <CALL>', 'only the tests that calls of this name or number meet')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addReadingOptions(addOutputOptions(command)));
+  return addTargetOptions(addProcessOptions(addReadingOptions(addOutputOptions(command))));
 }
 
 function count(text: string): number {
@@ -56,10 +58,14 @@ function count(text: string): number {
   return Number(text);
 }
 
-async function run(file: string, options: Options): Promise<void> {
+async function run(file: string | undefined, options: Options): Promise<void> {
   const { arch, depth, call } = options;
-  const operand = await readOperand(file, options);
+  const operand = await readOperand(fileOrProcess(file, 'PROFILE|FILTER', options), options);
   await printDiagnostics(operand.diagnostics, options);
+  if (operand.program === undefined)
+    return fail('USAGE', {
+      reason: 'the process has several filters, and a graph shows one: see "seccompc disasm"',
+    });
   const { program, endian } = await operand.program();
   const tables = await tablesFor(program, arch);
   const only =

@@ -29,23 +29,16 @@ export interface Operand {
   calls: NamedCalls[];
   /** Warnings and notes; always empty for a filter. */
   diagnostics: Diagnostic[];
-  /** The filter itself; of a profile, the one that it compiles to. A process can have several, so none is given. */
+  /** The filter itself; of a profile, the one that it compiles to. Not of a process with several. */
   program?: () => Promise<FilterInput>;
   /** Those of them that have a bearing on why calls of these names are answered differently. */
   bearingOn: (different: ReadonlySet<string>) => Diagnostic[];
 }
 
-export type FileOperand = Operand & Required<Pick<Operand, 'program'>>;
-
 /**
  * Reads a filter (raw or base64) or a profile, whichever the file contains; without a file, the filters of a process.
  * @throws SeccompcError
  */
-export async function readOperand(file: string, flags: TargetFlags & ReadingFlags): Promise<FileOperand>;
-export async function readOperand(
-  file: string | undefined,
-  flags: TargetFlags & ReadingFlags & ProcessFlags,
-): Promise<Operand>;
 export async function readOperand(
   file: string | undefined,
   flags: TargetFlags & ReadingFlags & ProcessFlags,
@@ -61,7 +54,7 @@ export async function readOperand(
 export async function profileOperand(
   { bytes, file, notes }: ProfileText,
   target: Target,
-): Promise<FileOperand & { side: Reference }> {
+): Promise<Operand & { side: Reference }> {
   const { compile, lowerProfile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
   const read = async () => {
@@ -92,7 +85,7 @@ export async function filterOperand(
   bytes: Uint8Array,
   file: string,
   arch?: ArchName,
-): Promise<FileOperand & { side: FilterInput }> {
+): Promise<Operand & { side: FilterInput }> {
   const side = readFilter(bytes, file);
   const faults = checkProgram(side.program);
   if (faults.length > 0) throw new SeccompcError(faults.map((fault) => ({ ...fault, file })));
@@ -106,7 +99,9 @@ export async function processOperand(
   arch?: ArchName,
 ): Promise<Operand & { side: Stack }> {
   const calls = await callsOf(side.stack, arch);
-  return { side, calls, diagnostics: notes, bearingOn: () => notes };
+  const { stack, endian } = side;
+  const program = stack.length === 1 && { program: async () => ({ program: [...stack[0]!], endian }) };
+  return { side, calls, diagnostics: notes, ...program, bearingOn: () => notes };
 }
 
 async function callsOf(programs: Stack['stack'], arch: ArchName | undefined): Promise<NamedCalls[]> {
