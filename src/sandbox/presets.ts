@@ -5,6 +5,9 @@ import { policy } from './policy.ts';
 const NAMESPACES =
   'CLONE_NEWNS|CLONE_NEWCGROUP|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNET';
 
+/** linux/sched.h of Linux 7.2. */
+const UNSHARE_EMPTY_MNTNS = '0x100000';
+
 const nothing = policy({ default: 'allow' });
 /** ENOSYS: programs then do without, as on a kernel that has none. */
 const withoutRings = nothing.errno('ENOSYS', ['io_uring_setup', 'io_uring_enter', 'io_uring_register']);
@@ -55,7 +58,9 @@ export const noNewNamespaces = preset(
   'the namespaces that it is in; clone3 gives ENOSYS, because its flags are in memory, and the C library takes clone',
   nothing
     .deny('clone', arg('clone_flags').hasAny(NAMESPACES))
-    .deny('unshare', arg('unshare_flags').hasAny(`${NAMESPACES}|CLONE_NEWTIME`))
+    .deny('unshare', arg('unshare_flags').hasAny(`${NAMESPACES}|CLONE_NEWTIME|${UNSHARE_EMPTY_MNTNS}`))
+    .deny(['open_tree', 'open_tree_attr'], arg('flags').hasAny('OPEN_TREE_NAMESPACE'))
+    .deny('fsmount', arg('flags').hasAny('FSMOUNT_NAMESPACE'))
     .deny('setns')
     .errno('ENOSYS', 'clone3'),
 );

@@ -112,6 +112,18 @@ describe.skipIf(skipWithout(needs))('a policy under the kernel', () => {
     });
   });
 
+  test('bubblewrap starts nothing without the descriptor, or with one that it has read', async () => {
+    const { args, descriptor, close } = withoutUnix.toBwrap({ fd: 4 });
+    const words = ['--dev-bind', '/', '/', ...args, '--', 'echo', 'started'];
+    const outputs: string[] = [];
+    for (const fd of ['ignore', descriptor, descriptor] as const) {
+      const { stdout, code } = await ended(spawn('bwrap', words, { stdio: [...STDIO, fd] }));
+      outputs.push(`${stdout.trimEnd()} ${code}`);
+    }
+    close();
+    expect(outputs).toEqual([' 1', 'started 0', ' 1']);
+  });
+
   test('wrapSpawn gives the command its own descriptors, directory and environment, and no others', async () => {
     const child = wrapSpawn(
       withoutUnix,

@@ -76,7 +76,9 @@ export const PROMISES: Record<string, (abi: Abi, call: string, low: readonly num
   noNewNamespaces(abi, call, low) {
     if (call === 'clone3') return abi.enosys;
     if (call === 'clone') return Number((low[constantsOf(abi).cloneFlags]! & 0x7e020000) !== 0);
-    return Number(call === 'setns' || (call === 'unshare' && (low[0]! & 0x7e020080) !== 0));
+    if (call === 'unshare') return Number((low[0]! & 0x7e120080) !== 0);
+    if (call === 'fsmount') return Number((low[1]! & 2) !== 0);
+    return Number(call === 'setns' || (call.startsWith('open_tree') && (low[2]! & 2) !== 0));
   },
   noPtrace: (_, call) =>
     Number(['ptrace', 'process_vm_readv', 'process_vm_writev', 'pidfd_getfd', 'kcmp'].includes(call)),
@@ -99,8 +101,8 @@ export function* probes(name: string, abi: Abi): Generator<[call: string, args: 
   if (name.endsWith('Network') || name.endsWith('Sockets'))
     for (const call of ['socket', 'socketpair', 'socketcall']) for (const args of sockets) yield [call, args];
   for (let bit = 0n; bit < 64n; bit++)
-    for (const call of ['clone', 'unshare'])
-      for (const at of [0, 1]) yield [call, [0n, 0n, 0n].with(at, (1n << bit) | 17n)];
+    for (const call of ['clone', 'unshare', 'fsmount', 'open_tree', 'open_tree_attr'])
+      for (const at of [0, 1, 2]) yield [call, [0n, 0n, 0n].with(at, (1n << bit) | 17n)];
   const { inject } = constantsOf(abi);
   for (const command of wide([...inject, inject[0]! + 1, inject[1]! ^ 0x100, 0x5401]))
     yield ['ioctl', [0n, command, 0n]];
