@@ -1,13 +1,38 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer } from 'vitest/node';
+import type { TestSpecification } from 'vitest/node';
 
 // A limit ends only what hangs: tests must also pass on a machine that is busy with something else.
 const minutes = (count: number) => ({ testTimeout: count * 60_000, hookTimeout: count * 60_000 });
+
+/** Vitest starts with the largest files. These take longest: at the end, one worker would be alone with them. */
+const LONGEST = [
+  'property/arguments',
+  'property/prove-cases',
+  'property/assert',
+  'cli/hook.slow',
+  'differential/naive',
+  'differential/proof.',
+  'differential/libseccomp',
+  'differential/oracles',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = LONGEST.findIndex((part) => moduleId.includes(part));
+      return at < 0 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 // `npm test` runs `fast`, `npm run test:slow` the others. CONTRIBUTING.md says what each is for.
 export default defineConfig({
   test: {
     // Of two cores, vitest would leave one to its own process, which has hardly anything to do.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
