@@ -170,12 +170,12 @@ export default defineConfig([
           },
           {
             name: 'program',
-            test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)|node_modules.commander|^.nothing/,
+            test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(excerpt|report|text)|node_modules.commander|^.nothing/,
           },
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',
-            test: /src.bpf.(?!annotate|disassemble|interpreter|tested-arches)|src.syscalls.(load|tables|perfect-hash|since|generated.(since|union))\.ts$|src.(arch|action|defined|target|profile.types|codegen.goal|compile.(filter|settings))\.ts$/,
+            test: /src.bpf.(answers|check|instruction)\.ts|src.syscalls.(load|tables|perfect-hash|since|generated.(since|union))\.ts$|src.(arch|action|defined|target|profile.types|codegen.goal|compile.(filter|settings))\.ts$/,
           },
           {
             name: 'store',
@@ -184,7 +184,7 @@ export default defineConfig([
           // What most commands need.
           {
             name: 'command',
-            test: /src.(cli.(compile-with|short-run|commands.compile)|fs.temporary)\.ts|src.cli.options.(?!built-in-profile|call|filter-file|host-calls|operand|tested-arches)|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!built-in|table)/,
+            test: /src.(cli.(compile-with|keep-hot|short-run|commands.compile)|fs.temporary|host)\.ts|src.cli.options.(add-options|cache-options|confined|host|input-file|profile-file|target-arguments|target-options)\.ts|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!built-in|table)/,
           },
           {
             name: 'compiler',
@@ -193,7 +193,7 @@ export default defineConfig([
           // What the compiler and small commands need.
           {
             name: 'names',
-            test: /src.(errno|bpf.interpreter|syscalls.(lookup|generated.errno))\.ts|node_modules.fastest-levenshtein/,
+            test: /src.(errno|bpf.(interpreter|stack)|syscalls.(lookup|generated.errno))\.ts|node_modules.fastest-levenshtein/,
           },
         ],
       },

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PLAIN, FAULTY, WITH_WARNING } from './profiles.ts';
 import { codesOf, documentOf, MAIN, runIn, scratch } from './run.ts';
@@ -47,6 +47,24 @@ describe('the cache', () => {
     expect(raw.stdout.toString('base64')).toBe(documentOf(miss)['bytes']);
     expect(raw.stderr).toContain('from the cache (sqlite)');
     expect(raw.stderr).toMatch(/^warning\.json:5:\d+: warning: /m);
+  });
+
+  it('answers without the compiler, from few files', async () => {
+    writeFileSync(
+      join(folder, 'files.cjs'),
+      `process.on('exit', () => console.error('\\nfiles: ' + Object.keys(require.cache).join()));`,
+    );
+    const filesOf = async () => {
+      const env = { NODE_OPTIONS: `--require ${join(folder, 'files.cjs')}` };
+      const words = ['compile', 'plain.json', '--arch', 'x86_64', '--quiet', '--cache=few'];
+      const { code, stderr } = await runIn(folder, words, { env });
+      expect(code).toBe(0);
+      const paths = /^files: (.*)$/m.exec(stderr)![1]!.split(',');
+      return paths.filter((path) => path.startsWith(dirname(MAIN))).map((path) => basename(path, '.cjs'));
+    };
+    expect(await filesOf()).toContain('compiler');
+    const loaded = ['main', 'rolldown-runtime', 'files', 'program', 'command', 'base', 'store'];
+    expect((await filesOf()).toSorted()).toEqual(loaded.toSorted());
   });
 
   it('is shared by files of one content, each with its own name in the messages', async () => {
