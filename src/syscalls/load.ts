@@ -5,7 +5,7 @@ import { firstRelease, kernelVersion } from './since.ts';
 import type { SyscallTable, SyscallTables } from './tables.ts';
 
 /** What a generated table module holds: ids of names, and their numbers in the same order, numbers ascending. */
-interface TableData {
+export interface TableData {
   readonly ids: readonly number[];
   readonly numbers: readonly number[];
   /** Of the names, by their places in these lists. */
@@ -32,6 +32,11 @@ const MODULES: Record<TableName, () => Promise<TableData>> = {
   m68k: () => import('./generated/m68k.ts'),
   sh: () => import('./generated/sh.ts'),
 };
+
+/** A table as it is generated. */
+export function tableData(name: TableName): Promise<TableData> {
+  return MODULES[name]();
+}
 
 const loaded = new Map<TableName, Promise<SyscallTable>>();
 
@@ -75,7 +80,7 @@ export function allNames(): readonly string[] {
 function loadTable(name: TableName): Promise<SyscallTable> {
   let table = loaded.get(name);
   if (!table) {
-    table = MODULES[name]().then((data) => makeTable(name, data));
+    table = tableData(name).then((data) => makeTable(name, data));
     loaded.set(name, table);
   }
   return table;
