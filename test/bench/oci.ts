@@ -164,8 +164,8 @@ function hookTables(folder: string, root: string, rounds: number): Table[] {
 
   const place = join(folder, 'podman');
   podmanSetup(place, root);
-  const podman = (global: string[], ...args: string[]) =>
-    podmanCommand(place, { global, args, command: ['/bin/true'] });
+  const podman = (global: string[], ...words: string[]) =>
+    podmanCommand(place, { global, args: words, command: ['/bin/true'] });
   const argument = (podmanProfile: string) =>
     execFileSync(COMMAND[0], [COMMAND[1], 'annotate', podmanProfile, '-q']).toString().trim();
   const starts = turns(
