@@ -713,7 +713,7 @@ const TABLE = {
   FILTERS_OF_THREADS: {
     severity: 'warning',
     message:
-      'thread {pid} has {count} filters, {others} of the {threads} threads of its process have more or fewer',
+      'only thread {pid} is meant, whose filters number {count}: {others} of the {threads} threads of its process have more or fewer',
     hint: '"grep Seccomp_filters /proc/{pid}/task/*/status" shows them; --pid also takes the id of a thread',
   },
   FILTERS_OF_CONTAINER: { severity: 'note', message: 'container {name} is process {pid} ({engines})' },

@@ -321,6 +321,52 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
       });
     });
 
+    it.skipIf(skipWithout(requirements(['gcc'])))('a thread with filters of its own is told', async () => {
+      // Its thread loads the filter on standard input, which the other one does not get.
+      const source = `
+        #define _GNU_SOURCE
+        #include <linux/filter.h>
+        #include <linux/seccomp.h>
+        #include <pthread.h>
+        #include <stdio.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        static void *stricter(void *program) {
+          if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program)) return "no filter";
+          dprintf(1, "thread %ld\\n", syscall(SYS_gettid));
+          for (;;) pause();
+        }
+        int main(void) {
+          static struct sock_filter filter[4096];
+          struct sock_fprog program = { read(0, filter, sizeof filter) / sizeof *filter, filter };
+          pthread_t thread;
+          pthread_create(&thread, 0, stricter, &program);
+          for (;;) pause();
+        }`;
+      const gcc = spawnSync('gcc', ['-x', 'c', '-', '-pthread', '-o', at('threads')], {
+        input: source,
+        encoding: 'utf8',
+      });
+      expect({ status: gcc.status, stderr: gcc.stderr }).toEqual({ status: 0, stderr: '' });
+      const { pid, child, output } = await begin(`exec "${at('threads')}"`, 'first.json');
+      child.stdin.write(compiled(SECOND));
+      await expect.poll(output).toMatch(/^thread \d+\n/);
+      const thread = output().match(/\d+/)![0];
+      writeFileSync(at('both.json'), errnos({ mkdir: 28, rmdir: 2 }));
+      const warning = (tid: string, count: number) =>
+        expect.stringContaining(
+          `warning: only thread ${tid} is meant, whose filters number ${count}: 1 of the 2 threads of its process have more or fewer [FILTERS_OF_THREADS]`,
+        );
+      expect(asked('verify', at('first.json'), '--pid', `${pid}`)).toMatchObject({
+        status: 0,
+        stderr: warning(`${pid}`, 1),
+      });
+      expect(asked('verify', at('both.json'), '--pid', thread)).toMatchObject({
+        status: 0,
+        stderr: warning(thread, 2),
+      });
+    });
+
     it.skipIf(skipWithout(requirements(['bwrap'])))(
       'bubblewrap loads the filters of all its descriptors',
       async () => {
