@@ -53,8 +53,8 @@ interface Action {
 /** Conditions on one argument together. */
 interface Test {
   cubes: Cube[];
-  /** The kernel reads more bits than a filter compares on this architecture. */
-  hidden: boolean;
+  /** The kernel reads more bits than a filter compares on this architecture, so it also matches other values. */
+  wider: boolean;
   native?: { op: Native; value: bigint; cubes(bits: number): Cube[] };
 }
 type Tests = ReadonlyMap<number, Test>;
@@ -104,16 +104,9 @@ export function profileOf({ otherwise, errno, rules }: Rules, arches: readonly A
     );
     const args = on.size > 0 ? argsFor(on, text) : undefined;
     const action = actionOf(rule, text);
-    const hiding = [...on].find(([, tests]) => [...tests.values()].some(({ hidden }) => hidden))?.[0];
-    if (hiding !== undefined && compareStrictness(action.value, usual.value) > 0)
-      fail(
-        'POLICY_RULE',
-        {
-          rule: text,
-          reason: `on ${hiding.name} a filter compares 32 of the 64 bits that the kernel reads, so other values would be allowed`,
-        },
-        { hint: 'leave the architecture or the condition out' },
-      );
+    const wide = [...on].find(([, tests]) => [...tests.values()].some(({ wider }) => wider))?.[0];
+    if (wide !== undefined && compareStrictness(action.value, usual.value) > 0)
+      fail('POLICY_RULE', { rule: text, reason: halfOf(wide) }, { hint: HALF_HINT });
     return { text, call, action, conditional: rule.conditions.length > 0, on, args };
   };
 
@@ -173,8 +166,12 @@ function testsOn(arch: Arch, call: string, conditions: readonly Condition[], rul
     const { argument, text, cubes: cubesFor, native } = condition;
     const refuse = (reason: string, hint?: string): never =>
       fail('POLICY_RULE', { rule, reason: `${text}: ${reason}` }, hint === undefined ? {} : { hint });
-    const { index, view, hidden } = viewOf(arch, call, argument, refuse);
+    const { index, view, read } = viewOf(arch, call, argument, refuse);
     const cubes = cubesFor(view);
+    const meant = read > view.bits ? cubesFor({ ...view, bits: read }) : cubes;
+    // Refusing 5 refuses what ends in 5, too; refusing all but 5 would allow it.
+    if (read > view.bits && (view.signed || key(cut(meant, view.bits)) !== key(cubes)))
+      refuse(halfOf(arch), HALF_HINT);
     const first = tests.get(index);
     const both = first === undefined ? cubes : intersect(first.cubes, cubes);
     if (both.length === 0) refuse('no value meets the conditions');
@@ -183,7 +180,7 @@ function testsOn(arch: Arch, call: string, conditions: readonly Condition[], rul
     const whole = first === undefined && native !== undefined && view.bits === 64 && !view.signed;
     tests.set(index, {
       cubes: both,
-      hidden,
+      wider: (first?.wider ?? false) || meant.some(({ mask }) => mask >> BigInt(view.bits) !== 0n),
       ...(whole && {
         native: {
           op: native[0],
@@ -201,7 +198,7 @@ function viewOf(
   call: string,
   argument: number | string,
   refuse: ArgumentView['refuse'],
-): { index: number; view: ArgumentView; hidden: boolean } {
+): { index: number; view: ArgumentView; read: number } {
   const { args, form } = signatureOf(arch, call) ?? { args: [] };
   const index = typeof argument === 'number' ? argument : args.findIndex(({ name }) => name === argument);
   const found = args[index];
@@ -230,7 +227,7 @@ function viewOf(
   };
   const field = constantsOf(arch, call, index)?.field ?? 0n;
   const view = { bits, signed: found.signed, field, read, refuse };
-  return { index, view, hidden: found.bits > bits };
+  return { index, view, read: found.bits };
 }
 
 function numberFor(
@@ -264,7 +261,8 @@ function argsFor(on: ReadonlyMap<Arch, Tests>, rule: string): SyscallArg[][] {
       own.size === tests.size &&
       [...tests].every(([index, test]) => {
         const other = own.get(index);
-        return other !== undefined && key(other.cubes) === key(cut(test, arch.wordBits));
+        const seen = test.native?.cubes(arch.wordBits) ?? cut(test.cubes, arch.wordBits);
+        return other !== undefined && key(other.cubes) === key(seen);
       });
     if (!same)
       fail(
@@ -293,9 +291,13 @@ function argsFor(on: ReadonlyMap<Arch, Tests>, rule: string): SyscallArg[][] {
   return lists;
 }
 
-/** What an architecture makes of a condition: it compares the low bits only. */
-function cut({ cubes, native }: Test, bits: number): Cube[] {
-  if (native !== undefined) return native.cubes(bits);
+const HALF_HINT = 'leave the architecture or the condition out';
+function halfOf({ name }: Arch): string {
+  return `on ${name} a filter compares 32 of the 64 bits that the kernel reads, so other values would be allowed`;
+}
+
+/** What an architecture makes of values under masks: it compares the low bits only. */
+function cut(cubes: readonly Cube[], bits: number): Cube[] {
   const full = (1n << BigInt(bits)) - 1n;
   return cubes.map(({ mask, value }) => ({ mask: mask & full, value: value & full }));
 }
