@@ -19,7 +19,8 @@ function need(declarations: string): void {
   for (const [, path] of readFileSync(declarations, 'utf8').matchAll(/["'](\.[^"']+)\.[jt]s["']/g))
     need(join(dirname(declarations), `${path}.d.ts`));
 }
-for (const entry of ['index', 'cache/index', 'serve/index', 'testing/index']) need(join(DIST, `${entry}.d.ts`));
+for (const entry of ['index', 'cache/index', 'serve/index', 'testing/index'])
+  need(join(DIST, `${entry}.d.ts`));
 // Other declarations, and what an older layout had, would be packed.
 for (const path of readdirSync(DIST, { recursive: true, encoding: 'utf8' })) {
   const file = join(DIST, path);
@@ -140,19 +141,21 @@ const withoutSubprocesses: Plugin = {
   load: (id) => (id === '\0nothing' ? 'export default {}' : undefined),
 };
 
-/** What is made of the tables of system calls comes from the file of a report: each has only those that it needs. */
+/** Tables of system calls and launchers come from the file of a report: each has only those that it needs. */
 const facts: Plugin = {
   name: 'facts',
   resolveId: (id) => (id === 'facts' ? '\0facts' : undefined),
   load(id) {
     if (id === '\0facts') return "export default JSON.parse(document.getElementById('facts').textContent)";
-    const name = /[\\/]syscalls[\\/]generated[\\/](\w+)\.ts$/.exec(id)?.[1];
-    if (name === undefined) return undefined;
+    const [, part, file] = /[\\/](syscalls|launcher)[\\/]generated[\\/](\w+)\.ts$/.exec(id) ?? [];
+    if (part === undefined) return undefined;
+    const name = JSON.stringify(part === 'launcher' ? `launcher ${file}` : file);
     const members = [...readFileSync(id, 'utf8').matchAll(/^export const (\w+)/gm)].map(([, each]) => each!);
     return [
       "import facts from 'facts';",
-      `if (facts.${name} === undefined) throw new Error('no table ${name}');`,
-      ...members.map((each) => `export const ${each} = facts.${name}.${each};`),
+      `const found = facts[${name}];`,
+      `if (found === undefined) throw new Error('the file has no ${part} of ${file}');`,
+      ...members.map((each) => `export const ${each} = found.${each};`),
     ].join('\n');
   },
 };
@@ -216,7 +219,10 @@ export default defineConfig([
             name: 'files',
             test: /src.fs.(built-file|private-group|replace|system-reason|trust)\.ts|src.cache.(location|plain-files|version)\.ts/,
           },
-          { name: 'program', test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)/ },
+          {
+            name: 'program',
+            test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(report|text)/,
+          },
           // What a hit needs too, for which the compiler need not be loaded.
           {
             name: 'base',

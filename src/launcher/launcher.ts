@@ -29,6 +29,11 @@ export function launcherArch(arch: ArchName): LauncherArch {
   return fail('LAUNCHER_ARCHITECTURE', { arch, arches: LAUNCHER_ARCHES.join(', ') });
 }
 
+/** Base64 of the launcher without a filter. */
+export async function launcherCode(arch: LauncherArch): Promise<string> {
+  return (await PROGRAMS[arch]()).launcher;
+}
+
 /**
  * A static ELF executable: `PROGRAM [--keep-fd N]... [--] COMMAND [ARG...]` sets no_new_privs, loads the filter, closes the
  * descriptors from 3 on, and becomes the command. It exits with 64, 69, 126 or 127 if it cannot (docs/launcher.md).
@@ -43,7 +48,7 @@ export async function makeLauncher(
   filter: Uint8Array,
   { flags }: { flags?: readonly FlagName[] | undefined } = {},
 ): Promise<Uint8Array> {
-  const load = PROGRAMS[launcherArch(arch)];
+  const machine = launcherArch(arch);
   const program = decode(filter, archOf(arch).endian);
   const faults = checkProgram(program);
   if (faults.length > 0) throw new SeccompcError(faults);
@@ -55,7 +60,7 @@ export async function makeLauncher(
   );
   if (notifies) fail('LAUNCHER_HAS_NO_LISTENER', { what: 'SCMP_ACT_NOTIFY' });
 
-  const code = decodeBase64((await load()).launcher)!;
+  const code = decodeBase64(await launcherCode(machine))!;
   const image = new Uint8Array(code.length + 8 + filter.length);
   image.set(code);
   image.set(filter, code.length + 8);

@@ -2,6 +2,7 @@
 import { allArches } from '../../arch.ts';
 import { SeccompcError } from '../../errors.ts';
 import { reachedBy, stepBetween } from '../../graph/reach.ts';
+import { makeLauncher } from '../../launcher/launcher.ts';
 import { capabilitySet, makeTarget } from '../../target.ts';
 import type { Target } from '../../target.ts';
 import type { ReportData } from '../report.ts';
@@ -179,7 +180,7 @@ async function compileText(): Promise<void> {
 
 function missing(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.startsWith('no table')
+  return text.startsWith('the file has no syscalls')
     ? `this page has the calls of ${archNames().join(', ')} only; make a report for the other architecture`
     : text;
 }
@@ -377,6 +378,17 @@ function setUpTools(): void {
   );
   byId('save-filter').addEventListener('click', () => {
     if (study !== undefined) save(`${name.replace(/\.json$/, '')}.bpf`, new Uint8Array(study.filter.bytes));
+  });
+  byId('save-launcher').addEventListener('click', () => {
+    if (study === undefined) return;
+    const { filter } = study;
+    void makeLauncher(filter.target.arch, filter.bytes, filter).then(
+      (image) => save(name.replace(/\.json$/, ''), new Uint8Array(image)),
+      (error: Error) => {
+        const why = error instanceof SeccompcError ? error.diagnostics[0]!.message : missing(error);
+        byId('status').append(el('span', { class: 'changed' }, why));
+      },
+    );
   });
   const copy = byId('copy-link');
   copy.addEventListener('click', () => {
