@@ -141,19 +141,24 @@ const withoutSubprocesses: Plugin = {
   load: (id) => (id === '\0nothing' ? 'export default {}' : undefined),
 };
 
-/** What is made of the tables of system calls comes from the file of a report: each has only those that it needs. */
+/** Tables of system calls and launchers come from the file of a report: each has only those that it needs. */
 const facts: Plugin = {
   name: 'facts',
   resolveId: (id) => (id === 'facts' ? '\0facts' : undefined),
   load(id) {
     if (id === '\0facts') return "export default JSON.parse(document.getElementById('facts').textContent)";
-    const name = /[\\/]syscalls[\\/]generated[\\/](\w+)\.ts$/.exec(id)?.[1];
-    if (name === undefined) return undefined;
+    const [, part, file] = /[\\/](syscalls|launcher)[\\/]generated[\\/](\w+)\.ts$/.exec(id) ?? [];
+    if (part === undefined) return undefined;
+    const name = JSON.stringify(part === 'launcher' ? `launcher ${file}` : file);
     const members = [...readFileSync(id, 'utf8').matchAll(/^export const (\w+)/gm)].map(([, each]) => each!);
     return [
       "import facts from 'facts';",
-      `if (facts.${name} === undefined) throw new Error('no table ${name}');`,
-      ...members.map((each) => `export const ${each} = facts.${name}.${each};`),
+      `const found = facts[${name}];`,
+      // Of other machines than the page's own there is no launcher, and none is asked for.
+      ...(part === 'launcher'
+        ? []
+        : [`if (found === undefined) throw new Error('the file has no ${part} of ${file}');`]),
+      ...members.map((each) => `export const ${each} = found?.${each};`),
     ].join('\n');
   },
 };

@@ -35,6 +35,11 @@ export function launcherArch(arch: ArchName): LauncherArch {
   return fail('LAUNCHER_ARCHITECTURE', { arch, arches: LAUNCHER_ARCHES.join(', ') });
 }
 
+/** Base64 of the launcher without a filter. */
+export function launcherCode(arch: LauncherArch): string {
+  return PROGRAMS[arch];
+}
+
 /**
  * A static ELF executable: `PROGRAM [--keep-fd N]... [--] COMMAND [ARG...]` sets no_new_privs, loads the filter, closes the
  * descriptors from 3 on, and becomes the command. It exits with 64, 69, 126 or 127 if it cannot (docs/launcher.md).
@@ -49,7 +54,7 @@ export function makeLauncher(
   filter: Uint8Array,
   { flags }: { flags?: readonly FlagName[] | undefined } = {},
 ): Uint8Array {
-  const text = PROGRAMS[launcherArch(arch)];
+  const code = decodeBase64(launcherCode(launcherArch(arch)))!;
   const program = decode(filter, archOf(arch).endian);
   const faults = checkProgram(program);
   if (faults.length > 0) throw new SeccompcError(faults);
@@ -61,7 +66,6 @@ export function makeLauncher(
   );
   if (notifies) fail('LAUNCHER_HAS_NO_LISTENER', { what: 'SCMP_ACT_NOTIFY' });
 
-  const code = decodeBase64(text)!;
   const image = new Uint8Array(code.length + 8 + filter.length);
   image.set(code);
   image.set(filter, code.length + 8);

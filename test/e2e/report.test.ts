@@ -208,6 +208,11 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     expect(await other.inputValue('#question')).toBe('ptrace');
     expect(await other.inputValue('#text')).toContain('"ptracee"');
     expect(await other.textContent('#kept .fails')).toContain('deny ptrace');
+    expect(await other.textContent('#status')).toContain('other text than in the file');
+    await other.click('#back');
+    await settled(other, 2);
+    expect(await other.inputValue('#text')).toBe(FAULTY);
+    expect(await other.textContent('#status')).not.toContain('than in the file');
     for (const wrong of ['#s=AAAA', `#s=${'x'.repeat(5000)}`, '#other']) {
       const count = await compiled(other);
       await other.evaluate((hash) => (location.hash = hash), wrong);
@@ -241,6 +246,25 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     expect(await opened.locator('.fix').count()).toBe(0);
     await opened.keyboard.press('Control+z');
     expect(await opened.inputValue('#text')).toBe(FAULTY);
+    await opened.close();
+  });
+
+  test('saves what the command writes', async () => {
+    const opened = await open('faulty.html');
+    for (const [button, format] of [
+      ['filter', 'raw'],
+      ['launcher', 'elf'],
+    ] as const) {
+      const [download] = await Promise.all([
+        opened.waitForEvent('download'),
+        opened.click(`#save-${button}`),
+      ]);
+      const written = await command('compile', 'faulty.json', ...TARGET, '--format', format, '-q');
+      expect(readFileSync(await download.path()).equals(written)).toBe(true);
+    }
+    const [download] = await Promise.all([opened.waitForEvent('download'), opened.click('#save-profile')]);
+    expect(download.suggestedFilename()).toBe('faulty.json');
+    expect(readFileSync(await download.path(), 'utf8')).toBe(FAULTY);
     await opened.close();
   });
 
