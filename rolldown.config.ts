@@ -5,6 +5,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, sep } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import { defineConfig } from 'rolldown';
 import type { InputOptions, Plugin } from 'rolldown';
 
@@ -140,6 +141,54 @@ const withoutSubprocesses: Plugin = {
   load: (id) => (id === '\0nothing' ? 'export default {}' : undefined),
 };
 
+/** What is made of the tables of system calls comes from the file of a report: each has only those that it needs. */
+const facts: Plugin = {
+  name: 'facts',
+  resolveId: (id) => (id === 'facts' ? '\0facts' : undefined),
+  load(id) {
+    if (id === '\0facts') return "export default JSON.parse(document.getElementById('facts').textContent)";
+    const name = /[\\/]syscalls[\\/]generated[\\/](\w+)\.ts$/.exec(id)?.[1];
+    if (name === undefined) return undefined;
+    const members = [...readFileSync(id, 'utf8').matchAll(/^export const (\w+)/gm)].map(([, each]) => each!);
+    return [
+      "import facts from 'facts';",
+      `if (facts.${name} === undefined) throw new Error('no table ${name}');`,
+      ...members.map((each) => `export const ${each} = facts.${name}.${each};`),
+    ].join('\n');
+  },
+};
+
+/**
+ * One page of the parts. Its code is compressed, and runs only because its hash is in the policy of the page; the licences
+ * go with it.
+ */
+const page: Plugin = {
+  name: 'page',
+  writeBundle({ dir }, chunks) {
+    const folder = dir ?? DIST;
+    const [chunk] = Object.values(chunks);
+    if (chunk?.type !== 'chunk') throw new Error('the page has no code');
+    const code = `${chunk.code}\n/*!\n${readFileSync(join(folder, 'LICENSES'), 'utf8').replaceAll('*/', '* /')}*/\n`;
+    const part = (name: string) => readFileSync(join('src/report/page', name), 'utf8');
+    const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+    const [style, loader] = [part('style.css'), part('loader.js')];
+    const policy = `default-src 'none'; script-src ${hash(loader)} ${hash(code)}; style-src ${hash(style)}; base-uri 'none'; form-action 'none'`;
+    const parts: Record<string, string> = {
+      CSP: policy,
+      STYLE: style,
+      LOADER: loader,
+      CODE: deflateRawSync(code, { level: 9 }).toString('base64'),
+    };
+    // The blanks around them are those of the formatter.
+    const html = part('page.html').replaceAll(
+      /\s*%(CSP|STYLE|LOADER|CODE)%\s*/g,
+      (_, name: string) => parts[name]!,
+    );
+    writeFileSync(join(folder, 'page.html'), html);
+    rmSync(join(folder, chunk.fileName));
+  },
+};
+
 const common: InputOptions = {
   platform: 'node',
   resolve: { mainFields: ['module', 'main'] },
@@ -224,5 +273,13 @@ export default defineConfig([
     ),
     output: { dir: 'dist/cache/stores', format: 'esm', chunkFileNames: '[name].js', minify: MINIFY },
     plugins: [licences],
+  },
+  {
+    ...common,
+    platform: 'browser',
+    input: { page: 'src/report/page/main.ts' },
+    checks: { ineffectiveDynamicImport: false },
+    output: { dir: 'dist/report', format: 'iife', codeSplitting: false, minify: true },
+    plugins: [facts, licences, page],
   },
 ]);

@@ -56,6 +56,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print a filter as readable instructions',
     load: () => import('./commands/disasm.ts'),
   },
+  report: {
+    summary: 'make a page that shows, answers and edits a profile',
+    load: () => import('./commands/report.ts'),
+  },
   graph: {
     summary: 'draw the decision tree of a filter as SVG, DOT or Mermaid',
     load: () => import('./commands/graph.ts'),

@@ -78,7 +78,7 @@ function addArch<T extends { arches: ArchName[] }>(
 }
 
 /** Equal for decisions that read alike, also where one compares 32 bits and the other 64. */
-function decisionText({ rules, otherwise }: Decision): string {
+export function decisionText({ rules, otherwise }: Decision): string {
   const conditionText = ({ arg, comparator, value, mask }: Condition) =>
     `${arg} ${comparator} ${value} ${comparator === 'masked_eq' ? mask : ''}`;
   return JSON.stringify([

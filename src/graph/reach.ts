@@ -4,31 +4,43 @@ import {
 } from '../bpf/instruction.ts'; // prettier-ignore
 import type { SockFilter } from '../bpf/instruction.ts';
 
-/**
- * The instructions that calls of a number can run, in the order of the program. A test of an argument goes both ways.
- *
- * @param program one that the kernel accepts (check.ts)
- */
-export function reachedBy(program: readonly SockFilter[], arch: number, nr: number): number[] {
-  const reached = new Set<number>();
+/** A step from one instruction to another, in one number. */
+export function stepBetween(from: number, to: number): number {
+  return from * 0x10000 + to;
+}
+
+/** The instructions that calls of a number can run, and the steps between them. */
+export interface Reached {
+  instructions: Set<number>;
+  /** As {@link stepBetween} writes them. */
+  steps: Set<number>;
+}
+
+/** @param program one that the kernel accepts (check.ts); a test of an argument goes both ways */
+export function reachedBy(program: readonly SockFilter[], arch: number, nr: number): Reached {
+  const reached: Reached = { instructions: new Set(), steps: new Set() };
   const met = new Set<string>();
   const open: [at: number, a: number | undefined][] = [[0, 0]];
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
     const [at, a] = state;
     if (met.has(`${at} ${a}`)) continue;
     met.add(`${at} ${a}`);
-    reached.add(at);
+    reached.instructions.add(at);
     const { code, jt, jf, k } = program[at]!;
+    const go = (to: number, holds: number | undefined) => {
+      reached.steps.add(stepBetween(at, to));
+      open.push([to, holds]);
+    };
     const kind = code & 0x07;
     if (kind === BPF_RET) continue;
-    if (code === (BPF_JMP | BPF_JA)) open.push([at + 1 + k, a]);
+    if (code === (BPF_JMP | BPF_JA)) go(at + 1 + k, a);
     else if (kind === BPF_JMP) {
       const taken = a === undefined || (code & BPF_X) !== 0 ? undefined : branchTaken(code & 0xf0, a, k);
-      if (taken !== false) open.push([at + 1 + jt, a]);
-      if (taken !== true) open.push([at + 1 + jf, a]);
-    } else open.push([at + 1, afterwards(code, k, a, arch, nr)]);
+      if (taken !== false) go(at + 1 + jt, a);
+      if (taken !== true) go(at + 1 + jf, a);
+    } else go(at + 1, afterwards(code, k, a, arch, nr));
   }
-  return [...reached].toSorted((one, other) => one - other);
+  return reached;
 }
 
 /** What the accumulator holds after an instruction; undefined if that depends on more than the number. */

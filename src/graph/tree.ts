@@ -4,6 +4,7 @@ import type { DisassembleOptions } from '../bpf/annotate.ts';
 import { formatInstruction } from '../bpf/disassemble.ts';
 import { BPF_JA, BPF_JMP, BPF_RET } from '../bpf/instruction.ts';
 import type { SockFilter } from '../bpf/instruction.ts';
+import { stepBetween } from './reach.ts';
 
 export type Node =
   /** `yes` and `no` are ids of nodes; undefined for a way that is left out. */
@@ -19,15 +20,15 @@ export interface DecisionTree {
 }
 
 export interface TreeOptions extends DisassembleOptions {
-  /** Tests below this many others are folded. */
-  depth?: number | undefined;
-  /** Instructions to show; all unless given. */
+  /** Whether the tests from one on are folded: of its id, and how many are above it. */
+  isFolded?: ((id: number, above: number) => boolean) | undefined;
+  /** Steps to show, as stepBetween writes them; all unless given. */
   only?: ReadonlySet<number> | undefined;
 }
 
 /** @param program one that the kernel accepts (check.ts) */
 export function decisionTree(program: readonly SockFilter[], options: TreeOptions = {}): DecisionTree {
-  const { depth = Infinity, only } = options;
+  const { isFolded = () => false, only } = options;
   const labels = nodeLabels(program, options);
   const actions = new Map<string, number>();
   const label = (at: number) => labels[at] ?? formatInstruction(program[at]!, at);
@@ -46,12 +47,13 @@ export function decisionTree(program: readonly SockFilter[], options: TreeOption
     if (known === undefined) actions.set(label(at), at);
     return known ?? at;
   };
-  const shown = (at: number): number | undefined =>
-    only === undefined || only.has(at) ? next(at) : undefined;
+  /** What follows a test if it holds, or if not. */
+  const after = (at: number, skip: number): number | undefined =>
+    only === undefined || only.has(stepBetween(at, at + 1 + skip)) ? next(at + 1 + skip) : undefined;
   const below = (at: number): number[] => {
     const { code, jt, jf } = program[at]!;
     if ((code & 0x07) === BPF_RET) return [];
-    return [shown(at + 1 + jt), shown(at + 1 + jf)].filter((each) => each !== undefined);
+    return [after(at, jt), after(at, jf)].filter((each) => each !== undefined);
   };
 
   const root = next(0);
@@ -63,9 +65,9 @@ export function decisionTree(program: readonly SockFilter[], options: TreeOption
       if (nodes.has(at)) continue;
       const { code, jt, jf } = program[at]!;
       if ((code & 0x07) === BPF_RET) nodes.set(at, { kind: 'action', id: at, label: label(at) });
-      else if (above >= depth) nodes.set(at, { kind: 'fold', id: at, label: folded(at, below, label) });
+      else if (isFolded(at, above)) nodes.set(at, { kind: 'fold', id: at, label: folded(at, below, label) });
       else {
-        const [yes, no] = [shown(at + 1 + jt), shown(at + 1 + jf)];
+        const [yes, no] = [after(at, jt), after(at, jf)];
         nodes.set(at, { kind: 'test', id: at, label: label(at), yes, no });
         deeper.push(...below(at));
       }

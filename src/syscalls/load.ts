@@ -35,11 +35,16 @@ const MODULES: Record<TableName, () => Promise<TableData>> = {
 
 const made = new Map<TableName, SyscallTable>();
 
+/** A table as it is generated. */
+export function tableData(name: TableName): Promise<TableData> {
+  return MODULES[name]();
+}
+
 /** Loads the tables in use and no others; each is loaded once in a process. */
 export async function loadTables(names: Iterable<TableName>): Promise<SyscallTables> {
   const wanted = [...new Set(names)];
   await Promise.all(
-    wanted.map(async (name) => made.has(name) || addTables({ [name]: await MODULES[name]() })),
+    wanted.map(async (name) => made.has(name) || addTables({ [name]: await tableData(name) })),
   );
   return tablesNow(wanted);
 }

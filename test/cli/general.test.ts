@@ -5,7 +5,7 @@ const folder = scratch();
 const run = (args: string[], input = '') => runIn(folder, args, { input });
 
 const COMMANDS = [
-  'compile', 'resolve', 'import', 'lookup', 'simulate', 'explain', 'assert', 'lint', 'check', 'disasm', 'graph', 'verify', 'diff',
+  'compile', 'resolve', 'import', 'lookup', 'simulate', 'explain', 'assert', 'lint', 'check', 'disasm', 'report', 'graph', 'verify', 'diff',
   'fingerprint', 'audit', 'record', 'doctor', 'bundle', 'annotate', 'hook', 'exec', 'crun-cache', 'cache', 'completion',
 ]; // prettier-ignore
 

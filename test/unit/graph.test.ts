@@ -48,7 +48,7 @@ describe('the decision tree', () => {
       expect(calls.length).toBeGreaterThan(1000);
       const wrong = calls.filter((data) => {
         const { path, value } = run(program, data, endian);
-        const reached = new Set(reachedBy(program, data.arch, data.nr));
+        const reached = reachedBy(program, data.arch, data.nr).instructions;
         let node = nodes.get(root)!;
         while (node.kind === 'test') {
           const after = path[path.indexOf(node.id) + 1]! - node.id - 1;
@@ -73,18 +73,24 @@ describe('the decision tree', () => {
 
   test('folds what is deep, and shows what one call meets', async () => {
     const { program, endian, tables } = await programOf('container-default');
-    const folded = decisionTree(program, { endian, tables, depth: 2 });
+    const folded = decisionTree(program, { endian, tables, isFolded: (_, above) => above === 2 });
     expect([...folded.nodes.values()].filter(({ kind }) => kind === 'test')).toHaveLength(3);
     expect([...folded.nodes.values()].map(({ label }) => label)).toContainEqual(
       expect.stringMatching(/^\d+ tests: ALLOW, ERRNO ENOSYS, ERRNO EPERM$/),
     );
-    const only = new Set(reachedBy(program, archOf('X86_64').auditArch, 41));
+    const only = reachedBy(program, archOf('X86_64').auditArch, 41).steps;
     const labels = [...decisionTree(program, { endian, tables, only }).nodes.values()].map(
       ({ label }) => label,
     );
     expect(labels).toContain('nr == 41 socket');
     expect(labels).toContainEqual(expect.stringContaining('AF_NETLINK'));
     expect(labels).not.toContain('arch == X86');
+    const ways = [...decisionTree(program, { endian, tables, only }).nodes.values()].flatMap((node) =>
+      node.kind === 'test' && /^(arch|nr)/.test(node.label)
+        ? [[node.yes, node.no].filter((each) => each !== undefined)]
+        : [],
+    );
+    expect(ways.every(({ length }) => length === 1)).toBe(true);
   });
 });
 

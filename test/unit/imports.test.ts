@@ -39,6 +39,10 @@ const ALLOWED: Record<string, string[]> = {
   assert: ['action', 'arch', 'errno', 'errors', 'format', 'policy', 'prove', 'syscalls'],
   explain: ['action', 'arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
   graph: ['bpf'],
+  report: [
+    'arch', 'bpf', 'compile', 'errors', 'explain', 'format', 'graph', 'lint', 'profile', 'prove', 'questions', 'syscalls',
+    'target',
+  ],
   lint: [
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
@@ -61,7 +65,7 @@ const ALLOWED: Record<string, string[]> = {
   cli: [
     'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph', 'host',
     'import', 'input', 'launcher', 'lint', 'oci', 'options', 'policy',
-    'prebuild', 'profile', 'prove', 'serve', 'syscalls', 'target', 'workers',
+    'prebuild', 'profile', 'prove', 'report', 'serve', 'syscalls', 'target', 'workers',
   ],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
   generate: ['arch', 'action', 'errors', 'launcher', 'lint', 'options', 'profile', 'syscalls', 'target'],

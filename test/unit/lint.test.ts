@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lowerProfile } from '../../src/compile.ts';
-import { applyFixes } from '../../src/cli/output/apply-fixes.ts';
+import { applyFixes } from '../../src/lint/fix.ts';
 import { lint } from '../../src/lint/lint.ts';
 import type { Level } from '../../src/lint/rule.ts';
 import { RULES } from '../../src/lint/rules.ts';

@@ -71,11 +71,12 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const only =
     call === undefined
       ? undefined
-      : new Set(numbersOf(call, operand).flatMap(([on, nr]) => reachedBy(program, on, nr)));
+      : new Set(numbersOf(call, operand).flatMap(([on, nr]) => [...reachedBy(program, on, nr).steps]));
+  const isFolded = (_: number, above: number) => above >= (depth ?? Infinity);
   const tree = decisionTree(program, {
     endian,
     tables,
-    depth,
+    isFolded,
     only,
     ...(arch === undefined ? {} : { arch }),
   });

@@ -1,13 +1,13 @@
 /** Changes the text of a profile as findings propose, and proves what that changes. */
-import { lowerProfile } from '../../compile.ts';
-import { lint } from '../../lint/lint.ts';
-import type { LintOptions } from '../../lint/lint.ts';
-import type { Change, Fix } from '../../lint/rule.ts';
-import { parseJson } from '../../profile/json.ts';
-import { find } from '../../profile/pointer.ts';
-import { compare } from '../../prove/compare.ts';
-import type { Difference } from '../../prove/compare.ts';
-import { SeccompcError } from '../../errors.ts';
+import { lowerProfile } from '../compile.ts';
+import { lint } from './lint.ts';
+import type { LintOptions } from './lint.ts';
+import type { Change, Fix } from './rule.ts';
+import { parseJson } from '../profile/json.ts';
+import { find } from '../profile/pointer.ts';
+import { compare } from '../prove/compare.ts';
+import type { Difference } from '../prove/compare.ts';
+import { SeccompcError } from '../errors.ts';
 
 const MOST_ROUNDS = 100;
 
@@ -27,7 +27,7 @@ export async function applyFixes(text: string, options: LintOptions): Promise<Fi
   // Entries are removed last: the places of all that follows move.
   for (const relation of ['tightens', 'equal'] as const)
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const { findings } = await lint(Buffer.from(current), { ...options, all: true });
+      const { findings } = await lint(new TextEncoder().encode(current), { ...options, all: true });
       const fixes = findings.flatMap(({ fix }) => (fix?.relation === relation ? [fix] : []));
       const part = await largestPart(current, fixes, options);
       if (part === undefined) {
@@ -102,6 +102,16 @@ function changedText(text: string, changes: readonly Change[]): string {
     done = to;
   }
   return [...parts, text.slice(done)].join('');
+}
+
+/** One fix of a finding, if the new profile is proved to be what it promises; with the calls that it changes. */
+export async function applyFix(
+  text: string,
+  fix: Fix,
+  options: LintOptions,
+): Promise<{ text: string; changed: Difference[] } | undefined> {
+  const made = await tried(text, [fix], options);
+  return made === undefined ? undefined : { text: made, changed: await differences(text, made, options) };
 }
 
 async function differences(before: string, after: string, options: LintOptions): Promise<Difference[]> {

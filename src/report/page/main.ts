@@ -1,0 +1,424 @@
+/** The page of a report: what its parts show, and how a click on one lights up the others. */
+import { allArches } from '../../arch.ts';
+import { SeccompcError } from '../../errors.ts';
+import { reachedBy, stepBetween } from '../../graph/reach.ts';
+import { capabilitySet, makeTarget } from '../../target.ts';
+import type { Target } from '../../target.ts';
+import type { ReportData } from '../report.ts';
+import { studyOf } from '../study.ts';
+import type { Answer, Study } from '../study.ts';
+import { AskBox } from './ask.ts';
+import { showComparison } from './compare.ts';
+import type { Other } from './compare.ts';
+import { byId, el, focusOn, svg } from './dom.ts';
+import { showAssertions, showFindings } from './findings.ts';
+import { PolicyPane } from './policy.ts';
+import { ProgramPane } from './program.ts';
+import { SourcePane } from './source.ts';
+import { fragmentOf, sharedIn } from './state.ts';
+import { drawNumbers, TreeView } from './tree.ts';
+
+/** Between the last key and the compilation, in milliseconds. */
+const PAUSE = 250;
+
+const { file, text: opened, target: given, against } = JSON.parse(byId('data').textContent) as ReportData;
+/** The tables that are in the file. */
+const known = Object.keys(JSON.parse(byId('facts').textContent) as object);
+const openedTarget = makeTarget(given);
+
+let target = openedTarget;
+let assertions: string[] = [];
+let study: Study | undefined;
+let other: Other = { name: 'the profile as it was opened', text: opened, target: openedTarget };
+const others: Other[] = [other, ...against.map((each) => ({ ...each, target: openedTarget }))];
+
+/** What is lit up. */
+interface Lit {
+  entries: ReadonlySet<string>;
+  rows: ReadonlySet<number>;
+  strong: ReadonlySet<number>;
+  weak: ReadonlySet<number>;
+  /** Between instructions, as stepBetween writes them. */
+  steps: () => ReadonlySet<number>;
+}
+const NOTHING: Lit = {
+  entries: new Set(),
+  rows: new Set(),
+  strong: new Set(),
+  weak: new Set(),
+  steps: () => new Set(),
+};
+
+function light(
+  { entries, rows, strong, weak, steps }: Lit,
+  from?: 'source' | 'policy' | 'program' | 'ask',
+): void {
+  source.highlight(entries, from === 'source');
+  policy.highlight(rows, from === 'policy');
+  program.highlight(strong, weak, from === 'program');
+  tree.mark(new Set([...strong, ...weak]), steps);
+}
+
+/** Of some rows: the entries behind them, and the instructions that only they, or others too, can run. */
+function litBy(rows: ReadonlySet<number>, entries?: ReadonlySet<string>): Lit {
+  const {
+    rows: all,
+    filter: { instructions },
+  } = study!;
+  const places = [...rows].flatMap((row) => all[row]!.places);
+  const reached = new Set([...rows].flatMap((row) => all[row]!.reached));
+  const elsewhere = new Set(all.flatMap((row, index) => (rows.has(index) ? [] : row.reached)));
+  return {
+    entries: entries ?? new Set([...rows].flatMap((row) => all[row]!.entries)),
+    rows,
+    strong: new Set([...reached].filter((at) => !elsewhere.has(at))),
+    weak: new Set([...reached].filter((at) => elsewhere.has(at))),
+    steps: () =>
+      new Set(places.flatMap(({ abi, nr }) => [...reachedBy(instructions, abi.auditArch, nr).steps])),
+  };
+}
+
+function rowsWhere(holds: (row: Study['rows'][number]) => boolean): Set<number> {
+  return new Set(study!.rows.flatMap((row, index) => (holds(row) ? [index] : [])));
+}
+
+function pickEntry(pointer: string, from?: 'source'): void {
+  if (study === undefined) return;
+  light(
+    litBy(
+      rowsWhere(({ entries }) => entries.includes(pointer)),
+      new Set([pointer]),
+    ),
+    from,
+  );
+}
+
+function pickRow(row: number, from?: 'policy'): void {
+  if (study !== undefined) light(litBy(new Set([row])), from);
+}
+
+function pickInstruction(at: number, from?: 'program'): void {
+  if (study === undefined) return;
+  const rows = rowsWhere(({ reached }) => reached.includes(at));
+  light({ ...NOTHING, rows, entries: litBy(rows).entries, strong: new Set([at]) }, from);
+}
+
+function lightAnswer(answer: Answer | undefined): void {
+  share();
+  if (answer === undefined || study === undefined) return light(NOTHING);
+  const { abi, data, explanation, path } = answer;
+  const rows = rowsWhere(({ places }) => places.some((each) => each.abi === abi && each.nr === data.nr));
+  const { entry, considered } = explanation;
+  const entries = new Set(entry === undefined ? considered.map(({ pointer }) => pointer) : [entry]);
+  const steps = new Set(path.slice(1).map((to, index) => stepBetween(path[index]!, to)));
+  light({ entries, rows, strong: new Set(path), weak: new Set(), steps: () => steps }, 'ask');
+}
+
+const source = new SourcePane({ edit: later, pick: (pointer) => pickEntry(pointer, 'source') });
+const policy = new PolicyPane((row) => pickRow(row, 'policy'));
+const program = new ProgramPane((at) => pickInstruction(at, 'program'));
+const tree = new TreeView((at) => pickInstruction(at));
+const ask = new AskBox({ answered: lightAnswer, keep, pickEntry });
+
+function askAbout(question: string): void {
+  ask.question = question;
+  ask.answer();
+  byId('ask').scrollIntoView({ block: 'nearest' });
+}
+
+function keep(assertion: string): void {
+  if (!assertions.includes(assertion)) assertions = [...assertions, assertion];
+  void judge();
+}
+
+async function judge(): Promise<void> {
+  share();
+  if (study === undefined) return;
+  const remove = (text: string) => {
+    assertions = assertions.filter((each) => each !== text);
+    void judge();
+  };
+  await showAssertions(study, assertions, { remove, ask: askAbout });
+}
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+function later(): void {
+  clearTimeout(timer);
+  document.body.classList.add('stale');
+  timer = setTimeout(() => void compileText(), PAUSE);
+}
+
+/** Compiles and proves the text, and shows all that follows from it; the last text wins. */
+async function compileText(): Promise<void> {
+  const text = source.text;
+  const isCurrent = () => text === source.text;
+  try {
+    const made = await studyOf(text, { file, target });
+    if (!isCurrent()) return;
+    study = made;
+    showStudy(made);
+    share();
+    // The rest may come a moment later.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (!isCurrent()) return;
+    await judge();
+    await showFindings(made, file, { pickEntry, ask: askAbout, fixed: replaceText });
+    await showComparison(made, other, askAbout);
+  } catch (error) {
+    if (!isCurrent()) return;
+    if (error instanceof SeccompcError) return showFaults(error);
+    byId('status').replaceChildren(el('b', {}, 'Not compiled'), el('span', {}, missing(error)));
+    byId('status').className = 'bad';
+  } finally {
+    document.body.dataset['done'] = String(Number(document.body.dataset['done'] ?? 0) + 1);
+  }
+}
+
+function missing(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.startsWith('no table')
+    ? `this page has the calls of ${archNames().join(', ')} only; make a report for the other architecture`
+    : text;
+}
+
+function archNames(): string[] {
+  return allArches()
+    .filter((abi) => known.includes(abi.table))
+    .map(({ name }) => name);
+}
+
+function showStudy(made: Study): void {
+  const { filter, lowered, entries } = made;
+  document.body.classList.remove('stale');
+  byId('status').className = '';
+  byId('status').replaceChildren(
+    el('b', {}, filter.proved ? '✓ proved for every call' : 'not proved: the proof is too large'),
+    el('span', {}, `${filter.instructions.length} instructions, ${filter.convertedLength} as eBPF`),
+    el('span', {}, lowered.arches.map(({ name }) => name).join(', ')),
+  );
+  byId('text-size').textContent = `${entries.length} entries`;
+  byId('program-size').textContent = `${filter.instructions.length} instructions`;
+  const { kernel, engine, semantics, capabilities } = made.target;
+  byId('target-text').textContent =
+    `For ${made.target.arch}, Linux ${kernel.major}.${kernel.minor}, ${engine}, ${semantics}, ${capabilities.length} capabilities`;
+  source.show(entries, filter.diagnostics);
+  policy.show(made);
+  program.show(made);
+  tree.show(made);
+  drawNumbers(made, (row) => pickRow(row));
+  ask.use(made);
+}
+
+function showFaults({ diagnostics }: SeccompcError): void {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error').length;
+  byId('status').className = 'bad';
+  byId('status').replaceChildren(
+    el('b', {}, errors === 1 ? '1 error' : `${errors} errors`),
+    el('span', {}, 'what is below is of the last text without errors'),
+  );
+  source.show(study?.text === source.text ? study.entries : [], diagnostics);
+}
+
+function replaceText(text: string): void {
+  source.text = text;
+  later();
+}
+
+let turn = 0;
+/** Puts what was changed into the address. */
+function share(): void {
+  const mine = ++turn;
+  const shared = {
+    ...(source.text !== opened && { text: source.text }),
+    ...(ask.question !== '' && { question: ask.question }),
+    ...(assertions.length > 0 && { assertions }),
+    ...(target !== openedTarget && { target }),
+    ...(!others.slice(0, 1 + against.length).includes(other) && {
+      other: { name: other.name, text: other.text },
+    }),
+  };
+  void fragmentOf(shared).then((fragment) => {
+    if (mine === turn && fragment !== location.hash)
+      history.replaceState(null, '', fragment === '' ? location.pathname + location.search : fragment);
+  });
+}
+
+function setUpTabs(): void {
+  const tabs = [...document.querySelectorAll<HTMLElement>('[role=tab]')];
+  const choose = (tab: HTMLElement) => {
+    for (const each of tabs) {
+      each.setAttribute('aria-selected', String(each === tab));
+      byId(each.getAttribute('aria-controls')!).hidden = each !== tab;
+    }
+    tree.isShown = tab.id === 'tab-tree';
+  };
+  tabs.forEach((tab, index) => {
+    tab.addEventListener('click', () => {
+      choose(tab);
+      focusOn(tabs, tab);
+    });
+    tab.addEventListener('keydown', ({ key }) => {
+      const step = key === 'ArrowRight' ? 1 : key === 'ArrowLeft' ? -1 : 0;
+      if (step !== 0) tabs[(index + step + tabs.length) % tabs.length]!.click();
+    });
+  });
+}
+
+function setUpTarget(): void {
+  const form = byId('target-form', HTMLFormElement);
+  const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement;
+  field('arch').append(...archNames().map((name) => el('option', {}, name)));
+  const fill = () => {
+    field('arch').value = target.arch;
+    field('kernel').value = `${target.kernel.major}.${target.kernel.minor}`;
+    field('engine').value = target.engine;
+    field('semantics').value = target.semantics;
+    field('capabilities').value = target.capabilities.map((each) => each.replace('CAP_', '')).join(', ');
+  };
+  fill();
+  for (const button of form.querySelectorAll<HTMLElement>('[data-caps]'))
+    button.addEventListener('click', () => {
+      const set = capabilitySet(
+        field('engine').value as Target['engine'],
+        button.dataset['caps'] as 'default',
+      );
+      field('capabilities').value = set.map((each) => each.replace('CAP_', '')).join(', ');
+    });
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    byId('target-fault').textContent = '';
+    const { engineRelease, runcRelease, ...rest } = target;
+    const [engine, semantics] = [field('engine').value, field('semantics').value] as [
+      Target['engine'],
+      Target['semantics'],
+    ];
+    try {
+      target = makeTarget({
+        ...rest,
+        arch: field('arch').value,
+        kernel: field('kernel').value,
+        engine,
+        ...(engine === target.engine && { engineRelease }),
+        semantics,
+        ...(semantics === target.semantics && { runcRelease }),
+        capabilities: field('capabilities')
+          .value.split(/[\s,]+/)
+          .filter((each) => each !== ''),
+      });
+      fill();
+      void compileText();
+    } catch (error) {
+      if (!(error instanceof SeccompcError)) throw error;
+      byId('target-fault').textContent = error.diagnostics.map(({ message }) => message).join('; ');
+    }
+  });
+}
+
+function setUpComparison(): void {
+  const select = byId('other', HTMLSelectElement);
+  const list = () =>
+    select.replaceChildren(
+      ...others.map((each, index) => el('option', { value: index, selected: each === other }, each.name)),
+    );
+  const use = (chosen: Other) => {
+    other = chosen;
+    if (!others.includes(chosen)) others.push(chosen);
+    list();
+    share();
+    if (study !== undefined) void showComparison(study, other, askAbout);
+  };
+  addOther = (name, text) => use({ name, text, target });
+  other = others[against.length > 0 ? 1 : 0]!;
+  list();
+  select.addEventListener('change', () => use(others[Number(select.value)]!));
+  byId('other-use').addEventListener('click', () =>
+    addOther('pasted profile', byId('other-text', HTMLTextAreaElement).value),
+  );
+  const files = byId('other-file', HTMLInputElement);
+  files.addEventListener('change', () => {
+    const [chosen] = files.files ?? [];
+    if (chosen !== undefined) void chosen.text().then((text) => addOther(chosen.name, text));
+  });
+}
+let addOther: (name: string, text: string) => void = () => {};
+
+function save(name: string, content: string | Uint8Array<ArrayBuffer>): void {
+  const url = URL.createObjectURL(new Blob([content]));
+  el('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+function setUpTools(): void {
+  const name = file.split('/').at(-1)!;
+  byId('save-profile').addEventListener('click', () =>
+    save(name === '-' ? 'profile.json' : name, source.text),
+  );
+  byId('save-filter').addEventListener('click', () => {
+    if (study !== undefined) save(`${name.replace(/\.json$/, '')}.bpf`, new Uint8Array(study.filter.bytes));
+  });
+  byId('copy-link').addEventListener('click', (event) => {
+    const button = event.currentTarget as HTMLElement;
+    void navigator.clipboard.writeText(location.href).then(
+      () => (button.textContent = 'Copied'),
+      () => (button.textContent = 'Copy it from the address bar'),
+    );
+  });
+  document.addEventListener('keydown', (event) => {
+    const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '');
+    if (event.key === '/' && !isTyping) {
+      event.preventDefault();
+      byId('question').focus();
+    }
+    if (event.key === 'Escape') light(NOTHING);
+  });
+  byId('legend').append(
+    ...(
+      [
+        ['allow bitmap', 'always allowed, in the kernel’s bitmap'],
+        ['allow', 'allowed by the filter'],
+        ['errno', 'refused with an errno'],
+        ['kill', 'ended'],
+        ['mixed', 'by its arguments'],
+      ] as const
+    ).map(([tone, words]) =>
+      el(
+        'span',
+        {},
+        svg(
+          'svg',
+          { viewBox: '0 0 10 10', 'aria-hidden': 'true' },
+          svg('rect', { width: 10, height: 10, class: `cell ${tone}` }),
+        ),
+        words,
+      ),
+    ),
+  );
+}
+
+async function start(): Promise<void> {
+  byId('file').textContent = file === '-' ? 'Seccomp profile' : file;
+  source.text = opened;
+  setUpTabs();
+  setUpTools();
+  setUpComparison();
+  await restore();
+  setUpTarget();
+  await compileText();
+  addEventListener('hashchange', () => void restore().then(compileText));
+}
+
+async function restore(): Promise<void> {
+  const shared = await sharedIn(location.hash);
+  source.text = shared.text ?? opened;
+  ask.question = shared.question ?? '';
+  assertions = shared.assertions ?? [];
+  target = openedTarget;
+  try {
+    if (shared.target !== undefined) target = makeTarget(shared.target as Target);
+  } catch (error) {
+    if (!(error instanceof SeccompcError)) throw error;
+  }
+  if (shared.other !== undefined) addOther(shared.other.name, shared.other.text);
+}
+
+void start();

@@ -1,0 +1,14 @@
+import type { ArchName } from '../../arch.ts';
+import { actionTone } from '../../graph/tone.ts';
+import { describeAnswer } from '../../prove/describe.ts';
+import { el } from './dom.ts';
+
+/** `ALLOW`, `ERRNO EPERM`, in the colour of the action. */
+export function pill(value: number, abi: ArchName | undefined): HTMLElement {
+  const text = describeAnswer(value, abi);
+  return el(
+    'span',
+    { class: `pill ${actionTone(text)}`, title: text },
+    text.replace(/^(ERRNO E\w+) \(\d+\)$/, '$1'),
+  );
+}
