@@ -5,9 +5,10 @@ import { formatInstruction } from '../bpf/disassemble.ts';
 import { run } from '../bpf/interpreter.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
 import { tablesFor } from '../bpf/tested-arches.ts';
-import { compile, lowerProfile } from '../compile.ts';
+import { runPipeline } from '../compile.ts';
 import type { Filter, LoweredProfile } from '../compile.ts';
 import { readInput } from '../compile/findings.ts';
+import type { FindProgram } from '../compile/lowered.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import { surveyOf } from '../explain/effects.ts';
 import { decisionOn, explainCall } from '../explain/explain.ts';
@@ -73,10 +74,14 @@ export async function studyOf(
   await loadCallFacts();
   const { profile, findings } = readInput(text, { file, semantics: target.semantics });
   findings.refuseErrors();
-  const lowered = await lowerProfile(profile, { target, file });
-  if (!lowered.confined)
-    throw new SeccompcError([...lowered.diagnostics, { ...diagnostic('NOT_CONFINED'), file }]);
-  const filter = await compile(profile, { target, file });
+  let lowered: Study['lowered'] | undefined;
+  const keep: FindProgram = async (found) => {
+    lowered = found;
+    return undefined;
+  };
+  const filter = await runPipeline(profile, { target, file }, { find: keep });
+  if (lowered === undefined)
+    throw new SeccompcError([...filter.diagnostics, { ...diagnostic('NOT_CONFINED'), file }]);
   const tables = await tablesFor(filter.instructions, target.arch);
   const { instructions, endian } = filter;
   const comments = annotate(instructions, { endian, tables });

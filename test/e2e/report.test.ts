@@ -6,7 +6,7 @@ import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { describeAnswer } from '../../src/prove/describe.ts';
-import { fragmentOf } from '../../src/report/page/state.ts';
+import { fragmentOf, sharedIn } from '../../src/report/page/state.ts';
 import { MAIN, runIn, scratch } from '../cli/run.ts';
 import { readProgram, runProgram } from '../oracle/bpf.ts';
 import { skipWithout } from '../oracle/compare.ts';
@@ -129,27 +129,27 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
 
   test('says what decides, as explain does', async () => {
     const opened = await open('default.html');
-    for (const call of [
+    const calls = [
       ['read'],
       ['socket', 'AF_UNIX'],
       ['socket', 'AF_VSOCK'],
       ['clone', 'CLONE_NEWUSER'],
       ['mount'],
-    ]) {
-      const told = JSON.parse(
-        (await command('explain', DEFAULT, ...call, ...TARGET, '--json')).toString(),
-      ) as {
+    ];
+    const told = await Promise.all(
+      calls.map((call) => command('explain', DEFAULT, ...call, ...TARGET, '--json')),
+    );
+    for (const [index, [call, ...args]] of calls.entries()) {
+      const { entry, considered, steps } = JSON.parse(String(told[index])) as {
         entry: { line: number } | null;
         considered: { line: number; part: string }[];
         steps: number;
       };
-      await opened.fill('#question', `${call[0]}(${call.slice(1).join()})`);
+      await opened.fill('#question', `${call}(${args.join()})`);
       const why = await opened.textContent('.why');
-      expect(why).toContain(told.entry === null ? 'default action' : `the entry at line ${told.entry.line}.`);
-      expect(why).toContain(`${told.steps} instructions`);
-      const others = told.considered
-        .filter(({ part }) => part !== 'decides')
-        .map(({ line }) => `line ${line}`);
+      expect(why).toContain(entry === null ? 'default action' : `the entry at line ${entry.line}.`);
+      expect(why).toContain(`${steps} instructions`);
+      const others = considered.filter(({ part }) => part !== 'decides').map(({ line }) => `line ${line}`);
       expect(
         await opened.$$eval('.others button', (all) => all.map(({ textContent }) => textContent)),
       ).toEqual(others);
@@ -187,7 +187,10 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     const opened = await open('faulty.html');
     await opened.fill('#question', 'ptrace');
     await opened.click('#keep');
-    await opened.waitForSelector('#kept .holds');
+    await opened.fill('#question', 'allow read, write');
+    await opened.click('#keep');
+    await expect.poll(() => opened.locator('#kept .holds').count()).toBe(2);
+    await opened.fill('#question', 'ptrace');
     const before = await compiled(opened);
     await opened.fill('#text', FAULTY.replace('"ptrace"', '"ptracee"'));
     await settled(opened, before + 1);
@@ -195,8 +198,10 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     expect(await opened.textContent('#faults')).toContain('"ptracee"');
     expect(await opened.textContent('#status')).toContain('proved for every call');
 
-    await opened.waitForFunction(() => location.hash.length > 100);
-    const link = await opened.evaluate(() => location.hash);
+    // The address follows after a pause.
+    const hashNow = () => opened.evaluate(() => location.hash);
+    await expect.poll(async () => (await sharedIn(await hashNow())).text).toContain('"ptracee"');
+    const link = await hashNow();
     const other = await open('faulty.html', { hash: link });
     expect(await other.inputValue('#question')).toBe('ptrace');
     expect(await other.inputValue('#text')).toContain('"ptracee"');
@@ -232,6 +237,8 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     await runIn(folder, ['lint', '--fix', 'fixed.json', ...TARGET, '-q']);
     expect(await opened.inputValue('#text')).toBe(readFileSync(page('fixed.json'), 'utf8'));
     expect(await opened.locator('.fix').count()).toBe(0);
+    await opened.keyboard.press('Control+z');
+    expect(await opened.inputValue('#text')).toBe(FAULTY);
     await opened.close();
   });
 

@@ -2,6 +2,7 @@
 import type { Arch } from '../../arch.ts';
 import { archOf, parseArch } from '../../arch.ts';
 import { ArgumentError, describeCall } from '../../format/call.ts';
+import { VERBS } from '../../assert/parse.ts';
 import { nodeLabels } from '../../bpf/annotate.ts';
 import { BPF_JMP } from '../../bpf/instruction.ts';
 import { answerParts } from '../../prove/describe.ts';
@@ -14,6 +15,8 @@ import { byId, el } from './dom.ts';
 import { pill } from './pills.ts';
 
 const MOST_PROPOSED = 12;
+/** A statement, and no question: docs/assertions.md. */
+const ASSERTION = new RegExp(`^(?:${[...VERBS, 'no-effect-on'].join('|')})\\s`);
 
 export interface AskEvents {
   answered: (answer: Answer | undefined) => void;
@@ -58,6 +61,14 @@ export class AskBox {
     const text = this.#input.value.trim();
     if (study === undefined || text === '') {
       this.#answer.replaceChildren();
+      return this.#on.answered(undefined);
+    }
+    if (ASSERTION.test(text)) {
+      const keep = () => this.#on.keep(text);
+      const button = el('button', { type: 'button', id: 'keep', click: keep }, 'Keep as assertion');
+      this.#answer.replaceChildren(
+        el('p', { class: 'verdict' }, button, 'It is judged for every call, at each change.'),
+      );
       return this.#on.answered(undefined);
     }
     try {
@@ -244,7 +255,7 @@ function unknownText({ call }: Question, arches: readonly Arch[]): string {
   return `no system call "${call}" in the filter for ${names}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
 }
 
-const VERBS: Record<string, string> = {
+const KEPT_AS: Record<string, string> = {
   ALLOW: 'allow',
   LOG: 'log',
   USER_NOTIF: 'notify',
@@ -255,7 +266,7 @@ const VERBS: Record<string, string> = {
 /** The statement that the answer stays as it is. */
 function assertionFor({ call, args, arch }: Question, { abi, name, value }: Answer): string {
   const { action, errno } = answerParts(value, abi.name);
-  const verb = action === 'ERRNO' ? (errno === 0 ? 'errno 0' : 'deny') : (VERBS[action] ?? 'kill');
+  const verb = action === 'ERRNO' ? (errno === 0 ? 'errno 0' : 'deny') : (KEPT_AS[action] ?? 'kill');
   const on = arch === undefined ? '' : ` on ${abi.name}`;
   return `${verb} ${name ?? call}${args.length === 0 ? '' : `(${args.join(', ')})`}${on}`;
 }

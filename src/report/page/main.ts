@@ -21,7 +21,9 @@ import { drawNumbers, TreeView } from './tree.ts';
 /** Between the last key and the compilation, in milliseconds. */
 const PAUSE = 250;
 
-const { file, text: opened, target: given, against } = JSON.parse(byId('data').textContent) as ReportData;
+const { file, text: original, target: given, against } = JSON.parse(byId('data').textContent) as ReportData;
+/** As an editor in a page has it. */
+const opened = original.replaceAll(/\r\n?/g, '\n');
 /** The tables that are in the file. */
 const known = Object.keys(JSON.parse(byId('facts').textContent) as object);
 const openedTarget = makeTarget(given);
@@ -220,27 +222,28 @@ function showFaults({ diagnostics }: SeccompcError): void {
 }
 
 function replaceText(text: string): void {
-  source.text = text;
+  source.replace(text);
   later();
 }
 
-let turn = 0;
-/** Puts what was changed into the address. */
+let sharing: ReturnType<typeof setTimeout> | undefined;
+/** Puts what was changed into the address, after a pause. */
 function share(): void {
-  const mine = ++turn;
-  const shared = {
+  clearTimeout(sharing);
+  sharing = setTimeout(() => void shareNow(), PAUSE);
+}
+
+async function shareNow(): Promise<void> {
+  const isOwn = !others.slice(0, 1 + against.length).includes(other);
+  const fragment = await fragmentOf({
     ...(source.text !== opened && { text: source.text }),
     ...(ask.question !== '' && { question: ask.question }),
     ...(assertions.length > 0 && { assertions }),
     ...(target !== openedTarget && { target }),
-    ...(!others.slice(0, 1 + against.length).includes(other) && {
-      other: { name: other.name, text: other.text },
-    }),
-  };
-  void fragmentOf(shared).then((fragment) => {
-    if (mine === turn && fragment !== location.hash)
-      history.replaceState(null, '', fragment === '' ? location.pathname + location.search : fragment);
+    ...(isOwn && { other: { name: other.name, text: other.text } }),
   });
+  if (fragment !== location.hash)
+    history.replaceState(null, '', fragment === '' ? location.pathname + location.search : fragment);
 }
 
 function setUpTabs(): void {
@@ -403,6 +406,8 @@ async function start(): Promise<void> {
   setUpComparison();
   await restore();
   setUpTarget();
+  // The text is there to be read while it is compiled.
+  await new Promise((resolve) => setTimeout(resolve));
   await compileText();
   addEventListener('hashchange', () => void restore().then(compileText));
 }

@@ -37,6 +37,15 @@ export class SourcePane {
     this.#paint();
   }
 
+  /** The same in a way that undo takes back. */
+  replace(text: string): void {
+    this.#area.focus();
+    this.#area.select();
+    if (!document.execCommand('insertText', false, text)) this.#area.value = text;
+    this.#area.setSelectionRange(0, 0);
+    this.#paint();
+  }
+
   show(entries: readonly Entry[], faults: readonly Diagnostic[]): void {
     this.#entries = entries;
     this.#faults.hidden = faults.length === 0;
@@ -67,7 +76,9 @@ export class SourcePane {
     for (const { firstLine, lastLine } of hit)
       for (let line = firstLine; line <= lastLine; line++)
         this.#lines.children[line - 1]?.classList.add('hit');
-    if (!isPicked && hit.length > 0) reveal(this.#box, this.#lines.children[hit[0]!.firstLine - 1]);
+    // Whoever types must not lose the place.
+    if (!isPicked && hit.length > 0 && document.activeElement !== this.#area)
+      reveal(this.#box, this.#lines.children[hit[0]!.firstLine - 1]);
   }
 
   #paint(): void {

@@ -186,7 +186,7 @@ export function drawNumbers(study: Study, pick: (row: number) => void): void {
     }
     const inBitmap = cells.filter(({ isInBitmap }) => isInBitmap).length;
     const byArguments = cells.filter(({ row }) => row.rules.length > 0).length;
-    const caption = `${abi.name}: ${cells.length} calls from ${first}; ${byArguments} by their arguments; ${inBitmap} always allowed, which the kernel remembers`;
+    const caption = `${abi.name}: ${cells.length} calls from ${first < 1 << 30 ? first : `0x${first.toString(16)}`}; ${byArguments} by their arguments; ${inBitmap} always allowed, which the kernel remembers`;
     return el('figure', {}, el('figcaption', {}, caption), picture);
   });
   byId('numbers').replaceChildren(...figures);
