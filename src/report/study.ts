@@ -11,7 +11,7 @@ import { readInput } from '../compile/findings.ts';
 import type { FindProgram } from '../compile/lowered.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import { surveyOf } from '../explain/effects.ts';
-import { decisionOn, explainCall } from '../explain/explain.ts';
+import { decisionOn, defaultAnswer, explainCall } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explain.ts';
 import { decisionText } from '../explain/overview.ts';
 import { describeCondition, describePart, describeSource } from '../explain/text.ts';
@@ -36,13 +36,13 @@ export interface Row {
   otherwise: number;
   /** In the order in which they are tried. */
   rules: { action: number; text: string }[];
-  /** Pointers of the entries whose rules these are; none if the default action or the ENOSYS stub answers. */
+  /** Pointers of the entries whose rules these are, or of the default action; none if the ENOSYS stub answers. */
   entries: string[];
   /** Instructions that its calls can run. */
   reached: number[];
 }
 
-/** An entry of `syscalls` in the text. */
+/** An entry of `syscalls` in the text, or the default action. */
 export interface Entry {
   pointer: string;
   /** UTF-16 offsets. */
@@ -64,6 +64,8 @@ export interface Study {
   listing: { text: string; comment: string | undefined }[];
   rows: Row[];
   entries: Entry[];
+  /** Pointer of the default action. */
+  fallback: string;
 }
 
 /** @throws SeccompcError with all faults of the profile */
@@ -82,6 +84,10 @@ export async function studyOf(
   const filter = await runPipeline(profile, { target, file }, { find: keep });
   if (lowered === undefined)
     throw new SeccompcError([...filter.diagnostics, { ...diagnostic('NOT_CONFINED'), file }]);
+  const root = parseJson(text).root!;
+  const fallback = ['/defaultAction', '/linux/seccomp/defaultAction']
+    .map((pointer) => find(root, pointer).pointer)
+    .find((pointer) => /defaultAction$/i.test(pointer))!;
   const tables = await tablesFor(filter.instructions, target.arch);
   const { instructions, endian } = filter;
   const comments = annotate(instructions, { endian, tables });
@@ -96,13 +102,15 @@ export async function studyOf(
       text: formatInstruction(each, index),
       comment: comments[index],
     })),
-    rows: rowsOf(lowered, filter),
-    entries: entriesOf(text, profile),
+    rows: rowsOf(lowered, filter, fallback),
+    entries: entriesOf(text, profile, fallback),
+    fallback,
   };
 }
 
-function rowsOf(lowered: Study['lowered'], { instructions }: Filter): Row[] {
+function rowsOf(lowered: Study['lowered'], { instructions }: Filter, fallback: string): Row[] {
   const { arches, policy, reference } = lowered;
+  const usual = defaultAnswer(lowered);
   const deciding = new Map(
     surveyOf(lowered).places.map(({ abi, nr, rules, stubbed }) => {
       const always = rules.find(({ conditions }) => conditions.length === 0);
@@ -114,7 +122,9 @@ function rowsOf(lowered: Study['lowered'], { instructions }: Filter): Row[] {
   for (const abi of arches)
     for (const [nr, call] of reference.tables.of(abi.name).entries()) {
       const decision = decisionOn(policy, { arch: abi.auditArch, nr })!;
-      const entries = deciding.get(`${abi.name} ${nr}`) ?? [];
+      const decided = deciding.get(`${abi.name} ${nr}`) ?? [];
+      const isUsual = decided.length === 0 && decision.otherwise === usual;
+      const entries = isUsual ? [fallback] : decided;
       const key = JSON.stringify([call, decisionText(decision), entries]);
       const row = rows.get(key) ?? {
         call,
@@ -137,18 +147,13 @@ function rowsOf(lowered: Study['lowered'], { instructions }: Filter): Row[] {
   return [...rows.values()].toSorted((a, b) => (a.call < b.call ? -1 : a.call > b.call ? 1 : 0));
 }
 
-function entriesOf(text: string, profile: Profile): Entry[] {
+function entriesOf(text: string, profile: Profile, fallback: string): Entry[] {
   const { root, positionAt } = parseJson(text);
   const seccomp = profile.dialect === 'docker' ? profile.docker : profile.seccomp;
-  return (seccomp?.syscalls ?? []).map(({ pointer }) => {
-    const { offset, end } = find(root!, pointer).node;
-    return {
-      pointer,
-      from: offset,
-      to: end,
-      firstLine: positionAt(offset).line,
-      lastLine: positionAt(end).line,
-    };
+  const entries = (seccomp?.syscalls ?? []).map(({ pointer }) => pointer);
+  return [fallback, ...entries].map((pointer) => {
+    const { offset: from, end: to } = find(root!, pointer).node;
+    return { pointer, from, to, firstLine: positionAt(from).line, lastLine: positionAt(to).line };
   });
 }
 

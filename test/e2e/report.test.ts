@@ -172,6 +172,8 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     expect(await selected(opened, '#rows')).toEqual(['ioctl']);
     await opened.keyboard.press('Escape');
     expect(await lines(opened, 'hit')).toEqual([]);
+    await opened.click('#rows [role=row]:has-text("accept4")');
+    expect(await lines(opened, 'hit')).toEqual([2]);
 
     const caret = FAULTY.indexOf('"ptrace"');
     await opened
@@ -368,8 +370,11 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
   });
 
   test('prints the whole profile and policy', async () => {
-    const opened = await open('faulty.html');
+    const opened = await open('faulty.html', { colorScheme: 'dark' });
+    const background = () => opened.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const onScreen = await background();
     await opened.emulateMedia({ media: 'print' });
+    expect(await background()).not.toBe(onScreen);
     expect(await opened.isVisible('#text')).toBe(false);
     expect(await opened.isVisible('#lines')).toBe(true);
     const [shown, all] = await opened.$eval('#policy', (box) => [box.clientHeight, box.scrollHeight]);

@@ -35,8 +35,8 @@ export class AskBox {
   constructor(on: AskEvents) {
     this.#on = on;
     this.#input.addEventListener('input', () => {
-      this.answer();
       this.#propose();
+      this.answer();
     });
     this.#input.addEventListener('keydown', (event) => this.#key(event));
     this.#input.addEventListener('blur', () => this.#close());
@@ -60,7 +60,7 @@ export class AskBox {
     const study = this.#study;
     const text = this.#input.value.trim();
     if (study === undefined || text === '') {
-      this.#answer.replaceChildren();
+      this.#answer.replaceChildren(...(study === undefined ? [] : [this.#examples(study)]));
       return this.#on.answered(undefined);
     }
     if (ASSERTION.test(text)) {
@@ -87,8 +87,27 @@ export class AskBox {
     }
   }
 
+  /** Calls that are worth a question. */
+  #examples({ rows }: Study): HTMLElement {
+    const calls = [...new Set(rows.filter(({ rules }) => rules.length > 0).map(({ call }) => call))];
+    const buttons = calls.slice(0, MOST_PROPOSED).flatMap((call) => {
+      const ask = () => {
+        this.#input.value = `${call}(`;
+        this.#input.focus();
+        this.answer();
+        this.#propose();
+      };
+      return [' ', el('button', { type: 'button', class: 'link', click: ask }, call)];
+    });
+    const words =
+      calls.length === 0 ? 'No answer depends on arguments.' : 'Answers depend on the arguments of';
+    return el('p', { class: 'muted' }, words, ...buttons);
+  }
+
   #refuse(text: string): void {
-    this.#answer.replaceChildren(el('p', { class: 'refused' }, text));
+    // While there are proposals, the question is not at its end.
+    const tone = this.#list.hidden ? 'refused' : 'muted';
+    this.#answer.replaceChildren(el('p', { class: tone }, text));
     this.#on.answered(undefined);
   }
 

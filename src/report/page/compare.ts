@@ -48,6 +48,10 @@ export async function showComparison(
       await group('Tighter: is stopped, or stopped sooner', 'tighter', differencesOf(tighter), ask),
       await group('Answered otherwise, and as strictly', 'otherwise', rest, ask),
     ];
+    const total = new Set(
+      [...differencesOf(equal), ...differencesOf(looser), ...differencesOf(tighter)].map(keyOf),
+    ).size;
+    byId('tab-compare').textContent = total === 0 ? 'Compare' : `Compare ${total}`;
     const found = groups.filter((each) => each !== undefined);
     box.replaceChildren(
       ...(found.length > 0

@@ -110,8 +110,9 @@ function lightAnswer(answer: Answer | undefined): void {
   if (answer === undefined || study === undefined) return light(NOTHING);
   const { abi, data, explanation, path } = answer;
   const rows = rowsWhere(({ places }) => places.some((each) => each.abi === abi && each.nr === data.nr));
-  const { entry, considered } = explanation;
-  const entries = new Set(entry === undefined ? considered.map(({ pointer }) => pointer) : [entry]);
+  const { entry, source: by } = explanation;
+  const decider = by === 'default-action' ? study.fallback : entry;
+  const entries = new Set(decider === undefined ? [] : [decider]);
   const steps = new Set(path.slice(1).map((to, index) => stepBetween(path[index]!, to)));
   light({ entries, rows, strong: new Set(path), weak: new Set(), steps: () => steps }, 'ask');
 }
@@ -198,7 +199,7 @@ function showStudy(made: Study): void {
     el('span', {}, `${filter.instructions.length} instructions, ${filter.convertedLength} as eBPF`),
     el('span', {}, lowered.arches.map(({ name }) => name).join(', ')),
   );
-  byId('text-size').textContent = `${entries.length} entries`;
+  byId('text-size').textContent = `${entries.length - 1} entries`;
   byId('program-size').textContent = `${filter.instructions.length} instructions`;
   const { kernel, engine, semantics, capabilities } = made.target;
   byId('target-text').textContent =

@@ -69,8 +69,9 @@ export class PolicyPane {
     this.#filter();
   }
 
-  #lineOf({ profile }: Study, { entries }: Row): string {
-    if (entries.length === 0) return 'default';
+  #lineOf({ profile, fallback }: Study, { entries }: Row): string {
+    if (entries.length === 0) return 'ENOSYS';
+    if (entries[0] === fallback) return 'default';
     const lines = entries.map((pointer) => profile.locate(pointer)?.line ?? 0);
     return lines.length > 2 ? `${lines[0]}…${lines.at(-1)}` : lines.join(', ');
   }
