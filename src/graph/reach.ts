@@ -19,12 +19,13 @@ export interface Reached {
 /** @param program one that the kernel accepts (check.ts); a test of an argument goes both ways */
 export function reachedBy(program: readonly SockFilter[], arch: number, nr: number): Reached {
   const reached: Reached = { instructions: new Set(), steps: new Set() };
-  const met = new Set<string>();
+  const met = new Set<number>();
   const open: [at: number, a: number | undefined][] = [[0, 0]];
-  for (let state = open.pop(); state !== undefined; state = open.pop()) {
-    const [at, a] = state;
-    if (met.has(`${at} ${a}`)) continue;
-    met.add(`${at} ${a}`);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [at, a] = next;
+    const state = at * 2 ** 33 + (a ?? 2 ** 32);
+    if (met.has(state)) continue;
+    met.add(state);
     reached.instructions.add(at);
     const { code, jt, jf, k } = program[at]!;
     const go = (to: number, holds: number | undefined) => {

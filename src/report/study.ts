@@ -39,7 +39,7 @@ export interface Row {
   /** Pointers of the entries whose rules these are, or of the default action; none if the ENOSYS stub answers. */
   entries: string[];
   /** Instructions that its calls can run. */
-  reached: number[];
+  reached: Set<number>;
 }
 
 /** An entry of `syscalls` in the text, or the default action. */
@@ -135,13 +135,11 @@ function rowsOf(lowered: Study['lowered'], { instructions }: Filter, fallback: s
           text: conditions.map((each) => describeCondition(each, abi.name, call)).join(' && '),
         })),
         entries,
-        reached: [],
+        reached: new Set(),
       };
       const isInBitmap = isAlwaysAllowed(instructions, abi.name, { arch: abi.auditArch, nr });
       row.places.push({ abi, nr, isInBitmap, since: firstRelease(nameId(call), call, abi.table) });
-      row.reached = [
-        ...new Set([...row.reached, ...reachedBy(instructions, abi.auditArch, nr).instructions]),
-      ];
+      for (const at of reachedBy(instructions, abi.auditArch, nr).instructions) row.reached.add(at);
       rows.set(key, row);
     }
   return [...rows.values()].toSorted((a, b) => (a.call < b.call ? -1 : a.call > b.call ? 1 : 0));

@@ -68,8 +68,8 @@ function litBy(rows: ReadonlySet<number>, entries?: ReadonlySet<string>): Lit {
     filter: { instructions },
   } = study!;
   const places = [...rows].flatMap((row) => all[row]!.places);
-  const reached = new Set([...rows].flatMap((row) => all[row]!.reached));
-  const elsewhere = new Set(all.flatMap((row, index) => (rows.has(index) ? [] : row.reached)));
+  const reached = new Set([...rows].flatMap((row) => [...all[row]!.reached]));
+  const elsewhere = new Set(all.flatMap((row, index) => (rows.has(index) ? [] : [...row.reached])));
   return {
     entries: entries ?? new Set([...rows].flatMap((row) => all[row]!.entries)),
     rows,
@@ -101,7 +101,7 @@ function pickRow(row: number, from?: 'policy'): void {
 
 function pickInstruction(at: number, from?: 'program'): void {
   if (study === undefined) return;
-  const rows = rowsWhere(({ reached }) => reached.includes(at));
+  const rows = rowsWhere(({ reached }) => reached.has(at));
   light({ ...NOTHING, rows, entries: litBy(rows).entries, strong: new Set([at]) }, from);
 }
 

@@ -11,6 +11,7 @@ export class PolicyPane {
   readonly #action = byId('action', HTMLSelectElement);
   readonly #count = byId('count');
   readonly #pick: (row: number) => void;
+  #lit: ReadonlySet<number> = new Set();
   #items: { element: HTMLElement; words: string; actions: Set<string> }[] = [];
 
   constructor(pick: (row: number) => void) {
@@ -92,9 +93,9 @@ export class PolicyPane {
   }
 
   highlight(rows: ReadonlySet<number>, isPicked: boolean): void {
-    this.#items.forEach(({ element }, index) =>
-      element.setAttribute('aria-selected', String(rows.has(index))),
-    );
+    for (const row of this.#lit) this.#items[row]?.element.setAttribute('aria-selected', 'false');
+    for (const row of rows) this.#items[row]?.element.setAttribute('aria-selected', 'true');
+    this.#lit = rows;
     const first = this.#items.findIndex(({ element }, index) => rows.has(index) && !element.hidden);
     if (!isPicked && first >= 0) reveal(this.#box, this.#items[first]!.element);
   }
