@@ -208,6 +208,11 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     expect(await other.inputValue('#question')).toBe('ptrace');
     expect(await other.inputValue('#text')).toContain('"ptracee"');
     expect(await other.textContent('#kept .fails')).toContain('deny ptrace');
+    expect(await other.textContent('#status')).toContain('other text than in the file');
+    await other.click('#back');
+    await settled(other, 2);
+    expect(await other.inputValue('#text')).toBe(FAULTY);
+    expect(await other.textContent('#status')).not.toContain('than in the file');
     for (const wrong of ['#s=AAAA', `#s=${'x'.repeat(5000)}`, '#other']) {
       const count = await compiled(other);
       await other.evaluate((hash) => (location.hash = hash), wrong);

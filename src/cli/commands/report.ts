@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { basename, isAbsolute } from 'node:path';
 import type { TableName } from '../../arch.ts';
 import { allArches, archOf } from '../../arch.ts';
 import { fail, SeccompcError } from '../../errors.ts';
@@ -10,6 +11,7 @@ import { makeReport } from '../../report/report.ts';
 import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
+import { profilePath } from '../options/built-in-profile.ts';
 import { notConfined } from '../options/confined.ts';
 import { addReadingOptions, readProfileFile, withNotes } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
@@ -51,7 +53,11 @@ async function run(file: string, options: Options): Promise<void> {
   const target = targetOf(options);
   const [profile, ...against] = [
     await opened(file, target, options),
-    ...(await all(options.against ?? [], target, options)),
+    ...(await all(
+      (options.against ?? []).map((word) => profilePath(word)),
+      target,
+      options,
+    )),
   ];
   const tables = new Set([profile, ...against].flatMap((each) => each.tables));
   const data = {
@@ -85,5 +91,10 @@ async function opened(path: string, target: Target, options: Options): Promise<O
   const arches = [archOf(target.arch), ...lowered.arches];
   // The program may name calls of whatever shares an audit arch.
   const shared = allArches().filter(({ auditArch }) => arches.some((each) => each.auditArch === auditArch));
-  return { name: file, text: decodeUtf8(bytes) ?? '', tables: shared.map(({ table }) => table) };
+  // The folders of this machine are nothing to who gets the page.
+  return {
+    name: isAbsolute(file) ? basename(file) : file,
+    text: decodeUtf8(bytes) ?? '',
+    tables: shared.map(({ table }) => table),
+  };
 }

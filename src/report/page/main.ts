@@ -198,6 +198,7 @@ function showStudy(made: Study): void {
     el('b', {}, filter.proved ? '✓ proved for every call' : 'not proved: the proof is too large'),
     el('span', {}, `${filter.instructions.length} instructions, ${filter.convertedLength} as eBPF`),
     el('span', {}, lowered.arches.map(({ name }) => name).join(', ')),
+    ...changedMark(),
   );
   byId('text-size').textContent = `${entries.length - 1} entries`;
   byId('program-size').textContent = `${filter.instructions.length} instructions`;
@@ -210,6 +211,22 @@ function showStudy(made: Study): void {
   tree.show(made);
   drawNumbers(made, (row) => pickRow(row));
   ask.use(made);
+}
+
+/** A link may bring another text under the name of the file, so that is always said. */
+function changedMark(): HTMLElement[] {
+  const changed = [source.text !== opened && 'text', target !== openedTarget && 'target'].filter(
+    (each) => each !== false,
+  );
+  if (changed.length === 0) return [];
+  const undo = () => {
+    target = openedTarget;
+    fillTarget();
+    if (source.text === opened) void compileText();
+    else replaceText(opened);
+  };
+  const back = el('button', { type: 'button', class: 'link', id: 'back', click: undo }, 'back to the file');
+  return [el('span', { class: 'changed' }, `other ${changed.join(' and ')} than in the file: `, back)];
 }
 
 function showFaults({ diagnostics }: SeccompcError): void {
@@ -268,18 +285,19 @@ function setUpTabs(): void {
   });
 }
 
+let fillTarget: () => void = () => {};
 function setUpTarget(): void {
   const form = byId('target-form', HTMLFormElement);
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement;
   field('arch').append(...archNames().map((name) => el('option', {}, name)));
-  const fill = () => {
+  fillTarget = () => {
     field('arch').value = target.arch;
     field('kernel').value = `${target.kernel.major}.${target.kernel.minor}`;
     field('engine').value = target.engine;
     field('semantics').value = target.semantics;
     field('capabilities').value = target.capabilities.map((each) => each.replace('CAP_', '')).join(', ');
   };
-  fill();
+  fillTarget();
   for (const button of form.querySelectorAll<HTMLElement>('[data-caps]'))
     button.addEventListener('click', () => {
       const set = capabilitySet(
@@ -309,7 +327,7 @@ function setUpTarget(): void {
           .value.split(/[\s,]+/)
           .filter((each) => each !== ''),
       });
-      fill();
+      fillTarget();
       void compileText();
     } catch (error) {
       if (!(error instanceof SeccompcError)) throw error;
@@ -360,12 +378,16 @@ function setUpTools(): void {
   byId('save-filter').addEventListener('click', () => {
     if (study !== undefined) save(`${name.replace(/\.json$/, '')}.bpf`, new Uint8Array(study.filter.bytes));
   });
-  byId('copy-link').addEventListener('click', (event) => {
-    const button = event.currentTarget as HTMLElement;
-    void navigator.clipboard.writeText(location.href).then(
-      () => (button.textContent = 'Copied'),
-      () => (button.textContent = 'Copy it from the address bar'),
-    );
+  const copy = byId('copy-link');
+  copy.addEventListener('click', () => {
+    // Not every browser lets a page from the disk do this.
+    const clipboard = navigator.clipboard as Clipboard | undefined;
+    void shareNow()
+      .then(() => clipboard!.writeText(location.href))
+      .then(
+        () => (copy.textContent = 'Copied'),
+        () => (copy.textContent = 'Copy it from the address bar'),
+      );
   });
   document.addEventListener('keydown', (event) => {
     const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '');
@@ -410,7 +432,12 @@ async function start(): Promise<void> {
   // The text is there to be read while it is compiled.
   await new Promise((resolve) => setTimeout(resolve));
   await compileText();
-  addEventListener('hashchange', () => void restore().then(compileText));
+  addEventListener('hashchange', () => {
+    void restore().then(() => {
+      fillTarget();
+      return compileText();
+    });
+  });
 }
 
 async function restore(): Promise<void> {
