@@ -141,14 +141,16 @@ const withoutSubprocesses: Plugin = {
   load: (id) => (id === '\0nothing' ? 'export default {}' : undefined),
 };
 
-/** What is made of the tables of system calls comes from the file of a report: each has only those that it needs. */
+/** Tables of system calls and launchers come from the file of a report: each has only those that it needs. */
 const facts: Plugin = {
   name: 'facts',
   resolveId: (id) => (id === 'facts' ? '\0facts' : undefined),
   load(id) {
     if (id === '\0facts') return "export default JSON.parse(document.getElementById('facts').textContent)";
-    const name = /[\\/]syscalls[\\/]generated[\\/](\w+)\.ts$/.exec(id)?.[1];
-    if (name === undefined) return undefined;
+    const [, part, name] = /[\\/](syscalls|launcher)[\\/]generated[\\/](\w+)\.ts$/.exec(id) ?? [];
+    if (part === undefined) return undefined;
+    if (part === 'launcher')
+      return `import facts from 'facts'; export const launcher = facts['launcher ${name}'];`;
     const members = [...readFileSync(id, 'utf8').matchAll(/^export const (\w+)/gm)].map(([, each]) => each!);
     return [
       "import facts from 'facts';",

@@ -35,6 +35,11 @@ export function launcherArch(arch: ArchName): LauncherArch {
   return fail('LAUNCHER_ARCHITECTURE', { arch, arches: LAUNCHER_ARCHES.join(', ') });
 }
 
+/** Base64 of the launcher without a filter. */
+export function launcherCode(arch: LauncherArch): string {
+  return PROGRAMS[arch];
+}
+
 /**
  * A static ELF executable: `PROGRAM [--keep-fd N]... [--] COMMAND [ARG...]` sets no_new_privs, loads the filter, closes the
  * descriptors from 3 on, and becomes the command. It exits with 64, 69, 126 or 127 if it cannot (docs/launcher.md).

@@ -249,6 +249,25 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     await opened.close();
   });
 
+  test('saves what the command writes', async () => {
+    const opened = await open('faulty.html');
+    for (const [button, format] of [
+      ['filter', 'raw'],
+      ['launcher', 'elf'],
+    ] as const) {
+      const [download] = await Promise.all([
+        opened.waitForEvent('download'),
+        opened.click(`#save-${button}`),
+      ]);
+      const written = await command('compile', 'faulty.json', ...TARGET, '--format', format, '-q');
+      expect(readFileSync(await download.path()).equals(written)).toBe(true);
+    }
+    const [download] = await Promise.all([opened.waitForEvent('download'), opened.click('#save-profile')]);
+    expect(download.suggestedFilename()).toBe('faulty.json');
+    expect(readFileSync(await download.path(), 'utf8')).toBe(FAULTY);
+    await opened.close();
+  });
+
   test('compares by meaning, in both directions', async () => {
     const opened = await open('faulty.html');
     await opened.click('#tab-compare');

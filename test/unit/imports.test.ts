@@ -40,7 +40,7 @@ const ALLOWED: Record<string, string[]> = {
   explain: ['action', 'arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
   graph: ['bpf'],
   report: [
-    'arch', 'assert', 'bpf', 'compile', 'errors', 'explain', 'format', 'graph', 'lint', 'profile', 'prove', 'questions', 'syscalls',
+    'arch', 'assert', 'bpf', 'compile', 'errors', 'explain', 'format', 'graph', 'launcher', 'lint', 'profile', 'prove', 'questions', 'syscalls',
     'target',
   ],
   lint: [

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, isAbsolute } from 'node:path';
-import type { TableName } from '../../arch.ts';
+import type { Arch } from '../../arch.ts';
 import { allArches, archOf } from '../../arch.ts';
 import { fail, SeccompcError } from '../../errors.ts';
 import { lowerProfile } from '../../compile.ts';
@@ -51,15 +51,12 @@ async function run(file: string, options: Options): Promise<void> {
   if (options.output === undefined && isTerminal(1))
     fail('USAGE', { reason: 'name a file for the page with -o' });
   const target = targetOf(options);
-  const [profile, ...against] = [
-    await opened(file, target, options),
-    ...(await all(
-      (options.against ?? []).map((word) => profilePath(word)),
-      target,
-      options,
-    )),
-  ];
-  const tables = new Set([profile, ...against].flatMap((each) => each.tables));
+  const files = [file, ...(options.against ?? []).map((word) => profilePath(word))];
+  if (files.filter((each) => each === '-').length > 1)
+    fail('USAGE', { reason: 'only one of the profiles can be -' });
+  const found: Opened[] = [];
+  for (const each of files) found.push(await opened(each, target, options));
+  const [profile, ...against] = found as [Opened, ...Opened[]];
   const data = {
     file: profile.name,
     text: profile.text,
@@ -67,19 +64,16 @@ async function run(file: string, options: Options): Promise<void> {
     against: against.map(({ name, text }) => ({ name, text })),
   };
   const page = readFileSync(builtFile('report/page.html'), 'utf8');
-  await writeProduct(makeReport(page, data, await factsFor(tables)), options.output);
-}
-
-async function all(files: readonly string[], target: Target, options: Options): Promise<Opened[]> {
-  const found: Opened[] = [];
-  for (const file of files) found.push(await opened(file, target, options));
-  return found;
+  await writeProduct(
+    makeReport(page, data, await factsFor(found.flatMap(({ arches }) => arches))),
+    options.output,
+  );
 }
 
 interface Opened {
   name: string;
   text: string;
-  tables: TableName[];
+  arches: Arch[];
 }
 
 /** @throws SeccompcError with all faults of the profile, also when it asks for no filter */
@@ -95,6 +89,6 @@ async function opened(path: string, target: Target, options: Options): Promise<O
   return {
     name: isAbsolute(file) ? basename(file) : file,
     text: decodeUtf8(bytes) ?? '',
-    tables: shared.map(({ table }) => table),
+    arches: shared,
   };
 }

@@ -2,6 +2,7 @@
 import { allArches } from '../../arch.ts';
 import { SeccompcError } from '../../errors.ts';
 import { reachedBy, stepBetween } from '../../graph/reach.ts';
+import { launcherArch, makeLauncher } from '../../launcher/launcher.ts';
 import { capabilitySet, makeTarget } from '../../target.ts';
 import type { Target } from '../../target.ts';
 import type { ReportData } from '../report.ts';
@@ -377,6 +378,23 @@ function setUpTools(): void {
   );
   byId('save-filter').addEventListener('click', () => {
     if (study !== undefined) save(`${name.replace(/\.json$/, '')}.bpf`, new Uint8Array(study.filter.bytes));
+  });
+  byId('save-launcher').addEventListener('click', () => {
+    if (study === undefined) return;
+    const {
+      target: { arch },
+      bytes,
+      ...rest
+    } = study.filter;
+    try {
+      launcherArch(arch);
+      if (!known.includes(`launcher ${arch.toLowerCase()}`))
+        throw new Error(`this page has no launcher for ${arch}`);
+      save(name.replace(/\.json$/, ''), new Uint8Array(makeLauncher(arch, bytes, rest)));
+    } catch (error) {
+      const why = error instanceof SeccompcError ? error.diagnostics[0]!.message : (error as Error).message;
+      byId('status').append(el('span', { class: 'changed' }, why));
+    }
   });
   const copy = byId('copy-link');
   copy.addEventListener('click', () => {
