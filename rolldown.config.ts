@@ -147,18 +147,15 @@ const facts: Plugin = {
   resolveId: (id) => (id === 'facts' ? '\0facts' : undefined),
   load(id) {
     if (id === '\0facts') return "export default JSON.parse(document.getElementById('facts').textContent)";
-    const [, part, file] = /[\\/](syscalls|launcher)[\\/]generated[\\/](\w+)\.ts$/.exec(id) ?? [];
+    const [, part, name] = /[\\/](syscalls|launcher)[\\/]generated[\\/](\w+)\.ts$/.exec(id) ?? [];
     if (part === undefined) return undefined;
-    const name = JSON.stringify(part === 'launcher' ? `launcher ${file}` : file);
+    if (part === 'launcher')
+      return `import facts from 'facts'; export const launcher = facts['launcher ${name}'];`;
     const members = [...readFileSync(id, 'utf8').matchAll(/^export const (\w+)/gm)].map(([, each]) => each!);
     return [
       "import facts from 'facts';",
-      `const found = facts[${name}];`,
-      // Of other machines than the page's own there is no launcher, and none is asked for.
-      ...(part === 'launcher'
-        ? []
-        : [`if (found === undefined) throw new Error('the file has no ${part} of ${file}');`]),
-      ...members.map((each) => `export const ${each} = found?.${each};`),
+      `if (facts.${name} === undefined) throw new Error('no table ${name}');`,
+      ...members.map((each) => `export const ${each} = facts.${name}.${each};`),
     ].join('\n');
   },
 };

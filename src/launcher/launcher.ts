@@ -54,7 +54,7 @@ export function makeLauncher(
   filter: Uint8Array,
   { flags }: { flags?: readonly FlagName[] | undefined } = {},
 ): Uint8Array {
-  const code = decodeBase64(launcherCode(launcherArch(arch)))!;
+  const machineCode = decodeBase64(launcherCode(launcherArch(arch)))!;
   const program = decode(filter, archOf(arch).endian);
   const faults = checkProgram(program);
   if (faults.length > 0) throw new SeccompcError(faults);
@@ -66,13 +66,13 @@ export function makeLauncher(
   );
   if (notifies) fail('LAUNCHER_HAS_NO_LISTENER', { what: 'SCMP_ACT_NOTIFY' });
 
-  const image = new Uint8Array(code.length + 8 + filter.length);
-  image.set(code);
-  image.set(filter, code.length + 8);
+  const image = new Uint8Array(machineCode.length + 8 + filter.length);
+  image.set(machineCode);
+  image.set(filter, machineCode.length + 8);
   const header = new ElfHeader(image);
   header.loaded = image.length;
   // struct embedded of source/launcher.c.
-  const view = new DataView(image.buffer, code.length);
+  const view = new DataView(image.buffer, machineCode.length);
   view.setUint32(0, flagBits(flags), header.littleEndian);
   view.setUint32(4, filter.length / INSTRUCTION_BYTES, header.littleEndian);
   return image;

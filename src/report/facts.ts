@@ -14,7 +14,7 @@ export async function factsFor(arches: Iterable<Arch>): Promise<Record<string, u
   for (const { name, table } of new Set(arches)) {
     facts[table] ??= { ...(await tableData(table)) };
     const machine = LAUNCHER_ARCHES.find((each) => each === name);
-    if (machine !== undefined) facts[`launcher ${name.toLowerCase()}`] = { launcher: launcherCode(machine) };
+    if (machine !== undefined) facts[`launcher ${name.toLowerCase()}`] = launcherCode(machine);
   }
   return facts;
 }

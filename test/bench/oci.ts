@@ -144,10 +144,10 @@ function hookTables(folder: string, root: string, rounds: number): Table[] {
   const store = join(folder, 'store');
   const hook = [...COMMAND, 'hook'];
   execFileSync(hook[0]!, [...hook.slice(1), 'install', hooks, '--store', store, '-q']);
-  const { path: awk, args: words, env } = readHook(hooks);
+  const { path: awk, args: hookWords, env } = readHook(hooks);
   const node = ['sh', '-c', `exec "$@" < ${config}`, 'sh', ...hook, 'precreate'];
   execFileSync(node[0]!, [...node.slice(1), '--store', store], { stdio: 'pipe' });
-  const hit = ['sh', '-c', `exec "$@" < ${config}`, 'sh', awk, words[1]!];
+  const hit = ['sh', '-c', `exec "$@" < ${config}`, 'sh', awk, hookWords[1]!];
   const variables = Object.fromEntries(env.map((text) => text.split(/=(.*)/s)));
   Object.assign(process.env, variables, { SECCOMPC_COMMAND: 'exit 1' });
   const processes = turns(

@@ -2,7 +2,7 @@
 import { allArches } from '../../arch.ts';
 import { SeccompcError } from '../../errors.ts';
 import { reachedBy, stepBetween } from '../../graph/reach.ts';
-import { makeLauncher } from '../../launcher/launcher.ts';
+import { launcherArch, makeLauncher } from '../../launcher/launcher.ts';
 import { capabilitySet, makeTarget } from '../../target.ts';
 import type { Target } from '../../target.ts';
 import type { ReportData } from '../report.ts';
@@ -180,7 +180,7 @@ async function compileText(): Promise<void> {
 
 function missing(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.startsWith('the file has no syscalls')
+  return text.startsWith('no table')
     ? `this page has the calls of ${archNames().join(', ')} only; make a report for the other architecture`
     : text;
 }
@@ -381,14 +381,18 @@ function setUpTools(): void {
   });
   byId('save-launcher').addEventListener('click', () => {
     if (study === undefined) return;
-    const { filter } = study;
+    const {
+      target: { arch },
+      bytes,
+      ...rest
+    } = study.filter;
     try {
-      save(
-        name.replace(/\.json$/, ''),
-        new Uint8Array(makeLauncher(filter.target.arch, filter.bytes, filter)),
-      );
+      launcherArch(arch);
+      if (!known.includes(`launcher ${arch.toLowerCase()}`))
+        throw new Error(`this page has no launcher for ${arch}`);
+      save(name.replace(/\.json$/, ''), new Uint8Array(makeLauncher(arch, bytes, rest)));
     } catch (error) {
-      const why = error instanceof SeccompcError ? error.diagnostics[0]!.message : missing(error as Error);
+      const why = error instanceof SeccompcError ? error.diagnostics[0]!.message : (error as Error).message;
       byId('status').append(el('span', { class: 'changed' }, why));
     }
   });
