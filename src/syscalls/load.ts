@@ -40,11 +40,6 @@ export function tableData(name: TableName): Promise<TableData> {
 
 const made = new Map<TableName, SyscallTable>();
 
-/** A table as it is generated. */
-export function tableData(name: TableName): Promise<TableData> {
-  return MODULES[name]();
-}
-
 /** Loads the tables in use and no others; each is loaded once in a process. */
 export async function loadTables(names: Iterable<TableName>): Promise<SyscallTables> {
   const wanted = [...new Set(names)];
