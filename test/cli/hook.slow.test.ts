@@ -577,16 +577,20 @@ describe('hook status and uninstall', () => {
     await install('gone', '--with-check');
     expect(readdirSync(at('gone')).toSorted()).toEqual(CHECKED);
     await start(at('gone/seccompc.json'), configOf(denyMkdir(28)));
-    expect(await hook(['uninstall', at('gone')])).toMatchObject({ code: 0 });
+    const gone = await hook(['uninstall', at('gone')]);
+    expect(gone.code).toBe(0);
     expect(readdirSync(at('gone'))).toEqual([]);
     // The log is for the reader to delete.
-    expect(existsSync(at('gone.store'))).toBe(false);
+    expect(readdirSync(at('gone.store'))).toEqual(['hook.log']);
+    expect(gone.stderr).toContain(`${at('gone.store/hook.log')} stays [HOOK_LEFT]`);
     expect(await hook(['uninstall', at('gone')])).toMatchObject({ code: 0, stdout: Buffer.alloc(0) });
-    await install('left');
-    writeFileSync(at('left.store/hook.log'), '');
-    const { stdout, stderr } = await hook(['uninstall', at('left')]);
-    expect(stdout.toString()).toBe(`${at('left/seccompc.json')}\n`);
-    expect(stderr).toContain(`${at('left.store/hook.log')} stays [HOOK_LEFT]`);
+    await install('unused');
+    const { stdout, stderr } = await hook(['uninstall', at('unused')]);
+    expect({ stdout: stdout.toString(), stderr }).toEqual({
+      stdout: `${at('unused/seccompc.json')}\n${at('unused.store')}\n`,
+      stderr: '',
+    });
+    expect(existsSync(at('unused.store'))).toBe(false);
     mkdirSync(at('others'));
     writeFileSync(at('others/seccompc-check'), '#!/bin/sh\n');
     expect(await hook(['install', at('others'), '--with-check'])).toMatchObject({ code: 1 });
