@@ -108,7 +108,7 @@ export async function studyOf(
   };
 }
 
-function rowsOf(lowered: Study['lowered'], { instructions }: Filter, fallback: string): Row[] {
+function rowsOf(lowered: Study['lowered'], { instructions, endian }: Filter, fallback: string): Row[] {
   const { arches, policy, reference } = lowered;
   const usual = defaultAnswer(lowered);
   const deciding = new Map(
@@ -137,7 +137,10 @@ function rowsOf(lowered: Study['lowered'], { instructions }: Filter, fallback: s
         entries,
         reached: new Set(),
       };
-      const isInBitmap = isAlwaysAllowed(instructions, abi.name, { arch: abi.auditArch, nr });
+      const isInBitmap = isAlwaysAllowed({ program: instructions, endian }, abi.name, {
+        arch: abi.auditArch,
+        nr,
+      });
       row.places.push({ abi, nr, isInBitmap, since: firstRelease(nameId(call), call, abi.table) });
       for (const at of reachedBy(instructions, abi.auditArch, nr).instructions) row.reached.add(at);
       rows.set(key, row);
@@ -214,6 +217,6 @@ export function answerTo(study: Study, { call, args }: Question, abi: Arch): Ans
         why: describePart(each, { data, name, arch: abi.name }, placeOf),
       })),
     path,
-    isInBitmap: isAlwaysAllowed(filter.instructions, abi.name, data),
+    isInBitmap: isAlwaysAllowed({ program: filter.instructions, endian: filter.endian }, abi.name, data),
   };
 }
