@@ -66,7 +66,7 @@ describe.skipIf(skipWithout(needs))('docs/under-a-filter.md', () => {
     mkdirSync(join(root, 'lib'));
     copyFileSync(MUSL, join(root, MUSL));
     addPodman(page, folder.path, root);
-    page.shell('podman tag busybox alpine gcr.io/distroless/static');
+    page.shell('podman tag busybox alpine distroless');
     const namespace = ['unshare', '-m', 'sh', '-ec'];
     page.program('systemd-analyze', ...namespace, `${INSTALLED} exec "$@"`, 'sh', pathOf('systemd-analyze')!);
     page.program('quadlet', join(made.path, 'usr/libexec/podman/quadlet'));
