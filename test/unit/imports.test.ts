@@ -67,6 +67,7 @@ const ALLOWED: Record<string, string[]> = {
     'import', 'input', 'launcher', 'lint', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'report', 'serve', 'syscalls', 'target', 'workers',
   ],
+  site: ['arch', 'report', 'syscalls', 'target'],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
   generate: ['arch', 'action', 'errors', 'launcher', 'lint', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
@@ -97,6 +98,7 @@ const NEEDS_NODE = new Set([
   'prebuild',
   'sandbox',
   'serve',
+  'site',
   'workers',
 ]);
 /** Packages that the core may use; none of them touches the host. */
