@@ -235,7 +235,7 @@ export default defineConfig([
           // What most commands need.
           {
             name: 'command',
-            test: /src.(cli.(compile-with|keep-hot|short-run|commands.compile)|fs.temporary|host)\.ts|src.cli.options.(add-options|cache-options|confined|host|input-file|profile-file|target-arguments|target-options)\.ts|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!built-in|table)/,
+            test: /src.(cli.(compile-with|keep-hot|short-run|commands.compile)|fs.temporary|host)\.ts|src.cli.options.(add-options|cache-options|confined|input-file|profile-file|target-arguments|target-options)\.ts|src.cli.output.(filter-json|summary)|src.format.(filter-document|text)|src.options.(?!built-in|table)/,
           },
           {
             name: 'compiler',

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
 import { readLoadedFilters } from '../../src/oci/process/loaded-filter.ts';
-import { hostArch } from '../../src/cli/options/host.ts';
+import { hostArch } from '../../src/host.ts';
 import { MAIN } from '../cli/run.ts';
 import { skipWithout } from '../oracle/compare.ts';
 import {

@@ -17,7 +17,7 @@ import { loadCallFacts } from '../../syscalls/constants.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
-import { hostArch } from '../options/host.ts';
+import { hostArch } from '../../host.ts';
 import type { Operand } from '../options/operand.ts';
 import { readOperand } from '../options/operand.ts';
 import { addProcessOptions, withProcess } from '../options/process.ts';

@@ -15,7 +15,7 @@ import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { filterFor } from '../options/filter-or-profile.ts';
-import { hostArch } from '../options/host.ts';
+import { hostArch } from '../../host.ts';
 import { readInput } from '../options/input-file.ts';
 import { addReadingOptions, openProfile } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';

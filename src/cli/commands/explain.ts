@@ -24,7 +24,7 @@ import { CliCommand } from '../command.ts';
 import { addCallOptions, parseCall } from '../options/call.ts';
 import type { Call, CallFlags } from '../options/call.ts';
 import { notConfined } from '../options/confined.ts';
-import { hostArch } from '../options/host.ts';
+import { hostArch } from '../../host.ts';
 import { recogniseFilter } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
 import { filterOperand, processOperand, refuseTwiceStdin } from '../options/operand.ts';

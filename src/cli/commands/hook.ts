@@ -14,7 +14,7 @@ import { profilePath } from '../options/built-in-profile.ts';
 import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { DEFAULT_STORE, defaultStore } from '../options/default-store.ts';
-import { hostArch } from '../options/host.ts';
+import { hostArch } from '../../host.ts';
 import { appendLog, logHook } from '../output/hook-log.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';

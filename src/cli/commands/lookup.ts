@@ -7,7 +7,7 @@ import { auditArchHex, lookup } from '../../syscalls/lookup.ts';
 import type { ArchCall, LookupResult } from '../../syscalls/lookup.ts';
 import { CliCommand } from '../command.ts';
 import { archArgument } from '../options/target-options.ts';
-import { hostArch } from '../options/host.ts';
+import { hostArch } from '../../host.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { printable, writeStderr, table, toJson } from '../output/report.ts';

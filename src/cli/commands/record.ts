@@ -14,7 +14,7 @@ import { systemReason } from '../../fs/system-reason.ts';
 import { findProgram } from '../../oci/process/start-filtered.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
-import { hostArch } from '../options/host.ts';
+import { hostArch } from '../../host.ts';
 import { archArgument } from '../options/target-options.ts';
 import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';

@@ -8,7 +8,7 @@ import { defaultSocket } from '../../serve/socket.ts';
 import { CliCommand } from '../command.ts';
 import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
-import { hostArch, hostKernel } from '../options/host.ts';
+import { hostArch, hostKernel } from '../../host.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { printable, printDiagnostics, writeStderr, toJson } from '../output/report.ts';

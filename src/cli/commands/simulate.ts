@@ -10,7 +10,7 @@ import { addCallOptions, parseCall } from '../options/call.ts';
 import type { CallFlags } from '../options/call.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { recogniseFilter } from '../options/filter-file.ts';
-import { hostArch } from '../options/host.ts';
+import { hostArch } from '../../host.ts';
 import { readInput } from '../options/input-file.ts';
 import { readProcess, required, withProcess } from '../options/process.ts';
 import { openProfile, withNotes } from '../options/profile-file.ts';

@@ -6,7 +6,7 @@ import { decode } from '../../bpf/instruction.ts';
 import type { Stack } from '../../bpf/stack.ts';
 import { diagnostic, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
-import { hostArch } from './host.ts';
+import { hostArch } from '../../host.ts';
 
 /** A running process, whose filters take the place of a FILTER. */
 export interface ProcessFlags {

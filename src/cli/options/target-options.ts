@@ -4,7 +4,7 @@ import { targetOf as targetOfFlags } from '../../options/flags.ts';
 import { optionsIn } from '../../options/table.ts';
 import type { TargetFlags } from '../../options/table.ts';
 import type { Target } from '../../target.ts';
-import { hostArch, hostKernel } from './host.ts';
+import { hostArch, hostKernel } from '../../host.ts';
 import { addOptions, valueParser } from './add-options.ts';
 
 export type { TargetFlags };

@@ -1,1 +1,0 @@
-export { hostArch, hostKernel } from '../../host.ts';
