@@ -1,5 +1,5 @@
 import type { ArchName } from '../arch.ts';
-import { archOf, compatibleArches } from '../arch.ts';
+import { archOf } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';
 import { formatOci } from '../profile/oci-text.ts';
@@ -100,7 +100,15 @@ export function errnoOf(word: string, arch: ArchName, place: Place): number {
   return number;
 }
 
-/** The architectures whose programs a kernel of this one runs; itself first. */
+/** The architectures whose programs a kernel of this one also runs; itself first. */
+const COMPATIBLE: Partial<Record<ArchName, ArchName[]>> = {
+  X86_64: ['X86', 'X32'],
+  AARCH64: ['ARM'],
+  PPC64: ['PPC'],
+  MIPS64: ['MIPS', 'MIPS64N32'],
+  MIPSEL64: ['MIPSEL', 'MIPSEL64N32'],
+};
+
 export function localArches(arch: ArchName): ArchName[] {
-  return [arch, ...compatibleArches(arch)];
+  return [arch, ...(COMPATIBLE[arch] ?? [])];
 }
