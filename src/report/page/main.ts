@@ -350,7 +350,8 @@ function setUpComparison(): void {
     share();
     if (study !== undefined) void showComparison(study, other, askAbout);
   };
-  addOther = (name, text) => use({ name, text, target });
+  addOther = (name, text) =>
+    use(others.find((each) => each.name === name && each.text === text) ?? { name, text, target });
   other = others[against.length > 0 ? 1 : 0]!;
   list();
   select.addEventListener('change', () => use(others[Number(select.value)]!));

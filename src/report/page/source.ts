@@ -76,7 +76,7 @@ export class SourcePane {
     for (const { firstLine, lastLine } of hit)
       for (let line = firstLine; line <= lastLine; line++)
         this.#lines.children[line - 1]?.classList.add('hit');
-    // Whoever types must not lose the place.
+    // A reader who types must not lose the place.
     if (!isPicked && hit.length > 0 && document.activeElement !== this.#area)
       reveal(this.#box, this.#lines.children[hit[0]!.firstLine - 1]);
   }
