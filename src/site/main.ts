@@ -81,7 +81,12 @@ async function callTable(): Promise<string> {
     const lines = [...numbers]
       .toSorted(([, a], [, b]) => b.length - a.length)
       .map(([nr, on]) => `<code>${nr}</code> ${on.map((arch) => arch.name).join(' ')}`);
-    const since = [...new Set(arches.map((arch) => firstRelease(nameId(name), name, arch.table)))][0]!;
+    // 2.6.9 comes before 2.6.28.
+    const byNumber = new Intl.Collator('en', { numeric: true });
+    const releases = arches.map((arch) => firstRelease(nameId(name), name, arch.table));
+    const [since = ''] = releases.toSorted((a, b) =>
+      byNumber.compare(a.replace('<=', ''), b.replace('<=', '')),
+    );
     const signature = signatureOf(arches.find((arch) => arch.name === 'X86_64') ?? arches[0]!, name);
     const prototype = signature === undefined ? '' : escaped(prototypeText(name, signature));
     return `<tr><th scope="row"><code>${name}</code></th><td>${lines.join('<br>\n')}</td><td>${escaped(since)}</td><td><code>${prototype}</code></td></tr>`;

@@ -40,6 +40,13 @@ test('every link of the site leads somewhere', () => {
   expect(pages.length).toBeGreaterThan(20);
 });
 
+test('the table of calls says since which release any architecture has a call', () => {
+  const sinceOf = (call: string) =>
+    new RegExp(`<code>${call}</code></th>.*?</td><td>([^<]*)</td>`, 's').exec(read('calls.html'))?.[1];
+  // socket has a number of its own on 32-bit x86 since 4.3.
+  expect(['accept4', 'socket', 'openat2'].map(sinceOf)).toEqual(['2.6.28', '2.0', '5.6']);
+});
+
 describe.skipIf(skipWithout(requirements(['chromium'])))('in Chromium, the site', () => {
   test('finds calls, compiles for every architecture, and has no fault that axe finds', async () => {
     const browser = await chromium.launch({ executablePath: pathOf('chromium')!, args: ['--no-sandbox'] });
