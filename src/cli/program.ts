@@ -120,6 +120,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'compile on request at a unix socket',
     load: () => import('./commands/serve.ts'),
   },
+  schema: {
+    summary: 'print a JSON Schema with which an editor checks profiles',
+    load: () => import('./commands/schema.ts'),
+  },
   completion: {
     summary: 'print a script with which a shell completes commands and options',
     load: () => import('./commands/completion.ts'),

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { editorSchemas } from './editor-schemas.ts';
 import { factModules } from './fact-modules.ts';
 import type { HeaderFolders } from './headers.ts';
 import { machinePrograms } from './machine-programs.ts';
@@ -17,6 +18,7 @@ const MAKERS: readonly ((tables: TableFiles, root: string) => Output[] | Promise
   syscallModules,
   factModules,
   validatorOutputs,
+  editorSchemas,
   startsModule,
   documentation,
   (_, root) => systemdGroups(root),

@@ -72,7 +72,7 @@ export function whyDropped(entry: DockerEntry, target: Target): string | undefin
 const ENGINES = { moby: 'Docker', podman: 'Podman' } as const;
 
 /** The 82 names that Podman 4.3.1 knows. docs/semantics.md section 11. */
-const PODMAN_ERRNOS = new Set(
+export const PODMAN_ERRNOS: ReadonlySet<string> = new Set(
   (
     'E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF EBADMSG EBUSY ECANCELED ECHILD ' +
     'ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK EDESTADDRREQ EDOM EDQUOT EEXIST EFAULT EFBIG EHOSTDOWN ' +

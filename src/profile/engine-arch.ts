@@ -41,7 +41,7 @@ export function engineArch(engine: Target['engine'], arch: ArchName): EngineArch
   return mapped ? { name, archMap: ociArchName(arch) } : { name };
 }
 
-const ENGINE_NAMES = new Set([...Object.values(MOBY), ...Object.values(PODMAN)]);
+export const ENGINE_NAMES: ReadonlySet<string> = new Set([...Object.values(MOBY), ...Object.values(PODMAN)]);
 
 /**
  * Whether a value of `arches` cannot match: no engine has such a name, or it means the target's
