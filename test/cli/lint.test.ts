@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import schema from '@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json' with { type: 'json' };
+import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { documentOf, runIn, scratch } from './run.ts';
 
@@ -24,6 +26,19 @@ const CLEAN = REFUSAL.replace(
 function write(name: string, text: string): string {
   writeFileSync(join(folder, name), text);
   return name;
+}
+
+/** What the schema of SARIF finds in a log. Its draft of JSON Schema names itself in another way than ajv expects. */
+const { $schema: _, id: __, ...sarifSchema } = schema;
+const validSarif = new Ajv({
+  strict: false,
+  validateFormats: false,
+  unicodeRegExp: false,
+  allErrors: true,
+}).compile(sarifSchema);
+function sarifFaults(log: unknown): unknown {
+  validSarif(log);
+  return validSarif.errors ?? [];
 }
 
 const lint = (...args: string[]) => runIn(folder, ['lint', '--arch', 'x86_64', ...args]);
@@ -95,6 +110,10 @@ describe('lint', () => {
   it('writes SARIF 2.1.0', async () => {
     const name = write('a b.json', REFUSAL);
     const log = documentOf(await lint(name, write('broken.json', '{'), '--format', 'sarif'));
+    expect(sarifFaults({ ...log, version: '2.0.0' })).toHaveLength(1);
+    expect(sarifFaults(log)).toEqual([]);
+    const clean = documentOf(await lint(write('clean.json', CLEAN), '--format', 'sarif'));
+    expect(sarifFaults(clean)).toEqual([]);
     expect(log).toMatchObject({ version: '2.1.0', runs: [{ columnKind: 'utf16CodeUnits' }] });
     const [{ tool, results }] = log['runs'] as [
       { tool: { driver: { name: string; rules: { id: string }[] } }; results: Record<string, unknown>[] },
