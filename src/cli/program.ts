@@ -128,6 +128,10 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'print a script with which a shell completes commands and options',
     load: () => import('./commands/completion.ts'),
   },
+  man: {
+    summary: 'print the manual page of a command',
+    load: () => import('./commands/man.ts'),
+  },
   cache: {
     summary: 'show, check, empty and move the cache of compiled filters',
     load: () => import('./commands/cache.ts'),

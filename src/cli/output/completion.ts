@@ -1,54 +1,18 @@
 /** Completion scripts, made of what each command tells commander about itself. */
-import type { Command, Option } from 'commander';
-import { valuesOf } from '../../options/option-values.ts';
-import { OPTIONS } from '../../options/table.ts';
+import type { Command } from 'commander';
+import { levelOf } from './levels.ts';
+import type { Level } from './levels.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-interface Flag {
-  /** "-o" and "--output", or one of them. */
-  names: string[];
-  takesValue: boolean;
-  /** The values, if they can be listed. */
-  values: readonly string[] | undefined;
-  description: string;
-}
-
-/** A command; its path is "cache ls", that of the program is empty. */
-interface Level {
-  path: string;
-  name: string;
-  summary: string;
-  flags: readonly Flag[];
-  commands: readonly Level[];
-}
-
 /** What the shell reads. All commands of the program must be loaded. */
 export function completionScript(shell: Shell, program: Command): string {
-  const root = levelOf(program, '');
-  return { bash, zsh, fish }[shell]([root, ...root.commands.flatMap(withCommands)]);
-}
-
-function levelOf(command: Command, path: string): Level {
-  return {
-    path,
-    name: command.name(),
-    summary: command.summary() || command.description(),
-    flags: command.createHelp().visibleOptions(command).map(flagFor),
-    commands: command.commands.map((each) => levelOf(each, `${path} ${each.name()}`.trim())),
-  };
+  return { bash, zsh, fish }[shell](withCommands(levelOf(program)));
 }
 
 function withCommands(level: Level): Level[] {
   return [level, ...level.commands.flatMap(withCommands)];
-}
-
-function flagFor({ short, long, required, argChoices, description }: Option): Flag {
-  const spec = OPTIONS.find(({ name }) => `--${name}` === long);
-  const values = argChoices ?? (spec && valuesOf(spec));
-  const names = [short, long].filter((name) => name !== undefined);
-  return { names, takesValue: required, values: required ? values : undefined, description };
 }
 
 function bash(levels: readonly Level[]): string {

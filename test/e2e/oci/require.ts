@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 const PACKAGES: Record<string, string> = {
   bwrap: 'bubblewrap',
   busybox: 'busybox-static',
+  groff: 'groff-base',
   'musl-gcc': 'musl-tools',
   'systemd-analyze': 'systemd',
   unshare: 'util-linux',
