@@ -221,7 +221,7 @@ export default defineConfig([
           },
           {
             name: 'program',
-            test: /src.cli.(program|command)\.ts|src.cli.options.built-in-profile|src.cli.output.(excerpt|report|text)|node_modules.commander|^.nothing/,
+            test: /src.cli.(program|command)\.ts|src.cli.options.(built-in-profile|help-groups)|src.cli.output.(excerpt|report|text)|node_modules.commander|^.nothing/,
           },
           // What a hit needs too, for which the compiler need not be loaded.
           {

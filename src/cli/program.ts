@@ -5,6 +5,7 @@ import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { CliCommand } from './command.ts';
 import type { Invocation } from './command.ts';
+import { FULL_HELP, shortList } from './options/help-groups.ts';
 import { OutputClosed, writeStandard } from './output/streams.ts';
 import { printFailure } from './output/report.ts';
 import type { OutputOptions } from './output/report.ts';
@@ -162,7 +163,7 @@ export async function runCommandLine(started: Omit<Invocation, 'program'>): Prom
     const [first, second] = args.filter((arg) => !arg.startsWith('-'));
     const wanted = (first === 'help' ? second : first) ?? '';
     const program = await makeProgram(invocation, help, [wanted]);
-    await program.parseAsync(plainNegatives(args), { from: 'user' });
+    await program.parseAsync(plainWords(args), { from: 'user' });
     return program.exitCode;
   } catch (error) {
     if (help.length > 0) await writeStandard(1, help.join('')).catch(() => {});
@@ -176,13 +177,17 @@ async function makeProgram(
   help: string[],
   wanted: readonly string[],
 ): Promise<CliCommand> {
+  const isFull = invocation.args.includes(FULL_HELP);
   const program = new CliCommand('seccompc')
     .description('Compiles OCI seccomp profiles to the BPF filters that seccomp(2) loads.')
     .usage('COMMAND [OPTION...]')
     .version(`seccompc ${packageVersion()}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [COMMAND]', 'print help for a command')
-    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureHelp({
+      subcommandTerm: (command) => command.name(),
+      ...(isFull ? {} : { formatItemList: shortList }),
+    })
     // Every message goes the one way, through reportFailure.
     .configureOutput({ outputError: () => {}, writeOut: (text) => void help.push(text) })
     .exitOverride()
@@ -209,11 +214,13 @@ function settle(parent: Command, command: Command): void {
 }
 
 /** Commander reads `-1` as a number but `-0x1` as an option. Arguments after `--` stay as they are. */
-function plainNegatives(args: readonly string[]): string[] {
+function plainWords(args: readonly string[]): string[] {
   const end = args.includes('--') ? args.indexOf('--') : args.length;
-  return args.map((arg, index) =>
-    index < end && /^-0x[0-9a-f]+$/i.test(arg) ? String(-BigInt(arg.slice(1))) : arg,
-  );
+  return args.map((arg, index) => {
+    if (index >= end) return arg;
+    if (arg === FULL_HELP) return '--help';
+    return /^-0x[0-9a-f]+$/i.test(arg) ? String(-BigInt(arg.slice(1))) : arg;
+  });
 }
 
 /** Says what ended a command; gives what to exit with. */

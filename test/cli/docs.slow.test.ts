@@ -36,7 +36,7 @@ describe('docs/cli.md', () => {
     const missing: string[] = [];
     for (const command of commands.filter((name) => name !== 'help')) {
       if (!page.includes(`### ${command}`)) missing.push(command);
-      const { text } = await runShell(`seccompc ${command} --help`, place);
+      const { text } = await runShell(`seccompc ${command} --help=all`, place);
       for (const [, option] of text.matchAll(/^ {2}(?:-\w, )?(--[a-z][a-z-]*)/gm))
         if (!new RegExp(`${option}(?![a-z-])`).test(page)) missing.push(`${command} ${option}`);
     }

@@ -48,6 +48,29 @@ describe('help', () => {
     }
   });
 
+  it('names the options that many commands share, and says with --help=all what they do', async () => {
+    const [short, full] = await Promise.all(
+      ['--help', '--help=all'].map(async (flag) => (await run(['compile', flag])).stdout.toString()),
+    );
+    expect(short).toMatch(
+      /\nTarget:\n {2}--arch <A>, --architectures <A,B>,[^]*\(--help=all says what they do\)\n/,
+    );
+    expect(short).not.toContain('for minKernel');
+    expect(full).toMatch(/^ {2}--kernel <X\.Y> .*for minKernel/m);
+    expect(full).not.toContain('--help=all');
+    expect(short!.split('\n').length + 20).toBeLessThan(full!.split('\n').length);
+    expect(
+      Math.max(
+        ...short!
+          .split('\n\nNothing')[0]!
+          .split('\n')
+          .map(({ length }) => length),
+      ),
+    ).toBeLessThan(81);
+    // After "--" it is a word of somebody else.
+    expect(await run(['exec', 'missing.json', '--', 'true', '--help=all'])).toMatchObject({ code: 66 });
+  });
+
   it('and version are answers, so they exit with 0', async () => {
     const { code, stdout } = await run(['--version']);
     expect(code).toBe(0);

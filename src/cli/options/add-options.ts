@@ -1,11 +1,9 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { flagOf, optionNamed, optionsIn } from '../../options/table.ts';
-import type { Group, OptionSpec, ProgramFlags } from '../../options/table.ts';
+import type { OptionSpec, ProgramFlags } from '../../options/table.ts';
+import { HEADINGS } from './help-groups.ts';
 import { parseValue, valuesOf, wantedBy } from '../../options/option-values.ts';
-
-/** Headings in the help; the other groups are under the general one. */
-const HEADINGS: Partial<Record<Group, string>> = { target: 'Target:', cache: 'Cache:' };
 
 /** Adds options of the table to a command. */
 export function addOptions<C extends Command>(command: C, table: readonly OptionSpec[]): C {
