@@ -23,6 +23,8 @@ import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { isAtLeast, LINT_FORMATS, lintReport, SEVERITIES } from '../output/lint-report.ts';
 import type { LintFormat } from '../output/lint-report.ts';
+import { makeProgress } from '../output/progress.ts';
+import type { Progress } from '../output/progress.ts';
 import { printDiagnostics, printable, styleFor, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -89,14 +91,21 @@ async function run(files: string[], options: Options, more?: MoreFindings): Prom
   const target = targetOf(options);
   const reports: LintReport[] = [];
   const patches: string[] = [];
-  for (const { path, found } of await namedFiles(files)) {
-    const report = await lintFile(path, options, { target, patches, more });
+  const named = await namedFiles(files);
+  const progress = makeProgress(named.length, options);
+  for (const [done, { path, found }] of named.entries()) {
+    progress.show(done);
+    const report = await lintFile(path, options, { target, patches, more, progress });
     const other = found
       ? report.findings.find(({ diagnostic: { code } }) => code === 'NOT_A_PROFILE')
       : undefined;
     if (other === undefined) reports.push(report);
-    else await printDiagnostics([{ ...other.diagnostic, severity: 'note' }], options);
+    else {
+      progress.clear();
+      await printDiagnostics([{ ...other.diagnostic, severity: 'note' }], options);
+    }
   }
+  progress.clear();
   await writeProduct(
     options.diff
       ? patches.join('')
@@ -121,18 +130,20 @@ interface LintContext {
   /** What --diff prints. */
   patches: string[];
   more: MoreFindings | undefined;
+  progress: Progress;
 }
 
 /** The findings of a file; with --fix, after the fixes. */
 async function lintFile(
   path: string,
   options: Options,
-  { target, patches, more }: LintContext,
+  { target, patches, more, progress }: LintContext,
 ): Promise<LintReport> {
   try {
     const input = await readInput(path);
     const opened = await openProfile(input, path, options);
     const { file, notes } = opened;
+    if (notes.length > 0 || options.fix || options.diff) progress.clear();
     await printDiagnostics(notes, options);
     const settings = { file, target, level: options.profile };
     if (options.fix || options.diff) {
