@@ -7,8 +7,8 @@ import oci from '../profile/schema/oci-seccomp.schema.json' with { type: 'json' 
 import type { FlagName, OperatorName } from '../profile/types.ts';
 import { allNames, loadTables } from '../syscalls/load.ts';
 import { lookup } from '../syscalls/lookup.ts';
-import { loadSignatures, signatureOf } from '../syscalls/signatures.ts';
-import { kernelVersion } from '../syscalls/since.ts';
+import { loadSignatures, prototypeText, signatureOf } from '../syscalls/signatures.ts';
+import { oldestRelease } from '../syscalls/since.ts';
 import { CAPABILITY_NAMES } from '../target.ts';
 import type { Output } from './output.ts';
 
@@ -150,16 +150,12 @@ async function describeCall(name: string): Promise<string> {
   const found = await lookup(name, 'all');
   if (found.kind !== 'found') throw new Error(`no table has ${name}`);
   const arches = found.calls.map(({ arch }) => arch);
-  const releases = found.calls.map(({ since }) => since).toSorted((a, b) => order(a) - order(b));
-  const where = [`Linux ${releases[0]!.replace('<=', '')}`];
+  const since = oldestRelease(found.calls.map((call) => call.since));
+  const where = [`Linux ${since.replace(/^<=(.*)/, '$1 or older')}`];
   if (arches.length <= found.absent.length) where.push(`only on ${arches.join(', ')}`);
   else if (found.absent.length > 0) where.push(`not on ${found.absent.join(', ')}`);
   const on = arches.includes('X86_64') ? 'X86_64' : arches[0]!;
-  const args = signatureOf(on, name)?.args.map((arg) => `${arg.type} ${arg.name}`.replace('* ', '*'));
-  return `${name}(${args?.join(', ') ?? '...'}): ${where.join('; ')}.`;
-}
-
-function order(since: string): number {
-  const { major, minor } = kernelVersion(since);
-  return major * 1000 + minor;
+  const signature = signatureOf(on, name);
+  const prototype = signature === undefined ? name : prototypeText(name, signature);
+  return `${prototype}: ${where.join('; ')}.`;
 }

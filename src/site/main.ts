@@ -9,7 +9,7 @@ import { makeReport } from '../report/report.ts';
 import { loadCallFacts } from '../syscalls/constants.ts';
 import { allNames, loadTables, nameId } from '../syscalls/load.ts';
 import { prototypeText, signatureOf } from '../syscalls/signatures.ts';
-import { firstRelease } from '../syscalls/since.ts';
+import { firstRelease, oldestRelease } from '../syscalls/since.ts';
 import { makeTarget } from '../target.ts';
 
 const DOCS = 'docs';
@@ -81,12 +81,7 @@ async function callTable(): Promise<string> {
     const lines = [...numbers]
       .toSorted(([, a], [, b]) => b.length - a.length)
       .map(([nr, on]) => `<code>${nr}</code> ${on.map((arch) => arch.name).join(' ')}`);
-    // 2.6.9 comes before 2.6.28.
-    const byNumber = new Intl.Collator('en', { numeric: true });
-    const releases = arches.map((arch) => firstRelease(nameId(name), name, arch.table));
-    const [since = ''] = releases.toSorted((a, b) =>
-      byNumber.compare(a.replace('<=', ''), b.replace('<=', '')),
-    );
+    const since = oldestRelease(arches.map((arch) => firstRelease(nameId(name), name, arch.table)));
     const signature = signatureOf(arches.find((arch) => arch.name === 'X86_64') ?? arches[0]!, name);
     const prototype = signature === undefined ? '' : escaped(prototypeText(name, signature));
     return `<tr><th scope="row"><code>${name}</code></th><td>${lines.join('<br>\n')}</td><td>${escaped(since)}</td><td><code>${prototype}</code></td></tr>`;

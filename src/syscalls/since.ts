@@ -15,6 +15,12 @@ export function firstRelease(id: number, name: string, table: TableName): string
   return isNewer(kernelVersion(first), kernelVersion(general[id]!)) ? first : general[id]!;
 }
 
+/** The oldest of some releases, one at least: 2.6.9 comes before 2.6.28. */
+export function oldestRelease(releases: readonly string[]): string {
+  const { compare } = new Intl.Collator('en', { numeric: true });
+  return releases.toSorted((a, b) => compare(a.replace('<=', ''), b.replace('<=', '')))[0]!;
+}
+
 /** A release without its third number. */
 export function kernelVersion(release: string): KernelVersion {
   const [major, minor] = release.replace('<=', '').split('.').map(Number);

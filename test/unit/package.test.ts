@@ -62,6 +62,13 @@ test('the version in the sources is that of the package', () => {
   expect(packageVersion()).toBe(manifest.version);
 });
 
+test('the schemas for editors are in the package, and its command prints them', async () => {
+  const name = "require('seccompc/schema/docker.json').$id";
+  expect(await node('-p', name)).toMatchObject({ code: 0, stdout: 'urn:seccompc:schema:docker\n' });
+  const printed = await node('node_modules/seccompc/dist/cli/main.cjs', 'schema', 'oci');
+  expect(JSON.parse(printed.stdout)).toMatchObject({ $id: 'urn:seccompc:schema:oci' });
+});
+
 test('the packed manifest has no script that an installation runs, of which npm warns', () => {
   const file = join(project, 'node_modules/seccompc/package.json');
   const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: Record<string, string> };
