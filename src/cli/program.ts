@@ -5,7 +5,7 @@ import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { CliCommand } from './command.ts';
 import type { Invocation } from './command.ts';
-import { FULL_HELP, shortList } from './options/help-groups.ts';
+import { fitted, FULL_HELP, shortList } from './options/help-groups.ts';
 import { OutputClosed, writeStandard } from './output/streams.ts';
 import { printFailure } from './output/report.ts';
 import type { OutputOptions } from './output/report.ts';
@@ -178,6 +178,10 @@ async function makeProgram(
   wanted: readonly string[],
 ): Promise<CliCommand> {
   const isFull = invocation.args.includes(FULL_HELP);
+  const writeOut = (text: string) => {
+    const { isTTY, columns } = process.stdout;
+    help.push(isTTY ? fitted(text, columns) : text);
+  };
   const program = new CliCommand('seccompc')
     .description('Compiles OCI seccomp profiles to the BPF filters that seccomp(2) loads.')
     .usage('COMMAND [OPTION...]')
@@ -189,7 +193,7 @@ async function makeProgram(
       ...(isFull ? {} : { formatItemList: shortList }),
     })
     // Every message goes the one way, through reportFailure.
-    .configureOutput({ outputError: () => {}, writeOut: (text) => void help.push(text) })
+    .configureOutput({ outputError: () => {}, writeOut })
     .exitOverride()
     .addHelpText('after', EXAMPLES);
   const [first = ''] = invocation.args;

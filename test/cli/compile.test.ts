@@ -231,8 +231,8 @@ describe('resolve', () => {
 });
 
 /** Standard output and standard error together, as a terminal gets them. */
-const onTerminal = (args: string, variables: Record<string, string> = {}) => {
-  const command = `${process.execPath} ${MAIN} ${args}`;
+const onTerminal = (args: string, variables: Record<string, string> = {}, before = '') => {
+  const command = `${before}${process.execPath} ${MAIN} ${args}`;
   const env = environment(folder, { TERM: 'xterm', ...variables });
   const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { cwd: folder, env });
   return stdout.toString();
@@ -248,6 +248,16 @@ describe('colour', () => {
     expect(onTerminal(args, { NO_COLOR: '1' })).not.toContain('\u001b');
     expect(onTerminal(args, { TERM: 'dumb' })).not.toContain('\u001b');
     expect((await compile('warning.json')).stderr).not.toContain('\u001b');
+  });
+
+  it.runIf(hasScript)('is not in the help, which keeps to the width of the terminal', () => {
+    const linesAt = (columns: number) =>
+      onTerminal('compile --help', {}, `stty cols ${columns}; `).split('Examples:')[0]!.split('\r\n');
+    const [narrow, wide] = [linesAt(72), linesAt(120)];
+    expect(narrow.filter((line) => line.length > 72 || line.includes('\u001b'))).toEqual([]);
+    expect(narrow.find((line) => line.startsWith('Nothing is written'))).toBeDefined();
+    expect(wide.some((line) => line.length > 100)).toBe(true);
+    expect(wide.length).toBeLessThan(narrow.length);
   });
 
   it.runIf(hasScript)('comes with the line of a fault and a caret below its place', async () => {

@@ -18,5 +18,19 @@ export function shortList(heading: string, items: string[], helper: Help): strin
   return [heading, ...lines.split('\n').map((line) => `  ${line}`), ''];
 }
 
+/** A help text with its paragraphs broken anew where they are wider than so many columns. */
+export function fitted(text: string, width: number): string {
+  // A terminal of unknown size has no columns.
+  if (width < MIN_WIDTH) return text;
+  const paragraph = (part: string) =>
+    /^ /m.test(part) || !part.split('\n').some((line) => line.length > width)
+      ? part
+      : new Help().boxWrap(part.replaceAll(/(?<=.)\n(?=.)/g, ' '), width);
+  return text.split('\n\n').map(paragraph).join('\n\n');
+}
+
+/** Text for fewer columns cannot be read; commander does not break it either. */
+const MIN_WIDTH = 40;
+
 /** Holds an option and its value together; commander takes every blank for a place to break. */
 const NO_BREAK = '\0';

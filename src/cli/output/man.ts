@@ -15,7 +15,9 @@ export function manPage(program: Level, command: Level | undefined, version: str
     ...examplesOf(level),
     section('SEE ALSO', see.map((name) => `.BR ${roff(name)} (1)`).join(',\n')),
     '',
-  ].join('\n');
+  ]
+    .join('\n')
+    .replaceAll(/^(\.S[HS] .*\n)\.PP\n/gm, '$1');
 }
 
 /** `seccompc-cache` for `cache`. */
