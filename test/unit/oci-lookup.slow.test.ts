@@ -40,4 +40,26 @@ describe.skipIf(skipWithout(AWKS.length > 0 ? {} : { missing: 'no awk' }))('the 
     expect(counts.hits).toBeGreaterThan(DOCUMENTS / 20);
     expect(counts.left).toBeGreaterThan(DOCUMENTS / 10);
   });
+
+  it.each(AWKS)('of %s finds no filter for a profile that is not that of linux', async (awk) => {
+    const member = '"seccomp":{"defaultAction":"SCMP_ACT_ALLOW"}';
+    const documents = [
+      `{"x":{${member}},"linux":{}}`,
+      `{"linux":{},"x":{${member}}}`,
+      `{"linux":{"resources":{${member}}}}`,
+      `{"linux":{"x":[{${member}}]}}`,
+      `{"x":{"linux":{${member}}}}`,
+      `[{"linux":{${member}}}]`,
+      `{"linux":{"x":"\\"{}","y":["]"]/*,${member}*/}}`,
+      `{"linux":{"x":{}},"y":["{",{"x":"}",${member}}]}`,
+    ];
+    for (const document of documents)
+      expect([document, await lookup(awk, join(folder, `${awk}.no`), Buffer.from(document))]).toEqual([
+        document,
+        undefined,
+      ]);
+    const found = `{"x":["{",{}],"linux":{"y":{"z":["}"]},${member},"z":{}},"v":{}}`;
+    const filtered = await lookup(awk, join(folder, `${awk}.no`), Buffer.from(found));
+    expect(filtered?.toString()).toContain(KEY);
+  });
 });

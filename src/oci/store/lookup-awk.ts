@@ -36,9 +36,11 @@ export const LOOKUP_AWK = String.raw`# Looks up the filter of an OCI config, wit
 
 # The text of the linux.seccomp object: up to where as many braces were closed as opened. A brace within a string
 # spoils the count, and then nothing is found.
-function profile(    start, i, n, part, depth, size) {
+function profile(    linux, start, i, n, part, depth, size) {
+  linux = value("linux")
   start = value("seccomp")
-  if (!start) return ""
+  # A member of linux, which is one of the document.
+  if (!linux || start < linux || !inDocument(linux) || around(linux + 1, start) != "") return ""
   n = split(substr(config, start), part, "}")
   for (i = 1; i < n; i++) {
     size += length(part[i]) + 1
@@ -68,12 +70,23 @@ function strings(word,    i, n, part, before, count) {
 }
 
 # Where the entries of the only "annotations" begin, and that is a member of the whole document; else 0.
-function annotations(    at, before) {
-  if (!(at = value("annotations"))) return 0
-  before = plain(substr(config, 1, at - 1))
+function annotations(    at) {
+  return (at = value("annotations")) && inDocument(at) ? at : 0
+}
+
+# Whether a value is that of a member of the whole document.
+function inDocument(at) {
+  return around(1, at) == "{"
+}
+
+# The brackets that are open at one place and were not at another, and those that were closed.
+function around(from, to,    text) {
+  text = plain(substr(config, from, to - from))
   # Comments and single quotes are no JSON, but some runtimes read them.
-  if (before ~ /[\/#']/) return 0
-  return gsub(/[{[]/, "", before) - gsub(/[]}]/, "", before) == 1 ? at : 0
+  if (text ~ /[\/#']/) return "?"
+  gsub(/[^][{}]/, "", text)
+  while (gsub(/[{]}|[[]]/, "", text)) continue
+  return text
 }
 
 # The text without its strings.
@@ -116,7 +129,7 @@ BEGIN {
   confined = config ~ /[^\\]["']seccomp["']/
   if (!confined && !foreign) { print config; exit 0 }
 
-  if (confined && !hidden && strings("linux") == 1 && (text = profile()) != "" && (filter = stored(text)) != "") {
+  if (confined && !hidden && (text = profile()) != "" && (filter = stored(text)) != "") {
     member = "\"${FILTER_ANNOTATION}\":\"" filter "\""
     at = annotations()
     if (at && !foreign) insert(at, member)
