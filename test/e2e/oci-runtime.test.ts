@@ -330,6 +330,29 @@ describe.skipIf(skipWithout(needs))('crun behind it', () => {
     expect(readdirSync('/run/seccompc').length).toBeLessThan(40);
   });
 
+  it('reads the config that crun reads, wherever it starts', async () => {
+    const runtime = install('places');
+    const words = (program: string, ...options: string[]) =>
+      inCgroup2(
+        [
+          'env',
+          '-C',
+          at('free'),
+          program,
+          `--root=${at('state')}`,
+          'run',
+          ...options,
+          `c-${process.pid}-${serial++}`,
+        ],
+        {},
+      );
+    for (const config of ['config.json', './config.json', '../28/config.json', at('28/config.json')]) {
+      const options = ['-b', '../28', '-f', config];
+      const ofCrun = await words(at('crun/crun'), ...options);
+      expect([config, await words(runtime, ...options)]).toEqual([config, ofCrun]);
+    }
+  });
+
   it('is started with linux.seccomp by any fault of the runtime, and is not when that is strict', async () => {
     writeFileSync(at('dying'), "#!/bin/sh\nkill -9 $$\n");
     chmodSync(at('dying'), 0o755);

@@ -132,7 +132,8 @@ for seccompc_word do
     esac
   fi
 done
-[ -z "$seccompc_given" ] || seccompc_config=$seccompc_given
+# This name is that of a file in the bundle, other relative paths begin at the current directory.
+case $seccompc_given in '' | config.json) ;; *) seccompc_config=$seccompc_given ;; esac
 [ -n "$seccompc_id" ] && [ -f "$seccompc_config" ] || seccompc_pass "$@"
 
 [ -d ${word(copies)} ] || ${word(mkdir)} -m 700 ${word(copies)} 2>/dev/null
