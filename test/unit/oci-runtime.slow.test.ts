@@ -4,9 +4,11 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { installRuntime, runtimeStatus } from '../../src/oci/runtime/install.ts';
 import { formatRuntime, readRuntime } from '../../src/oci/runtime/script.ts';
 import type { RuntimeSettings } from '../../src/oci/runtime/script.ts';
 import { snippets } from '../../src/oci/runtime/snippets.ts';
+import { makeTarget } from '../../src/target.ts';
 import { pathOf } from '../e2e/oci/require.ts';
 import { skipWithout } from '../oracle/compare.ts';
 
@@ -112,6 +114,8 @@ describe.skipIf(skipWithout(needs))('the runtime in front of crun', () => {
     ['create', 'x', '-b', '.'],
     ['create', '-b', '/nonexistent', 'x'],
     ['create', '-b', '*', 'x'],
+    // A file in the bundle, to crun.
+    ['create', '-b', '/nonexistent', '--config', 'config.json', 'x'],
   ];
   it.each(PASSED.map((words) => [words]))(
     'hands on what it does not understand, or is not for it: %j',
@@ -130,7 +134,8 @@ describe.skipIf(skipWithout(needs))('the runtime in front of crun', () => {
     [['create', '--bundle', 'in $it'], ['x']],
     [['create', `--bundle=${at('bundle/in $it')}`, '--preserve-fds=3', '--no-pivot'], ['x']],
     [['create', '-b', '/nonexistent', '-b', '.', '-d', '--console-socket', 'x'], ['x']],
-    [['run', '-b', '/nonexistent', '--config', 'config.json'], ['x']],
+    [['run', '-b', '/nonexistent', '--config', './config.json'], ['x']],
+    [['run', '-b', 'in $it', '--config', 'config.json'], ['x']],
     [['run', '--config=/nonexistent', '-f-x.json'], ['x']],
     [['run', '-f', '-x.json'], ['x']],
   ])('gives crun a config with the filter: %j', (words, last) => {
@@ -265,6 +270,19 @@ describe.skipIf(skipWithout(needs))('the runtime in front of crun', () => {
     );
     expect(new Set(seen)).toEqual(new Set([FILTERED]));
     expect(readFileSync(at('compiled'), 'utf8')).toBe('\n');
+  });
+
+  it('is not installed in front of itself, and tells if it or another program is where crun was', async () => {
+    const file = install();
+    const settings = readRuntime(readFileSync(file, 'utf8'))!;
+    const target = makeTarget({ arch: 'x86_64' });
+    const installed = installRuntime({ ...settings, target, file, runtime: file });
+    await expect(installed).rejects.toMatchObject({ diagnostics: [{ code: 'RUNTIME_NOT_CRUN' }] });
+    for (const runtime of [file, pathOf('true')!]) {
+      writeFileSync(file, formatRuntime({ ...settings, runtime }));
+      const { diagnostics } = await runtimeStatus(file);
+      expect(diagnostics.map(({ code }) => code)).toContain('RUNTIME_NOT_CRUN');
+    }
   });
 
   it('can be read again, and is told from other scripts', () => {

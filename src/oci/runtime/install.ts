@@ -31,7 +31,8 @@ export interface RuntimeInstallation extends Preparation {
 export async function installRuntime({ file, target, ...rest }: RuntimeInstallation): Promise<void> {
   const { runtime, store, log } = rest;
   if (settingsOf(file) === undefined) fail('HOOK_FILE_FOREIGN', { file });
-  refuseOthers(runtime);
+  const { faults } = askRuntime(runtime);
+  if (faults.length > 0) throw new SeccompcError(faults);
   const tools = { ...necessaryTools(), ...optionalTools('timeout', 'flock') };
   const pairs = await pairsDirectory(store, target);
   // The users of the engine run it too.
@@ -39,8 +40,8 @@ export async function installRuntime({ file, target, ...rest }: RuntimeInstallat
   const copies = copiesDirectory(store);
   for (const directory of [store, dirname(log), pairs, dirname(copies)]) makeTrusted(directory);
   const settings = { version: packageVersion(), ...rest, pairs, copies, tools };
-  const faults = programFaults(settings);
-  if (faults.length > 0) throw new SeccompcError(faults);
+  const unsafe = programFaults(settings);
+  if (unsafe.length > 0) throw new SeccompcError(unsafe);
   try {
     replaceFile(file, formatRuntime(settings), { mode: 0o755 });
   } catch (cause) {
@@ -55,12 +56,16 @@ function copiesDirectory(store: string): string {
   return join(isAbsolute(runtime) ? runtime : store, 'seccompc');
 }
 
-/** Another runtime would not know --config, and ignore the filter. */
-function refuseOthers(runtime: string): void {
+/** What a runtime says of itself, and why it is not crun: others would not know --config, and ignore the filter. */
+function askRuntime(runtime: string): { crun: string | null; faults: Diagnostic[] } {
+  const refused = (reason: string) => [diagnostic('RUNTIME_NOT_CRUN', { runtime, reason })];
+  // It might be in front of itself.
+  if (settingsOf(runtime)) return { crun: null, faults: refused('it is a runtime of seccompc') };
   const { stdout, error } = spawnSync(runtime, ['--version'], { encoding: 'utf8', timeout: 10_000 });
-  const [first = ''] = (stdout ?? '').split('\n');
-  if (!first.startsWith('crun version'))
-    fail('RUNTIME_NOT_CRUN', { runtime, reason: error?.message ?? `"${runtime} --version" says: ${first}` });
+  const crun = stdout?.split('\n')[0] || null;
+  if (crun?.startsWith('crun version')) return { crun, faults: [] };
+  const said = `"${runtime} --version" says: ${crun ?? 'nothing'}`;
+  return { crun, faults: refused(error?.message ?? said) };
 }
 
 function necessaryTools(): Pick<RuntimeSettings['tools'], 'awk' | 'grep' | 'rm' | 'mkdir' | 'date'> {
@@ -102,7 +107,9 @@ export interface RuntimeStatus {
 export async function runtimeStatus(file: string): Promise<RuntimeStatus> {
   const { settings, text } = installed(file);
   const { version, runtime, store, pairs, log, strict } = settings;
+  const { crun, faults } = askRuntime(runtime);
   const diagnostics = [...fileFaults(file), ...programFaults(settings)];
+  if (executableFaults(runtime).length === 0) diagnostics.push(...faults);
   let files = 0;
   try {
     files = await countPairFiles(pairs);
@@ -112,8 +119,6 @@ export async function runtimeStatus(file: string): Promise<RuntimeStatus> {
   }
   if (text !== formatRuntime(settings) || !(await isOfThisVersion(pairs)))
     diagnostics.push(diagnostic('HOOK_STORE_STALE', { store }));
-  const { stdout } = spawnSync(runtime, ['--version'], { encoding: 'utf8', timeout: 10_000 });
-  const crun = stdout?.split('\n')[0] || null;
   return {
     file,
     version,
