@@ -178,7 +178,14 @@ export function arg(argument: number | string): ArgumentConditions {
     (name: string, cubes: (view: ArgumentView, values: readonly Value[]) => Cube[], native?: Native) =>
     (...values: Value[]): MadeCondition => {
       const text = `arg(${shown(argument)}).${name}(${values.map(shown).join(', ')})`;
-      if (values.length === 0) fail('POLICY_RULE', { rule: text, reason: 'there is no value' });
+      const refuse = (reason: string): never => fail('POLICY_RULE', { rule: text, reason });
+      if (values.length === 0) refuse('there is no value');
+      // A value that is ignored could make a weaker rule.
+      const count = COUNTS[name] ?? values.length;
+      if (values.length !== count) refuse(`${name} takes ${count === 1 ? 'one value' : 'two values'}`);
+      for (const value of values)
+        if (!['number', 'bigint', 'string'].includes(typeof value))
+          refuse(`${String(value)} is no number and no name of a constant`);
       const whole =
         native !== undefined && values.length === 1 ? { native: [native, values[0]!] as const } : {};
       return { argument, text, cubes: (view) => cubes(view, values), ...whole };
@@ -212,6 +219,9 @@ export function arg(argument: number | string): ArgumentConditions {
     }),
   };
 }
+
+/** Of the values of a condition that does not take any number of them. */
+const COUNTS: Readonly<Record<string, number>> = { lt: 1, le: 1, gt: 1, ge: 1, between: 2, maskedIs: 2 };
 
 function shown(value: Value): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);

@@ -92,6 +92,8 @@ export class Policy {
 
   /** Adds the rules of presets or other policies. */
   use(...parts: readonly Pick<Preset, 'rules'>[]): Policy {
+    if (!parts.every((part) => Array.isArray(part?.rules)))
+      fail('POLICY_RULE', { rule: 'use', reason: 'it takes presets and policies, one after the other' });
     return new Policy(this.#options, [...this.rules, ...parts.flatMap(({ rules }) => rules)]);
   }
 
@@ -186,6 +188,8 @@ export function wrapSpawn(
 function archesOf(options: SandboxOptions): ArchName[] {
   const { arch = hostArch(), architectures } = options;
   refuseOptions(options, 'arch', 'architectures', 'optimize');
+  if (architectures !== undefined && architectures !== 'native' && !Array.isArray(architectures))
+    fail('TARGET_INVALID', { reason: `architectures is a list or "native", not "${String(architectures)}"` });
   const read = (text: string) =>
     parseArch(text) ?? fail('TARGET_INVALID', { reason: `there is no architecture "${text}"` });
   const native = read(arch);

@@ -235,6 +235,16 @@ describe('a policy is refused', () => {
     ['a field compared with its flags', () => open.deny('socket', arg('type').is('SOCK_RAW')), /fieldIs/],
     ['a value outside of its mask', () => open.deny('ioctl', arg('cmd').maskedIs(0xff, 0x100)), /outside the mask/],
     ['a condition without a value', () => open.deny('ioctl', arg('cmd').is()), /there is no value/],
+    // @ts-expect-error: another value, as if it were a range
+    ['a value that would be ignored', () => denied.allow('read', arg(2).ge(5, 10)), /ge takes one value/],
+    // @ts-expect-error: no third value
+    ['a third value', () => denied.allow('read', arg(2).between(5, 10, 20)), /between takes two values/],
+    // @ts-expect-error: no value of the mask
+    ['a mask without a value', () => open.deny('read', arg(2).maskedIs(1)), /maskedIs takes two values/],
+    // @ts-expect-error: no list
+    ['a list as a value', () => open.deny('socket', arg(0).is(['AF_UNIX'])), /AF_UNIX is no number/],
+    // @ts-expect-error: no list
+    ['a list of presets', () => open.use(PRESETS), /use: it takes presets/],
     ['a condition that always holds', () => open.deny('read', arg(2).ge(0)), /every value/],
     ['a condition that never holds', () => open.deny('read', arg(2).lt(0)), /no value/],
     ['conditions that never hold together', () => open.deny('read', arg(2).is(1), arg(2).is(2)), /no value/],
@@ -259,6 +269,8 @@ describe('a policy is refused', () => {
       'big-endian',
     );
     expect(() => open.deny('read').compile({ arch: 'vax' })).toThrow('no architecture "vax"');
+    // @ts-expect-error: no word but native
+    expect(() => open.deny('read').compile({ architectures: 'Native' })).toThrow('or "native", not "Native"');
   });
 
   test('for what a filter on x32 would allow by half of its bits, but not for what it would refuse', () => {
