@@ -96,6 +96,10 @@ describe('the process of a container', () => {
     expect(message).toBe(
       'no running container web here. podman: no such container; docker: it is not running; crun: its answer is not JSON; runc: container does not exist',
     );
+    install('runc', '', { code: 3, stderr: '' });
+    expect((await refusal('runc:web')).message).toBe(
+      'no running container web here. runc: it says nothing (exit code 3)',
+    );
   });
 
   it('is refused if it is not of this machine, where the number is that of another process', async () => {

@@ -78,10 +78,11 @@ async function ask(engine: string, name: string, proc: string): Promise<Answer |
 /** The last words of a program that failed. */
 function reasonOf(error: unknown): string {
   if (error instanceof SyntaxError) return 'its answer is not JSON';
-  const { killed, stderr } = error as { killed?: boolean; stderr?: string };
+  const { killed, stderr, code } = error as { killed?: boolean; stderr?: string; code?: string | number };
   if (killed === true) return 'it did not answer in time';
   const last = stderr?.trim().split('\n').at(-1);
-  return /\bmsg="(.*)"$/.exec(last ?? '')?.[1] ?? (last || systemReason(error));
+  if (last) return /\bmsg="(.*)"$/.exec(last)?.[1] ?? last;
+  return typeof code === 'number' ? `it says nothing (exit code ${code})` : systemReason(error);
 }
 
 /** Engines name control groups, or folders that they mount, after the container. */
