@@ -37,7 +37,10 @@ export const noNetwork = preset(
   'noNetwork',
   'No address of the network, the kernel (netlink, AF_ALG) or the hypervisor (AF_VSOCK) is reachable.',
   'Unix sockets, and sockets that the program inherits',
-  withoutRings.deny('socket', arg('family').isNot('AF_UNIX')),
+  withoutRings
+    .deny('socket', arg('family').isNot('AF_UNIX'))
+    // A pair of AF_TIPC sends to any address, too.
+    .deny('socketpair', arg('family').isNot('AF_UNIX')),
 );
 
 export const mediatedNetwork = preset(

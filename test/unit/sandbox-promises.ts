@@ -62,7 +62,8 @@ export const PROMISES: Record<string, (abi: Abi, call: string, low: readonly num
   },
   noNetwork(abi, call, [first = 0]) {
     if (RINGS.includes(call)) return abi.enosys;
-    return Number(call === 'socket' ? first !== 1 : call === 'socketcall' && first === 1);
+    if (call === 'socket' || call === 'socketpair') return Number(first !== 1);
+    return Number(call === 'socketcall' && [1, 8].includes(first));
   },
   mediatedNetwork(abi, call, [first = 0, type = 0, protocol = 0]) {
     const { stream } = constantsOf(abi);
