@@ -105,6 +105,8 @@ static void load_filter(struct start *s)
     long child = sys(NR_clone, 0, 0, 0, 0);
     if (child < 0)
         child = sys(NR_clone, CLONE(SIGCHLD), 0, 0);
+    if (child < 0)
+        give_up(s, "no child can be started: errno ", child, EX_UNAVAILABLE);
     if (child) {
         if (sys(NR_wait4, child, (long)&status, WALL, 0) != child || status != PROBE_WORKS << 8) {
             if (status != PROBE_FAILS << 8)
