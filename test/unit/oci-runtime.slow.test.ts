@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { installRuntime, runtimeStatus } from '../../src/oci/runtime/install.ts';
+import { installRuntime, runtimeStatus, uninstallRuntime } from '../../src/oci/runtime/install.ts';
 import { formatRuntime, readRuntime } from '../../src/oci/runtime/script.ts';
 import type { RuntimeSettings } from '../../src/oci/runtime/script.ts';
 import { snippets } from '../../src/oci/runtime/snippets.ts';
@@ -222,6 +222,24 @@ describe.skipIf(skipWithout(needs))('the runtime in front of crun', () => {
       expect(start(runtime, words)).toMatchObject({ status: 1, argv: undefined });
     for (const words of [['start', 'x'], ['create', '--help'], ['--unknown'], ['create', 'x']])
       expect(start(runtime, words)).toMatchObject({ status: 7 });
+  });
+
+  it('logs a start that it hands on, and no other command', () => {
+    start(install(), ['--version']);
+    expect(existsSync(at('log'))).toBe(false);
+    expect(start(install(), ['create', 'x', 'y'])).toMatchObject({ status: 7 });
+    expect(readFileSync(at('log'), 'utf8')).toContain('its arguments are not understood');
+  });
+
+  it('leaves no config behind when it is removed, but that of a start', async () => {
+    const file = install();
+    for (const name of ['91000000', String(process.pid)]) writeFileSync(at('copies', name), PLAIN);
+    await uninstallRuntime(file);
+    expect(readdirSync(at('copies'))).toEqual([String(process.pid)]);
+    install();
+    rmSync(at('copies', String(process.pid)));
+    await uninstallRuntime(file);
+    expect(existsSync(at('copies'))).toBe(false);
   });
 
   it('refuses what Node refuses, also when it is not strict', () => {

@@ -1,6 +1,6 @@
 /** Writes the runtime in front of crun, tells its state, removes it. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { packageVersion } from '../../cache/version.ts';
@@ -154,6 +154,8 @@ export async function uninstallRuntime(file: string): Promise<{ removed: string[
 function removeCopies(copies: string): void {
   try {
     trustedDirectory(copies);
+    // They have what is in a config, such as passwords in variables.
+    for (const name of readdirSync(copies)) if (!existsSync(`/proc/${name}`)) rmSync(join(copies, name));
     rmdirSync(copies);
   } catch {
     // A start may be using it, and there may be none.

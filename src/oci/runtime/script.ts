@@ -46,11 +46,16 @@ export function formatRuntime(settings: RuntimeSettings): string {
 ${MARK}${JSON.stringify(settings)}
 set -f
 
-# Why there is no filter of ours: reason, then crun's arguments.
-seccompc_without() {
-  seccompc_reason=$1; shift
+# Why there is no filter of ours.
+seccompc_tell() {
+  seccompc_reason=$1
   echo "$(${word(date)} -u +%Y-%m-%dT%H:%M:%SZ) runtime: seccompc: $seccompc_reason" 2>/dev/null >>${word(log)}
   ${strict ? 'seccompc_refuse' : ':'}
+}
+
+# The same, then crun's arguments.
+seccompc_without() {
+  seccompc_tell "$1"; shift
   # crun compiles linux.seccomp itself, unless the config brings a filter of its own.
   ${word(grep)} -Eqs ${word(MAY_BE_FOREIGN)} <"$seccompc_config"
   [ $? = 1 ] || seccompc_refuse
@@ -74,8 +79,7 @@ seccompc_refuse() {
 
 # What is not understood goes to crun as it is.
 seccompc_pass() {
-  seccompc_reason="its arguments are not understood"
-  ${strict ? `case " $* " in *" create "* | *" run "*) seccompc_refuse ;; esac` : ':'}
+  case " $* " in *" create "* | *" run "*) seccompc_tell "its arguments are not understood, or there is no config" ;; esac
   exec ${word(runtime)} "$@"
 }
 
