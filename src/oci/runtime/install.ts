@@ -155,7 +155,8 @@ function removeCopies(copies: string): void {
   try {
     trustedDirectory(copies);
     // They have what is in a config, such as passwords in variables.
-    for (const name of readdirSync(copies)) if (!existsSync(`/proc/${name}`)) rmSync(join(copies, name));
+    for (const name of readdirSync(copies))
+      if (!existsSync(`/proc/${name.split('.')[0]}`)) rmSync(join(copies, name));
     rmdirSync(copies);
   } catch {
     // A start may be using it, and there may be none.

@@ -90,7 +90,8 @@ seccompc_sweep() {
   [ $# -gt "$seccompc_most" ] || return
   for seccompc_word do
     shift
-    [ -d "/proc/\${seccompc_word##*/}" ] || set -- "$@" "$seccompc_word"
+    seccompc_process=\${seccompc_word##*/}
+    [ -d "/proc/\${seccompc_process%%.*}" ] || set -- "$@" "$seccompc_word"
   done
   [ $# = 0 ] || ${word(rm)} -f -- "$@"
 }
@@ -143,7 +144,8 @@ case $seccompc_given in '' | config.json) ;; *) seccompc_config=$seccompc_given 
 [ -d ${word(copies)} ] || ${word(mkdir)} -m 700 ${word(copies)} 2>/dev/null
 [ -O ${word(copies)} ] || seccompc_without "no private copy can be made of the config" "$@"
 seccompc_sweep ${MOST_COPIES}
-seccompc_copy=${word(copies)}/$$
+# Containers that share the directory may have processes of one number, but no two have one ID as well.
+seccompc_copy=${word(copies)}/$$.$seccompc_id
 # Of an earlier process with this number.
 [ ! -e "$seccompc_copy" ] || ${word(rm)} -f "$seccompc_copy"
 
