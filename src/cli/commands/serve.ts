@@ -25,14 +25,14 @@ interface Options extends CacheFlags, OutputOptions {
 const MIB = 1024 ** 2;
 
 const HELP = `
-HTTP/1.1 at a unix socket that only you can open:
+HTTP/1.1 at a Unix socket that only you can open:
   POST /v1/compile?arch=x86_64    the profile as body, the target's flags as parameters
   GET /v1/filters/SHA256          a program by its digest
   GET /healthz, GET /metrics
 
 It runs until SIGTERM or SIGINT, answers what has begun, and removes the socket.
 
-Example:
+Examples:
   seccompc serve --socket run/seccompc.sock &
   curl --unix-socket run/seccompc.sock -H 'Content-Type: application/json' --data-binary @profile.json \\
     'http://localhost/v1/compile?arch=x86_64'`;
