@@ -13,7 +13,7 @@ import { keepHot } from '../keep-hot.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { filterFor } from '../options/filter-or-profile.ts';
+import { filterFor } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions, addProofOption } from '../options/add-options.ts';

@@ -14,7 +14,7 @@ import type { ProofFlag } from '../options/add-options.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { filterFor } from '../options/filter-or-profile.ts';
+import { filterFor } from '../options/filter-file.ts';
 import { hostArch } from '../../host.ts';
 import { readInput } from '../options/input-file.ts';
 import { addReadingOptions, openProfile } from '../options/profile-file.ts';

@@ -21,16 +21,13 @@ import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
 import { loadCallFacts } from '../../syscalls/constants.ts';
 import { CliCommand } from '../command.ts';
-import { addCallOptions, parseCall } from '../options/call.ts';
+import { addCallOptions, parseCall, splitWords } from '../options/call.ts';
 import type { Call, CallFlags } from '../options/call.ts';
 import { notConfined } from '../options/confined.ts';
 import { hostArch } from '../../host.ts';
-import { recogniseFilter } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
-import { filterOperand, processOperand, refuseTwiceStdin } from '../options/operand.ts';
+import { filterOperand, readGiven, refuseTwiceStdin } from '../options/operand.ts';
 import type { Operand } from '../options/operand.ts';
-import { readProcess, withProcess } from '../options/process.ts';
-import { openProfile } from '../options/profile-file.ts';
 import { targetOf } from '../options/target-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
@@ -73,24 +70,17 @@ async function run(
   others: string[],
   options: Options,
 ): Promise<void> {
-  const words = second === undefined ? others : [second, ...others];
-  const [path, call, ...args] = withProcess(first, words, 'PROFILE|FILTER', options);
+  const [path, call, ...args] = splitWords([first, second, others], options);
   if (options.audit !== undefined) {
     if (call !== undefined) fail('USAGE', { reason: 'give either CALL or --audit, not both' });
     refuseTwiceStdin(path, options.audit);
   }
   await loadCallFacts();
-  if (path === undefined)
-    return explainFilter(
-      await processOperand(await readProcess(options), options.arch),
-      { call, args },
-      options,
-    );
-  const input = await readInput(path);
-  if (recogniseFilter(input) !== undefined)
-    return explainFilter(await filterOperand(input, path, options.arch), { call, args }, options);
+  const given = await readGiven(path, options);
+  if ('side' in given)
+    return explainFilter(await filterOperand(given, options.arch), { call, args }, options);
   const target = targetOf(options);
-  const { bytes, file, notes } = await openProfile(input, path, options);
+  const { bytes, file, notes } = given;
   await printDiagnostics(notes, options);
   const { profile, findings } = readProfile(bytes, { file, semantics: target.semantics });
   findings.refuseErrors();

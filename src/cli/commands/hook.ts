@@ -10,7 +10,6 @@ import { precreate } from '../../oci/store/precreate.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { takeUnmappedForRoot } from '../../fs/trust.ts';
 import { CliCommand } from '../command.ts';
-import { profilePath } from '../options/built-in-profile.ts';
 import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
 import { DEFAULT_STORE, defaultStore } from '../options/default-store.ts';
@@ -98,11 +97,7 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .addOption(foreign())
     .option(...strict)
     .option('--with-check', 'also refuse starts that the hook has not prepared')
-    .option(
-      '--ceiling <PROFILE>',
-      'with --with-check: also refuse filters that allow more than this profile',
-      (word) => profilePath(word),
-    )
+    .option('--ceiling <PROFILE>', 'with --with-check: also refuse filters that allow more than this profile')
     .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
     .option('--loaded', 'with --with-check: also end containers that have loaded another filter (needs root)')
     .runs((folder: string, flags: InstallFlags) => install(folder, flags, invocation));
@@ -119,9 +114,7 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .option(...strict)
     .runs(runPrecreate);
   add('check', 'a createRuntime hook: refuse the start unless the annotation is proved to be right')
-    .option('--ceiling <PROFILE>', 'also refuse a filter that allows more than this profile', (word) =>
-      profilePath(word),
-    )
+    .option('--ceiling <PROFILE>', 'also refuse a filter that allows more than this profile')
     .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
     .option('--require-annotation', 'also refuse if the runtime has read no annotation')
     .option('--loaded', 'as a poststart hook: also refuse if the kernel runs another filter (needs root)')

@@ -4,7 +4,7 @@ import type { ArchName } from '../../arch.ts';
 import type { SeccompData } from '../../bpf/instruction.ts';
 import { fail } from '../../errors.ts';
 import { addOutputOptions } from './add-options.ts';
-import { addProcessOptions } from './process.ts';
+import { addProcessOptions, withProcess } from './process.ts';
 import type { ProcessFlags } from './process.ts';
 import { addReadingOptions } from './profile-file.ts';
 import type { ReadingFlags } from './profile-file.ts';
@@ -46,6 +46,18 @@ export function addCallOptions<C extends Command>(command: C, words: string): C 
   return addTargetOptions(addProcessOptions(addReadingOptions(addOutputOptions(command))));
 }
 
+/** The words of such a command as its action gets them. */
+export type CallWords = [first: string | undefined, second: string | undefined, others: string[]];
+
+/** The profile or filter, undefined for a process; then the call and its arguments. @throws InvalidArgumentError */
+export function splitWords(
+  [first, second, others]: CallWords,
+  flags: ProcessFlags,
+): [string | undefined, ...string[]] {
+  const words = second === undefined ? others : [second, ...others];
+  return withProcess(first, words, 'PROFILE|FILTER', flags);
+}
+
 /** @throws SeccompcError CALL_UNKNOWN, USAGE */
 export async function parseCall({ call, args, ip, arch }: CallText): Promise<Call> {
   const table = (await loadTables([archOf(arch).table])).of(arch);
@@ -72,7 +84,7 @@ export async function parseCall({ call, args, ip, arch }: CallText): Promise<Cal
     data: {
       nr: number,
       arch: archOf(arch).auditArch,
-      ip: required(ip, `--ip "${ip}"`),
+      ip: unsigned(ip, `--ip "${ip}"`),
       args: Array.from({ length: ARGUMENTS }, (_, index) => values[index] ?? 0n),
     },
     name,
@@ -93,7 +105,7 @@ async function argumentsOf(arch: ArchName, call: string, args: readonly string[]
   }
 }
 
-function required(text: string, what: string): bigint {
+function unsigned(text: string, what: string): bigint {
   return (
     integer(text, 64) ??
     fail('USAGE', { reason: `${what} is no number that 64 bits hold; decimal, 0x hex and negative ones are` })
