@@ -16,25 +16,21 @@ import { PropertyProver } from '../../prove/property.ts';
 import { loadCallFacts } from '../../syscalls/constants.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
-import { addOutputOptions } from '../options/add-options.ts';
 import { hostArch } from '../../host.ts';
-import type { Operand } from '../options/operand.ts';
-import { readOperand } from '../options/operand.ts';
-import { addProcessOptions, withProcess } from '../options/process.ts';
-import type { ProcessFlags } from '../options/process.ts';
-import { addReadingOptions } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { addTargetOptions } from '../options/target-options.ts';
+import type { Operand, OperandFlags } from '../options/operand.ts';
+import { addOperandOptions, readOperand } from '../options/operand.ts';
+import { withProcess } from '../options/process.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { junitReport } from '../output/junit.ts';
 import type { JunitCase } from '../output/junit.ts';
 import { printDiagnostics, printable, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
-import { addBudgetOption, witnessCall } from './verdict.ts';
-import type { BudgetFlag } from './verdict.ts';
+import { addBudgetOption } from '../options/comparison.ts';
+import type { BudgetFlag } from '../options/comparison.ts';
+import { witnessCall } from '../verdict.ts';
 
-interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions, ProcessFlags {
+interface Options extends OperandFlags, BudgetFlag, OutputOptions {
   file?: string;
   format: 'text' | 'tap' | 'junit';
   kernelCheck?: true;
@@ -79,7 +75,7 @@ export function makeCommand(): CliCommand {
     .option('--kernel-check', "ask this machine's kernel too about each call that breaks an assertion")
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addProcessOptions(addReadingOptions(addBudgetOption(addOutputOptions(command)))));
+  return addOperandOptions(addBudgetOption(command));
 }
 
 /** An assertion with what the proof says about it. */

@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from 'commander';
 import { fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { flagBits } from '../../compile/flag-bits.ts';
@@ -9,7 +8,7 @@ import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { compileWith } from '../compile-with.ts';
 import { keepHot } from '../keep-hot.ts';
-import { addOutputOptions, addProofOption } from '../options/add-options.ts';
+import { addOutputOptions, addProofOption, wholeNumber } from '../options/add-options.ts';
 import type { ProofFlag } from '../options/add-options.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
@@ -105,11 +104,8 @@ async function loadable(input: Uint8Array, file: string, target: Target, options
   return { filter: loaded, diagnostics: filter.diagnostics, warnings };
 }
 
-const LARGEST_DESCRIPTOR = 65535;
+const parseDescriptor = wholeNumber(3, 65_535);
 
 function descriptor(text: string, before: number[]): number[] {
-  const fd = Number(text);
-  if (!/^\d+$/.test(text) || fd < 3 || fd > LARGEST_DESCRIPTOR)
-    throw new InvalidArgumentError(`Give a number from 3 to ${LARGEST_DESCRIPTOR}.`);
-  return [...new Set([...before, fd])];
+  return [...new Set([...before, parseDescriptor(text)])];
 }

@@ -1,20 +1,19 @@
-import { addOutputOptions } from '../options/add-options.ts';
 import { diagnostic } from '../../errors.ts';
 import { CliCommand } from '../command.ts';
 import { readFilter, refuseFaults, refuseOtherOrder } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
-import { addReadingOptions, readProfileFile } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { filterOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
-import type { GivenFilter } from '../options/operand.ts';
-import { addProcessOptions, fileOrProcess, readProcess } from '../options/process.ts';
-import type { ProcessFlags } from '../options/process.ts';
-import { addTargetOptions, targetOf } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
-import { addComparisonOptions, printVerdict } from './verdict.ts';
-import type { ComparisonFlags, Wording } from './verdict.ts';
+import { readProfileFile } from '../options/profile-file.ts';
+import { addOperandOptions, filterOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
+import type { GivenFilter, OperandFlags } from '../options/operand.ts';
+import { fileOrProcess, readProcess } from '../options/process.ts';
+import { targetOf } from '../options/target-options.ts';
+import { addComparisonOptions } from '../options/comparison.ts';
+import type { ComparisonFlags } from '../options/comparison.ts';
+import { printVerdict } from '../verdict.ts';
+import type { Wording } from '../verdict.ts';
+import type { OutputOptions } from '../output/report.ts';
 
-interface Options extends TargetFlags, ReadingFlags, ComparisonFlags, ProcessFlags {}
+interface Options extends OperandFlags, ComparisonFlags, OutputOptions {}
 
 const WORDING: Wording = {
   holds: ['equal', 'the filter answers every call as the profile asks'],
@@ -49,9 +48,7 @@ export function makeCommand(): CliCommand {
     .argument('[FILTER]', 'a filter of any compiler, raw or as a text; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(
-    addProcessOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command)))),
-  );
+  return addOperandOptions(addComparisonOptions(command));
 }
 
 async function run(profileFile: string, filter: string | undefined, options: Options): Promise<number> {

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import { programsOf } from '../../bpf/stack.ts';
@@ -10,17 +11,26 @@ import type { NamedCalls, Side } from '../../prove/compare.ts';
 import type { Reference } from '../../prove/profile/reference.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import type { Target } from '../../target.ts';
+import { addOutputOptions } from './add-options.ts';
 import { bearingOn } from './bearing.ts';
 import { notConfined } from './confined.ts';
 import { filterIn, refuseFaults } from './filter-file.ts';
 import type { FilterInput } from './filter-file.ts';
 import { readInput } from './input-file.ts';
-import { readProcess } from './process.ts';
+import { addProcessOptions, readProcess } from './process.ts';
 import type { ProcessFlags } from './process.ts';
-import { openProfile, withNotes } from './profile-file.ts';
+import { addReadingOptions, openProfile, withNotes } from './profile-file.ts';
 import type { ReadingFlags } from './profile-file.ts';
-import { targetOf } from './target-options.ts';
+import { addTargetOptions, targetOf } from './target-options.ts';
 import type { TargetFlags } from './target-options.ts';
+
+/** The flags of a command that takes a profile, a filter or a process. */
+export interface OperandFlags extends TargetFlags, ReadingFlags, ProcessFlags {}
+
+/** `--quiet` and `--json` too. */
+export function addOperandOptions<C extends Command>(command: C): C {
+  return addTargetOptions(addProcessOptions(addReadingOptions(addOutputOptions(command))));
+}
 
 /** A profile for its target or a filter with its byte order, ready to be compared. */
 export interface Operand {
@@ -60,10 +70,7 @@ export async function readGiven(
 }
 
 /** The same, ready to be compared. */
-export async function readOperand(
-  file: string | undefined,
-  flags: TargetFlags & ReadingFlags & ProcessFlags,
-): Promise<Operand> {
+export async function readOperand(file: string | undefined, flags: OperandFlags): Promise<Operand> {
   const given = await readGiven(file, flags);
   return 'side' in given ? filterOperand(given, flags.arch) : profileOperand(given, targetOf(flags));
 }
