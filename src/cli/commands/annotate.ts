@@ -88,11 +88,9 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   const argument = `--annotation=${FILTER_ANNOTATION}=${encodeBase64(bytes)}`;
   const json = (all: readonly Diagnostic[]) =>
     toJson({ for: options.for, argument, proved, diagnostics: all.map(diagnosticJson) });
-  if (options.cache !== false) {
-    const product = async () => (options.json ? json(found) : `${argument}\n`);
-    const isQuiet = (options.quiet ?? false) || (options.json ?? false);
-    warnings.push(...(await keepHot(args, { input, warnings, diagnostics: found, isQuiet, product })));
-  }
+  const product = async () => (options.json ? json(found) : `${argument}\n`);
+  const made = { input, warnings, diagnostics: found, output: options, product };
+  warnings.push(...(await keepHot(args, made)));
   if (options.json) return writeProduct(json([...warnings, ...found]));
   await printDiagnostics([...warnings, ...found], options);
   await writeProduct(`${argument}\n`);

@@ -36,8 +36,10 @@ code and signals are the command's own.
 
 Exit codes: 128+N if signal N ended the command, as in a shell; 127 if it does not exist;
 126 if it is not executable. If the filter ended the command, or a program that a shell ran
-last, a note names the call and the entry, as far as the kernel's log can be read. Arguments and environment reach the command byte for byte.
-Other open descriptors are closed without --keep-fd.
+last, a note names the call and the entry, as far as the kernel's log can be read.
+
+Arguments and environment reach the command byte for byte. Descriptors from 3 on are closed,
+except those of --keep-fd.
 
 Examples:
   seccompc exec profile.json -- ls -l
@@ -73,11 +75,8 @@ async function run(
   }
   const input = await readInput(file);
   const { filter, diagnostics, warnings } = await loadable(input, file, target, options);
-  if (options.cache !== false) {
-    const product = async () => keptForm(filter, options);
-    const isQuiet = (options.quiet ?? false) || (options.json ?? false);
-    warnings.push(...(await keepHot(args, { input, warnings, diagnostics, isQuiet, product })));
-  }
+  const product = async () => keptForm(filter, options);
+  warnings.push(...(await keepHot(args, { input, warnings, diagnostics, output: options, product })));
   await printDiagnostics([...warnings, ...diagnostics], options);
   return runFiltered(filter, { words, input, file, keep: options.keepFd, ...options });
 }

@@ -12,7 +12,8 @@ import { takeUnmappedForRoot } from '../../fs/trust.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { DEFAULT_STORE, defaultStore } from '../options/default-store.ts';
+import { addStoreOptions, foreignOption, preparationOf } from '../options/install-options.ts';
+import type { StartFlags } from '../options/install-options.ts';
 import { hostArch } from '../../host.ts';
 import { appendLog, logHook } from '../output/hook-log.ts';
 import { readInput } from '../options/input-file.ts';
@@ -20,16 +21,10 @@ import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
-import { targetArguments } from '../options/target-arguments.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 
-interface PrecreateFlags extends TargetFlags, OutputOptions {
-  store?: string;
-  log?: string;
-  foreign: 'replace' | 'refuse';
-  strict?: true;
-}
+interface PrecreateFlags extends StartFlags, OutputOptions {}
 
 interface InstallFlags extends PrecreateFlags {
   withCheck?: true;
@@ -84,17 +79,14 @@ export function makeCommand(invocation: Invocation): CliCommand {
   const plain = (name: string, summary: string) =>
     addOutputOptions(command.command(name).description(summary));
   const add = (name: string, summary: string) => addTargetOptions(plain(name, summary));
-  const foreign = () =>
-    new Option('--foreign <HOW>', 'what to do with an annotation that somebody else has set')
-      .choices(['replace', 'refuse'])
-      .default('replace');
   const strict = ['--strict', 'refuse starts whose profile cannot be compiled'] as const;
 
-  add('install', 'write the hook file into a directory where podman looks for hooks')
-    .argument('DIR', 'the directory, such as /etc/containers/oci/hooks.d')
-    .option('--store <DIR>', `where the filters are kept (default: ${DEFAULT_STORE})`)
-    .option('--log <FILE>', 'where the hook logs (default: hook.log in the store)')
-    .addOption(foreign())
+  addStoreOptions(
+    add('install', 'write the hook file into a directory where podman looks for hooks').argument(
+      'DIR',
+      'the directory, such as /etc/containers/oci/hooks.d',
+    ),
+  )
     .option(...strict)
     .option('--with-check', 'also refuse starts that the hook has not prepared')
     .option('--ceiling <PROFILE>', 'with --with-check: also refuse filters that allow more than this profile')
@@ -110,7 +102,7 @@ export function makeCommand(invocation: Invocation): CliCommand {
   add('precreate', 'the hook that podman runs: reads a config on standard input, writes it with its filter')
     .option('--store <DIR>', 'keep the filter there for the fast path')
     .option('--log <FILE>', 'append errors and warnings to this file')
-    .addOption(foreign())
+    .addOption(foreignOption())
     .option(...strict)
     .runs(runPrecreate);
   add('check', 'a createRuntime hook: refuse the start unless the annotation is proved to be right')
@@ -202,27 +194,20 @@ function refuseUsage(reason: string): never {
 }
 
 async function install(folder: string, flags: InstallFlags, { script }: Invocation): Promise<void> {
-  const { foreign, strict = false, withCheck, ceiling, listener: listeners, loaded = false } = flags;
+  const { withCheck, ceiling, listener: listeners, loaded = false } = flags;
   if ((ceiling !== undefined || loaded) && !withCheck)
     refuseUsage(`--${loaded ? 'loaded' : 'ceiling'} needs --with-check`);
   if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
   if (loaded && process.geteuid?.() !== 0) refuseUsage('only root can use --loaded');
-  const target = targetOf(flags);
+  const preparation = preparationOf(flags, script);
+  const { store, log, target } = preparation;
   if (ceiling !== undefined) {
     const { lowerProfile } = await import('../../compile.ts');
     refuseUnconfined(await lowerProfile(await readInput(ceiling), { target, file: ceiling }), ceiling);
   }
-  const store = resolve(flags.store ?? defaultStore());
-  const log = resolve(flags.log ?? resolve(store, 'hook.log'));
   const { files, awk } = await installHook({
     folder: resolve(folder),
-    store,
-    log,
-    command: [process.execPath, resolve(script)],
-    target,
-    flags: targetArguments(flags),
-    foreign,
-    strict,
+    ...preparation,
     ...(withCheck ? { check: { listeners, loaded, ...(ceiling === undefined ? {} : { ceiling }) } } : {}),
   });
   const found = awk === undefined ? [diagnostic('HOOK_WITHOUT_AWK')] : [];

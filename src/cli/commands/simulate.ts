@@ -27,9 +27,9 @@ const HELP = `
 CALL is a name or a number. ARG is decimal, 0x hex or negative (two's complement), a constant
 such as AF_VSOCK, or several of these joined by |. Missing arguments are 0.
 
-The input can be a filter (raw, or a text such as base64 or hex) or a profile. The target options apply to
-profiles. For a filter, --arch is the architecture of the call; the default is this
-machine's if the filter knows it, else the first that the filter tests. With --pid or
+The input can be a filter (raw, or a text such as base64 or hex) or a profile. The target
+options apply to profiles. For a filter, --arch is the architecture of the call; the default
+is this machine's if the filter tests it, else the first that the filter tests. With --pid or
 --container, the strictest answer of all filters of a running process counts.
 
 "bitmap: yes" means that Linux 5.11 and newer do not run the filter for this call.
