@@ -11,7 +11,7 @@ import { readCalls } from '../../audit/records.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
-import { findProgram } from '../../oci/process/start-filtered.ts';
+import { findProgram } from '../../fs/find-program.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { hostArch } from '../../host.ts';
