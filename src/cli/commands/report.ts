@@ -84,7 +84,7 @@ async function opened(path: string, target: Target, options: Options): Promise<O
   const arches = [archOf(target.arch), ...lowered.arches];
   // The program may name calls of whatever shares an audit arch.
   const shared = allArches().filter(({ auditArch }) => arches.some((each) => each.auditArch === auditArch));
-  // The folders of this machine are nothing to who gets the page.
+  // The page must not tell the folders of this machine.
   return {
     name: isAbsolute(file) ? basename(file) : file,
     text: decodeUtf8(bytes) ?? '',

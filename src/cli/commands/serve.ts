@@ -42,7 +42,7 @@ Examples:
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('serve')
-    .description('Compiles on request at a unix socket, without a process for each profile.')
+    .description('Compiles on request at a Unix socket, without a process for each profile.')
     .option(
       '--socket <PATH>',
       'where to listen (default: seccompc/serve.sock in XDG_RUNTIME_DIR, for root in /run)',
