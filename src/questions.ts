@@ -1,9 +1,9 @@
 /** Answers about profiles and filters for callers of the library: which entry decides, and whether statements hold. */
 import { archOf, parseArch } from './arch.ts';
 import type { Arch } from './arch.ts';
-import { ArgumentFacts } from './assert/facts.ts';
-import { coveredCalls, judge } from './assert/judge.ts';
+import { judgeAll } from './assert/judge.ts';
 import { parseAssertions, refuseAssertion } from './assert/parse.ts';
+import type { Assertion } from './assert/parse.ts';
 import { lowerProfile } from './compile.ts';
 import { readInput } from './compile/findings.ts';
 import type { ProfileInput } from './compile/findings.ts';
@@ -121,29 +121,20 @@ export async function checkAssertions(
   { file, nodeBudget, resolve }: AssertionOptions = {},
 ): Promise<AssertionResult[]> {
   const assertions = parseAssertions(text, file);
-  await loadCallFacts();
-  const proverOf = async (side: ProfileSide | FilterSide) => {
-    const read = await readSide(side);
-    if (read.fault !== undefined) return fail('NOT_A_FILTER', { reason: read.fault });
-    return { ...read, prover: new PropertyProver(read.side, read.calls, nodeBudget) };
+  const sideOf = async (given: ProfileSide | FilterSide) => {
+    const read = await readSide(given);
+    return read.fault === undefined ? read : fail('NOT_A_FILTER', { reason: read.fault });
   };
-  const { prover, ...read } = await proverOf(subject);
-  const calls = coveredCalls(prover, read);
-  const tables = await loadTables(calls.map(({ abi }) => abi.table));
+  const other = async (name: string, assertion: Assertion) => {
+    if (resolve === undefined) return refuseAssertion(assertion, 'no other file can be read here');
+    const { side, calls } = await sideOf(await resolve(name));
+    return new PropertyProver(side, calls, nodeBudget);
+  };
   const results: AssertionResult[] = [];
-  for (const assertion of assertions) {
-    const refuse = (reason: string) => refuseAssertion(assertion, reason);
-    const other = async (name: string) =>
-      resolve === undefined
-        ? refuse('no other file can be read here')
-        : (await proverOf(await resolve(name))).prover;
-    const judgement = await judge(assertion, {
-      prover,
-      calls,
-      facts: new ArgumentFacts(tables, refuse),
-      other,
-    });
+  for await (const { assertion, judgement } of judgeAll(await sideOf(subject), assertions, {
+    nodeBudget,
+    other,
+  }))
     results.push({ text: assertion.text, line: assertion.line, ...judgement });
-  }
   return results;
 }

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Option } from 'commander';
-import { ArgumentFacts } from '../../assert/facts.ts';
-import { coveredCalls, judge } from '../../assert/judge.ts';
+import { judgeAll } from '../../assert/judge.ts';
 import type { Judgement } from '../../assert/judge.ts';
-import { parseAssertions, refuseAssertion } from '../../assert/parse.ts';
+import { parseAssertions } from '../../assert/parse.ts';
 import type { Assertion } from '../../assert/parse.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
@@ -13,8 +12,6 @@ import { askKernel } from '../../oci/process/ask-kernel.ts';
 import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
 import type { Counterexample } from '../../prove/property.ts';
 import { PropertyProver } from '../../prove/property.ts';
-import { loadCallFacts } from '../../syscalls/constants.ts';
-import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
 import { hostArch } from '../../host.ts';
 import type { Operand, OperandFlags } from '../options/operand.ts';
@@ -108,33 +105,21 @@ export async function judgeAssertions(
   assertions: readonly Assertion[],
   options: TargetFlags & BudgetFlag & Pick<Options, 'kernelCheck'>,
 ): Promise<Result[]> {
-  await loadCallFacts();
-  const prover = new PropertyProver(operand.side, operand.calls, options.nodeBudget);
-  const calls = coveredCalls(prover, operand);
-  const tables = await loadTables(calls.map(({ abi }) => abi.table));
+  const { nodeBudget, kernelCheck } = options;
   const others = new Map<string, PropertyProver>();
+  const other = async (name: string, { file }: Assertion): Promise<PropertyProver> => {
+    const path = file === undefined ? name : resolve(dirname(file), name);
+    const known = others.get(path);
+    if (known !== undefined) return known;
+    const { side, calls } = await readOperand(path, options);
+    const made = new PropertyProver(side, calls, nodeBudget);
+    others.set(path, made);
+    return made;
+  };
   const results: Result[] = [];
-  for (const assertion of assertions) {
-    const refuse = (reason: string): never => refuseAssertion(assertion, reason);
-    const other = async (name: string): Promise<PropertyProver> => {
-      const path = assertion.file === undefined ? name : resolve(dirname(assertion.file), name);
-      const known = others.get(path);
-      if (known !== undefined) return known;
-      const { side, calls: named } = await readOperand(path, options);
-      const made = new PropertyProver(side, named, options.nodeBudget);
-      others.set(path, made);
-      return made;
-    };
-    const judgement = await judge(assertion, {
-      prover,
-      calls,
-      facts: new ArgumentFacts(tables, refuse),
-      other,
-    });
-    const confirmed =
-      options.kernelCheck && judgement.verdict === 'fails'
-        ? await confirm(judgement.call, operand)
-        : undefined;
+  for await (const { assertion, judgement } of judgeAll(operand, assertions, { nodeBudget, other })) {
+    const asksKernel = kernelCheck && judgement.verdict === 'fails';
+    const confirmed = asksKernel ? await confirm(judgement.call, operand) : undefined;
     results.push({ assertion, judgement, reason: await reasonOf(judgement, confirmed) });
   }
   return results;
