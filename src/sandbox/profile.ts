@@ -132,7 +132,7 @@ export function profileOf({ otherwise, errno, rules }: Rules, arches: readonly A
   };
 }
 
-export function ruleText({ answer, errno, conditions }: Rule, call: string): string {
+function ruleText({ answer, errno, conditions }: Rule, call: string): string {
   const [word, ...first] =
     answer === 'errno' ? (errno === undefined ? ['deny'] : ['errno', `"${errno}"`]) : [answer];
   return `${word}(${[...first, `"${call}"`, ...conditions.map(({ text }) => text)].join(', ')})`;
