@@ -8,13 +8,10 @@ import type { LoweredProfile } from '../../compile.ts';
 import { readInput as readProfile } from '../../compile/findings.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import { decisionOn, explainCall } from '../../explain/explain.ts';
-import type { Explanation } from '../../explain/explain.ts';
 import { FilterDecisions } from '../../explain/filter-decisions.ts';
 import { overviewOf } from '../../explain/overview.ts';
-import type { Overview } from '../../explain/overview.ts';
-import { describeDecision, describePart, describeSource } from '../../explain/text.ts';
+import { describeDecision } from '../../explain/text.ts';
 import type { Decision } from '../../policy/types.ts';
-import type { Position } from '../../profile/types.ts';
 import type { NamedCalls } from '../../prove/compare.ts';
 import { Undecided } from '../../prove/bdd/bdd.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
@@ -29,6 +26,7 @@ import { readInput } from '../options/input-file.ts';
 import { filterOperand, readGiven, refuseTwiceStdin } from '../options/operand.ts';
 import type { Operand } from '../options/operand.ts';
 import { targetOf } from '../options/target-options.ts';
+import { callJson, callOf, callText, endLines, overviewJson, overviewText } from '../output/explanation.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -216,89 +214,4 @@ function decisionsOf(side: Programs): FilterDecisions {
     if (error instanceof Undecided) return fail('UNDECIDED', { reason: error.message });
     throw error;
   }
-}
-
-interface Shown {
-  arch: ArchName;
-  isListed: boolean;
-  file: string;
-  locate: (pointer: string) => Position | undefined;
-  steps: number;
-  bitmap: boolean;
-}
-
-function placeIn({ file, locate }: Shown): (pointer: string) => string {
-  return (pointer) => {
-    const { line, column } = locate(pointer) ?? {};
-    return [file, line, column].filter((part) => part !== undefined).join(':');
-  };
-}
-
-function callJson({ answer, source, entry, considered }: Explanation, asked: Call, shown: Shown): unknown {
-  const place = (pointer: string) => {
-    const { line = null, column = null } = shown.locate(pointer) ?? {};
-    return { pointer, line, column };
-  };
-  return {
-    ...answerParts(answer, shown.arch),
-    source,
-    entry: entry === undefined ? null : place(entry),
-    considered: considered.map((each) => ({
-      ...place(each.pointer),
-      part: each.part,
-      why: describePart(each, { ...asked, arch: shown.arch }, placeIn(shown)),
-    })),
-    steps: shown.steps,
-    bitmap: shown.bitmap,
-    call: callOf(shown.arch, asked),
-  };
-}
-
-function callOf(arch: ArchName, { data, name }: Call): unknown {
-  return { arch, nr: data.nr, name: name ?? null, args: data.args.map(String) };
-}
-
-function endLines(steps: number, bitmap: boolean): string[] {
-  return [`steps: ${steps}`, `bitmap: ${bitmap ? 'yes' : 'no'}`];
-}
-
-function callText({ answer, source, entry, considered }: Explanation, asked: Call, shown: Shown): string {
-  const { arch, isListed, steps, bitmap } = shown;
-  const placeOf = placeIn(shown);
-  const decided = entry === undefined ? describeSource(source, arch, isListed) : placeOf(entry);
-  const others = considered
-    .filter(({ part }) => part !== 'decides')
-    .map((each) => `${placeOf(each.pointer)}: ${describePart(each, { ...asked, arch }, placeOf)}`);
-  const lines = [
-    describeAnswer(answer, arch),
-    `decided by: ${decided}`,
-    ...others,
-    ...endLines(steps, bitmap),
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-function overviewText({ groups, conditional, otherwise }: Overview): string {
-  const lines = groups.map(
-    ({ answer, arches, calls }) =>
-      `${describeAnswer(answer, arches[0])}, ${calls.length} on ${arches.join(', ')}: ${calls.join(', ')}`,
-  );
-  const byArguments = conditional.map(
-    ({ call, arches, decision }) =>
-      `${call} on ${arches.join(', ')}: ${describeDecision(decision, arches[0]!, call)}`,
-  );
-  const rest = otherwise === undefined ? [] : [`any other number: ${describeAnswer(otherwise, undefined)}`];
-  return `${[...lines, ...byArguments, ...rest].join('\n')}\n`;
-}
-
-function overviewJson({ groups, conditional, otherwise }: Overview): unknown {
-  return {
-    otherwise: otherwise === undefined ? null : answerParts(otherwise, undefined),
-    groups: groups.map(({ answer, ...rest }) => ({ ...answerParts(answer, rest.arches[0]), ...rest })),
-    conditional: conditional.map(({ call, arches, decision }) => ({
-      call,
-      arches,
-      decision: describeDecision(decision, arches[0]!, call),
-    })),
-  };
 }
