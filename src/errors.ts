@@ -946,6 +946,7 @@ export function diagnostic(
   code: Code,
   values: Record<string, string | number | bigint> = {},
   where: {
+    file?: string | undefined;
     pointer?: string | undefined;
     hint?: string | (() => string | undefined) | undefined;
     severity?: Severity | undefined;
@@ -958,6 +959,7 @@ export function diagnostic(
     code,
     severity: where.severity ?? entry.severity ?? 'error',
     message: fill(entry.message),
+    ...(where.file === undefined ? {} : { file: where.file }),
     ...(where.pointer === undefined ? {} : { pointer: where.pointer }),
   };
   if (typeof hint === 'function') defineLater(found, () => hint() ?? (entry.hint && fill(entry.hint)));
@@ -1045,7 +1047,7 @@ export class SeccompcError extends Error {
 export function fail(
   code: Code,
   values: Record<string, string | number | bigint> = {},
-  where: { pointer?: string; hint?: string; cause?: unknown } = {},
+  where: { file?: string; pointer?: string; hint?: string | undefined; cause?: unknown } = {},
 ): never {
   throw new SeccompcError([diagnostic(code, values, where)], { cause: where.cause });
 }

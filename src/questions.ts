@@ -11,7 +11,7 @@ import { targetOf } from './compile/settings.ts';
 import type { TargetChoice } from './compile/settings.ts';
 import { readSide } from './equivalence.ts';
 import type { FilterSide, ProfileSide } from './equivalence.ts';
-import { diagnostic, fail, SeccompcError } from './errors.ts';
+import { fail } from './errors.ts';
 import { explainCall } from './explain/explain.ts';
 import type { Explanation } from './explain/explain.ts';
 import { describePart } from './explain/text.ts';
@@ -53,7 +53,7 @@ export async function explain(
   const target = targetOf(choice);
   const { profile } = readInput(input, { file, semantics: target.semantics });
   const lowered = await lowerProfile(profile, { target, file });
-  if (!lowered.confined) throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file }]);
+  if (!lowered.confined) return fail('NOT_CONFINED', {}, { file });
   const name = arch === undefined ? target.arch : parseArch(arch);
   if (name === undefined) return fail('TARGET_INVALID', { reason: `there is no architecture "${arch}"` });
   const abi = archOf(name);

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import { FILTER_ANNOTATION } from '../../oci/config.ts';
@@ -134,5 +134,5 @@ function refuseUnreadable(
   const read: readonly (string | undefined)[] = CLIENTS[client].reads;
   if (read.includes(form)) return;
   const what = form === 'config' ? 'a config.json' : 'the Docker dialect';
-  throw new SeccompcError([{ ...diagnostic('CLIENT_READS_OTHERWISE', { client, what }), file }]);
+  fail('CLIENT_READS_OTHERWISE', { client, what }, { file });
 }

@@ -136,9 +136,7 @@ export function fromFile(file: string | undefined): Assertion[] {
     return parseAssertions(readFileSync(file, 'utf8'), file);
   } catch (cause) {
     if (cause instanceof SeccompcError) throw cause;
-    throw new SeccompcError([{ ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file }], {
-      cause,
-    });
+    return fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause });
   }
 }
 

@@ -6,7 +6,7 @@ import type { LoggedArgs } from '../../audit/records.ts';
 import { compile, lowerProfile } from '../../compile.ts';
 import type { LoweredProfile } from '../../compile.ts';
 import { readInput as readProfile } from '../../compile/findings.ts';
-import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import { fail, SeccompcError } from '../../errors.ts';
 import { decisionOn, explainCall } from '../../explain/explain.ts';
 import { FilterDecisions } from '../../explain/filter-decisions.ts';
 import { overviewOf } from '../../explain/overview.ts';
@@ -126,7 +126,7 @@ async function explainLog(
 ): Promise<void> {
   const { foldRecords, readLog } = await import('../../audit/records.ts');
   const { records } = await readLog(new TextDecoder().decode(await readInput(path)), arch);
-  if (records.length === 0) throw new SeccompcError([{ ...diagnostic('NO_RECORDS'), file: path }]);
+  if (records.length === 0) fail('NO_RECORDS', {}, { file: path });
   const found = foldRecords(records).flatMap((record): Explained[] => {
     const { abi, nr, name, auditArch } = record;
     if (abi === undefined) return [];

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { resolve } from 'node:path';
-import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
+import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { hookStatus, installHook, uninstallHook } from '../../oci/hook/hook-install.ts';
@@ -148,7 +148,7 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
 
 async function check(flags: CheckFlags): Promise<number> {
   const { log, kill = false } = flags;
-  if (kill && !flags.loaded) refuseUsage('--kill needs --loaded');
+  if (kill && !flags.loaded) fail('USAGE', { reason: '--kill needs --loaded' });
   const { containerProcess } = await import('../../oci/process/container-process.ts');
   const { readState } = await import('../../oci/hook/start-check.ts');
   let container = containerProcess(undefined);
@@ -176,9 +176,9 @@ async function check(flags: CheckFlags): Promise<number> {
 async function judgeStart(state: ContainerState, flags: CheckFlags): Promise<Diagnostic[]> {
   const { ceiling, listener: listeners, requireAnnotation = false, loaded = false } = flags;
   const target = targetOf(flags);
-  if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
+  if (listeners.length > 0 && ceiling === undefined) fail('USAGE', { reason: '--listener needs --ceiling' });
   if (loaded && target.arch !== hostArch())
-    refuseUsage(`--loaded is about the kernel of this machine, which is ${hostArch()}`);
+    fail('USAGE', { reason: `--loaded is about the kernel of this machine, which is ${hostArch()}` });
   const { checkStart } = await import('../../oci/hook/start-check.ts');
   return checkStart(state, {
     target,
@@ -189,16 +189,12 @@ async function judgeStart(state: ContainerState, flags: CheckFlags): Promise<Dia
   });
 }
 
-function refuseUsage(reason: string): never {
-  throw new SeccompcError([diagnostic('USAGE', { reason })]);
-}
-
 async function install(folder: string, flags: InstallFlags, { script }: Invocation): Promise<void> {
   const { withCheck, ceiling, listener: listeners, loaded = false } = flags;
   if ((ceiling !== undefined || loaded) && !withCheck)
-    refuseUsage(`--${loaded ? 'loaded' : 'ceiling'} needs --with-check`);
-  if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
-  if (loaded && process.geteuid?.() !== 0) refuseUsage('only root can use --loaded');
+    fail('USAGE', { reason: `--${loaded ? 'loaded' : 'ceiling'} needs --with-check` });
+  if (listeners.length > 0 && ceiling === undefined) fail('USAGE', { reason: '--listener needs --ceiling' });
+  if (loaded && process.geteuid?.() !== 0) fail('USAGE', { reason: 'only root can use --loaded' });
   const preparation = preparationOf(flags, script);
   const { store, log, target } = preparation;
   if (ceiling !== undefined) {

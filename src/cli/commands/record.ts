@@ -119,8 +119,7 @@ async function* linesOf(file: string): AsyncIterable<string> {
     await (file === '-' ? undefined : once(input, 'open'));
     yield* createInterface({ input, crlfDelay: Infinity });
   } catch (cause) {
-    const found = { ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file };
-    throw new SeccompcError([found], { cause });
+    fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause });
   }
 }
 

@@ -4,7 +4,7 @@ import { checkProgram, isSeccompOpcode } from '../../bpf/check.ts';
 import { encode } from '../../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import { testedArches } from '../../bpf/tested-arches.ts';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { fail, SeccompcError } from '../../errors.ts';
 import { decodeBase64 } from '../../format/text.ts';
 import { filterInText, readings } from '../../input/filter-text.ts';
 import type { FilterText } from '../../input/filter-text.ts';
@@ -38,7 +38,7 @@ export function readFilter(bytes: Uint8Array, file: string): FilterInput {
   const found = filterIn(bytes);
   if (found !== undefined) return found;
   const { reason, hint } = whyNot(bytes);
-  throw new SeccompcError([{ ...diagnostic('NOT_A_FILTER', { reason }, { hint }), file }]);
+  return fail('NOT_A_FILTER', { reason }, { file, hint });
 }
 
 /** @throws SeccompcError with all reasons why the kernel would refuse these programs */
@@ -51,8 +51,7 @@ export function refuseFaults(file: string, ...programs: readonly (readonly SockF
 export function refuseOtherOrder({ endian }: { endian: Endian }, arch: ArchName, file: string): void {
   const order = archOf(arch).endian;
   if (endian === order) return;
-  const found = diagnostic('FILTER_BYTE_ORDER', { filterOrder: endian, arch, order });
-  throw new SeccompcError([{ ...found, file }]);
+  fail('FILTER_BYTE_ORDER', { filterOrder: endian, arch, order }, { file });
 }
 
 /**
@@ -66,10 +65,8 @@ export function filterFor(arch: ArchName, bytes: Uint8Array, file: string): Uint
   refuseFaults(file, program);
   refuseOtherOrder(found, arch, file);
   const arches = testedArches(program);
-  if (arches.length > 0 && !arches.includes(arch)) {
-    const fault = diagnostic('FILTER_OF_OTHER_MACHINE', { arches: arches.join(', '), arch });
-    throw new SeccompcError([{ ...fault, file }]);
-  }
+  if (arches.length > 0 && !arches.includes(arch))
+    fail('FILTER_OF_OTHER_MACHINE', { arches: arches.join(', '), arch }, { file });
   return encode(program, endian);
 }
 
