@@ -639,12 +639,12 @@ const TABLE = {
     hint: 'launchers are for {arches}; elsewhere compile with --format c and build it with -DSECCOMPC_MAIN',
   },
   LAUNCHER_HAS_NO_LISTENER: {
-    message: 'a launcher has nobody who answers {what}',
+    message: 'a launcher cannot answer {what}',
     hint: 'use a profile without SCMP_ACT_NOTIFY and its flags, or a container runtime with a listener',
   },
   LOADER_MISSING: {
     exit: EXIT.unavailable,
-    message: 'the program that does this in the kernel cannot be started: {reason}',
+    message: 'the program that loads and reads filters cannot be started: {reason}',
     hint: 'the package must be unpacked on a file system that allows programs; for other architectures build a loader: --format c and -DSECCOMPC_MAIN',
   },
   LOADER_FAILED: {
@@ -694,7 +694,7 @@ const TABLE = {
   FILTER_UNREADABLE: {
     exit: EXIT.noInput,
     message: 'cannot read the loaded filter of process {pid}: {reason}',
-    hint: 'this needs Linux and root outside of user namespaces, and the reader itself must not have a filter',
+    hint: 'this needs Linux and root outside of user namespaces, and seccompc itself must not have a filter',
   },
   LOADED_NONE: {
     exit: EXIT.no,
@@ -713,7 +713,7 @@ const TABLE = {
   FILTERS_OF_THREADS: {
     severity: 'warning',
     message:
-      'only thread {pid} is meant, whose filters number {count}: {others} of the {threads} threads of its process have more or fewer',
+      'this is about thread {pid}, which has {count} filters: {others} of the {threads} threads of its process have more or fewer',
     hint: '"grep Seccomp_filters /proc/{pid}/task/*/status" shows them; --pid also takes the id of a thread',
   },
   FILTERS_OF_CONTAINER: { severity: 'note', message: 'container {name} is process {pid} ({engines})' },
@@ -724,7 +724,7 @@ const TABLE = {
   FLAGS_UNSEEN: {
     severity: 'note',
     message:
-      'the {members} of the profile are not compared: the kernel does not tell with what a filter was loaded',
+      'the {members} of the profile are not compared: the kernel does not tell them of a loaded filter',
   },
   CONTAINER_NOT_FOUND: {
     exit: EXIT.noInput,
@@ -771,7 +771,7 @@ const TABLE = {
   HOOK_REASONS: { severity: 'note', message: '{log} has the reason of each start that the check refuses' },
   HOOK_LEFT: {
     severity: 'note',
-    message: '{path} stays',
+    message: '{path} is left in place',
     hint: 'remove it if nothing else uses it',
   },
   HOOK_PROGRAM_MISSING: {
@@ -801,7 +801,7 @@ const TABLE = {
   },
   HOOK_MISS: {
     severity: 'note',
-    message: 'a filter was made for a profile of {bytes} bytes, which the store did not have',
+    message: 'compiled a profile of {bytes} bytes, which the store did not have',
   },
   RUNTIME_NOT_CRUN: {
     exit: EXIT.unavailable,
@@ -946,6 +946,7 @@ export function diagnostic(
   code: Code,
   values: Record<string, string | number | bigint> = {},
   where: {
+    file?: string | undefined;
     pointer?: string | undefined;
     hint?: string | (() => string | undefined) | undefined;
     severity?: Severity | undefined;
@@ -958,6 +959,7 @@ export function diagnostic(
     code,
     severity: where.severity ?? entry.severity ?? 'error',
     message: fill(entry.message),
+    ...(where.file === undefined ? {} : { file: where.file }),
     ...(where.pointer === undefined ? {} : { pointer: where.pointer }),
   };
   if (typeof hint === 'function') defineLater(found, () => hint() ?? (entry.hint && fill(entry.hint)));
@@ -1045,7 +1047,7 @@ export class SeccompcError extends Error {
 export function fail(
   code: Code,
   values: Record<string, string | number | bigint> = {},
-  where: { pointer?: string; hint?: string; cause?: unknown } = {},
+  where: { file?: string; pointer?: string; hint?: string | undefined; cause?: unknown } = {},
 ): never {
   throw new SeccompcError([diagnostic(code, values, where)], { cause: where.cause });
 }

@@ -1,9 +1,9 @@
 /** Answers about profiles and filters for callers of the library: which entry decides, and whether statements hold. */
 import { archOf, parseArch } from './arch.ts';
 import type { Arch } from './arch.ts';
-import { ArgumentFacts } from './assert/facts.ts';
-import { coveredCalls, judge } from './assert/judge.ts';
+import { judgeAll } from './assert/judge.ts';
 import { parseAssertions, refuseAssertion } from './assert/parse.ts';
+import type { Assertion } from './assert/parse.ts';
 import { lowerProfile } from './compile.ts';
 import { readInput } from './compile/findings.ts';
 import type { ProfileInput } from './compile/findings.ts';
@@ -11,7 +11,7 @@ import { targetOf } from './compile/settings.ts';
 import type { TargetChoice } from './compile/settings.ts';
 import { readSide } from './equivalence.ts';
 import type { FilterSide, ProfileSide } from './equivalence.ts';
-import { diagnostic, fail, SeccompcError } from './errors.ts';
+import { fail } from './errors.ts';
 import { explainCall } from './explain/explain.ts';
 import type { Explanation } from './explain/explain.ts';
 import { describePart } from './explain/text.ts';
@@ -53,7 +53,7 @@ export async function explain(
   const target = targetOf(choice);
   const { profile } = readInput(input, { file, semantics: target.semantics });
   const lowered = await lowerProfile(profile, { target, file });
-  if (!lowered.confined) throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file }]);
+  if (!lowered.confined) return fail('NOT_CONFINED', {}, { file });
   const name = arch === undefined ? target.arch : parseArch(arch);
   if (name === undefined) return fail('TARGET_INVALID', { reason: `there is no architecture "${arch}"` });
   const abi = archOf(name);
@@ -121,29 +121,20 @@ export async function checkAssertions(
   { file, nodeBudget, resolve }: AssertionOptions = {},
 ): Promise<AssertionResult[]> {
   const assertions = parseAssertions(text, file);
-  await loadCallFacts();
-  const proverOf = async (side: ProfileSide | FilterSide) => {
-    const read = await readSide(side);
-    if (read.fault !== undefined) return fail('NOT_A_FILTER', { reason: read.fault });
-    return { ...read, prover: new PropertyProver(read.side, read.calls, nodeBudget) };
+  const sideOf = async (given: ProfileSide | FilterSide) => {
+    const read = await readSide(given);
+    return read.fault === undefined ? read : fail('NOT_A_FILTER', { reason: read.fault });
   };
-  const { prover, ...read } = await proverOf(subject);
-  const calls = coveredCalls(prover, read);
-  const tables = await loadTables(calls.map(({ abi }) => abi.table));
+  const other = async (name: string, assertion: Assertion) => {
+    if (resolve === undefined) return refuseAssertion(assertion, 'no other file can be read here');
+    const { side, calls } = await sideOf(await resolve(name));
+    return new PropertyProver(side, calls, nodeBudget);
+  };
   const results: AssertionResult[] = [];
-  for (const assertion of assertions) {
-    const refuse = (reason: string) => refuseAssertion(assertion, reason);
-    const other = async (name: string) =>
-      resolve === undefined
-        ? refuse('no other file can be read here')
-        : (await proverOf(await resolve(name))).prover;
-    const judgement = await judge(assertion, {
-      prover,
-      calls,
-      facts: new ArgumentFacts(tables, refuse),
-      other,
-    });
+  for await (const { assertion, judgement } of judgeAll(await sideOf(subject), assertions, {
+    nodeBudget,
+    other,
+  }))
     results.push({ text: assertion.text, line: assertion.line, ...judgement });
-  }
   return results;
 }

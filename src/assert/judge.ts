@@ -4,7 +4,12 @@ import { archOf, X32_SYSCALL_BIT } from '../arch.ts';
 import type { Arch, ArchName } from '../arch.ts';
 import { errnoNumber } from '../errno.ts';
 import type { NamedCalls, Side } from '../prove/compare.ts';
-import type { CallSet, PropertyProver, PropertyResult } from '../prove/property.ts';
+import { PropertyProver } from '../prove/property.ts';
+import type { CallSet, PropertyResult } from '../prove/property.ts';
+import { loadCallFacts } from '../syscalls/constants.ts';
+import { loadTables } from '../syscalls/load.ts';
+import { ArgumentFacts } from './facts.ts';
+import { refuseAssertion } from './parse.ts';
 import type { Assertion, Claim, RelationName, Verb } from './parse.ts';
 import { waysTo } from './ways.ts';
 import type { Facts } from './ways.ts';
@@ -20,14 +25,41 @@ export interface Judged {
   other: (file: string) => Promise<PropertyProver>;
 }
 
+/** A profile or a filter, and the calls of its architectures. */
+interface Subject {
+  side: Side;
+  calls: readonly NamedCalls[];
+}
+
+export interface JudgeOptions {
+  /** Nodes that a decision diagram may have. */
+  nodeBudget?: number | undefined;
+  /** The filter of a file that an assertion names. @throws SeccompcError */
+  other: (file: string, assertion: Assertion) => Promise<PropertyProver>;
+}
+
+/** Judges each assertion. @throws SeccompcError if one has no meaning */
+export async function* judgeAll(
+  subject: Subject,
+  assertions: readonly Assertion[],
+  { nodeBudget, other }: JudgeOptions,
+): AsyncGenerator<{ assertion: Assertion; judgement: Judgement }> {
+  await loadCallFacts();
+  const prover = new PropertyProver(subject.side, subject.calls, nodeBudget);
+  const calls = coveredCalls(prover, subject);
+  const tables = await loadTables(calls.map(({ abi }) => abi.table));
+  for (const assertion of assertions) {
+    const facts = new ArgumentFacts(tables, (reason) => refuseAssertion(assertion, reason));
+    const judged = { prover, calls, facts, other: (file: string) => other(file, assertion) };
+    yield { assertion, judgement: await judge(assertion, judged) };
+  }
+}
+
 /**
  * The calls that assertions are about. A filter that tests x86_64 sees those of x32 too; if it kills all of them, it is
  * no filter for x32.
  */
-export function coveredCalls(
-  prover: PropertyProver,
-  { side, calls }: { side: Side; calls: readonly NamedCalls[] },
-): readonly NamedCalls[] {
+function coveredCalls(prover: PropertyProver, { side, calls }: Subject): readonly NamedCalls[] {
   if (!('endian' in side) || !calls.some(({ abi }) => abi.name === 'X86_64')) return calls;
   const killed = prover.decide([allCalls(archOf('X32'))], acceptsAny('kill'), SECCOMP_RET_KILL_THREAD);
   return killed.verdict === 'holds' ? calls.filter(({ abi }) => abi.name !== 'X32') : calls;

@@ -8,7 +8,7 @@ export const VERBS = ['allow', 'deny', 'kill', 'trap', 'notify', 'trace', 'log',
 export type Verb = (typeof VERBS)[number];
 
 /** How the filter must relate to another one. */
-export const RELATIONS = ['at-most', 'at-least', 'same-as'] as const;
+const RELATIONS = ['at-most', 'at-least', 'same-as'] as const;
 export type RelationName = (typeof RELATIONS)[number];
 
 /** A test of one argument, with constants as written. */

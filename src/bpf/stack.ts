@@ -18,6 +18,11 @@ export interface Stack {
 /** One program or all of a thread, with the byte order of the machine. */
 export type Programs = { program: readonly SockFilter[]; endian: Endian } | Stack;
 
+/** Oldest first. */
+export function programsOf(programs: Programs): Stack['stack'] {
+  return 'program' in programs ? [programs.program] : programs.stack;
+}
+
 /** What a call gets that no filter refuses: not the data of a filter that allows it. */
 export const UNREFUSED = SECCOMP_RET_ALLOW;
 

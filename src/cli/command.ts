@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Argument } from 'commander';
+import type { Argument, Option } from 'commander';
 import { EXIT } from '../errors.ts';
 import { profilePath } from './options/built-in-profile.ts';
 
@@ -22,12 +22,12 @@ export class CliCommand extends Command {
     return new CliCommand(name);
   }
 
-  /** Arguments named PROFILE take built-in names too; the action gets their paths. */
   override createArgument(name: string, description?: string): Argument {
-    const argument = super.createArgument(name, description);
-    if (!name.includes('PROFILE')) return argument;
-    if (!argument.variadic) return argument.argParser((word) => profilePath(word));
-    return argument.argParser((word, before: string[] | undefined) => [...(before ?? []), profilePath(word)]);
+    return takesProfile(super.createArgument(name, description), name);
+  }
+
+  override createOption(flags: string, description?: string): Option {
+    return takesProfile(super.createOption(flags, description), flags);
   }
 
   /** `run` gets the arguments, then the options; no result means EXIT.ok. */
@@ -36,6 +36,15 @@ export class CliCommand extends Command {
       outermost(this).exitCode = (await run(...(args as never[]))) ?? EXIT.ok;
     });
   }
+}
+
+/** What is called PROFILE takes built-in names too. The action gets their paths. */
+function takesProfile<T extends Argument | Option>(made: T, name: string): T {
+  if (!name.includes('PROFILE')) return made;
+  if (made.variadic)
+    made.argParser((word, before: string[] | undefined) => [...(before ?? []), profilePath(word)]);
+  else made.argParser((word) => profilePath(word));
+  return made;
 }
 
 function outermost(command: Command): CliCommand {

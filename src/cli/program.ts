@@ -7,7 +7,7 @@ import { CliCommand } from './command.ts';
 import type { Invocation } from './command.ts';
 import { fitted, FULL_HELP, shortList } from './options/help-groups.ts';
 import { OutputClosed, writeStandard } from './output/streams.ts';
-import { printFailure } from './output/report.ts';
+import { printFailure, writeStderr } from './output/report.ts';
 import type { OutputOptions } from './output/report.ts';
 
 /** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
@@ -16,128 +16,153 @@ interface Entry {
   load: () => Promise<{ makeCommand: (invocation: Invocation) => CliCommand }>;
 }
 
-const COMMANDS: Record<string, Entry> = {
-  compile: {
-    summary: 'compile a profile to a filter that the kernel can load',
-    load: () => import('./commands/compile.ts'),
+/** By the heading in the help. */
+const GROUPS: Record<string, Record<string, Entry>> = {
+  'Compile:': {
+    compile: {
+      summary: 'compile a profile to a filter that the kernel can load',
+      load: () => import('./commands/compile.ts'),
+    },
+    resolve: {
+      summary: 'show the plain OCI profile that a profile becomes for a target',
+      load: () => import('./commands/resolve.ts'),
+    },
+    import: {
+      summary: 'make a profile from a policy of LXC, a systemd unit, a log of strace or a list',
+      load: () => import('./commands/import.ts'),
+    },
+    record: {
+      summary: 'make a profile from the calls of a command',
+      load: () => import('./commands/record.ts'),
+    },
   },
-  resolve: {
-    summary: 'show the plain OCI profile that a profile becomes for a target',
-    load: () => import('./commands/resolve.ts'),
+  'Ask:': {
+    explain: {
+      summary: 'say which entry of a profile decides a call',
+      load: () => import('./commands/explain.ts'),
+    },
+    simulate: {
+      summary: 'ask a profile or a filter what it answers to one call',
+      load: () => import('./commands/simulate.ts'),
+    },
+    disasm: {
+      summary: 'print a filter as readable instructions',
+      load: () => import('./commands/disasm.ts'),
+    },
+    graph: {
+      summary: 'draw the decision tree of a filter as SVG, DOT or Mermaid',
+      load: () => import('./commands/graph.ts'),
+    },
+    report: {
+      summary: 'make a page that shows, answers and edits a profile',
+      load: () => import('./commands/report.ts'),
+    },
+    lookup: {
+      summary: 'look up the number of a system call, or the name of a number',
+      load: () => import('./commands/lookup.ts'),
+    },
   },
-  import: {
-    summary: 'make a profile of a policy of LXC, a systemd unit, a log of strace or a list of calls',
-    load: () => import('./commands/import.ts'),
+  'Check:': {
+    lint: {
+      summary: 'find mistakes in a profile',
+      load: () => import('./commands/lint.ts'),
+    },
+    check: {
+      summary: 'lint, and prove the assertions beside a profile',
+      load: () => import('./commands/check.ts'),
+    },
+    assert: {
+      summary: 'prove statements about a profile or a filter',
+      load: () => import('./commands/assert.ts'),
+    },
+    verify: {
+      summary: 'prove that a filter does what a profile says',
+      load: () => import('./commands/verify.ts'),
+    },
+    diff: {
+      summary: 'compare what two profiles or filters answer',
+      load: () => import('./commands/diff.ts'),
+    },
+    fingerprint: {
+      summary: 'print a hash of what a profile or a filter means',
+      load: () => import('./commands/fingerprint.ts'),
+    },
+    audit: {
+      summary: 'read refused calls from a log, and allow them in a profile',
+      load: () => import('./commands/audit.ts'),
+    },
+    doctor: {
+      summary: 'say whether a container starts with a profile, and what it lacks',
+      load: () => import('./commands/doctor.ts'),
+    },
   },
-  lookup: {
-    summary: 'look up the number of a system call, or the name of a number',
-    load: () => import('./commands/lookup.ts'),
+  'Deliver:': {
+    runtime: {
+      summary: 'give all containers of an engine their filter by an OCI runtime',
+      load: () => import('./commands/runtime.ts'),
+    },
+    hook: {
+      summary: 'give containers of podman their filter by a hook',
+      load: () => import('./commands/hook.ts'),
+    },
+    bundle: {
+      summary: 'put filters into the config.json of OCI bundles, for crun',
+      load: () => import('./commands/bundle.ts'),
+    },
+    annotate: {
+      summary: 'print the argument by which podman, docker or ctr hand a filter to crun',
+      load: () => import('./commands/annotate.ts'),
+    },
+    'crun-cache': {
+      summary: "put filters into crun's own cache (experimental)",
+      load: () => import('./commands/crun-cache.ts'),
+    },
+    exec: {
+      summary: 'run a command under a filter',
+      load: () => import('./commands/exec.ts'),
+    },
   },
-  simulate: {
-    summary: 'ask a profile or a filter what it answers to one call',
-    load: () => import('./commands/simulate.ts'),
+  'Prepare:': {
+    prebuild: {
+      summary: 'compile many profiles for many targets',
+      load: () => import('./commands/prebuild.ts'),
+    },
+    serve: {
+      summary: 'compile on request at a Unix socket',
+      load: () => import('./commands/serve.ts'),
+    },
+    cache: {
+      summary: 'show, check, empty and copy the cache of filters',
+      load: () => import('./commands/cache.ts'),
+    },
   },
-  explain: {
-    summary: 'say which entry of a profile decides a call',
-    load: () => import('./commands/explain.ts'),
-  },
-  assert: {
-    summary: 'prove statements about a profile or a filter',
-    load: () => import('./commands/assert.ts'),
-  },
-  lint: {
-    summary: 'find what a profile says and its author hardly means',
-    load: () => import('./commands/lint.ts'),
-  },
-  check: {
-    summary: 'lint, and the assertions beside a profile',
-    load: () => import('./commands/check.ts'),
-  },
-  disasm: {
-    summary: 'print a filter as readable instructions',
-    load: () => import('./commands/disasm.ts'),
-  },
-  report: {
-    summary: 'make a page that shows, answers and edits a profile',
-    load: () => import('./commands/report.ts'),
-  },
-  graph: {
-    summary: 'draw the decision tree of a filter as SVG, DOT or Mermaid',
-    load: () => import('./commands/graph.ts'),
-  },
-  verify: {
-    summary: 'prove that a filter does what a profile says',
-    load: () => import('./commands/verify.ts'),
-  },
-  diff: {
-    summary: 'compare what two profiles or filters answer',
-    load: () => import('./commands/diff.ts'),
-  },
-  fingerprint: {
-    summary: 'print a hash of what a profile or a filter means',
-    load: () => import('./commands/fingerprint.ts'),
-  },
-  audit: {
-    summary: 'read refused calls from a log, and find the change that allows them',
-    load: () => import('./commands/audit.ts'),
-  },
-  record: {
-    summary: 'make a profile of the calls that a command makes',
-    load: () => import('./commands/record.ts'),
-  },
-  doctor: {
-    summary: 'say whether a container with a profile starts, and what the start lacks',
-    load: () => import('./commands/doctor.ts'),
-  },
-  bundle: {
-    summary: 'put the filter into the config.json of OCI bundles, for crun to load',
-    load: () => import('./commands/bundle.ts'),
-  },
-  annotate: {
-    summary: 'print the argument that hands a filter to crun by way of podman, docker or ctr',
-    load: () => import('./commands/annotate.ts'),
-  },
-  hook: {
-    summary: 'install and be the hooks that give podman containers their filter',
-    load: () => import('./commands/hook.ts'),
-  },
-  runtime: {
-    summary: 'install an OCI runtime that gives every container of an engine its filter',
-    load: () => import('./commands/runtime.ts'),
-  },
-  'crun-cache': {
-    summary: "put filters into crun's own cache (experimental)",
-    load: () => import('./commands/crun-cache.ts'),
-  },
-  exec: {
-    summary: 'run a command under the filter of a profile',
-    load: () => import('./commands/exec.ts'),
-  },
-  prebuild: {
-    summary: 'compile many profiles for many targets, to be shipped',
-    load: () => import('./commands/prebuild.ts'),
-  },
-  serve: {
-    summary: 'compile on request at a unix socket',
-    load: () => import('./commands/serve.ts'),
-  },
-  schema: {
-    summary: 'print a JSON Schema with which an editor checks profiles',
-    load: () => import('./commands/schema.ts'),
-  },
-  completion: {
-    summary: 'print a script with which a shell completes commands and options',
-    load: () => import('./commands/completion.ts'),
-  },
-  man: {
-    summary: 'print the manual page of a command',
-    load: () => import('./commands/man.ts'),
-  },
-  cache: {
-    summary: 'show, check, empty and move the cache of compiled filters',
-    load: () => import('./commands/cache.ts'),
+  'Help:': {
+    completion: {
+      summary: 'print a script for completion in bash, zsh or fish',
+      load: () => import('./commands/completion.ts'),
+    },
+    man: {
+      summary: 'print the manual page of a command',
+      load: () => import('./commands/man.ts'),
+    },
+    schema: {
+      summary: 'print a JSON Schema with which an editor checks profiles',
+      load: () => import('./commands/schema.ts'),
+    },
   },
 };
+const COMMANDS: Record<string, Entry> = Object.assign({}, ...Object.values(GROUPS));
+
+/** For a command line without a word. */
+const FIRST_STEPS = `seccompc compiles OCI seccomp profiles to BPF filters. Three ways to begin:
+
+  seccompc compile profile.json -o filter.bpf    compile a profile
+  seccompc explain profile.json clone3           ask which entry decides a call
+  seccompc runtime install /usr/local/bin        give containers their filters
+
+Without a profile of your own, try "container-default" instead of profile.json.
+"seccompc --help" lists all commands. "seccompc help COMMAND" explains one.
+`;
 
 const EXAMPLES = `
 Examples:
@@ -153,6 +178,10 @@ as Docker and Podman take it. container-default, podman-default and docker-defau
 /** Runs one command line and gives the exit code. Never rejects. */
 export async function runCommandLine(started: Omit<Invocation, 'program'>): Promise<number> {
   const { args } = started;
+  if (args.length === 0) {
+    await writeStderr(FIRST_STEPS);
+    return EXIT.usage;
+  }
   // Help and version, which the parser would write without waiting.
   const help: string[] = [];
   const invocation: Invocation = {
@@ -187,6 +216,7 @@ async function makeProgram(
     .usage('COMMAND [OPTION...]')
     .version(`seccompc ${packageVersion()}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
+    .commandsGroup('Help:')
     .helpCommand('help [COMMAND]', 'print help for a command')
     .configureHelp({
       subcommandTerm: (command) => command.name(),
@@ -199,9 +229,12 @@ async function makeProgram(
   const [first = ''] = invocation.args;
   // Then the list of commands cannot be asked for.
   const isAlone = wanted.join() === first && Object.hasOwn(COMMANDS, first);
-  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    if (wanted.includes(name)) adopt(program, (await load()).makeCommand(invocation).summary(summary));
-    else if (!isAlone) program.command(name).summary(summary);
+  for (const [heading, commands] of Object.entries(GROUPS)) {
+    program.commandsGroup(heading);
+    for (const [name, { summary, load }] of Object.entries(commands)) {
+      if (wanted.includes(name)) adopt(program, (await load()).makeCommand(invocation).summary(summary));
+      else if (!isAlone) program.command(name).summary(summary);
+    }
   }
   return program;
 }

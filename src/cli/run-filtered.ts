@@ -3,12 +3,8 @@ import { constants } from 'node:os';
 import type { ArchName } from '../arch.ts';
 import { diagnostic, fail } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
-import {
-  bytesOfWords,
-  callersEnvironment,
-  findCommand,
-  runUnderFilter,
-} from '../oci/process/start-filtered.ts';
+import { findCommand } from '../fs/find-program.ts';
+import { bytesOfWords, callersEnvironment, runUnderFilter } from '../oci/process/start-filtered.ts';
 import type { Target } from '../target.ts';
 import type { OutputOptions } from './output/report.ts';
 

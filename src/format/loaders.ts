@@ -5,7 +5,7 @@
 
 const FLAGS = '@FLAGS@';
 
-export const LOADERS = {
+const LOADERS = {
   c: `
 #ifdef SECCOMPC_MAIN
 /* cc -DSECCOMPC_MAIN -o sandboxed THIS-FILE && ./sandboxed COMMAND [ARG...] */

@@ -202,7 +202,7 @@ let takesUnmapped = false;
 
 /**
  * From now on takes unmapped owners for root, for a process whose paths were checked when they were installed. A
- * rootless engine starts it in a user namespace, which does not map root: `/` seems to belong to nobody there.
+ * rootless engine starts it in a user namespace, which does not map root: there `/` seems to belong to an unknown user.
  */
 export function takeUnmappedForRoot(): void {
   takesUnmapped = true;

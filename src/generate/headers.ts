@@ -30,7 +30,7 @@ export const KERNEL: HeaderPackage = {
   option: 'headers-kernel',
 };
 /** Linux 6.19 removed 31-bit s390, so its table comes from an older package. */
-export const LAST_WITH_S390: HeaderPackage = {
+const LAST_WITH_S390: HeaderPackage = {
   name: 'linux-libc-dev',
   version: '6.12.107-1',
   option: 'headers-s390',

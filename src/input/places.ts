@@ -1,4 +1,4 @@
-import { diagnostic, SeccompcError } from '../errors.ts';
+import { fail, SeccompcError } from '../errors.ts';
 import { itemsOf, parseJson, valueOf } from '../profile/json.ts';
 import type { JsonNode } from '../profile/json.ts';
 import { escapeToken } from '../profile/pointer.ts';
@@ -76,7 +76,7 @@ export function profileInside(text: string, file: string): Layer | undefined {
     itemsOf(root).length > 1 ? itemsOf(root).map((_, at) => `/${at}`) : found.map(({ pointer }) => pointer);
   if (all.length > 1) {
     const values = { count: all.length, places: all.join(', ') };
-    throw new SeccompcError([{ ...diagnostic('SEVERAL_PROFILES', values), file }]);
+    fail('SEVERAL_PROFILES', values, { file });
   }
   const { place, node, within, pointer } = found[0]!;
   if (place.in === INSPECT && node.kind === 'string')

@@ -26,7 +26,7 @@ export const noIoUring = preset(
 export const noUnixSockets = preset(
   'noUnixSockets',
   'Sockets in the file system lead out of a sandbox: to D-Bus, an agent of keys, a display, a container engine.',
-  'sockets that the program inherits, and connected pairs of the types STREAM and SEQPACKET, which reach nobody else; a descriptor that another process sends over them',
+  'sockets that the program inherits, and connected pairs of the types STREAM and SEQPACKET, which reach no other process; descriptors that another process sends over them',
   withoutRings
     .deny('socket', arg('family').is('AF_UNIX'))
     // A pair of datagram sockets sends to any address.

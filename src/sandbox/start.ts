@@ -20,7 +20,7 @@ export interface BwrapFilter {
 export function bwrapFilter(bytes: Uint8Array, fd = 3): BwrapFilter {
   if (!Number.isInteger(fd) || fd < 3) fail('POLICY_RULE', { rule: 'toBwrap', reason: 'fd is 3 or more' });
   const file = openTemporaryFile();
-  // At a position: whoever gets the descriptor reads from the start.
+  // At a position, so that bubblewrap reads from the start.
   try {
     for (let done = 0; done < bytes.length;)
       done += writeSync(file.fd, bytes, done, bytes.length - done, done);

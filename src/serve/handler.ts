@@ -107,8 +107,7 @@ export function makeHandler({ filters, metrics, connections, host }: HandlerSett
     }
     if (connection.closed) return;
     metrics.filter(filter.tier);
-    if (!filter.confined && !allowUnconfined)
-      throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file: UNNAMED }]);
+    if (!filter.confined && !allowUnconfined) fail('NOT_CONFINED', {}, { file: UNNAMED });
     sendAnswer(response, filterAnswer(filter, type));
   }
 

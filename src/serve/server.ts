@@ -15,7 +15,7 @@ import type { HostDefaults } from './query.ts';
 import { listenAt } from './socket.ts';
 
 export interface ServerSettings {
-  /** Path of the unix socket. */
+  /** Path of the Unix socket. */
   socket: string;
   /** Where filters are looked up and kept beyond this process; not closed here. */
   cache?: Cache | undefined;
@@ -81,7 +81,7 @@ export interface RunningServer {
 }
 
 /**
- * A resident compiler at a unix socket; docs/serve.md has its interface.
+ * A resident compiler at a Unix socket; docs/serve.md has its interface.
  * @throws SeccompcError SOCKET_REFUSED
  */
 export async function startServer(

@@ -37,7 +37,7 @@ export async function loadCallFacts(): Promise<void> {
   if (byUse === undefined) addConstants(await import('./generated/constants.ts'));
 }
 
-/** For who has imported the generated module. */
+/** For callers that have imported the generated module. */
 export function addConstants(data: Data): void {
   if (byUse !== undefined) return;
   const uses = new Map<string, ConstantSet>();

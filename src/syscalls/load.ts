@@ -49,7 +49,7 @@ export async function loadTables(names: Iterable<TableName>): Promise<SyscallTab
   return tablesNow(wanted);
 }
 
-/** For who has imported the modules of tables. */
+/** For callers that have imported the modules of tables. */
 export function addTables(modules: Partial<Record<TableName, TableData>>): void {
   for (const [name, data] of Object.entries(modules) as [TableName, TableData][])
     if (!made.has(name)) made.set(name, makeTable(name, data));

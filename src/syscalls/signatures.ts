@@ -50,7 +50,7 @@ export async function loadSignatures(): Promise<void> {
   if (data === undefined) addSignatures(await import('./generated/signatures.ts'));
 }
 
-/** For who has imported the generated module. */
+/** For callers that have imported the generated module. */
 export function addSignatures({ sets, rows, types }: Data): void {
   if (data !== undefined) return;
   const byCall = new Map<string, Row[]>();

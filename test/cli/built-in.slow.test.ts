@@ -36,6 +36,7 @@ describe('container-default', () => {
       ['annotate', 'container-default'],
       ['lint', 'container-default', '--fail-on', 'error'],
       ['doctor', 'container-default'],
+      ['report', 'container-default', '--against', 'container-default', '-o', 'page.html'],
       ['prebuild', 'container-default', '--out', 'built'],
     ])
       expect([words[0], (await runIn(folder, [...words, '--arch', 'x86_64', '-q'])).code]).toEqual([

@@ -147,6 +147,15 @@ describe('simulate with a filter', () => {
     expect(big).toMatchObject({ action: 'ERRNO', errno: 1, call: { arch: 'S390X' } });
   });
 
+  it('says why the kernel would refuse a filter, as explain does', async () => {
+    const broken = encode(PROGRAM.slice(0, 9), 'little');
+    for (const command of ['simulate', 'explain']) {
+      const { code, stderr } = await run([command, '-', 'read'], broken);
+      expect(code).toBe(65);
+      expect(stderr).toMatch(/^<stdin>: error: .*\[FILTER_INVALID\]$/m);
+    }
+  });
+
   it('refuses an invalid call or argument with exit code 64', async () => {
     const wrong = [
       ['raed'],

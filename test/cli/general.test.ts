@@ -4,16 +4,28 @@ import { codesOf, documentOf, runIn, scratch } from './run.ts';
 const folder = scratch();
 const run = (args: string[], input = '') => runIn(folder, args, { input });
 
-const COMMANDS = [
-  'compile', 'resolve', 'import', 'lookup', 'simulate', 'explain', 'assert', 'lint', 'check', 'disasm', 'report', 'graph', 'verify', 'diff',
-  'fingerprint', 'audit', 'record', 'doctor', 'bundle', 'annotate', 'hook', 'exec', 'crun-cache', 'cache', 'completion', 'schema', 'man',
-]; // prettier-ignore
+const GROUPS = {
+  Compile: ['compile', 'resolve', 'import', 'record'],
+  Ask: ['explain', 'simulate', 'disasm', 'graph', 'report', 'lookup'],
+  Check: ['lint', 'check', 'assert', 'verify', 'diff', 'fingerprint', 'audit', 'doctor'],
+  Deliver: ['runtime', 'hook', 'bundle', 'annotate', 'crun-cache', 'exec'],
+  Prepare: ['prebuild', 'serve', 'cache'],
+  Help: ['completion', 'man', 'schema'],
+};
+const COMMANDS = Object.values(GROUPS).flat();
 
 describe('help', () => {
-  it('names every command on standard output', async () => {
+  it('names every command in its group on standard output', async () => {
     const { code, stdout, stderr } = await run(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of COMMANDS) expect(stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'));
+    const [, ...sections] = stdout.toString().split(/^(?=[A-Z]\w+:\n)/m);
+    for (const [group, commands] of Object.entries(GROUPS)) {
+      const section = sections.find((text) => text.startsWith(`${group}:\n`)) ?? '';
+      expect([...section.matchAll(/^  ([\w-]+) /gm)].map(([, name]) => name)).toEqual(
+        group === 'Help' ? [...commands, 'help'] : commands,
+      );
+    }
+    expect(stdout.toString()).not.toContain('Commands:');
   });
 
   it('of each command says its arguments and gives an example', async () => {
@@ -105,6 +117,15 @@ describe('wrong usage', () => {
       expect(stderr).not.toBe('');
       expect(stderr).not.toMatch(/^\s+at /m);
     }
+  });
+
+  it('without a word names three ways to begin, in a few lines', async () => {
+    const { code, stdout, stderr } = await run([]);
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 64, stdout: '' });
+    const named = [...stderr.matchAll(/^  seccompc (\w+) /gm)].map(([, command]) => command);
+    expect(named).toEqual(['compile', 'explain', 'runtime']);
+    expect(stderr).toContain('seccompc --help');
+    expect(stderr.split('\n').length).toBeLessThan(12);
   });
 
   it('suggests what was probably meant', async () => {

@@ -582,7 +582,7 @@ describe('hook status and uninstall', () => {
     expect(readdirSync(at('gone'))).toEqual([]);
     // The log is for the reader to delete.
     expect(readdirSync(at('gone.store'))).toEqual(['hook.log']);
-    expect(gone.stderr).toContain(`${at('gone.store/hook.log')} stays [HOOK_LEFT]`);
+    expect(gone.stderr).toContain(`${at('gone.store/hook.log')} is left in place [HOOK_LEFT]`);
     expect(await hook(['uninstall', at('gone')])).toMatchObject({ code: 0, stdout: Buffer.alloc(0) });
     await install('unused');
     const { stdout, stderr } = await hook(['uninstall', at('unused')]);

@@ -355,7 +355,7 @@ describe.skipIf(skipWithout(needs))('the filters of a process', () => {
       writeFileSync(at('both.json'), errnos({ mkdir: 28, rmdir: 2 }));
       const warning = (tid: string, count: number) =>
         expect.stringContaining(
-          `warning: only thread ${tid} is meant, whose filters number ${count}: 1 of the 2 threads of its process have more or fewer [FILTERS_OF_THREADS]`,
+          `warning: this is about thread ${tid}, which has ${count} filters: 1 of the 2 threads of its process have more or fewer [FILTERS_OF_THREADS]`,
         );
       expect(asked('verify', at('first.json'), '--pid', `${pid}`)).toMatchObject({
         status: 0,

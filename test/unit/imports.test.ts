@@ -77,7 +77,7 @@ const ALLOWED_FOLDERS: Record<string, Record<string, string[]>> = {
   cache: { '.': ['records', 'stores', 'hot'], hot: ['.'], records: ['.', 'stores'], stores: ['.'] },
   cli: { '.': ['commands', 'options', 'output'], commands: ['.', 'options', 'output'], options: [], output: [] },
   codegen: { '.': ['numbers', 'arguments'], arguments: ['.', 'numbers'], numbers: ['.'] },
-  oci: { '.': [], process: [], crun: ['.'], store: ['.', 'process'], hook: ['.', 'crun', 'process', 'store'], runtime: ['process', 'store'] },
+  oci: { '.': [], process: [], crun: ['.'], store: ['.'], hook: ['.', 'crun', 'process', 'store'], runtime: ['store'] },
   prove: {
     '.': ['bdd', 'cases', 'profile', 'program'],
     bdd: [],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { disassemble } from '../../src/bpf/disassemble.ts';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
-import { readFilter, recogniseFilter } from '../../src/cli/options/filter-file.ts';
+import { filterIn, readFilter } from '../../src/cli/options/filter-file.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { FORMAT_NAMES, formatProgram } from '../../src/format/index.ts';
 import { filterInText } from '../../src/input/filter-text.ts';
@@ -32,7 +32,7 @@ describe('every text form that seccompc writes is read as the same filter', () =
     const image = { instructions: PROGRAM, bytes: BYTES, endian: 'little', arches: ['X86_64'], flags } as const; // prettier-ignore
     const product = formatProgram(format, image);
     const bytes = typeof product === 'string' ? bytesOf(product) : product;
-    expect(recogniseFilter(bytes)).toEqual({ program: PROGRAM, endian: 'little' });
+    expect(filterIn(bytes)).toEqual({ program: PROGRAM, endian: 'little' });
   });
 
   it('JSON of compile and of disasm', () => {
@@ -43,7 +43,7 @@ describe('every text form that seccompc writes is read as the same filter', () =
       PROGRAM,
     ];
     for (const document of documents)
-      expect(recogniseFilter(bytesOf(JSON.stringify(document)))).toEqual({
+      expect(filterIn(bytesOf(JSON.stringify(document)))).toEqual({
         program: PROGRAM,
         endian: 'little',
       });
@@ -63,9 +63,9 @@ describe('every text form that seccompc writes is read as the same filter', () =
 
   it('in the byte order of the architecture that the program tests', () => {
     const program = [insn(0x20, 4), insn(0x15, 0x80000016, 0, 1), insn(0x06, 0), insn(0x06, 0x7fff0000)];
-    expect(recogniseFilter(bytesOf(disassemble(program)))).toEqual({ program, endian: 'big' });
+    expect(filterIn(bytesOf(disassemble(program)))).toEqual({ program, endian: 'big' });
     const digits = Buffer.from(encode(program, 'big')).toString('hex');
-    expect(recogniseFilter(bytesOf(digits))).toEqual({ program, endian: 'big' });
+    expect(filterIn(bytesOf(digits))).toEqual({ program, endian: 'big' });
   });
 });
 
@@ -99,7 +99,7 @@ describe('forms of other programs are read', () => {
   }; // prettier-ignore
 
   it.each(Object.entries(FORMS))('%s', (_, text) => {
-    expect(recogniseFilter(bytesOf(text))).toEqual({ program: PROGRAM, endian: 'little' });
+    expect(filterIn(bytesOf(text))).toEqual({ program: PROGRAM, endian: 'little' });
   });
 });
 
@@ -121,12 +121,12 @@ describe('a profile is no filter, whatever else it holds', () => {
 
   it.each(Object.entries(PROFILES))('%s', (_, text) => {
     expect(filterInText(text)).toBeUndefined();
-    expect(recogniseFilter(bytesOf(text))).toBeUndefined();
+    expect(filterIn(bytesOf(text))).toBeUndefined();
   });
 
   it('and the same array alone is one', () => {
     for (const text of [array, `struct sock_filter f[2] = ${array};`])
-      expect(recogniseFilter(bytesOf(text))?.program).toHaveLength(2);
+      expect(filterIn(bytesOf(text))?.program).toHaveLength(2);
   });
 });
 

@@ -9,7 +9,7 @@ import type { CacheStore } from './store.ts';
 export const CONNECT_TIME = 900;
 export const ANSWER_TIME = 1000;
 /** Milliseconds for what reads all records. */
-export const SWEEP_TIME = 30_000;
+const SWEEP_TIME = 30_000;
 
 /** Milliseconds for ending a connection. */
 const FAREWELL_TIME = 200;

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { encodeBase64 } from '../../format/text.ts';
 import { FILTER_ANNOTATION } from '../../oci/config.ts';
@@ -13,7 +13,7 @@ import { keepHot } from '../keep-hot.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { filterFor } from '../options/filter-or-profile.ts';
+import { filterFor } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
 import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions, addProofOption } from '../options/add-options.ts';
@@ -88,11 +88,9 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   const argument = `--annotation=${FILTER_ANNOTATION}=${encodeBase64(bytes)}`;
   const json = (all: readonly Diagnostic[]) =>
     toJson({ for: options.for, argument, proved, diagnostics: all.map(diagnosticJson) });
-  if (options.cache !== false) {
-    const product = async () => (options.json ? json(found) : `${argument}\n`);
-    const isQuiet = (options.quiet ?? false) || (options.json ?? false);
-    warnings.push(...(await keepHot(args, { input, warnings, diagnostics: found, isQuiet, product })));
-  }
+  const product = async () => (options.json ? json(found) : `${argument}\n`);
+  const made = { input, warnings, diagnostics: found, output: options, product };
+  warnings.push(...(await keepHot(args, made)));
   if (options.json) return writeProduct(json([...warnings, ...found]));
   await printDiagnostics([...warnings, ...found], options);
   await writeProduct(`${argument}\n`);
@@ -136,5 +134,5 @@ function refuseUnreadable(
   const read: readonly (string | undefined)[] = CLIENTS[client].reads;
   if (read.includes(form)) return;
   const what = form === 'config' ? 'a config.json' : 'the Docker dialect';
-  throw new SeccompcError([{ ...diagnostic('CLIENT_READS_OTHERWISE', { client, what }), file }]);
+  fail('CLIENT_READS_OTHERWISE', { client, what }, { file });
 }

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Option } from 'commander';
-import { ArgumentFacts } from '../../assert/facts.ts';
-import { coveredCalls, judge } from '../../assert/judge.ts';
+import { judgeAll } from '../../assert/judge.ts';
 import type { Judgement } from '../../assert/judge.ts';
-import { parseAssertions, refuseAssertion } from '../../assert/parse.ts';
+import { parseAssertions } from '../../assert/parse.ts';
 import type { Assertion } from '../../assert/parse.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
@@ -13,28 +12,22 @@ import { askKernel } from '../../oci/process/ask-kernel.ts';
 import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
 import type { Counterexample } from '../../prove/property.ts';
 import { PropertyProver } from '../../prove/property.ts';
-import { loadCallFacts } from '../../syscalls/constants.ts';
-import { loadTables } from '../../syscalls/load.ts';
 import { CliCommand } from '../command.ts';
-import { addOutputOptions } from '../options/add-options.ts';
 import { hostArch } from '../../host.ts';
-import type { Operand } from '../options/operand.ts';
-import { readOperand } from '../options/operand.ts';
-import { addProcessOptions, withProcess } from '../options/process.ts';
-import type { ProcessFlags } from '../options/process.ts';
-import { addReadingOptions } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { addTargetOptions } from '../options/target-options.ts';
+import type { Operand, OperandFlags } from '../options/operand.ts';
+import { addOperandOptions, readOperand } from '../options/operand.ts';
+import { withProcess } from '../options/process.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { junitReport } from '../output/junit.ts';
 import type { JunitCase } from '../output/junit.ts';
 import { printDiagnostics, printable, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
-import { addBudgetOption, witnessCall } from './verdict.ts';
-import type { BudgetFlag } from './verdict.ts';
+import { addBudgetOption } from '../options/comparison.ts';
+import type { BudgetFlag } from '../options/comparison.ts';
+import { witnessCall } from '../verdict.ts';
 
-interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions, ProcessFlags {
+interface Options extends OperandFlags, BudgetFlag, OutputOptions {
   file?: string;
   format: 'text' | 'tap' | 'junit';
   kernelCheck?: true;
@@ -79,7 +72,7 @@ export function makeCommand(): CliCommand {
     .option('--kernel-check', "ask this machine's kernel too about each call that breaks an assertion")
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addProcessOptions(addReadingOptions(addBudgetOption(addOutputOptions(command)))));
+  return addOperandOptions(addBudgetOption(command));
 }
 
 /** An assertion with what the proof says about it. */
@@ -112,33 +105,21 @@ export async function judgeAssertions(
   assertions: readonly Assertion[],
   options: TargetFlags & BudgetFlag & Pick<Options, 'kernelCheck'>,
 ): Promise<Result[]> {
-  await loadCallFacts();
-  const prover = new PropertyProver(operand.side, operand.calls, options.nodeBudget);
-  const calls = coveredCalls(prover, operand);
-  const tables = await loadTables(calls.map(({ abi }) => abi.table));
+  const { nodeBudget, kernelCheck } = options;
   const others = new Map<string, PropertyProver>();
+  const other = async (name: string, { file }: Assertion): Promise<PropertyProver> => {
+    const path = file === undefined ? name : resolve(dirname(file), name);
+    const known = others.get(path);
+    if (known !== undefined) return known;
+    const { side, calls } = await readOperand(path, options);
+    const made = new PropertyProver(side, calls, nodeBudget);
+    others.set(path, made);
+    return made;
+  };
   const results: Result[] = [];
-  for (const assertion of assertions) {
-    const refuse = (reason: string): never => refuseAssertion(assertion, reason);
-    const other = async (name: string): Promise<PropertyProver> => {
-      const path = assertion.file === undefined ? name : resolve(dirname(assertion.file), name);
-      const known = others.get(path);
-      if (known !== undefined) return known;
-      const { side, calls: named } = await readOperand(path, options);
-      const made = new PropertyProver(side, named, options.nodeBudget);
-      others.set(path, made);
-      return made;
-    };
-    const judgement = await judge(assertion, {
-      prover,
-      calls,
-      facts: new ArgumentFacts(tables, refuse),
-      other,
-    });
-    const confirmed =
-      options.kernelCheck && judgement.verdict === 'fails'
-        ? await confirm(judgement.call, operand)
-        : undefined;
+  for await (const { assertion, judgement } of judgeAll(operand, assertions, { nodeBudget, other })) {
+    const asksKernel = kernelCheck && judgement.verdict === 'fails';
+    const confirmed = asksKernel ? await confirm(judgement.call, operand) : undefined;
     results.push({ assertion, judgement, reason: await reasonOf(judgement, confirmed) });
   }
   return results;
@@ -155,9 +136,7 @@ export function fromFile(file: string | undefined): Assertion[] {
     return parseAssertions(readFileSync(file, 'utf8'), file);
   } catch (cause) {
     if (cause instanceof SeccompcError) throw cause;
-    throw new SeccompcError([{ ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file }], {
-      cause,
-    });
+    return fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause });
   }
 }
 

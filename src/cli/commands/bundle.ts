@@ -1,4 +1,4 @@
-import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
+import { EXIT, fail, SeccompcError } from '../../errors.ts';
 import { doBundle, isFailure } from '../../oci/bundle.ts';
 import type { BundleResult, BundleTask } from '../../oci/bundle.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
@@ -56,7 +56,7 @@ export function makeCommand(): CliCommand {
 
 async function run(bundles: string[], options: Options): Promise<number> {
   if (options.check && options.remove)
-    throw new SeccompcError([diagnostic('USAGE', { reason: '--check and --remove contradict each other' })]);
+    fail('USAGE', { reason: '--check and --remove contradict each other' });
   const task: BundleTask = options.check ? 'check' : options.remove ? 'remove' : 'write';
   const target = targetOf(options);
   const { allowUnconfined = false } = options;

@@ -62,15 +62,14 @@ async function run(file: string, options: Options, args: readonly string[]): Pro
   // An empty program would run no command, and say that it succeeded.
   refuseUnconfined(filter, profile.file, format === 'elf' ? undefined : options);
   const product = await render(compiled, format);
-  const isQuiet = voice.quiet || voice.json;
-  const summary = !isQuiet && filter.confined ? await summarise(filter) : '';
-  if (options.cache !== false && filter.confined)
+  const summary = voice.quiet || voice.json || !filter.confined ? '' : await summarise(filter);
+  if (filter.confined)
     warnings.push(
       ...(await keepHot(args, {
         input,
         warnings,
         diagnostics: filter.diagnostics,
-        isQuiet,
+        output: voice,
         summary,
         product: async ({ json }) => (json ? render({ ...compiled, tier: HOT_TIER }, 'json') : product),
       })),

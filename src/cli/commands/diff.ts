@@ -1,24 +1,21 @@
 import { Option } from 'commander';
 import { EXIT, fail } from '../../errors.ts';
 import type { Difference, Relation } from '../../prove/compare.ts';
-import { addOutputOptions } from '../options/add-options.ts';
 import { CliCommand } from '../command.ts';
-import { addReadingOptions } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
 import { profilePath } from '../options/built-in-profile.ts';
-import { readOperand, refuseTwiceStdin } from '../options/operand.ts';
-import type { Operand } from '../options/operand.ts';
-import { addProcessOptions, fileOrProcess } from '../options/process.ts';
-import type { ProcessFlags } from '../options/process.ts';
-import { addTargetOptions } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
+import { addOperandOptions, readOperand, refuseTwiceStdin } from '../options/operand.ts';
+import type { Operand, OperandFlags } from '../options/operand.ts';
+import { fileOrProcess } from '../options/process.ts';
 import { diffMarkdown } from '../output/diff-markdown.ts';
 import { printDiagnostics } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
-import { addComparisonOptions, compareOperands, printFailureOf, printVerdict } from './verdict.ts';
-import type { ComparisonFlags, Wording } from './verdict.ts';
+import { addComparisonOptions } from '../options/comparison.ts';
+import type { ComparisonFlags } from '../options/comparison.ts';
+import { compareOperands, printFailureOf, printVerdict } from '../verdict.ts';
+import type { Wording } from '../verdict.ts';
 
-interface Options extends TargetFlags, ReadingFlags, ComparisonFlags, ProcessFlags {
+interface Options extends OperandFlags, ComparisonFlags, OutputOptions {
   format: 'text' | 'markdown';
   tightens?: true;
   loosens?: true;
@@ -86,9 +83,7 @@ export function makeCommand(): CliCommand {
     )
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(
-    addProcessOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command)))),
-  );
+  return addOperandOptions(addComparisonOptions(command));
 }
 
 async function run(fileA: string, other: string | undefined, options: Options): Promise<number> {
@@ -111,7 +106,7 @@ async function printMarkdown(
   names: readonly [string, string],
   a: Operand,
   b: Operand,
-  options: ComparisonFlags,
+  options: ComparisonFlags & OutputOptions,
 ): Promise<number> {
   const diagnostics = [...a.diagnostics, ...b.diagnostics];
   const found: Record<Relation, readonly Difference[]> = { equal: [], tightens: [], loosens: [] };

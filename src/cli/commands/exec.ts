@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from 'commander';
 import { fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { flagBits } from '../../compile/flag-bits.ts';
@@ -9,12 +8,12 @@ import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { compileWith } from '../compile-with.ts';
 import { keepHot } from '../keep-hot.ts';
-import { addOutputOptions, addProofOption } from '../options/add-options.ts';
+import { addOutputOptions, addProofOption, wholeNumber } from '../options/add-options.ts';
 import type { ProofFlag } from '../options/add-options.ts';
 import { addCacheOptions } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { filterFor } from '../options/filter-or-profile.ts';
+import { filterFor } from '../options/filter-file.ts';
 import { hostArch } from '../../host.ts';
 import { readInput } from '../options/input-file.ts';
 import { addReadingOptions, openProfile } from '../options/profile-file.ts';
@@ -37,8 +36,10 @@ code and signals are the command's own.
 
 Exit codes: 128+N if signal N ended the command, as in a shell; 127 if it does not exist;
 126 if it is not executable. If the filter ended the command, or a program that a shell ran
-last, a note names the call and the entry, as far as the kernel's log can be read. Arguments and environment reach the command byte for byte.
-Other open descriptors are closed without --keep-fd.
+last, a note names the call and the entry, as far as the kernel's log can be read.
+
+Arguments and environment reach the command byte for byte. Descriptors from 3 on are closed,
+except those of --keep-fd.
 
 Examples:
   seccompc exec profile.json -- ls -l
@@ -74,11 +75,8 @@ async function run(
   }
   const input = await readInput(file);
   const { filter, diagnostics, warnings } = await loadable(input, file, target, options);
-  if (options.cache !== false) {
-    const product = async () => keptForm(filter, options);
-    const isQuiet = (options.quiet ?? false) || (options.json ?? false);
-    warnings.push(...(await keepHot(args, { input, warnings, diagnostics, isQuiet, product })));
-  }
+  const product = async () => keptForm(filter, options);
+  warnings.push(...(await keepHot(args, { input, warnings, diagnostics, output: options, product })));
   await printDiagnostics([...warnings, ...diagnostics], options);
   return runFiltered(filter, { words, input, file, keep: options.keepFd, ...options });
 }
@@ -105,11 +103,8 @@ async function loadable(input: Uint8Array, file: string, target: Target, options
   return { filter: loaded, diagnostics: filter.diagnostics, warnings };
 }
 
-const LARGEST_DESCRIPTOR = 65535;
+const parseDescriptor = wholeNumber(3, 65_535);
 
 function descriptor(text: string, before: number[]): number[] {
-  const fd = Number(text);
-  if (!/^\d+$/.test(text) || fd < 3 || fd > LARGEST_DESCRIPTOR)
-    throw new InvalidArgumentError(`Give a number from 3 to ${LARGEST_DESCRIPTOR}.`);
-  return [...new Set([...before, fd])];
+  return [...new Set([...before, parseDescriptor(text)])];
 }

@@ -6,32 +6,27 @@ import type { LoggedArgs } from '../../audit/records.ts';
 import { compile, lowerProfile } from '../../compile.ts';
 import type { LoweredProfile } from '../../compile.ts';
 import { readInput as readProfile } from '../../compile/findings.ts';
-import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import { fail, SeccompcError } from '../../errors.ts';
 import { decisionOn, explainCall } from '../../explain/explain.ts';
-import type { Explanation } from '../../explain/explain.ts';
 import { FilterDecisions } from '../../explain/filter-decisions.ts';
 import { overviewOf } from '../../explain/overview.ts';
-import type { Overview } from '../../explain/overview.ts';
-import { describeDecision, describePart, describeSource } from '../../explain/text.ts';
+import { describeDecision } from '../../explain/text.ts';
 import type { Decision } from '../../policy/types.ts';
-import type { Position } from '../../profile/types.ts';
 import type { NamedCalls } from '../../prove/compare.ts';
 import { Undecided } from '../../prove/bdd/bdd.ts';
 import { answerParts, describeAnswer } from '../../prove/describe.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
 import { loadCallFacts } from '../../syscalls/constants.ts';
 import { CliCommand } from '../command.ts';
-import { addCallOptions, parseCall } from '../options/call.ts';
+import { addCallOptions, parseCall, splitWords } from '../options/call.ts';
 import type { Call, CallFlags } from '../options/call.ts';
 import { notConfined } from '../options/confined.ts';
 import { hostArch } from '../../host.ts';
-import { recogniseFilter } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
-import { filterOperand, processOperand, refuseTwiceStdin } from '../options/operand.ts';
+import { filterOperand, readGiven, refuseTwiceStdin } from '../options/operand.ts';
 import type { Operand } from '../options/operand.ts';
-import { readProcess, withProcess } from '../options/process.ts';
-import { openProfile } from '../options/profile-file.ts';
 import { targetOf } from '../options/target-options.ts';
+import { callJson, callOf, callText, endLines, overviewJson, overviewText } from '../output/explanation.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -73,24 +68,17 @@ async function run(
   others: string[],
   options: Options,
 ): Promise<void> {
-  const words = second === undefined ? others : [second, ...others];
-  const [path, call, ...args] = withProcess(first, words, 'PROFILE|FILTER', options);
+  const [path, call, ...args] = splitWords([first, second, others], options);
   if (options.audit !== undefined) {
     if (call !== undefined) fail('USAGE', { reason: 'give either CALL or --audit, not both' });
     refuseTwiceStdin(path, options.audit);
   }
   await loadCallFacts();
-  if (path === undefined)
-    return explainFilter(
-      await processOperand(await readProcess(options), options.arch),
-      { call, args },
-      options,
-    );
-  const input = await readInput(path);
-  if (recogniseFilter(input) !== undefined)
-    return explainFilter(await filterOperand(input, path, options.arch), { call, args }, options);
+  const given = await readGiven(path, options);
+  if ('side' in given)
+    return explainFilter(await filterOperand(given, options.arch), { call, args }, options);
   const target = targetOf(options);
-  const { bytes, file, notes } = await openProfile(input, path, options);
+  const { bytes, file, notes } = given;
   await printDiagnostics(notes, options);
   const { profile, findings } = readProfile(bytes, { file, semantics: target.semantics });
   findings.refuseErrors();
@@ -138,7 +126,7 @@ async function explainLog(
 ): Promise<void> {
   const { foldRecords, readLog } = await import('../../audit/records.ts');
   const { records } = await readLog(new TextDecoder().decode(await readInput(path)), arch);
-  if (records.length === 0) throw new SeccompcError([{ ...diagnostic('NO_RECORDS'), file: path }]);
+  if (records.length === 0) fail('NO_RECORDS', {}, { file: path });
   const found = foldRecords(records).flatMap((record): Explained[] => {
     const { abi, nr, name, auditArch } = record;
     if (abi === undefined) return [];
@@ -226,89 +214,4 @@ function decisionsOf(side: Programs): FilterDecisions {
     if (error instanceof Undecided) return fail('UNDECIDED', { reason: error.message });
     throw error;
   }
-}
-
-interface Shown {
-  arch: ArchName;
-  isListed: boolean;
-  file: string;
-  locate: (pointer: string) => Position | undefined;
-  steps: number;
-  bitmap: boolean;
-}
-
-function placeIn({ file, locate }: Shown): (pointer: string) => string {
-  return (pointer) => {
-    const { line, column } = locate(pointer) ?? {};
-    return [file, line, column].filter((part) => part !== undefined).join(':');
-  };
-}
-
-function callJson({ answer, source, entry, considered }: Explanation, asked: Call, shown: Shown): unknown {
-  const place = (pointer: string) => {
-    const { line = null, column = null } = shown.locate(pointer) ?? {};
-    return { pointer, line, column };
-  };
-  return {
-    ...answerParts(answer, shown.arch),
-    source,
-    entry: entry === undefined ? null : place(entry),
-    considered: considered.map((each) => ({
-      ...place(each.pointer),
-      part: each.part,
-      why: describePart(each, { ...asked, arch: shown.arch }, placeIn(shown)),
-    })),
-    steps: shown.steps,
-    bitmap: shown.bitmap,
-    call: callOf(shown.arch, asked),
-  };
-}
-
-function callOf(arch: ArchName, { data, name }: Call): unknown {
-  return { arch, nr: data.nr, name: name ?? null, args: data.args.map(String) };
-}
-
-function endLines(steps: number, bitmap: boolean): string[] {
-  return [`steps: ${steps}`, `bitmap: ${bitmap ? 'yes' : 'no'}`];
-}
-
-function callText({ answer, source, entry, considered }: Explanation, asked: Call, shown: Shown): string {
-  const { arch, isListed, steps, bitmap } = shown;
-  const placeOf = placeIn(shown);
-  const decided = entry === undefined ? describeSource(source, arch, isListed) : placeOf(entry);
-  const others = considered
-    .filter(({ part }) => part !== 'decides')
-    .map((each) => `${placeOf(each.pointer)}: ${describePart(each, { ...asked, arch }, placeOf)}`);
-  const lines = [
-    describeAnswer(answer, arch),
-    `decided by: ${decided}`,
-    ...others,
-    ...endLines(steps, bitmap),
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-function overviewText({ groups, conditional, otherwise }: Overview): string {
-  const lines = groups.map(
-    ({ answer, arches, calls }) =>
-      `${describeAnswer(answer, arches[0])}, ${calls.length} on ${arches.join(', ')}: ${calls.join(', ')}`,
-  );
-  const byArguments = conditional.map(
-    ({ call, arches, decision }) =>
-      `${call} on ${arches.join(', ')}: ${describeDecision(decision, arches[0]!, call)}`,
-  );
-  const rest = otherwise === undefined ? [] : [`any other number: ${describeAnswer(otherwise, undefined)}`];
-  return `${[...lines, ...byArguments, ...rest].join('\n')}\n`;
-}
-
-function overviewJson({ groups, conditional, otherwise }: Overview): unknown {
-  return {
-    otherwise: otherwise === undefined ? null : answerParts(otherwise, undefined),
-    groups: groups.map(({ answer, ...rest }) => ({ ...answerParts(answer, rest.arches[0]), ...rest })),
-    conditional: conditional.map(({ call, arches, decision }) => ({
-      call,
-      arches,
-      decision: describeDecision(decision, arches[0]!, call),
-    })),
-  };
 }

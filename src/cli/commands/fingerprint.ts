@@ -2,21 +2,17 @@ import { sha256 } from '../../cache/records/sha256.ts';
 import { EXIT } from '../../errors.ts';
 import { fingerprint } from '../../prove/compare.ts';
 import { CliCommand } from '../command.ts';
-import { addReadingOptions } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { readOperand } from '../options/operand.ts';
-import { addProcessOptions, fileOrProcess } from '../options/process.ts';
-import type { ProcessFlags } from '../options/process.ts';
+import { addOperandOptions, readOperand } from '../options/operand.ts';
+import type { OperandFlags } from '../options/operand.ts';
+import { fileOrProcess } from '../options/process.ts';
 import { writeProduct } from '../output/streams.ts';
-import { addOutputOptions } from '../options/add-options.ts';
 import { diagnosticJson, printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
-import { addTargetOptions } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
-import { addBudgetOption, printFailureOf } from './verdict.ts';
-import type { BudgetFlag } from './verdict.ts';
+import { addBudgetOption } from '../options/comparison.ts';
+import type { BudgetFlag } from '../options/comparison.ts';
+import { printFailureOf } from '../verdict.ts';
 
-interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions, ProcessFlags {}
+interface Options extends OperandFlags, BudgetFlag, OutputOptions {}
 
 const HELP = `
 Prints a SHA-256 in hex over the answers to all calls. Two profiles or filters have the same
@@ -35,7 +31,7 @@ export function makeCommand(): CliCommand {
     .argument('[PROFILE|FILTER]', 'a profile or a filter; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addProcessOptions(addReadingOptions(addBudgetOption(addOutputOptions(command)))));
+  return addOperandOptions(addBudgetOption(command));
 }
 
 async function run(given: string | undefined, options: Options): Promise<number> {

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { ArchName } from '../../arch.ts';
 import { tablesFor } from '../../bpf/tested-arches.ts';
 import { fail } from '../../errors.ts';
@@ -7,21 +7,17 @@ import { formatSvg } from '../../graph/svg.ts';
 import { formatDot, formatMermaid } from '../../graph/text.ts';
 import { decisionTree } from '../../graph/tree.ts';
 import { CliCommand } from '../command.ts';
-import { addOutputOptions } from '../options/add-options.ts';
-import { readOperand } from '../options/operand.ts';
-import { addProcessOptions, fileOrProcess } from '../options/process.ts';
-import type { ProcessFlags } from '../options/process.ts';
-import { addReadingOptions } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { addTargetOptions } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
+import { wholeNumber } from '../options/add-options.ts';
+import { addOperandOptions, readOperand } from '../options/operand.ts';
+import type { OperandFlags } from '../options/operand.ts';
+import { fileOrProcess } from '../options/process.ts';
 import { printDiagnostics } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
 
 const FORMATS = { svg: formatSvg, dot: formatDot, mermaid: formatMermaid };
 
-interface Options extends TargetFlags, ReadingFlags, OutputOptions, ProcessFlags {
+interface Options extends OperandFlags, OutputOptions {
   format: keyof typeof FORMATS;
   output?: string;
   depth?: number;
@@ -46,16 +42,11 @@ export function makeCommand(): CliCommand {
     .addOption(
       new Option('--format <FORMAT>', 'language of the picture').choices(Object.keys(FORMATS)).default('svg'),
     )
-    .option('--depth <N>', 'fold what is below N tests', count)
+    .option('--depth <N>', 'fold what is below N tests', wholeNumber(1, 9999))
     .option('--call <CALL>', 'only the tests that calls of this name or number meet')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(addProcessOptions(addReadingOptions(addOutputOptions(command))));
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Give a number from 1 to 9999.');
-  return Number(text);
+  return addOperandOptions(command);
 }
 
 async function run(file: string | undefined, options: Options): Promise<void> {

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { resolve } from 'node:path';
-import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
+import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
 import { hookStatus, installHook, uninstallHook } from '../../oci/hook/hook-install.ts';
@@ -10,10 +10,10 @@ import { precreate } from '../../oci/store/precreate.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { takeUnmappedForRoot } from '../../fs/trust.ts';
 import { CliCommand } from '../command.ts';
-import { profilePath } from '../options/built-in-profile.ts';
 import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { DEFAULT_STORE, defaultStore } from '../options/default-store.ts';
+import { addStoreOptions, foreignOption, preparationOf } from '../options/install-options.ts';
+import type { StartFlags } from '../options/install-options.ts';
 import { hostArch } from '../../host.ts';
 import { appendLog, logHook } from '../output/hook-log.ts';
 import { readInput } from '../options/input-file.ts';
@@ -21,16 +21,10 @@ import { writeProduct } from '../output/streams.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
-import { targetArguments } from '../options/target-arguments.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 
-interface PrecreateFlags extends TargetFlags, OutputOptions {
-  store?: string;
-  log?: string;
-  foreign: 'replace' | 'refuse';
-  strict?: true;
-}
+interface PrecreateFlags extends StartFlags, OutputOptions {}
 
 interface InstallFlags extends PrecreateFlags {
   withCheck?: true;
@@ -85,24 +79,17 @@ export function makeCommand(invocation: Invocation): CliCommand {
   const plain = (name: string, summary: string) =>
     addOutputOptions(command.command(name).description(summary));
   const add = (name: string, summary: string) => addTargetOptions(plain(name, summary));
-  const foreign = () =>
-    new Option('--foreign <HOW>', 'what to do with an annotation that somebody else has set')
-      .choices(['replace', 'refuse'])
-      .default('replace');
   const strict = ['--strict', 'refuse starts whose profile cannot be compiled'] as const;
 
-  add('install', 'write the hook file into a directory where podman looks for hooks')
-    .argument('DIR', 'the directory, such as /etc/containers/oci/hooks.d')
-    .option('--store <DIR>', `where the filters are kept (default: ${DEFAULT_STORE})`)
-    .option('--log <FILE>', 'where the hook logs (default: hook.log in the store)')
-    .addOption(foreign())
+  addStoreOptions(
+    add('install', 'write the hook file into a directory where podman looks for hooks').argument(
+      'DIR',
+      'the directory, such as /etc/containers/oci/hooks.d',
+    ),
+  )
     .option(...strict)
     .option('--with-check', 'also refuse starts that the hook has not prepared')
-    .option(
-      '--ceiling <PROFILE>',
-      'with --with-check: also refuse filters that allow more than this profile',
-      (word) => profilePath(word),
-    )
+    .option('--ceiling <PROFILE>', 'with --with-check: also refuse filters that allow more than this profile')
     .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
     .option('--loaded', 'with --with-check: also end containers that have loaded another filter (needs root)')
     .runs((folder: string, flags: InstallFlags) => install(folder, flags, invocation));
@@ -115,13 +102,11 @@ export function makeCommand(invocation: Invocation): CliCommand {
   add('precreate', 'the hook that podman runs: reads a config on standard input, writes it with its filter')
     .option('--store <DIR>', 'keep the filter there for the fast path')
     .option('--log <FILE>', 'append errors and warnings to this file')
-    .addOption(foreign())
+    .addOption(foreignOption())
     .option(...strict)
     .runs(runPrecreate);
   add('check', 'a createRuntime hook: refuse the start unless the annotation is proved to be right')
-    .option('--ceiling <PROFILE>', 'also refuse a filter that allows more than this profile', (word) =>
-      profilePath(word),
-    )
+    .option('--ceiling <PROFILE>', 'also refuse a filter that allows more than this profile')
     .addOption(listener('with --ceiling: accept this listener of notifications (repeatable)'))
     .option('--require-annotation', 'also refuse if the runtime has read no annotation')
     .option('--loaded', 'as a poststart hook: also refuse if the kernel runs another filter (needs root)')
@@ -163,7 +148,7 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
 
 async function check(flags: CheckFlags): Promise<number> {
   const { log, kill = false } = flags;
-  if (kill && !flags.loaded) refuseUsage('--kill needs --loaded');
+  if (kill && !flags.loaded) fail('USAGE', { reason: '--kill needs --loaded' });
   const { containerProcess } = await import('../../oci/process/container-process.ts');
   const { readState } = await import('../../oci/hook/start-check.ts');
   let container = containerProcess(undefined);
@@ -191,9 +176,9 @@ async function check(flags: CheckFlags): Promise<number> {
 async function judgeStart(state: ContainerState, flags: CheckFlags): Promise<Diagnostic[]> {
   const { ceiling, listener: listeners, requireAnnotation = false, loaded = false } = flags;
   const target = targetOf(flags);
-  if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
+  if (listeners.length > 0 && ceiling === undefined) fail('USAGE', { reason: '--listener needs --ceiling' });
   if (loaded && target.arch !== hostArch())
-    refuseUsage(`--loaded is about the kernel of this machine, which is ${hostArch()}`);
+    fail('USAGE', { reason: `--loaded is about the kernel of this machine, which is ${hostArch()}` });
   const { checkStart } = await import('../../oci/hook/start-check.ts');
   return checkStart(state, {
     target,
@@ -204,32 +189,21 @@ async function judgeStart(state: ContainerState, flags: CheckFlags): Promise<Dia
   });
 }
 
-function refuseUsage(reason: string): never {
-  throw new SeccompcError([diagnostic('USAGE', { reason })]);
-}
-
 async function install(folder: string, flags: InstallFlags, { script }: Invocation): Promise<void> {
-  const { foreign, strict = false, withCheck, ceiling, listener: listeners, loaded = false } = flags;
+  const { withCheck, ceiling, listener: listeners, loaded = false } = flags;
   if ((ceiling !== undefined || loaded) && !withCheck)
-    refuseUsage(`--${loaded ? 'loaded' : 'ceiling'} needs --with-check`);
-  if (listeners.length > 0 && ceiling === undefined) refuseUsage('--listener needs --ceiling');
-  if (loaded && process.geteuid?.() !== 0) refuseUsage('only root can use --loaded');
-  const target = targetOf(flags);
+    fail('USAGE', { reason: `--${loaded ? 'loaded' : 'ceiling'} needs --with-check` });
+  if (listeners.length > 0 && ceiling === undefined) fail('USAGE', { reason: '--listener needs --ceiling' });
+  if (loaded && process.geteuid?.() !== 0) fail('USAGE', { reason: 'only root can use --loaded' });
+  const preparation = preparationOf(flags, script);
+  const { store, log, target } = preparation;
   if (ceiling !== undefined) {
     const { lowerProfile } = await import('../../compile.ts');
     refuseUnconfined(await lowerProfile(await readInput(ceiling), { target, file: ceiling }), ceiling);
   }
-  const store = resolve(flags.store ?? defaultStore());
-  const log = resolve(flags.log ?? resolve(store, 'hook.log'));
   const { files, awk } = await installHook({
     folder: resolve(folder),
-    store,
-    log,
-    command: [process.execPath, resolve(script)],
-    target,
-    flags: targetArguments(flags),
-    foreign,
-    strict,
+    ...preparation,
     ...(withCheck ? { check: { listeners, loaded, ...(ceiling === undefined ? {} : { ceiling }) } } : {}),
   });
   const found = awk === undefined ? [diagnostic('HOOK_WITHOUT_AWK')] : [];

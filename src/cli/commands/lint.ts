@@ -38,9 +38,9 @@ interface Options extends TargetFlags, ReadingFlags, OutputOptions {
 }
 
 const HELP = `
-Looks for what a profile says and its author hardly means: entries and conditions without
-effect, refusals that another call or the high bits of an argument get past, and what the
-compilation warns of. Each finding that a call can show names that call.
+Looks for entries and conditions without effect, refusals that another call or the high bits
+of an argument get past, and what the compilation warns of. Each finding that a call can show
+names that call.
 
 "seccompc:ignore CODE reason" in a member "comment" silences findings of that code in the
 object around it.
@@ -64,7 +64,7 @@ export function makeCommand(): CliCommand {
 /** @param more further findings about a file that is a profile */
 export function makeLint(name: string, more?: MoreFindings): CliCommand {
   const command = new CliCommand(name)
-    .description('Finds what a profile says and its author hardly means.')
+    .description('Finds mistakes in profiles.')
     .argument('<PROFILE|DIR...>', 'profiles, and folders: all .json files below them; - for standard input')
     .addOption(new Option('--format <FORMAT>', 'how to print findings').choices(LINT_FORMATS).default('text'))
     .addOption(

@@ -24,7 +24,7 @@ import { addCacheLocation, cacheOf } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import type { UnconfinedFlag } from '../options/confined.ts';
 import { readInput } from '../options/input-file.ts';
-import { addOptions, addOutputOptions } from '../options/add-options.ts';
+import { addOptions, addOutputOptions, wholeNumber } from '../options/add-options.ts';
 import { writeProduct } from '../output/streams.ts';
 import { makeProgress } from '../output/progress.ts';
 import { diagnosticJson, printDiagnostics, writeStderr, toJson } from '../output/report.ts';
@@ -55,7 +55,7 @@ export function makeCommand(): CliCommand {
     .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
     .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
     .option('-o, --out <DIR>', 'write files and an index there instead of filling the cache')
-    .option('--jobs <N>', 'compile so many at a time (default: one for each core)', jobCount)
+    .option('--jobs <N>', 'compile so many at a time (default: one for each core)', wholeNumber(1, 999))
     .option('--skip-others', 'skip .json files below a folder that are no profiles')
     .addHelpText('after', HELP)
     .runs(run);
@@ -274,10 +274,4 @@ function kernelList(text: string): KernelVersion[] {
     if (version === undefined) throw new InvalidArgumentError('Give releases such as 5.15,6.1.');
     return version;
   });
-}
-
-function jobCount(text: string): number {
-  const number = Number(text);
-  if (!/^\d{1,3}$/.test(text) || number === 0) throw new InvalidArgumentError('Give a whole number from 1.');
-  return number;
 }

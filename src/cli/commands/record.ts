@@ -11,7 +11,7 @@ import { readCalls } from '../../audit/records.ts';
 import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
-import { findProgram } from '../../oci/process/start-filtered.ts';
+import { findProgram } from '../../fs/find-program.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
 import { hostArch } from '../../host.ts';
@@ -119,8 +119,7 @@ async function* linesOf(file: string): AsyncIterable<string> {
     await (file === '-' ? undefined : once(input, 'open'));
     yield* createInterface({ input, crlfDelay: Infinity });
   } catch (cause) {
-    const found = { ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file };
-    throw new SeccompcError([found], { cause });
+    fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause });
   }
 }
 

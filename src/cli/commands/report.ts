@@ -11,7 +11,6 @@ import { makeReport } from '../../report/report.ts';
 import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
-import { profilePath } from '../options/built-in-profile.ts';
 import { notConfined } from '../options/confined.ts';
 import { addReadingOptions, readProfileFile, withNotes } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
@@ -40,7 +39,7 @@ export function makeCommand(): CliCommand {
   const command = new CliCommand('report')
     .description('Makes a page that shows a profile, answers questions about it, and edits it.')
     .argument('PROFILE', 'an OCI, config.json or Docker profile; - for standard input')
-    .option('--against <FILE...>', 'other profiles to compare it with')
+    .option('--against <PROFILE...>', 'other profiles to compare it with')
     .option('-o, --output <FILE>', 'where to write the page (default: standard output)')
     .addHelpText('after', HELP)
     .runs(run);
@@ -51,7 +50,7 @@ async function run(file: string, options: Options): Promise<void> {
   if (options.output === undefined && isTerminal(1))
     fail('USAGE', { reason: 'name a file for the page with -o' });
   const target = targetOf(options);
-  const files = [file, ...(options.against ?? []).map((word) => profilePath(word))];
+  const files = [file, ...(options.against ?? [])];
   if (files.filter((each) => each === '-').length > 1)
     fail('USAGE', { reason: 'only one of the profiles can be -' });
   const found: Opened[] = [];
@@ -85,7 +84,7 @@ async function opened(path: string, target: Target, options: Options): Promise<O
   const arches = [archOf(target.arch), ...lowered.arches];
   // The program may name calls of whatever shares an audit arch.
   const shared = allArches().filter(({ auditArch }) => arches.some((each) => each.auditArch === auditArch));
-  // The folders of this machine are nothing to who gets the page.
+  // The page must not tell the folders of this machine.
   return {
     name: isAbsolute(file) ? basename(file) : file,
     text: decodeUtf8(bytes) ?? '',

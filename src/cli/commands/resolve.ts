@@ -28,7 +28,7 @@ interface Options extends TargetFlags, ReadingFlags, UnconfinedFlag, OutputOptio
   for?: Reader;
 }
 
-/** Who gets the result. */
+/** The runtime that gets the result. */
 interface Reader {
   semantics: RuntimeName;
   isYouki: boolean;

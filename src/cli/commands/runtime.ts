@@ -1,27 +1,21 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Option } from 'commander';
 import { diagnostic, EXIT, fail } from '../../errors.ts';
 import { installRuntime, runtimeStatus, uninstallRuntime } from '../../oci/runtime/install.ts';
 import { snippets } from '../../oci/runtime/snippets.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
-import { DEFAULT_STORE, defaultStore } from '../options/default-store.ts';
-import { targetArguments } from '../options/target-arguments.ts';
-import { addTargetOptions, targetOf } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
+import { addStoreOptions, preparationOf } from '../options/install-options.ts';
+import type { StartFlags } from '../options/install-options.ts';
+import { addTargetOptions } from '../options/target-options.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
 
-interface InstallFlags extends TargetFlags, OutputOptions {
+interface InstallFlags extends StartFlags, OutputOptions {
   runtime: string;
   name: string;
-  store?: string;
-  log?: string;
-  foreign: 'replace' | 'refuse';
-  strict?: true;
 }
 
 const NAME = 'crun-seccompc';
@@ -45,19 +39,14 @@ export function makeCommand(invocation: Invocation): CliCommand {
   const plain = (name: string, summary: string) =>
     addOutputOptions(command.command(name).description(summary));
 
-  addTargetOptions(
-    plain('install', 'write the runtime into a directory, and print how engines are told of it'),
+  const installed = plain(
+    'install',
+    'write the runtime into a directory, and print how engines are told of it',
   )
     .argument('DIR', 'the directory, such as /usr/local/bin')
     .option('--runtime <PATH>', 'the crun that starts the containers', '/usr/bin/crun')
-    .option('--name <NAME>', 'the name of the file', NAME)
-    .option('--store <DIR>', `where the filters are kept (default: ${DEFAULT_STORE})`)
-    .option('--log <FILE>', 'where it logs (default: hook.log in the store)')
-    .addOption(
-      new Option('--foreign <HOW>', 'what to do with an annotation that somebody else has set')
-        .choices(['replace', 'refuse'])
-        .default('replace'),
-    )
+    .option('--name <NAME>', 'the name of the file', NAME);
+  addTargetOptions(addStoreOptions(installed))
     .option('--strict', 'refuse starts that get no filter of ours, instead of leaving the profile to crun')
     .runs((folder: string, flags: InstallFlags) => install(folder, flags, invocation));
   plain('status', 'check whether the runtime would work; exit code 1 if not')
@@ -70,23 +59,14 @@ export function makeCommand(invocation: Invocation): CliCommand {
 }
 
 async function install(folder: string, flags: InstallFlags, { script }: Invocation): Promise<void> {
-  const { name, foreign, strict = false } = flags;
+  const { name } = flags;
   // The name gets into the files of engines.
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(name))
     fail('USAGE', { reason: `--name takes letters, digits, "_" and "-", not "${name}"` });
   const file = resolve(folder, name);
-  const store = resolve(flags.store ?? defaultStore());
-  await installRuntime({
-    file,
-    runtime: resolve(flags.runtime),
-    store,
-    log: resolve(flags.log ?? join(store, 'hook.log')),
-    command: [process.execPath, resolve(script)],
-    target: targetOf(flags),
-    flags: targetArguments(flags),
-    foreign,
-    strict,
-  });
+  const preparation = preparationOf(flags, script);
+  await installRuntime({ file, runtime: resolve(flags.runtime), ...preparation });
+  const { store } = preparation;
   const parts = snippets(file, name);
   if (flags.json) return writeProduct(toJson({ file, store, snippets: parts, diagnostics: [] }));
   const shown = parts.map(({ engine, place, text }) => `\n# ${engine}: ${place}\n${text}\n`);

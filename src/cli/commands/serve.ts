@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from 'commander';
 import type { Cache } from '../../cache/compile-cached.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { fail } from '../../errors.ts';
@@ -10,7 +9,7 @@ import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { hostArch, hostKernel } from '../../host.ts';
 import { writeProduct } from '../output/streams.ts';
-import { addOutputOptions } from '../options/add-options.ts';
+import { addOutputOptions, wholeNumber } from '../options/add-options.ts';
 import { printable, printDiagnostics, writeStderr, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 
@@ -24,30 +23,38 @@ interface Options extends CacheFlags, OutputOptions {
 
 const MIB = 1024 ** 2;
 
+/** Each takes some 25 MB. */
+const MOST_WORKERS = 256;
+const POSITIVE = wholeNumber(1, 999_999);
+
 const HELP = `
-HTTP/1.1 at a unix socket that only you can open:
+HTTP/1.1 at a Unix socket that only you can open:
   POST /v1/compile?arch=x86_64    the profile as body, the target's flags as parameters
   GET /v1/filters/SHA256          a program by its digest
   GET /healthz, GET /metrics
 
 It runs until SIGTERM or SIGINT, answers what has begun, and removes the socket.
 
-Example:
+Examples:
   seccompc serve --socket run/seccompc.sock &
   curl --unix-socket run/seccompc.sock -H 'Content-Type: application/json' --data-binary @profile.json \\
     'http://localhost/v1/compile?arch=x86_64'`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('serve')
-    .description('Compiles on request at a unix socket, without a process for each profile.')
+    .description('Compiles on request at a Unix socket, without a process for each profile.')
     .option(
       '--socket <PATH>',
       'where to listen (default: seccompc/serve.sock in XDG_RUNTIME_DIR, for root in /run)',
     )
-    .option('--workers <N>', 'threads that compile (default: one for each core, at least 2)', workerCount)
-    .option('--memory <MIB>', 'how much of filters to keep in memory', positive, DEFAULT_LIMITS.memory / MIB)
-    .option('--max-body <MIB>', 'the largest profile', positive, DEFAULT_LIMITS.body / MIB)
-    .option('--timeout <SECONDS>', 'for one compilation', positive, DEFAULT_LIMITS.compileTime / 1000)
+    .option(
+      '--workers <N>',
+      'threads that compile (default: one for each core, at least 2)',
+      wholeNumber(1, MOST_WORKERS),
+    )
+    .option('--memory <MIB>', 'how much of filters to keep in memory', POSITIVE, DEFAULT_LIMITS.memory / MIB)
+    .option('--max-body <MIB>', 'the largest profile', POSITIVE, DEFAULT_LIMITS.body / MIB)
+    .option('--timeout <SECONDS>', 'for one compilation', POSITIVE, DEFAULT_LIMITS.compileTime / 1000)
     .addHelpText('after', HELP)
     .runs(run);
   return addCacheOptions(addOutputOptions(command));
@@ -123,19 +130,4 @@ function signalled(): Promise<void> {
     };
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
   });
-}
-
-function positive(text: string): number {
-  const number = Number(text);
-  if (!/^\d{1,6}$/.test(text) || number === 0) throw new InvalidArgumentError('Give a whole number from 1.');
-  return number;
-}
-
-/** Each takes some 25 MB. */
-const MOST_WORKERS = 256;
-
-function workerCount(text: string): number {
-  const number = positive(text);
-  if (number > MOST_WORKERS) throw new InvalidArgumentError(`Give at most ${MOST_WORKERS}.`);
-  return number;
 }

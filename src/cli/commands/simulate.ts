@@ -1,19 +1,19 @@
 import type { ArchName } from '../../arch.ts';
-import { runPrograms } from '../../bpf/stack.ts';
+import { programsOf, runPrograms } from '../../bpf/stack.ts';
 import type { Programs } from '../../bpf/stack.ts';
 import { testedArches } from '../../bpf/tested-arches.ts';
 import { isAlwaysAllowed } from '../../prove/program/bitmap.ts';
 import { answerParts, describeAnswer, describeCall } from '../../prove/describe.ts';
+import type { ProfileText } from '../../input/profile-text.ts';
 import { CliCommand } from '../command.ts';
 import { bearingOn } from '../options/bearing.ts';
-import { addCallOptions, parseCall } from '../options/call.ts';
+import { addCallOptions, parseCall, splitWords } from '../options/call.ts';
 import type { CallFlags } from '../options/call.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { recogniseFilter } from '../options/filter-file.ts';
 import { hostArch } from '../../host.ts';
-import { readInput } from '../options/input-file.ts';
-import { readProcess, required, withProcess } from '../options/process.ts';
-import { openProfile, withNotes } from '../options/profile-file.ts';
+import { readGiven } from '../options/operand.ts';
+import { required } from '../options/process.ts';
+import { withNotes } from '../options/profile-file.ts';
 import { targetOf } from '../options/target-options.ts';
 import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
@@ -27,9 +27,9 @@ const HELP = `
 CALL is a name or a number. ARG is decimal, 0x hex or negative (two's complement), a constant
 such as AF_VSOCK, or several of these joined by |. Missing arguments are 0.
 
-The input can be a filter (raw, or a text such as base64 or hex) or a profile. The target options apply to
-profiles. For a filter, --arch is the architecture of the call; the default is this
-machine's if the filter knows it, else the first that the filter tests. With --pid or
+The input can be a filter (raw, or a text such as base64 or hex) or a profile. The target
+options apply to profiles. For a filter, --arch is the architecture of the call; the default
+is this machine's if the filter tests it, else the first that the filter tests. With --pid or
 --container, the strictest answer of all filters of a running process counts.
 
 "bitmap: yes" means that Linux 5.11 and newer do not run the filter for this call.
@@ -56,10 +56,9 @@ async function run(
   others: string[],
   options: Options,
 ): Promise<void> {
-  const words = second === undefined ? others : [second, ...others];
-  const [file, call, ...args] = withProcess(first, words, 'PROFILE|FILTER', options);
+  const [file, call, ...args] = splitWords([first, second, others], options);
   const wanted = required(call, 'CALL');
-  const { side, tested, warn } = await readGiven(file, options);
+  const { side, tested, warn } = await openGiven(file, options);
   const arch = options.callArch ?? options.arch ?? defaultArch(tested);
   const asked = await parseCall({ call: wanted, args, ip: options.ip, arch });
   await warn(asked.name);
@@ -68,7 +67,7 @@ async function run(
   const name = asked.name ?? null;
   const { nr } = asked.data;
   const text = await describeCall(asked.data, arch);
-  const filters = 'stack' in side ? side.stack.length : 1;
+  const filters = programsOf(side).length;
   const decides = by === undefined ? null : by + 1;
   if (options.json)
     return writeProduct(
@@ -102,19 +101,15 @@ interface Given {
   warn: (call: string | undefined) => Promise<void>;
 }
 
-async function readGiven(file: string | undefined, options: Options): Promise<Given> {
-  if (file === undefined) {
-    const { side, notes } = await readProcess(options);
-    return { side, tested: side.stack.flatMap(testedArches), warn: () => printDiagnostics(notes, options) };
-  }
-  const bytes = await readInput(file);
-  const side = recogniseFilter(bytes);
-  if (side === undefined) return compileProfile(bytes, file, options);
-  return { side, tested: testedArches(side.program), warn: async () => {} };
+async function openGiven(file: string | undefined, options: Options): Promise<Given> {
+  const given = await readGiven(file, options);
+  if (!('side' in given)) return compileProfile(given, options);
+  const { side, notes } = given;
+  const tested = programsOf(side).flatMap(testedArches);
+  return { side, tested, warn: () => printDiagnostics(notes, options) };
 }
 
-async function compileProfile(input: Uint8Array, path: string, options: Options): Promise<Given> {
-  const { bytes, file, notes } = await openProfile(input, path, options);
+async function compileProfile({ bytes, file, notes }: ProfileText, options: Options): Promise<Given> {
   const { compile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
   const target = targetOf(options);

@@ -1,22 +1,19 @@
-import { addOutputOptions } from '../options/add-options.ts';
-import { archOf } from '../../arch.ts';
-import type { Endian } from '../../bpf/instruction.ts';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { diagnostic } from '../../errors.ts';
 import { CliCommand } from '../command.ts';
+import { readFilter, refuseFaults, refuseOtherOrder } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
-import { addReadingOptions, readProfileFile } from '../options/profile-file.ts';
-import type { ReadingFlags } from '../options/profile-file.ts';
-import { filterOperand, processOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
-import { addProcessOptions, fileOrProcess, readProcess } from '../options/process.ts';
-import type { ProcessFlags } from '../options/process.ts';
+import { readProfileFile } from '../options/profile-file.ts';
+import { addOperandOptions, filterOperand, profileOperand, refuseTwiceStdin } from '../options/operand.ts';
+import type { GivenFilter, OperandFlags } from '../options/operand.ts';
+import { fileOrProcess, readProcess } from '../options/process.ts';
+import { targetOf } from '../options/target-options.ts';
+import { addComparisonOptions } from '../options/comparison.ts';
+import type { ComparisonFlags } from '../options/comparison.ts';
+import { printVerdict } from '../verdict.ts';
+import type { Wording } from '../verdict.ts';
+import type { OutputOptions } from '../output/report.ts';
 
-import { addTargetOptions, targetOf } from '../options/target-options.ts';
-import type { TargetFlags } from '../options/target-options.ts';
-import { addComparisonOptions, printVerdict } from './verdict.ts';
-import type { ComparisonFlags, Wording } from './verdict.ts';
-import type { Target } from '../../target.ts';
-
-interface Options extends TargetFlags, ReadingFlags, ComparisonFlags, ProcessFlags {}
+interface Options extends OperandFlags, ComparisonFlags, OutputOptions {}
 
 const WORDING: Wording = {
   holds: ['equal', 'the filter answers every call as the profile asks'],
@@ -51,50 +48,44 @@ export function makeCommand(): CliCommand {
     .argument('[FILTER]', 'a filter of any compiler, raw or as a text; - for standard input')
     .addHelpText('after', HELP)
     .runs(run);
-  return addTargetOptions(
-    addProcessOptions(addReadingOptions(addComparisonOptions(addOutputOptions(command)))),
-  );
+  return addOperandOptions(addComparisonOptions(command));
 }
 
 async function run(profileFile: string, filter: string | undefined, options: Options): Promise<number> {
   const filterFile = fileOrProcess(filter, 'FILTER', options);
-  if (filterFile === undefined) return verifyProcess(profileFile, options);
   refuseTwiceStdin(profileFile, filterFile);
-  const [opened, filterBytes] = [await readProfileFile(profileFile, options), await readInput(filterFile)];
+  const opened = await readProfileFile(profileFile, options);
+  const bytes = filterFile === undefined ? undefined : await readInput(filterFile);
   const target = targetOf(options);
   const profile = await profileOperand(opened, target);
-  const given = await filterOperand(filterBytes, filterFile);
-  refuseOtherOrder(given.side, target, filterFile);
-  return printVerdict(profile, given, 'equal', options, WORDING);
-}
-
-async function verifyProcess(profileFile: string, options: Options): Promise<number> {
-  const target = targetOf(options);
-  const profile = await profileOperand(await readProfileFile(profileFile, options), target);
-  const read = await readProcess(options);
-  refuseOtherOrder(read.side, target, read.file);
+  const given: GivenFilter =
+    bytes === undefined ? await readProcess(options) : filterInFile(bytes, filterFile!);
+  refuseOtherOrder(given.side, target.arch, given.file);
+  if ('program' in given.side)
+    return printVerdict(profile, await filterOperand(given), 'equal', options, WORDING);
   const { flags, listenerPath } = profile.side.seccomp;
   const members = [
     ...(flags?.length ? ['flags'] : []),
     ...(listenerPath === undefined ? [] : ['listenerPath']),
   ];
-  if (members.length > 0) read.notes.push(diagnostic('FLAGS_UNSEEN', { members: members.join(' and ') }));
-  const { length } = read.side.stack;
-  const all =
-    length === 1
-      ? `the filter of ${read.file} answers`
-      : `the ${length} filters of ${read.file} together answer`;
-  return printVerdict(profile, await processOperand(read), 'equal', options, {
-    ...WORDING,
-    holds: ['equal', `${all} every call as the profile asks`],
-    broken: ['different', `calls that ${read.file} gets answered otherwise`],
-    change: (asked, given) => `the profile asks for ${asked}, the process gets ${given}`,
-  });
+  if (members.length > 0) given.notes.push(diagnostic('FLAGS_UNSEEN', { members: members.join(' and ') }));
+  const wording = wordingOf(given.file, given.side.stack.length);
+  return printVerdict(profile, await filterOperand(given), 'equal', options, wording);
 }
 
-function refuseOtherOrder({ endian }: { endian: Endian }, target: Target, file: string): void {
-  const { name, endian: order } = archOf(target.arch);
-  if (endian === order) return;
-  const fault = diagnostic('FILTER_BYTE_ORDER', { filterOrder: endian, arch: name, order });
-  throw new SeccompcError([{ ...fault, file }]);
+function filterInFile(bytes: Uint8Array, file: string): GivenFilter {
+  const side = readFilter(bytes, file);
+  refuseFaults(file, side.program);
+  return { side, file, notes: [] };
+}
+
+function wordingOf(file: string, count: number): Wording {
+  const all =
+    count === 1 ? `the filter of ${file} answers` : `the ${count} filters of ${file} together answer`;
+  return {
+    ...WORDING,
+    holds: ['equal', `${all} every call as the profile asks`],
+    broken: ['different', `calls that ${file} gets answered otherwise`],
+    change: (asked, given) => `the profile asks for ${asked}, the process gets ${given}`,
+  };
 }

@@ -40,6 +40,15 @@ export function valueParser<T>(spec: Pick<OptionSpec, 'takes'>): (text: string, 
   };
 }
 
+/** A parser of whole numbers for commander; both limits are in the range. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+  };
+}
+
 /** `-q` and `--json`, which every command has. */
 export function addOutputOptions<C extends Command>(command: C): C {
   return addOptions(command, optionsIn('messages'));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Cache } from '../../cache/compile-cached.ts';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import { optionNamed, optionsIn } from '../../options/table.ts';
 import { readInput } from './input-file.ts';
 import { addOptions } from './add-options.ts';
@@ -35,7 +35,7 @@ export async function keysOf({ trust = [], sign }: CacheFlags): Promise<Cache['k
       readKeys(member === 'trust' ? { trust: [text] } : { sign: text });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new SeccompcError([{ ...diagnostic('CACHE_KEY_INVALID', { reason }), file }], { cause });
+      fail('CACHE_KEY_INVALID', { reason }, { file, cause });
     }
     return text;
   };

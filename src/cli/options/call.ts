@@ -3,13 +3,11 @@ import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { SeccompData } from '../../bpf/instruction.ts';
 import { fail } from '../../errors.ts';
-import { addOutputOptions } from './add-options.ts';
-import { addProcessOptions } from './process.ts';
+import { addOperandOptions } from './operand.ts';
+import type { OperandFlags } from './operand.ts';
+import { withProcess } from './process.ts';
 import type { ProcessFlags } from './process.ts';
-import { addReadingOptions } from './profile-file.ts';
-import type { ReadingFlags } from './profile-file.ts';
-import { addTargetOptions, archArgument } from './target-options.ts';
-import type { TargetFlags } from './target-options.ts';
+import { archArgument } from './target-options.ts';
 import { loadTables } from '../../syscalls/load.ts';
 
 /** A call as typed on the command line. */
@@ -31,7 +29,7 @@ export interface Call {
 const ARGUMENTS = 6;
 
 /** The flags of a command that asks about a call. */
-export interface CallFlags extends TargetFlags, ReadingFlags, ProcessFlags {
+export interface CallFlags extends OperandFlags {
   callArch?: ArchName;
 }
 
@@ -43,7 +41,19 @@ export function addCallOptions<C extends Command>(command: C, words: string): C 
     .argument('[CALL]', 'name or number of the call')
     .argument('[ARG...]', 'its arguments, up to six')
     .option('--call-arch <A>', 'architecture of the call, if not --arch', archArgument);
-  return addTargetOptions(addProcessOptions(addReadingOptions(addOutputOptions(command))));
+  return addOperandOptions(command);
+}
+
+/** The words of such a command as its action gets them. */
+export type CallWords = [first: string | undefined, second: string | undefined, others: string[]];
+
+/** The profile or filter, undefined for a process; then the call and its arguments. @throws InvalidArgumentError */
+export function splitWords(
+  [first, second, others]: CallWords,
+  flags: ProcessFlags,
+): [string | undefined, ...string[]] {
+  const words = second === undefined ? others : [second, ...others];
+  return withProcess(first, words, 'PROFILE|FILTER', flags);
 }
 
 /** @throws SeccompcError CALL_UNKNOWN, USAGE */
@@ -72,7 +82,7 @@ export async function parseCall({ call, args, ip, arch }: CallText): Promise<Cal
     data: {
       nr: number,
       arch: archOf(arch).auditArch,
-      ip: required(ip, `--ip "${ip}"`),
+      ip: unsigned(ip, `--ip "${ip}"`),
       args: Array.from({ length: ARGUMENTS }, (_, index) => values[index] ?? 0n),
     },
     name,
@@ -93,7 +103,7 @@ async function argumentsOf(arch: ArchName, call: string, args: readonly string[]
   }
 }
 
-function required(text: string, what: string): bigint {
+function unsigned(text: string, what: string): bigint {
   return (
     integer(text, 64) ??
     fail('USAGE', { reason: `${what} is no number that 64 bits hold; decimal, 0x hex and negative ones are` })

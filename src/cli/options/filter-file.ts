@@ -1,56 +1,73 @@
 import { archOf } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
 import { checkProgram, isSeccompOpcode } from '../../bpf/check.ts';
+import { encode } from '../../bpf/instruction.ts';
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import { testedArches } from '../../bpf/tested-arches.ts';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { fail, SeccompcError } from '../../errors.ts';
 import { decodeBase64 } from '../../format/text.ts';
 import { filterInText, readings } from '../../input/filter-text.ts';
 import type { FilterText } from '../../input/filter-text.ts';
 import { foreignBytes, foreignText } from '../../profile/foreign.ts';
 
-/** A program that was read from a file. */
+/**
+ * A program that was read from a file. The byte order follows from the opcodes, all of which are below 256, or from the
+ * architectures.
+ */
 export interface FilterInput {
   program: SockFilter[];
   endian: Endian;
 }
 
 /**
- * The program in the bytes, raw or as a text, if the kernel would accept it; undefined otherwise.
- * The byte order follows from the opcodes, all of which are below 256, or from the architectures.
+ * The filter in the bytes, raw or as a text; undefined for other input. If the kernel would refuse every reading, the first
+ * one most of whose opcodes exist: {@link refuseFaults} says what is wrong with it.
  */
-export function recogniseFilter(bytes: Uint8Array): FilterInput | undefined {
-  for (const candidate of candidates(bytes))
-    if (checkProgram(candidate.program).length === 0) return candidate;
-  return undefined;
+export function filterIn(bytes: Uint8Array): FilterInput | undefined {
+  const found = candidates(bytes);
+  return (
+    found.find(({ program }) => checkProgram(program).length === 0) ??
+    found.find(
+      ({ program }) => program.filter(({ code }) => isSeccompOpcode(code)).length * 2 > program.length,
+    )
+  );
+}
+
+/** Of an input that must be a filter. @throws SeccompcError NOT_A_FILTER */
+export function readFilter(bytes: Uint8Array, file: string): FilterInput {
+  const found = filterIn(bytes);
+  if (found !== undefined) return found;
+  const { reason, hint } = whyNot(bytes);
+  return fail('NOT_A_FILTER', { reason }, { file, hint });
+}
+
+/** @throws SeccompcError with all reasons why the kernel would refuse these programs */
+export function refuseFaults(file: string, ...programs: readonly (readonly SockFilter[])[]): void {
+  const faults = programs.flatMap((program) => checkProgram(program));
+  if (faults.length > 0) throw new SeccompcError(faults.map((fault) => ({ ...fault, file })));
+}
+
+/** @throws SeccompcError FILTER_BYTE_ORDER */
+export function refuseOtherOrder({ endian }: { endian: Endian }, arch: ArchName, file: string): void {
+  const order = archOf(arch).endian;
+  if (endian === order) return;
+  fail('FILTER_BYTE_ORDER', { filterOrder: endian, arch, order }, { file });
 }
 
 /**
- * Like {@link recogniseFilter}, but also takes a program that the kernel would refuse, as long as most of its
- * opcodes are some: who takes a filter apart wants to see what is wrong with it.
- * @throws SeccompcError NOT_A_FILTER
+ * The bytes of a filter that a machine can load; undefined for what is read as a profile.
+ * @throws SeccompcError for a filter that the kernel would refuse, or that is for other machines
  */
-export function readFilter(bytes: Uint8Array, file: string): FilterInput {
-  const accepted = recogniseFilter(bytes);
-  if (accepted !== undefined) return accepted;
-  const likely = candidates(bytes).find(({ program }) => {
-    const known = program.filter(({ code }) => isSeccompOpcode(code)).length;
-    return known * 2 > program.length;
-  });
-  if (likely !== undefined) return likely;
-  const { reason, hint } = whyNot(bytes);
-  throw new SeccompcError([{ ...diagnostic('NOT_A_FILTER', { reason }, { hint }), file }]);
-}
-
-/** Also a filter that the kernel would refuse: as a profile it would only be called binary. */
-export function isFilter(bytes: Uint8Array, file: string): boolean {
-  if (recogniseFilter(bytes) !== undefined) return true;
-  try {
-    readFilter(bytes, file);
-    return true;
-  } catch (error) {
-    if (error instanceof SeccompcError) return false;
-    throw error;
-  }
+export function filterFor(arch: ArchName, bytes: Uint8Array, file: string): Uint8Array | undefined {
+  const found = filterIn(bytes);
+  if (found === undefined) return undefined;
+  const { program, endian } = found;
+  refuseFaults(file, program);
+  refuseOtherOrder(found, arch, file);
+  const arches = testedArches(program);
+  if (arches.length > 0 && !arches.includes(arch))
+    fail('FILTER_OF_OTHER_MACHINE', { arches: arches.join(', '), arch }, { file });
+  return encode(program, endian);
 }
 
 function candidates(bytes: Uint8Array): FilterInput[] {

@@ -1,5 +1,5 @@
 import { closeSync, createReadStream, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { openTemporaryFile } from '../../fs/temporary.ts';
 import type { TemporaryFile } from '../../fs/temporary.ts';
@@ -22,8 +22,7 @@ export async function readInput(file: string, largest = LARGEST_INPUT): Promise<
       chunks.push(chunk);
     }
   } catch (cause) {
-    const found = { ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file };
-    throw new SeccompcError([found], { cause });
+    fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause });
   }
   return Buffer.concat(chunks);
 }
@@ -54,7 +53,6 @@ export async function openInput(file: string, largest: number): Promise<{ fd: nu
     return temporary;
   } catch (cause) {
     temporary?.close();
-    const diagnosed = { ...diagnostic('INPUT_UNREADABLE', { reason: systemReason(cause) }), file };
-    throw new SeccompcError([diagnosed], { cause });
+    return fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause });
   }
 }

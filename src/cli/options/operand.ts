@@ -1,7 +1,9 @@
+import type { Command } from 'commander';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
-import { checkProgram } from '../../bpf/check.ts';
+import { programsOf } from '../../bpf/stack.ts';
 import type { Stack } from '../../bpf/stack.ts';
+import { testedArches } from '../../bpf/tested-arches.ts';
 import { fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { ProfileText } from '../../input/profile-text.ts';
@@ -9,25 +11,33 @@ import type { NamedCalls, Side } from '../../prove/compare.ts';
 import type { Reference } from '../../prove/profile/reference.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import type { Target } from '../../target.ts';
+import { addOutputOptions } from './add-options.ts';
 import { bearingOn } from './bearing.ts';
 import { notConfined } from './confined.ts';
-import { isFilter, readFilter } from './filter-file.ts';
+import { filterIn, refuseFaults } from './filter-file.ts';
 import type { FilterInput } from './filter-file.ts';
 import { readInput } from './input-file.ts';
-import { readProcess } from './process.ts';
-import type { ProcessFilters, ProcessFlags } from './process.ts';
-import { openProfile, withNotes } from './profile-file.ts';
+import { addProcessOptions, readProcess } from './process.ts';
+import type { ProcessFlags } from './process.ts';
+import { addReadingOptions, openProfile, withNotes } from './profile-file.ts';
 import type { ReadingFlags } from './profile-file.ts';
-import { targetOf } from './target-options.ts';
+import { addTargetOptions, targetOf } from './target-options.ts';
 import type { TargetFlags } from './target-options.ts';
-import { testedArches } from '../../bpf/tested-arches.ts';
+
+/** The flags of a command that takes a profile, a filter or a process. */
+export interface OperandFlags extends TargetFlags, ReadingFlags, ProcessFlags {}
+
+/** `--quiet` and `--json` too. */
+export function addOperandOptions<C extends Command>(command: C): C {
+  return addTargetOptions(addProcessOptions(addReadingOptions(addOutputOptions(command))));
+}
 
 /** A profile for its target or a filter with its byte order, ready to be compared. */
 export interface Operand {
   side: Side;
   /** Its architectures. A difference is searched for each of their calls. */
   calls: NamedCalls[];
-  /** Warnings and notes; always empty for a filter. */
+  /** Warnings and notes; always empty for a filter in a file. */
   diagnostics: Diagnostic[];
   /** The filter itself; of a profile, the one that it compiles to. Not of a process with several. */
   program?: () => Promise<FilterInput>;
@@ -35,19 +45,34 @@ export interface Operand {
   bearingOn: (different: ReadonlySet<string>) => Diagnostic[];
 }
 
+/** A filter, or the filters of a process. */
+export interface GivenFilter {
+  side: FilterInput | Stack;
+  file: string;
+  notes: Diagnostic[];
+}
+
 /**
- * Reads a filter (raw or base64) or a profile, whichever the file contains; without a file, the filters of a process.
- * @throws SeccompcError
+ * Reads what PROFILE|FILTER names: a filter, raw or as a text, or else a profile; without a file, the
+ * filters of a process.
+ * @throws SeccompcError also for a filter that the kernel would refuse
  */
-export async function readOperand(
+export async function readGiven(
   file: string | undefined,
-  flags: TargetFlags & ReadingFlags & ProcessFlags,
-): Promise<Operand> {
-  if (file === undefined) return processOperand(await readProcess(flags), flags.arch);
+  flags: ReadingFlags & ProcessFlags,
+): Promise<GivenFilter | ProfileText> {
+  if (file === undefined) return readProcess(flags);
   const bytes = await readInput(file);
-  return isFilter(bytes, file)
-    ? filterOperand(bytes, file, flags.arch)
-    : profileOperand(await openProfile(bytes, file, flags), targetOf(flags));
+  const side = filterIn(bytes);
+  if (side === undefined) return openProfile(bytes, file, flags);
+  refuseFaults(file, side.program);
+  return { side, file, notes: [] };
+}
+
+/** The same, ready to be compared. */
+export async function readOperand(file: string | undefined, flags: OperandFlags): Promise<Operand> {
+  const given = await readGiven(file, flags);
+  return 'side' in given ? filterOperand(given, flags.arch) : profileOperand(given, targetOf(flags));
 }
 
 /** @throws SeccompcError with all faults of the profile, also when it asks for no filter */
@@ -77,38 +102,26 @@ export async function profileOperand(
   };
 }
 
-/**
- * `arch` is added to the architectures that the filter tests.
- * @throws SeccompcError if the input is not a filter, or the kernel would refuse it
- */
-export async function filterOperand(
-  bytes: Uint8Array,
-  file: string,
+/** `arch` is added to the architectures that the filters test. */
+export async function filterOperand<S extends FilterInput | Stack>(
+  { side, notes }: { side: S; notes: Diagnostic[] },
   arch?: ArchName,
-): Promise<Operand & { side: FilterInput }> {
-  const side = readFilter(bytes, file);
-  const faults = checkProgram(side.program);
-  if (faults.length > 0) throw new SeccompcError(faults.map((fault) => ({ ...fault, file })));
-  const calls = await callsOf([side.program], arch);
-  return { side, calls, diagnostics: [], program: async () => side, bearingOn: () => [] };
-}
-
-/** As {@link filterOperand}, of the filters of a process. */
-export async function processOperand(
-  { side, notes }: ProcessFilters,
-  arch?: ArchName,
-): Promise<Operand & { side: Stack }> {
-  const calls = await callsOf(side.stack, arch);
-  const { stack, endian } = side;
-  const program = stack.length === 1 && { program: async () => ({ program: [...stack[0]!], endian }) };
-  return { side, calls, diagnostics: notes, ...program, bearingOn: () => notes };
-}
-
-async function callsOf(programs: Stack['stack'], arch: ArchName | undefined): Promise<NamedCalls[]> {
+): Promise<Operand & { side: S }> {
+  const programs = programsOf(side);
   const names = new Set([...(arch === undefined ? [] : [arch]), ...programs.flatMap(testedArches)]);
   const abis = [...names].map(archOf);
   const tables = await loadTables(abis.map(({ table }) => table));
-  return abis.map((abi) => ({ abi, table: tables.of(abi.name) }));
+  const { endian } = side;
+  const only = programs.length === 1 && {
+    program: async () => ({ program: [...programs[0]!], endian }),
+  };
+  return {
+    side,
+    calls: abis.map((abi) => ({ abi, table: tables.of(abi.name) })),
+    diagnostics: notes,
+    ...only,
+    bearingOn: () => notes,
+  };
 }
 
 /** Two operands cannot both be standard input. @throws SeccompcError USAGE */

@@ -1,12 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { archOf } from '../../arch.ts';
-import { checkProgram } from '../../bpf/check.ts';
 import { decode } from '../../bpf/instruction.ts';
 import type { Stack } from '../../bpf/stack.ts';
-import { diagnostic, SeccompcError } from '../../errors.ts';
+import { diagnostic } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { hostArch } from '../../host.ts';
+import { refuseFaults } from './filter-file.ts';
 
 /** A running process, whose filters take the place of a FILTER. */
 export interface ProcessFlags {
@@ -85,8 +85,7 @@ export async function readProcess(flags: ProcessFlags): Promise<ProcessFilters> 
   const { endian, wordBits } = archOf(hostArch());
   const stack = programs.map((bytes) => decode(bytes, endian));
   const file = `process ${pid}`;
-  const faults = stack.flatMap((program) => checkProgram(program));
-  if (faults.length > 0) throw new SeccompcError(faults.map((fault) => ({ ...fault, file })));
+  refuseFaults(file, ...stack);
   const others = [...threads].filter(([, count]) => count !== stack.length);
   const count = stack.length;
   if (others.length > 0)

@@ -328,7 +328,7 @@ export function isOneBit(mask: number): boolean {
   return mask !== 0 && (mask & (mask - 1)) === 0;
 }
 
-export function outcomesOf(condition: Condition): readonly Outcome[] {
+function outcomesOf(condition: Condition): readonly Outcome[] {
   return condition.kind === 'ranges' ? condition.outcomes : [condition.equal, condition.other];
 }
 
@@ -343,7 +343,7 @@ function isPossible(fact: Fact, from: number, to: number): boolean {
 }
 
 /** Whether some x from `from` to `to` has (x & mask) == value. */
-export function isPossibleUnder(mask: number, value: number, from: number, to: number): boolean {
+function isPossibleUnder(mask: number, value: number, from: number, to: number): boolean {
   if ((from & mask) >>> 0 === value) return true;
   // The smallest such x above `from` leaves it at a bit that is 0 there and 1 in x.
   for (let bit = 0; bit < 32; bit++) {

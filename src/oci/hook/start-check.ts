@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lowerProfile } from '../../compile.ts';
-import { diagnostic, fail, SeccompcError } from '../../errors.ts';
+import { diagnostic, fail } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { membersOf, parseJson, valueOf } from '../../profile/json.ts';
 import type { JsonNode } from '../../profile/json.ts';
@@ -126,7 +126,7 @@ async function exceeds(
   const { file } = ceiling;
   const read = await lowerProfile(ceiling.input, { target, file });
   // A ceiling that asks for no filter would be no limit at all.
-  if (!read.confined) throw new SeccompcError([{ ...diagnostic('NOT_CONFINED'), file }]);
+  if (!read.confined) fail('NOT_CONFINED', {}, { file });
   const { reference: limit } = read;
   const trusted = [...listeners, limit.seccomp.listenerPath];
   const found = [...named, ...listenerOfRuntime()]

@@ -1,6 +1,6 @@
 /**
  * What this machine's kernel answers to one call under a filter, without making the call: every answer of the program is
- * replaced by an errno that stands for it, so that nothing is executed and nobody is killed.
+ * replaced by its own errno, so that nothing is executed and no process is killed.
  */
 import { spawnSync } from 'node:child_process';
 import {

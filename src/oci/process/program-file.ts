@@ -3,8 +3,8 @@ import { fail } from '../../errors.ts';
 import { builtFile } from '../../fs/built-file.ts';
 
 /**
- * The executable that the build made of `src/launcher/source/NAME.c`. It lies beside our own code: who can change one can
- * change the other, so nothing is checked, and nothing is written at a start.
+ * The executable that the build made of `src/launcher/source/NAME.c`. A user who can change
+ * it can change our own code beside it, so it is not checked. Nothing is written at a start.
  *
  * @param arch of this machine
  * @throws SeccompcError LOADER_MISSING

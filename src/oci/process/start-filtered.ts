@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, fstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { fstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -134,46 +134,6 @@ function nulSeparated(file: string): Buffer[] {
   }
   const parts = content.split('\0').slice(0, -1);
   return parts.map((part) => Buffer.from(part, 'latin1'));
-}
-
-/** Where a command is, or why it cannot be started, with the exit code that shells have for it. */
-export function findCommand(
-  word: Buffer,
-  environment: readonly Buffer[],
-): { path: Buffer } | { reason: string; exitCode: 126 | 127 } {
-  const name = word.toString('latin1');
-  const variables = environment.map((entry) => entry.toString('latin1'));
-  const variable = variables.find((entry) => entry.startsWith('PATH='));
-  const path = searchPath(name, variable?.slice('PATH='.length));
-  if (path !== undefined) return { path: Buffer.from(path, 'latin1') };
-  const exists = name.includes('/') && statSync(word, { throwIfNoEntry: false }) !== undefined;
-  return exists
-    ? { reason: 'it is not executable', exitCode: 126 }
-    : { reason: 'there is no such program', exitCode: 127 };
-}
-
-/** The path of a program, looked for as execvp(3) does. */
-export function findProgram(name: string): string | undefined {
-  const latin1 = (word: string) => Buffer.from(word).toString('latin1');
-  const path = process.env['PATH'];
-  const found = searchPath(latin1(name), path === undefined ? undefined : latin1(path));
-  return found === undefined ? undefined : Buffer.from(found, 'latin1').toString();
-}
-
-/** Both texts are latin1, because paths have any encoding. The default is that of execvp(3). */
-function searchPath(name: string, path = '/bin:/usr/bin'): string | undefined {
-  const places = name.includes('/')
-    ? [name]
-    : path.split(':').map((folder) => `${folder === '' ? '.' : folder}/${name}`);
-  return places.find((place) => {
-    const bytes = Buffer.from(place, 'latin1');
-    try {
-      accessSync(bytes, constants.X_OK);
-      return statSync(bytes).isFile();
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** Forwards signals instead of ending. Gives a function that stops that. */

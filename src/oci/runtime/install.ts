@@ -8,7 +8,7 @@ import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { replaceFile } from '../../fs/replace.ts';
 import { trustedDirectory, UntrustedPath } from '../../fs/trust.ts';
-import { findProgram } from '../process/start-filtered.ts';
+import { findProgram } from '../../fs/find-program.ts';
 import { countPairFiles, isOfThisVersion, pairsDirectory, removeStore } from '../store/pairs.ts';
 import {
   distinct, executableFaults, fileFaults, findAwk, makeTrusted, packageFaults, unsafePlace, unwritable,

@@ -7,7 +7,7 @@ import type { Diagnostic } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { trustedDirectory, trustedFile, UntrustedPath } from '../../fs/trust.ts';
 import type { Target } from '../../target.ts';
-import { findProgram } from '../process/start-filtered.ts';
+import { findProgram } from '../../fs/find-program.ts';
 
 /** The absolute paths that start this command: node, its script. */
 export type OwnCommand = readonly [node: string, script: string];

@@ -10,6 +10,7 @@ import {
   BPF_W, OFFSET_ARCH, OFFSET_NR,
 } from '../../bpf/instruction.ts'; // prettier-ignore
 import type { SeccompData, SockFilter } from '../../bpf/instruction.ts';
+import { programsOf } from '../../bpf/stack.ts';
 import type { Programs } from '../../bpf/stack.ts';
 import { archOf } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
@@ -24,7 +25,7 @@ export function isAlwaysAllowed(
   { arch, nr }: Pick<SeccompData, 'arch' | 'nr'>,
 ): boolean {
   const hasBitmap = archOf(abi).errnos !== 'mips' && abi !== 'X32';
-  const all = 'program' in programs ? [programs.program] : programs.stack;
+  const all = programsOf(programs);
   return hasBitmap && nr < BITMAP_NUMBERS && all.every((program) => isConstantAllow(program, arch, nr));
 }
 

@@ -1,5 +1,5 @@
 /** One program, or all of a thread, as one function of the input. */
-import { strictest, UNREFUSED } from '../../bpf/stack.ts';
+import { programsOf, strictest, UNREFUSED } from '../../bpf/stack.ts';
 import type { Programs } from '../../bpf/stack.ts';
 import type { Node } from '../bdd/bdd.ts';
 import type { Space, TestGroup } from '../bdd/space.ts';
@@ -18,6 +18,5 @@ export function programsBdd(space: Space, programs: Programs): Node {
 }
 
 export function* groupsOfPrograms(programs: Programs): Generator<TestGroup> {
-  for (const program of 'program' in programs ? [programs.program] : programs.stack)
-    yield* programGroups(program, programs.endian);
+  for (const program of programsOf(programs)) yield* programGroups(program, programs.endian);
 }

@@ -6,7 +6,7 @@ import type { CacheStore } from '../../../cache/stores/store.ts';
 import type { Source } from '../../../cache/stores/store.ts';
 import { mustBeSigned, transfer } from '../../../cache/records/transfer.ts';
 import type { Destination, Terms, Transferred } from '../../../cache/records/transfer.ts';
-import { diagnostic, diagnosticJson, fail, SeccompcError } from '../../../errors.ts';
+import { diagnostic, fail, SeccompcError, diagnosticJson } from '../../../errors.ts';
 import type { Diagnostic } from '../../../errors.ts';
 import { keysOf } from '../../options/cache-options.ts';
 import { openTemporaryFile } from '../../../fs/temporary.ts';
@@ -95,7 +95,7 @@ function ownFile(file: string): string {
   } catch (error) {
     if (!(error instanceof UntrustedPath)) return file; // opening it reports the fault
     const { path, reason } = error;
-    throw new SeccompcError([{ ...diagnostic('CACHE_EXPORT_UNSAFE', { path, reason }), file }]);
+    fail('CACHE_EXPORT_UNSAFE', { path, reason }, { file });
   }
 }
 

@@ -1,36 +1,19 @@
-import { InvalidArgumentError } from 'commander';
-import type { Command } from 'commander';
-import { runPrograms } from '../../bpf/stack.ts';
-import type { Stack } from '../../bpf/stack.ts';
-import { diagnostic, EXIT, SeccompcError } from '../../errors.ts';
-import type { Diagnostic } from '../../errors.ts';
-import { compare } from '../../prove/compare.ts';
-import type {
-  ComparisonResult,
-  Difference,
-  Failure,
-  NamedCalls,
-  Relation,
-  Side,
-} from '../../prove/compare.ts';
-import { answerParts, nameOfCall } from '../../prove/describe.ts';
-import { DEFAULT_NODE_BUDGET, LARGEST_NODE_BUDGET } from '../../prove/bdd/bdd.ts';
-import type { Operand } from '../options/operand.ts';
-import { writeProduct } from '../output/streams.ts';
-import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
-import type { OutputOptions } from '../output/report.ts';
-import { differenceLines } from '../output/differences.ts';
-import type { ChangeText } from '../output/differences.ts';
-
-/** `--node-budget`, for every command that proves something. */
-export interface BudgetFlag {
-  nodeBudget?: number;
-}
-
-/** The flags of a comparison. */
-export interface ComparisonFlags extends BudgetFlag, OutputOptions {
-  limit: number;
-}
+/** What a comparison found, as text or JSON, for every command that compares. */
+import { runPrograms } from '../bpf/stack.ts';
+import type { Stack } from '../bpf/stack.ts';
+import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
+import { compare } from '../prove/compare.ts';
+import type { ComparisonResult, Difference, Failure, NamedCalls, Relation, Side } from '../prove/compare.ts';
+import { answerParts, nameOfCall } from '../prove/describe.ts';
+import { MOST_WITNESSES } from './options/comparison.ts';
+import type { BudgetFlag, ComparisonFlags } from './options/comparison.ts';
+import type { Operand } from './options/operand.ts';
+import { differenceLines } from './output/differences.ts';
+import type { ChangeText } from './output/differences.ts';
+import { diagnosticJson, printDiagnostics, table, toJson } from './output/report.ts';
+import type { OutputOptions } from './output/report.ts';
+import { writeProduct } from './output/streams.ts';
 
 /** The texts of one comparison. */
 export interface Wording {
@@ -42,32 +25,6 @@ export interface Wording {
   change: ChangeText;
   /** The names of the answers in JSON. */
   members: readonly [first: string, second: string];
-}
-
-const DEFAULT_LIMIT = 32;
-const MOST_WITNESSES = 4096;
-
-export function addComparisonOptions<C extends Command>(command: C): C {
-  return addBudgetOption(command).option(
-    '--limit <N>',
-    'lines to print, and calls in each of them; witnesses with --json',
-    (text) => count(text, MOST_WITNESSES),
-    DEFAULT_LIMIT,
-  );
-}
-
-export function addBudgetOption<C extends Command>(command: C): C {
-  return command.option(
-    '--node-budget <N>',
-    `nodes that a decision diagram may have (default: ${DEFAULT_NODE_BUDGET})`,
-    (text) => count(text, LARGEST_NODE_BUDGET),
-  );
-}
-
-function count(text: string, largest: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= largest) return value;
-  throw new InvalidArgumentError(`Give a whole number from 1 to ${largest}.`);
 }
 
 /** Compares two operands; the differences of the native architecture come first. */
@@ -89,7 +46,7 @@ export async function printVerdict(
   first: Operand,
   second: Operand,
   relation: Relation,
-  flags: ComparisonFlags,
+  flags: ComparisonFlags & OutputOptions,
   wording: Wording,
 ): Promise<number> {
   const diagnostics = [...first.diagnostics, ...second.diagnostics];

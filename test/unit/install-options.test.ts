@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { defaultStore } from '../../src/cli/options/default-store.ts';
+import { defaultStore } from '../../src/cli/options/install-options.ts';
 
 afterEach(() => vi.restoreAllMocks());
 const asUser = (uid: number) => vi.spyOn(process, 'geteuid').mockReturnValue(uid);
