@@ -72,6 +72,32 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'compare what two profiles or filters answer',
     load: () => import('./commands/diff.ts'),
   },
+  intersect: {
+    summary: 'make a profile or filter that refuses what any of several refuses',
+    load: () =>
+      import('./commands/merge.ts').then(({ mergeCommand }) => ({
+        makeCommand: () => mergeCommand('intersect'),
+      })),
+  },
+  union: {
+    summary: 'make a profile or filter that lets through what any of several lets through',
+    load: () =>
+      import('./commands/merge.ts').then(({ mergeCommand }) => ({
+        makeCommand: () => mergeCommand('union'),
+      })),
+  },
+  subtract: {
+    summary: 'make a profile or filter that refuses also what others refuse',
+    load: () =>
+      import('./commands/merge.ts').then(({ mergeCommand }) => ({
+        makeCommand: () => mergeCommand('subtract'),
+      })),
+  },
+  simplify: {
+    summary: 'write a profile with fewer entries and the same meaning',
+    load: () =>
+      import('./commands/merge.ts').then(({ simplifyCommand }) => ({ makeCommand: simplifyCommand })),
+  },
   fingerprint: {
     summary: 'print a hash of what a profile or a filter means',
     load: () => import('./commands/fingerprint.ts'),

@@ -6,7 +6,7 @@ const run = (args: string[], input = '') => runIn(folder, args, { input });
 
 const COMMANDS = [
   'compile', 'resolve', 'import', 'lookup', 'simulate', 'explain', 'assert', 'lint', 'check', 'disasm', 'report', 'graph', 'verify', 'diff',
-  'fingerprint', 'audit', 'record', 'doctor', 'bundle', 'annotate', 'hook', 'exec', 'crun-cache', 'cache', 'completion',
+  'intersect', 'union', 'subtract', 'simplify', 'fingerprint', 'audit', 'record', 'doctor', 'bundle', 'annotate', 'hook', 'exec', 'crun-cache', 'cache', 'completion',
 ]; // prettier-ignore
 
 describe('help', () => {
