@@ -2,13 +2,15 @@
 import { fullMask } from '../policy/condition.ts';
 import type { Condition, Decision, DecisionRule } from '../policy/types.ts';
 import type { Bdd, Node } from '../prove/bdd/bdd.ts';
-import { FALSE, TRUE, Undecided } from '../prove/bdd/bdd.ts';
+import { FALSE, LARGEST_NODE_BUDGET, TRUE, Undecided } from '../prove/bdd/bdd.ts';
 import { argWord, WORD_ARGS, WORD_BITS, WORD_IP } from '../prove/bdd/input-words.ts';
 
 /** Rules of one decision, and values that are tried to find them. */
 const MOST_RULES = 4096;
-/** More intervals than that are not searched for common bits. */
-const MOST_SEARCHED = 256;
+/** Ranges of one argument with one answer; a list of single values can be long. */
+const MOST_RANGES = 1024;
+/** Steps of the search for masks. */
+const MOST_STEPS = 10_000;
 
 /** The bits of an argument with one value; the others are free. */
 interface Cube {
@@ -115,9 +117,13 @@ export class ArgumentRules {
   #conditionsOf(set: Node, arg: number, bits: 32 | 64): Condition[] {
     const ranges = this.#rangesOf(set, arg, bits);
     const byRange = ranges && conditionsOfRanges(ranges, arg, bits);
-    if (byRange !== undefined && (byRange.length === 1 || byRange.length > MOST_SEARCHED)) return byRange;
-    const common = this.#cover(set).map((cube) => masked(cube, arg, bits));
-    return byRange === undefined || common.length < byRange.length ? common : byRange;
+    if (byRange?.length === 1) return byRange;
+    const common = this.#cover(set)?.map((cube) => masked(cube, arg, bits));
+    if (byRange === undefined && common === undefined)
+      throw new Undecided('a call has too many values of one argument');
+    return byRange === undefined || (common !== undefined && common.length < byRange.length)
+      ? common!
+      : byRange;
   }
 
   /** The values of a set as ranges, ascending; undefined if there are too many. */
@@ -131,7 +137,7 @@ export class ArgumentRules {
         const to = from + (1n << BigInt(bit)) - 1n;
         if (last?.to === from - 1n) last.to = to;
         else ranges.push({ from, to });
-        return ranges.length <= MOST_RULES;
+        return ranges.length <= MOST_RANGES;
       }
       const isTested = bdd.variableOf(node) === endOf(arg) - bit;
       const [low, high] = isTested ? [bdd.low(node), bdd.high(node)] : [node, node];
@@ -157,16 +163,23 @@ export class ArgumentRules {
   }
 
   /**
-   * Cubes that together are a set of values of one argument, none of which can be left out.
+   * Cubes that together are a set of values of one argument, none of which can be left out; undefined if that takes long.
    *
    * Source: S. Minato, "Fast generation of irredundant sum-of-products forms from binary decision diagrams" (1992).
    */
-  #cover(set: Node): Cube[] {
+  #cover(set: Node): Cube[] | undefined {
     const bdd = this.#bdd;
+    let steps = 0;
+    const known = new Map<number, { cubes: Cube[]; set: Node }>();
+    class TooLong extends Error {}
     /** Cubes that cover `least`, and nothing outside `most`; with the set that they make. */
     const cover = (least: Node, most: Node): { cubes: Cube[]; set: Node } => {
       if (least === FALSE) return { cubes: [], set: FALSE };
       if (most === TRUE) return { cubes: [{ mask: 0n, value: 0n }], set: TRUE };
+      const key = least * LARGEST_NODE_BUDGET + most;
+      const found = known.get(key);
+      if (found !== undefined) return found;
+      if (++steps > MOST_STEPS) throw new TooLong();
       const level = Math.min(bdd.levelOf(least), bdd.levelOf(most));
       const variable = bdd.levelOf(least) === level ? bdd.variableOf(least) : bdd.variableOf(most);
       const halves = (of: Node) =>
@@ -178,7 +191,7 @@ export class ArgumentRules {
       const left = bdd.or(bdd.and(least0, bdd.not(low.set)), bdd.and(least1, bdd.not(high.set)));
       const both = cover(left, bdd.and(most0, most1));
       const bit = 1n << BigInt(WORD_BITS * 2 - 1 - ((variable - WORD_ARGS * WORD_BITS) % (2 * WORD_BITS)));
-      return {
+      const made = {
         cubes: [
           ...low.cubes.map(({ mask, value }) => ({ mask: mask | bit, value })),
           ...high.cubes.map(({ mask, value }) => ({ mask: mask | bit, value: value | bit })),
@@ -186,8 +199,16 @@ export class ArgumentRules {
         ],
         set: bdd.or(bdd.branch(variable, high.set, low.set), both.set),
       };
+      if (made.cubes.length > MOST_RULES) throw new TooLong();
+      known.set(key, made);
+      return made;
     };
-    return cover(set, set).cubes;
+    try {
+      return cover(set, set).cubes;
+    } catch (error) {
+      if (error instanceof TooLong) return undefined;
+      throw error;
+    }
   }
 }
 
