@@ -926,6 +926,18 @@ const TABLE = {
     message: 'cannot decide: {reason}',
     hint: 'a larger --node-budget may help; see docs/proof.md',
   },
+
+  // -- intersect, union, subtract, simplify (src/merge)
+  MERGE_LOST: {
+    severity: 'warning',
+    exit: EXIT.no,
+    message: 'a profile cannot say this exactly; it refuses more, or with another errno: {calls}',
+    hint: 'a filter is always exact: --format raw',
+  },
+  MERGE_LISTENERS: {
+    message: 'the result hands calls to a listener, and the inputs name several: {paths}',
+    hint: 'a process can have one listener; give all inputs the same listenerPath',
+  },
   ASSERTION_INVALID: { message: 'the assertion "{text}" cannot be judged: {reason}' },
   ASSERTION_VACUOUS: {
     severity: 'note',

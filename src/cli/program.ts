@@ -16,6 +16,14 @@ interface Entry {
   load: () => Promise<{ makeCommand: (invocation: Invocation) => CliCommand }>;
 }
 
+/** Several commands are in one module. */
+async function merge(
+  make: (module: typeof import('./commands/merge.ts')) => CliCommand,
+): ReturnType<Entry['load']> {
+  const module = await import('./commands/merge.ts');
+  return { makeCommand: () => make(module) };
+}
+
 /** By the heading in the help. */
 const GROUPS: Record<string, Record<string, Entry>> = {
   'Compile:': {
@@ -94,6 +102,24 @@ const GROUPS: Record<string, Record<string, Entry>> = {
     doctor: {
       summary: 'say whether a container starts with a profile, and what it lacks',
       load: () => import('./commands/doctor.ts'),
+    },
+  },
+  'Combine:': {
+    intersect: {
+      summary: 'refuse what any of several profiles or filters refuses',
+      load: () => merge(({ mergeCommand }) => mergeCommand('intersect')),
+    },
+    union: {
+      summary: 'let through what any of several profiles or filters lets through',
+      load: () => merge(({ mergeCommand }) => mergeCommand('union')),
+    },
+    subtract: {
+      summary: 'refuse also what other profiles or filters refuse',
+      load: () => merge(({ mergeCommand }) => mergeCommand('subtract')),
+    },
+    simplify: {
+      summary: 'write a profile with fewer entries and the same meaning',
+      load: () => merge(({ simplifyCommand }) => simplifyCommand()),
     },
   },
   'Deliver:': {

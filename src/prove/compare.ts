@@ -31,6 +31,13 @@ import { canonicalSpace, interleavedSpace } from './bdd/space.ts';
 /** One side of a comparison: a program or all programs of a process, with the byte order of the machine, or a profile. */
 export type Side = Programs | Reference;
 
+/** Several sides as one: the answers (u32) to a call are joined from the first side to the last, beginning with `start`. */
+export interface Joined {
+  sides: readonly Side[];
+  start: number | undefined;
+  join: (before: number, next: number) => number;
+}
+
 /**
  * What is asked of the second side: to answer as the first does; never to be less strict; never to be more
  * strict. The order is that of compareStrictness.
@@ -104,7 +111,7 @@ interface Pair {
   second: Node;
 }
 
-export function compare(first: Side, second: Side, options: CompareOptions = {}): ComparisonResult {
+export function compare(first: Side | Joined, second: Side, options: CompareOptions = {}): ComparisonResult {
   const relation = options.relation ?? 'equal';
   try {
     const sides = [prepare(first), prepare(second)] as const;
@@ -230,7 +237,31 @@ function differingExamples({ sides, relation, calls, limit }: Question): Differe
   return differences;
 }
 
-function prepare(side: Side): Prepared {
+/** The function of several sides in a canonical space. @throws Undecided if it is too large */
+export function joinedDiagram(joined: Joined, nodeBudget?: number): { space: Space; root: Node } {
+  const space = canonicalSpace(nodeBudget);
+  return { space, root: prepare(joined).build(space) };
+}
+
+function prepareJoined({ sides, start, join }: Joined): Prepared {
+  const all = sides.map(prepare);
+  const foldIn = <T>(first: T | undefined, values: readonly T[], both: (before: T, next: T) => T): T =>
+    first === undefined ? values.reduce(both) : values.reduce(both, first);
+  return {
+    build: (space) => {
+      const { bdd } = space;
+      const first = start === undefined ? undefined : bdd.terminal(start);
+      const nodes = all.map(({ build }) => build(space));
+      return foldIn(first, nodes, (before, next) => bdd.combine(before, next, join));
+    },
+    groups: () => all.flatMap(({ groups }) => [...groups()]),
+    answer: (data) => foldIn(start, all.map(({ answer }) => answer(data)), join), // prettier-ignore
+    calls: all.flatMap(({ calls }) => calls),
+  };
+}
+
+function prepare(side: Side | Joined): Prepared {
+  if ('sides' in side) return prepareJoined(side);
   if ('endian' in side)
     return {
       build: (space) => programsBdd(space, side),

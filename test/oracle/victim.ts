@@ -18,6 +18,8 @@ export interface Victim {
   run(filter: Uint8Array | undefined, probes: readonly Probe[], bits?: 32 | 64): string[];
   /** The same with no call done: one that the filter allows comes back with errno {@link GUARDED}. */
   runGuarded(filter: Uint8Array, probes: readonly Probe[], bits?: 32 | 64): string[];
+  /** Under a filter and an older one, which has to allow loading it. */
+  runStacked(filter: Uint8Array, older: Uint8Array, probes: readonly Probe[]): string[];
 }
 
 /** Builds the victims; they need an x86_64 Linux that lets this process load filters. */
@@ -31,6 +33,7 @@ export function openVictim(): Oracle<Victim> {
   const victim: Victim = {
     run: (filter, probes, bits = 64) => run(join(folder, `victim${bits}`), filter, probes),
     runGuarded: (filter, probes, bits = 64) => run(join(folder, `victim${bits}`), filter, probes, guard()),
+    runStacked: (filter, older, probes) => run(join(folder, 'victim64'), filter, probes, older),
   };
   const allowEverything = Uint8Array.of(0x06, 0, 0, 0, 0x00, 0x00, 0xff, 0x7f);
   const [first] = victim.run(allowEverything, [{ how: 'syscall', nr: 39, args: [] }]);

@@ -47,6 +47,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
+  merge: ['action', 'arch', 'bpf', 'codegen', 'compile', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target'],
   testing: ['compile', 'equivalence', 'prove', 'questions'],
   sandbox: [
     'action', 'arch', 'compile', 'errno', 'errors', 'fs', 'host', 'launcher', 'policy', 'profile', 'syscalls', 'target',
@@ -64,7 +65,7 @@ const ALLOWED: Record<string, string[]> = {
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
     'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph', 'host',
-    'import', 'input', 'launcher', 'lint', 'oci', 'options', 'policy',
+    'import', 'input', 'launcher', 'lint', 'merge', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'report', 'serve', 'syscalls', 'target', 'workers',
   ],
   site: ['arch', 'report', 'syscalls', 'target'],
