@@ -51,8 +51,9 @@ const MOST_ROUNDS = 8;
 const WIDEST = 64;
 
 /** The target that reads a profile which has its architectures itself. */
-export function readerOf({ architectures: _, ...target }: Target): Target {
-  return target;
+export function readerOf(target: Target): Target {
+  const { architectures: _, ...reader } = target;
+  return reader;
 }
 
 /**
@@ -234,7 +235,10 @@ class Synthesis {
       ...this.#options.members,
       syscalls: [...entries.values()]
         .toSorted((a, b) => hasArgs(a) - hasArgs(b) || compareStrictness(b.answer, a.answer))
-        .map(({ answer: _, ...entry }) => entry),
+        .map((entry) => {
+          const { answer: _, ...written } = entry;
+          return written;
+        }),
       pointer: '',
     };
   }
