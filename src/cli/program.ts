@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { packageVersion } from '../cache/version.ts';
 import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
+import type { Operation } from '../merge/operations.ts';
 import { CliCommand } from './command.ts';
 import type { Invocation } from './command.ts';
 import { fitted, FULL_HELP, shortList } from './options/help-groups.ts';
@@ -16,13 +17,13 @@ interface Entry {
   load: () => Promise<{ makeCommand: (invocation: Invocation) => CliCommand }>;
 }
 
-/** Several commands are in one module. */
-async function merge(
-  make: (module: typeof import('./commands/merge.ts')) => CliCommand,
-): ReturnType<Entry['load']> {
-  const module = await import('./commands/merge.ts');
-  return { makeCommand: () => make(module) };
-}
+/** Commands that differ by one word are in one module. */
+const joining =
+  (operation: Operation): Entry['load'] =>
+  async () => {
+    const { mergeCommand } = await import('./commands/merge.ts');
+    return { makeCommand: () => mergeCommand(operation) };
+  };
 
 /** By the heading in the help. */
 const GROUPS: Record<string, Record<string, Entry>> = {
@@ -107,19 +108,22 @@ const GROUPS: Record<string, Record<string, Entry>> = {
   'Combine:': {
     intersect: {
       summary: 'refuse what any of several profiles or filters refuses',
-      load: () => merge(({ mergeCommand }) => mergeCommand('intersect')),
+      load: joining('intersect'),
     },
     union: {
       summary: 'let through what any of several profiles or filters lets through',
-      load: () => merge(({ mergeCommand }) => mergeCommand('union')),
+      load: joining('union'),
     },
     subtract: {
       summary: 'refuse also what other profiles or filters refuse',
-      load: () => merge(({ mergeCommand }) => mergeCommand('subtract')),
+      load: joining('subtract'),
     },
     simplify: {
       summary: 'write a profile with fewer entries and the same meaning',
-      load: () => merge(({ simplifyCommand }) => simplifyCommand()),
+      load: async () => {
+        const { simplifyCommand } = await import('./commands/merge.ts');
+        return { makeCommand: simplifyCommand };
+      },
     },
   },
   'Deliver:': {

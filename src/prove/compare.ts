@@ -251,11 +251,14 @@ function prepareJoined({ sides, start, join }: Joined): Prepared {
     build: (space) => {
       const { bdd } = space;
       const first = start === undefined ? undefined : bdd.terminal(start);
-      const nodes = all.map(({ build }) => build(space));
+      const nodes = all.map((each) => each.build(space));
       return foldIn(first, nodes, (before, next) => bdd.combine(before, next, join));
     },
-    groups: () => all.flatMap(({ groups }) => [...groups()]),
-    answer: (data) => foldIn(start, all.map(({ answer }) => answer(data)), join), // prettier-ignore
+    groups: () => all.flatMap((each) => [...each.groups()]),
+    answer: (data) => {
+      const answers = all.map((each) => each.answer(data));
+      return foldIn(start, answers, join);
+    },
     calls: all.flatMap(({ calls }) => calls),
   };
 }
