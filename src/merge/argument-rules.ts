@@ -76,12 +76,18 @@ export class ArgumentRules {
 
   /** What takes most rules to say is left for the end. */
   #decisionOf(node: Node): Decision {
-    if (this.#bdd.isTerminal(node)) return { rules: [], otherwise: this.#bdd.valueOf(node) };
-    const all = this.rules(node, -1);
-    const counts = new Map<number, number>();
-    for (const { action } of all) counts.set(action, (counts.get(action) ?? 0) + 1);
-    const [otherwise] = [...counts].reduce((most, next) => (next[1] > most[1] ? next : most));
-    return { rules: all.filter(({ action }) => action !== otherwise), otherwise };
+    let best: Decision | undefined;
+    let failure: Undecided | undefined;
+    for (const otherwise of this.answers(node))
+      try {
+        const rules = this.rules(node, otherwise);
+        if (best === undefined || rules.length < best.rules.length) best = { rules, otherwise };
+      } catch (error) {
+        if (!(error instanceof Undecided)) throw error;
+        failure = error;
+      }
+    if (best === undefined) throw failure!;
+    return best;
   }
 
   #partsOf(node: Node): Part[] {
@@ -182,8 +188,8 @@ export class ArgumentRules {
       if (++steps > MOST_STEPS) throw new TooLong();
       const level = Math.min(bdd.levelOf(least), bdd.levelOf(most));
       const variable = bdd.levelOf(least) === level ? bdd.variableOf(least) : bdd.variableOf(most);
-      const halves = (of: Node) =>
-        (bdd.levelOf(of) === level ? [bdd.low(of), bdd.high(of)] : [of, of]) as [Node, Node];
+      const halves = (of: Node): [Node, Node] =>
+        bdd.levelOf(of) === level ? [bdd.low(of), bdd.high(of)] : [of, of];
       const [least0, least1] = halves(least);
       const [most0, most1] = halves(most);
       const low = cover(bdd.and(least0, bdd.not(most1)), most0);

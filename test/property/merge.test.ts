@@ -62,6 +62,16 @@ async function inputOf({ profile, native }: { profile: OciProfile; native: strin
   }
 }
 
+/** Undefined where the result has too many rules; nothing is made then. */
+function within<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof SeccompcError && error.message.includes('[UNDECIDED]')) return undefined;
+    throw error;
+  }
+}
+
 describe('random profiles', () => {
   it('are joined as filters and as profiles call by call, a profile never laxer', async () => {
     const done = { filter: 0, profile: 0 };
@@ -77,7 +87,9 @@ describe('random profiles', () => {
           const sides = inputs.map(({ side }) => side);
           const isBig = archOf(target.arch).endian === 'big';
           const read = (bytes: Uint8Array) => readProgram(bytes, isBig);
-          const { program, endian } = merge(operation, sides, { native: archOf(target.arch), tables });
+          const merged = within(() => merge(operation, sides, { native: archOf(target.arch), tables }));
+          fc.pre(merged !== undefined);
+          const { program, endian } = merged;
           const filter = read(encode(program, endian));
           const made = await mergedProfile(joined(operation, sides), { target, tables }).catch(
             (error: unknown) => {
@@ -113,11 +125,11 @@ describe('random profiles', () => {
         const input = await inputOf({ profile, native });
         fc.pre(input !== undefined);
         const target = targetOf({ native });
-        const { text, entries } = await simplifiedProfile(input!.side, { target, tables });
+        const { text, entries } = await simplifiedProfile(input.side, { target, tables });
         expect(entries).toBeLessThanOrEqual(profile.syscalls!.length);
         const program = readProgram((await compile(text, { target })).bytes, native === 'S390X');
-        for (const call of callsOf(profile, input!.meaning))
-          expect(runProgram(program, call)).toBe(input!.meaning.evaluate(call.arch, call.nr, call.args));
+        for (const call of callsOf(profile, input.meaning))
+          expect(runProgram(program, call)).toBe(input.meaning.evaluate(call.arch, call.nr, call.args));
       }),
       { numRuns: runs(20, 200) },
     );
