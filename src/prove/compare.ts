@@ -245,19 +245,19 @@ export function joinedDiagram(joined: Joined, nodeBudget?: number): { space: Spa
 
 function prepareJoined({ sides, start, join }: Joined): Prepared {
   const all = sides.map(prepare);
-  const foldIn = <T>(first: T | undefined, values: readonly T[], both: (before: T, next: T) => T): T =>
+  const fold = <T>(first: T | undefined, values: readonly T[], both: (before: T, next: T) => T): T =>
     first === undefined ? values.reduce(both) : values.reduce(both, first);
   return {
     build: (space) => {
       const { bdd } = space;
       const first = start === undefined ? undefined : bdd.terminal(start);
       const nodes = all.map((each) => each.build(space));
-      return foldIn(first, nodes, (before, next) => bdd.combine(before, next, join));
+      return fold(first, nodes, (before, next) => bdd.combine(before, next, join));
     },
     groups: () => all.flatMap((each) => [...each.groups()]),
     answer: (data) => {
       const answers = all.map((each) => each.answer(data));
-      return foldIn(start, answers, join);
+      return fold(start, answers, join);
     },
     calls: all.flatMap(({ calls }) => calls),
   };
