@@ -95,7 +95,11 @@ async function proved(
   const lowered = await lowerProfile(text, { target: readerOf(target), file: 'the result' });
   const relation = lost.length === 0 ? 'equal' : 'tightens';
   const budget = nodeBudget === undefined ? {} : { nodeBudget };
-  if (!lowered.confined || compare(side, lowered.reference, { relation, ...budget }).verdict !== 'holds')
+  const result = lowered.confined
+    ? compare(side, lowered.reference, { relation, ...budget })
+    : { verdict: 'broken' as const };
+  if (result.verdict === 'undecided') fail('UNDECIDED', { reason: result.reason });
+  if (result.verdict !== 'holds')
     throw new Error('internal error: the profile of a merge differs from its inputs');
   return { text, entries: seccomp.syscalls.length, lost };
 }
