@@ -34,11 +34,10 @@ export async function makeDebianTree(
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const path = join(folder, 'tree');
   const others = packages.map((name) => name.split('/')[1]).filter((name) => name !== undefined);
+  const mirror = mirrorOfApt();
+  if (mirror === undefined) return { missing: 'a mirror of Debian in the settings of apt' };
   const sources = [...new Set([suite, ...others])]
-    .map(
-      (name) =>
-        `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirrorOfApt()} ${name} main\n`,
-    )
+    .map((name) => `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror} ${name} main\n`)
     .join('');
   const words = ['timeout', SECONDS, 'sh', '-ec', UNPACK, folder, suite, sources, 'dash', 'coreutils'];
   const made = await run([...words, ...packages]);
@@ -86,7 +85,8 @@ export const ENTER = `
   mount -t cgroup2 none sys/fs/cgroup; mount -t tmpfs tmpfs run
   exec chroot . "$@"`;
 
-function mirrorOfApt(): string {
+/** Where apt of this machine fetches; undefined if its settings do not say. */
+function mirrorOfApt(): string | undefined {
   const sources: [string, RegExp][] = [
     ['/etc/apt/sources.list.d/debian.sources', /^URIs: *(\S+)/m],
     ['/etc/apt/sources.list', /^deb +(?:\[[^\]]*\] *)?(\S+)/m],
@@ -99,5 +99,5 @@ function mirrorOfApt(): string {
       // The other one, then.
     }
   }
-  return 'http://deb.debian.org/debian';
+  return undefined;
 }
