@@ -101,7 +101,7 @@ const GROUPS: Record<string, Record<string, Entry>> = {
       load: () => import('./commands/audit.ts'),
     },
     doctor: {
-      summary: 'say whether a container starts with a profile, and what it lacks',
+      summary: 'say whether a container starts with a profile, or what this machine has',
       load: () => import('./commands/doctor.ts'),
     },
   },
