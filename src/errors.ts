@@ -295,12 +295,6 @@ const TABLE = {
     severity: 'note',
     message: 'the entry has the default action {action}, so it makes no rule and does not shadow one',
   },
-  ENTRY_SHADOWED: {
-    severity: 'warning',
-    message:
-      'the entry has no effect: the entry at {place} gives "{name}" {action} without conditions, and decides alone',
-    hint: 'take "{name}" out of that entry, or remove this one',
-  },
   ENTRY_WITHOUT_CALL: {
     severity: 'warning',
     message: 'the entry refuses nothing on {arch}, because {names} are no system calls there',
@@ -392,7 +386,7 @@ const TABLE = {
   ASSERTION_UNDECIDED: {
     severity: 'warning',
     message: '"{text}" is undecided: {reason}',
-    hint: 'ask "seccompc assert" with a larger --node-budget',
+    hint: 'docs/proof.md tells what cannot be decided',
   },
   IGNORE_INVALID: {
     severity: 'warning',
@@ -924,7 +918,7 @@ const TABLE = {
   UNDECIDED: {
     exit: EXIT.undecided,
     message: 'cannot decide: {reason}',
-    hint: 'a larger --node-budget may help; see docs/proof.md',
+    hint: 'docs/proof.md tells what cannot be decided',
   },
 
   // -- intersect, union, subtract, simplify (src/merge)
@@ -977,6 +971,12 @@ export function diagnostic(
   if (typeof hint === 'function') defineLater(found, () => hint() ?? (entry.hint && fill(entry.hint)));
   else if (hint !== undefined) found.hint = hint;
   return found;
+}
+
+/** @param found `isBudget`: the command has --node-budget, and a larger one may help */
+export function undecided({ reason, isBudget }: { reason: string; isBudget?: boolean }): Diagnostic {
+  const hint = isBudget ? 'a larger --node-budget may help; see docs/proof.md' : undefined;
+  return diagnostic('UNDECIDED', { reason }, { hint });
 }
 
 /** A hint that costs a search is made when it is read for the first time. */

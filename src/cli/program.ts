@@ -101,7 +101,7 @@ const GROUPS: Record<string, Record<string, Entry>> = {
       load: () => import('./commands/audit.ts'),
     },
     doctor: {
-      summary: 'say whether a container starts with a profile, and what it lacks',
+      summary: 'say whether a container starts with a profile, or what this machine has',
       load: () => import('./commands/doctor.ts'),
     },
   },
@@ -207,7 +207,7 @@ as Docker and Podman take it. container-default, podman-default and docker-defau
 
 /** Runs one command line and gives the exit code. Never rejects. */
 export async function runCommandLine(started: Omit<Invocation, 'program'>): Promise<number> {
-  const { args } = started;
+  const args = helpWords(started.args);
   if (args.length === 0) {
     await writeStderr(FIRST_STEPS);
     return EXIT.usage;
@@ -216,11 +216,11 @@ export async function runCommandLine(started: Omit<Invocation, 'program'>): Prom
   const help: string[] = [];
   const invocation: Invocation = {
     ...started,
+    args,
     program: () => makeProgram(invocation, help, Object.keys(COMMANDS)),
   };
   try {
-    const [first, second] = args.filter((arg) => !arg.startsWith('-'));
-    const wanted = (first === 'help' ? second : first) ?? '';
+    const wanted = args.find((arg) => !arg.startsWith('-')) ?? '';
     const program = await makeProgram(invocation, help, [wanted]);
     await program.parseAsync(plainWords(args), { from: 'user' });
     return program.exitCode;
@@ -237,9 +237,9 @@ async function makeProgram(
   wanted: readonly string[],
 ): Promise<CliCommand> {
   const isFull = invocation.args.includes(FULL_HELP);
+  const width = helpWidth();
   const writeOut = (text: string) => {
-    const { isTTY, columns } = process.stdout;
-    help.push(isTTY ? fitted(text, columns) : text);
+    help.push(width === undefined ? text : fitted(text, width));
   };
   const program = new CliCommand('seccompc')
     .description('Compiles OCI seccomp profiles to the BPF filters that seccomp(2) loads.')
@@ -250,10 +250,11 @@ async function makeProgram(
     .helpCommand('help [COMMAND]', 'print help for a command')
     .configureHelp({
       subcommandTerm: (command) => command.name(),
+      minWidthToWrap: 20,
       ...(isFull ? {} : { formatItemList: shortList }),
     })
     // Every message goes the one way, through reportFailure.
-    .configureOutput({ outputError: () => {}, writeOut })
+    .configureOutput({ outputError: () => {}, writeOut, ...(width && { getOutHelpWidth: () => width }) })
     .exitOverride()
     .addHelpText('after', EXAMPLES);
   const [first = ''] = invocation.args;
@@ -267,6 +268,22 @@ async function makeProgram(
     }
   }
   return program;
+}
+
+/** What the user has set, or the terminal has; undefined where nobody says. */
+function helpWidth(): number | undefined {
+  const { isTTY, columns } = process.stdout;
+  return Number(process.env['COLUMNS']) || (isTTY ? columns : undefined) || undefined;
+}
+
+/** `help A B` is `A B --help`. A word that is no command is refused, with a guess, instead of explained. */
+function helpWords(args: readonly string[]): readonly string[] {
+  const [first, ...rest] = args;
+  const flag = rest.includes('--all') ? FULL_HELP : '--help';
+  const words = first === 'help' ? [...rest.filter((word) => word !== '--all'), flag] : args;
+  const command = words.find((word) => !word.startsWith('-'));
+  if (command === undefined || command === 'help' || Object.hasOwn(COMMANDS, command)) return words;
+  return words.filter((word) => !['-h', '--help', FULL_HELP].includes(word));
 }
 
 /** A command made elsewhere has none of the program's settings yet, and neither have those below it. */
@@ -294,7 +311,11 @@ function plainWords(args: readonly string[]): string[] {
 export async function reportFailure(error: unknown, args: readonly string[]): Promise<number> {
   // The reader of our output is gone, so a message would be lost too.
   if (error instanceof OutputClosed) return EXIT.ioError;
-  const found = diagnosticsOf(error, args);
+  let found = diagnosticsOf(error, args);
+  if (found.some(({ code }) => code === 'USAGE' || code === 'TARGET_INVALID')) {
+    const { withGuess } = await import('./output/did-you-mean.ts');
+    found = found.map((each) => withGuess(each, Object.keys(COMMANDS)));
+  }
   if (found.length > 0) await printFailure(found, outputOptionsIn(args)).catch(() => {});
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   return error instanceof SeccompcError ? error.exitCode : EXIT.software;

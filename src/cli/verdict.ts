@@ -1,7 +1,7 @@
 /** What a comparison found, as text or JSON, for every command that compares. */
 import { runPrograms } from '../bpf/stack.ts';
 import type { Stack } from '../bpf/stack.ts';
-import { diagnostic, EXIT, SeccompcError } from '../errors.ts';
+import { EXIT, SeccompcError, undecided } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { compare } from '../prove/compare.ts';
 import type { ComparisonResult, Difference, Failure, NamedCalls, Relation, Side } from '../prove/compare.ts';
@@ -146,7 +146,7 @@ export async function printFailureOf(
   const { reason } = failure;
   // The kernel's rules were checked when the filter was read, and the proof knows no others.
   if (failure.verdict === 'malformed') throw new Error(`${failure.side} program: ${reason}`);
-  const found = diagnostic('UNDECIDED', { reason });
+  const found = undecided(failure);
   if (!json) await printDiagnostics([found], {});
   else
     await writeProduct(

@@ -23,7 +23,7 @@ import { RULES } from './rules.ts';
 /** Of the compilation, about entries without effect. */
 const SAID_BETTER: ReadonlySet<string> = new Set([
   'ENTRY_EQUALS_DEFAULT',
-  'ENTRY_SHADOWED',
+  'ENTRY_WITHOUT_EFFECT',
   'ENTRY_WITHOUT_CALL',
 ]);
 

@@ -3,7 +3,7 @@ import type { Arch } from '../arch.ts';
 import type { Endian, SockFilter } from '../bpf/instruction.ts';
 import { generatedProgram, kernelFaults } from '../compile/make-program.ts';
 import type { Optimize } from '../codegen/goal.ts';
-import { diagnostic, SeccompcError } from '../errors.ts';
+import { SeccompcError, undecided } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { Undecided } from '../prove/bdd/bdd.ts';
 import { joinedDiagram } from '../prove/compare.ts';
@@ -54,6 +54,6 @@ export function merge(operation: Operation, sides: readonly Side[], options: Mer
     return { program, endian: native.endian, arches: policy.arches.flatMap(({ abis }) => abis) };
   } catch (error) {
     if (!(error instanceof Undecided)) throw error;
-    throw new SeccompcError([diagnostic('UNDECIDED', { reason: error.message })]);
+    throw new SeccompcError([undecided({ reason: error.message, isBudget: error.isBudget })]);
   }
 }

@@ -1,6 +1,6 @@
 /** Profiles of set operations as text, each proved as a reader takes it. */
 import { lowerProfile } from '../compile.ts';
-import { fail } from '../errors.ts';
+import { fail, SeccompcError, undecided } from '../errors.ts';
 import { formatOci } from '../profile/oci-text.ts';
 import { FLAG_NAMES } from '../profile/types.ts';
 import type { FlagName, Seccomp } from '../profile/types.ts';
@@ -98,7 +98,7 @@ async function proved(
   const result = lowered.confined
     ? compare(side, lowered.reference, { relation, ...budget })
     : { verdict: 'broken' as const };
-  if (result.verdict === 'undecided') fail('UNDECIDED', { reason: result.reason });
+  if (result.verdict === 'undecided') throw new SeccompcError([undecided(result)]);
   if (result.verdict !== 'holds')
     throw new Error('internal error: the profile of a merge differs from its inputs');
   return { text, entries: seccomp.syscalls.length, lost };
@@ -108,7 +108,7 @@ function decided<T>(make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (error instanceof Undecided) return fail('UNDECIDED', { reason: error.message });
-    throw error;
+    if (!(error instanceof Undecided)) throw error;
+    throw new SeccompcError([undecided({ reason: error.message, isBudget: error.isBudget })]);
   }
 }

@@ -46,11 +46,13 @@ const VALUE_TYPES: { [T in keyof ValueTypes]: ValueType<ValueTypes[T]> } = {
   },
   engine: {
     wanted: ENGINE_FORM,
+    known: () => ['moby', 'docker', 'podman'],
     parse: (text) => (parseEngine(text) === undefined ? undefined : (text as EngineName)),
     format: (engine) => [engine],
   },
   runtime: {
     wanted: RUNTIME_FORM,
+    known: () => ['crun', 'runc'],
     parse: (text) => (parseRuntime(text) === undefined ? undefined : (text as RuntimeName)),
     format: (runtime) => [runtime],
   },

@@ -1,7 +1,8 @@
-import { archOf, ociArchName, parseArch } from '../arch.ts';
+import { allArches, archOf, ociArchName, parseArch } from '../arch.ts';
 import type { Arch, ArchName } from '../arch.ts';
 import { diagnostic } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
+import { nearest } from '../profile/nearest.ts';
 import type { Seccomp } from '../profile/types.ts';
 import type { Target } from '../target.ts';
 import { RUNC_SINCE, runcHas } from './runc.ts';
@@ -38,12 +39,12 @@ function readArch(
   target: Target,
   report: (d: Diagnostic) => void,
 ): ArchName | undefined {
-  const unknown = (hint?: string): undefined => {
+  const unknown = (hint: string | (() => string | undefined)): undefined => {
     report(diagnostic('UNKNOWN_ARCHITECTURE', { name: spelled }, { pointer, hint }));
   };
   const { semantics } = target;
   const name = parseArch(spelled);
-  if (name === undefined) return unknown();
+  if (name === undefined) return unknown(() => guess(spelled));
   const proper = ociArchName(name);
   if (semantics === 'runc' && UNKNOWN_TO_RUNC.has(name)) return unknown('runc has no such architecture');
   if ((name === 'RISCV64' || name === 'LOONGARCH64') && runcHas(target, name) === false)
@@ -54,4 +55,10 @@ function readArch(
     return unknown(`write "${proper}"`);
   report(diagnostic('ARCHITECTURE_SPELLING', { name: spelled, proper }, { pointer }));
   return name;
+}
+
+function guess(spelled: string): string | undefined {
+  const spellings = allArches().flatMap(({ name, aliases }) => [ociArchName(name), ...aliases]);
+  const meant = nearest(spelled, spellings);
+  return meant && `did you mean "${ociArchName(parseArch(meant)!)}"?`;
 }

@@ -52,8 +52,10 @@ export function reportWithoutEffect(
       report(diagnostic('ENTRY_WITHOUT_CALL', values, { pointer, severity }));
     } else if (!decides && shadow !== undefined) {
       const place = placeOf(shadow.entry.entry.pointer, pointer);
-      const values = { place, name: shadow.name, action: describeAction(shadow.entry.action) };
-      report(diagnostic('ENTRY_SHADOWED', values, { pointer }));
+      const { name, entry: other } = shadow;
+      const why = `the entry at ${place} gives "${name}" ${describeAction(other.action)} without conditions, and decides alone`;
+      const hint = `take "${name}" out of that entry, or remove this one`;
+      report(diagnostic('ENTRY_WITHOUT_EFFECT', { on: '', why }, { pointer, hint }));
     }
   }
 }

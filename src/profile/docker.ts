@@ -6,7 +6,7 @@ import type { Code, Diagnostic } from '../errors.ts';
 import { CAPABILITY_NAMES, compareReleases } from '../target.ts';
 import type { Target } from '../target.ts';
 import { CountedFindings } from './counted.ts';
-import { engineArch, misnamedArch } from './engine-arch.ts';
+import { ENGINE_NAMES, engineArch, misnamedArch } from './engine-arch.ts';
 import { quote } from './json-text.ts';
 import { Suggestions } from './nearest.ts';
 import type { DockerCondition, DockerEntry, DockerProfile, Profile, Seccomp, SyscallEntry } from './types.ts';
@@ -199,7 +199,9 @@ class Resolver {
     arches.forEach((value, index) => {
       const misnamed = misnamedArch(value, this.target);
       if (misnamed === undefined) return;
-      const hint = misnamed.write && `write "${misnamed.write}"`;
+      const hint = misnamed.write
+        ? `write "${misnamed.write}"`
+        : this.suggestions.didYouMean(value, [...ENGINE_NAMES]);
       this.report('ARCHES_NEVER_MATCH', { engine, value: quote(value) }, `${pointer}/arches/${index}`, hint);
     });
     caps.forEach((value, index) => {
@@ -231,7 +233,10 @@ class Resolver {
       return number;
     }
     if (named !== undefined && (/^\d/.test(name) || PODMAN_ERRNOS.has(name))) return named;
-    const hint = named === undefined ? undefined : `Podman does not know this name; write "${named}"`;
+    const hint =
+      named === undefined
+        ? this.suggestions.didYouMean(name, [...PODMAN_ERRNOS])
+        : `Podman does not know this name; write "${named}"`;
     this.report('ERRNO_NAME_UNKNOWN', { value: quote(name) }, `${pointer}/${member}`, hint);
     return undefined;
   }

@@ -20,11 +20,18 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   if (synonym !== undefined && candidates.includes(synonym)) return synonym;
   let best: string | undefined;
   let least = Math.max(1, Math.floor(stem.length / 3)) + 1;
+  const letters = lettersOf(stem);
   for (const candidate of candidates) {
-    const apart = distance(stem, stemOf(candidate));
+    const other = stemOf(candidate);
+    // Letters that changed places count once.
+    const apart = distance(stem, other) - (other !== stem && lettersOf(other) === letters ? 1 : 0);
     if (apart < least) [best, least] = [candidate, apart];
   }
   return best;
+}
+
+function lettersOf(stem: string): string {
+  return [...stem].sort().join('');
 }
 
 function stemOf(word: string): string {

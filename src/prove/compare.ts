@@ -63,10 +63,10 @@ export type ComparisonResult =
   | { verdict: 'broken'; differences: Difference[] }
   | Failure;
 
-/** `malformed`: the kernel would refuse the program. `undecided`: too large, or outside what can be computed. */
+/** `malformed`: the kernel would refuse the program. `undecided`: too large, or outside what can be computed; `isBudget`: a larger budget may decide it. */
 export type Failure =
   | { verdict: 'malformed'; side: 'first' | 'second'; reason: string }
-  | { verdict: 'undecided'; reason: string };
+  | { verdict: 'undecided'; reason: string; isBudget: boolean };
 
 export type { NamedCalls };
 
@@ -166,7 +166,7 @@ function attemptsAt(question: Question, nodeBudget = DEFAULT_NODE_BUDGET): (() =
   ];
 }
 
-/** The first answer that does not exceed its means. @throws Undecided with the reason of the first attempt. */
+/** The first answer that does not exceed its means. @throws Undecided with the reason of the last attempt, which is given most. */
 function firstDecided(question: Question, attempts: readonly (() => ComparisonResult)[]): ComparisonResult {
   let reason: Undecided | undefined;
   for (const attempt of attempts) {
@@ -174,7 +174,7 @@ function firstDecided(question: Question, attempts: readonly (() => ComparisonRe
       return attempt();
     } catch (error) {
       if (!(error instanceof Undecided)) throw error;
-      reason ??= error;
+      reason = error;
     }
   }
   const differences = differingExamples(question);
@@ -331,6 +331,6 @@ class MalformedSide extends Error {
 function failureOf(error: unknown): Failure {
   if (error instanceof MalformedSide)
     return { verdict: 'malformed', side: error.side, reason: error.message };
-  if (error instanceof Undecided) return { verdict: 'undecided', reason: error.message };
+  if (error instanceof Undecided) return { verdict: 'undecided', reason: error.message, isBudget: error.isBudget };
   throw error;
 }

@@ -50,7 +50,7 @@ export interface Counterexample {
 export type PropertyResult =
   | { verdict: 'holds' }
   | { verdict: 'fails'; call: Counterexample }
-  | { verdict: 'undecided'; reason: string };
+  | { verdict: 'undecided'; reason: string; isBudget: boolean };
 
 /** Asks questions about one filter; its decision diagram is made once. */
 export class PropertyProver {
@@ -129,7 +129,7 @@ export class PropertyProver {
         throw new Error(`internal error: a counterexample does not replay (number ${data.nr})`);
       return { verdict: 'fails', call: { data, abi: abiOfCall(data.arch, data.nr), answer } };
     } catch (error) {
-      if (error instanceof Undecided) return { verdict: 'undecided', reason: error.message };
+      if (error instanceof Undecided) return { verdict: 'undecided', reason: error.message, isBudget: error.isBudget };
       throw error;
     }
   }

@@ -58,7 +58,7 @@ export function prove(
     };
   }
   if (result.verdict === 'malformed') return { verdict: 'malformed', reason: result.reason };
-  if (result.verdict === 'undecided') return result;
+  if (result.verdict === 'undecided') return { verdict: 'undecided', reason: result.reason };
   const witnesses = result.differences.map(({ first, second, ...call }) => ({
     ...call,
     expected: first,

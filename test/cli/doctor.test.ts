@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { pathOf } from '../e2e/oci/require.ts';
 import { documentOf, runIn, scratch } from './run.ts';
 
 const folder = scratch();
@@ -85,11 +87,108 @@ describe('doctor', () => {
     writeFileSync(join(folder, 'text.json'), 'no profile');
     expect(await doctor('text.json')).toMatchObject({ code: 65 });
   });
+});
 
-  it('lists what was recorded when no profile is given', async () => {
+/** A machine with these programs only: each says its text for `--version`, or the second one for `features`. */
+function machine(programs: Record<string, [version: string, features?: string]>, ...tools: string[]): string {
+  const bin = mkdtempSync(join(folder, 'bin-'));
+  for (const [name, [version, features = '']] of Object.entries(programs)) {
+    const text = `#!/bin/sh\ncase $1 in --version) echo '${version}' ;; features) echo '${features}' ;; esac\n`;
+    writeFileSync(join(bin, name), text, { mode: 0o755 });
+  }
+  for (const tool of tools) symlinkSync(pathOf(tool)!, join(bin, tool));
+  return bin;
+}
+
+interface Host {
+  kernel: { release: string };
+  programs: { name: string; release: string | null; libseccomp: string | null }[];
+  ways: { command: string; lacks: string | null }[];
+}
+
+async function hostOf(PATH: string): Promise<Host> {
+  const result = await runIn(folder, ['doctor', '--json'], { env: { PATH } });
+  expect(result).toMatchObject({ code: 0, stderr: '' });
+  return documentOf(result)['host'] as Host;
+}
+
+describe('doctor without a profile', () => {
+  const lacking = ({ ways }: Host) =>
+    Object.fromEntries(ways.flatMap(({ command, lacks }) => (lacks === null ? [] : [[command, lacks]])));
+  const TOOLS = ['awk', 'grep', 'rm', 'mkdir', 'date'];
+
+  it('asks each runtime for its release and its libseccomp, and says which ways work', async () => {
+    const features = '{"annotations": {"io.github.seccomp.libseccomp.version": "2.6.0"}}';
+    const programs = machine(
+      {
+        crun: ['crun version 1.21\n+SYSTEMD +SECCOMP', features],
+        runc: ['runc version 1.1.5+ds1\nlibseccomp: 2.5.4'],
+        podman: ['podman version 4.3.1'],
+      },
+      ...TOOLS,
+    );
+    const host = await hostOf(programs);
+    const said = host.programs.map(({ name, release: found, libseccomp }) => [name, found, libseccomp]);
+    expect(said).toEqual([
+      ['crun', '1.21', '2.6.0'],
+      ['runc', '1.1.5', '2.5.4'],
+      ['youki', null, null],
+      ['podman', '4.3.1', null],
+      ...['docker', 'containerd', 'nerdctl', 'bwrap'].map((name) => [name, null, null]),
+    ]);
+    expect(lacking(host)).toMatchObject({ 'resolve --for youki': 'needs youki' });
+    for (const way of [
+      'runtime install',
+      'hook install',
+      'annotate',
+      'bundle',
+      'crun-cache warm',
+      'resolve --for runc',
+    ])
+      expect(lacking(host)).not.toHaveProperty(way);
+  });
+
+  it.each([
+    ['an old crun', { crun: ['crun version 0.17\n+SECCOMP'] }, 'crun 0.17 is older than 0.18'],
+    ['a crun without seccomp', { crun: ['crun version 1.21\n+SYSTEMD'] }, /is built without seccomp$/],
+    ['another program of that name', { crun: ['youki version 0.5.0'] }, /does not say that it is crun$/],
+    ['no crun', {}, 'needs crun'],
+  ] satisfies [string, Record<string, [string]>, string | RegExp][])(
+    'says of %s which ways it rules out',
+    async (_, programs, reason) => {
+      const reasons = lacking(
+        await hostOf(machine({ ...programs, podman: ['podman version 5.0.0'] }, ...TOOLS)),
+      );
+      const expected = typeof reason === 'string' ? reason : expect.stringMatching(reason);
+      for (const way of ['runtime install', 'hook install', 'annotate', 'bundle'])
+        expect(reasons).toHaveProperty([way], expected);
+    },
+  );
+
+  it('names the engine or the tools that a way needs besides crun', async () => {
+    const crun: [string] = ['crun version 1.21\n+SECCOMP'];
+    expect(lacking(await hostOf(machine({ crun }, ...TOOLS)))).toMatchObject({
+      'runtime install': 'needs podman or docker or containerd or nerdctl',
+      'hook install': 'needs podman',
+    });
+    const reasons = lacking(
+      await hostOf(machine({ crun, docker: ['Docker version 28.2.2'] }, 'rm', 'mkdir')),
+    );
+    expect(reasons['runtime install']).toBe('needs awk and grep and date');
+  });
+
+  it('looks at the machine that it runs on; only its text has a time', async () => {
     const { code, stdout } = await doctor();
     expect(code).toBe(0);
+    const text = stdout.toString();
+    expect(text).toContain(`kernel\t${release()}\t`);
+    expect(text).toMatch(new RegExp(`^Node\t${process.versions.node}\tstarts in \\d+ ms$`, 'm'));
+    expect(text).not.toContain('NODE_EXTRA_CA_CERTS');
     for (const name of ['crun', 'runc', 'exec', 'bwrap', 'glibc', 'musl', 'static'])
-      expect(stdout.toString()).toMatch(new RegExp(`^${name}\\t`, 'm'));
+      expect(text).toMatch(new RegExp(`^${name}\\t`, 'm'));
+    const [first, second] = await Promise.all([doctor('--json'), doctor('--json')]);
+    expect(first.stdout).toEqual(second.stdout);
+    const withCertificates = await runIn(folder, ['doctor'], { env: { NODE_EXTRA_CA_CERTS: '/dev/null' } });
+    expect(withCertificates.stdout.toString()).toMatch(/^without NODE_EXTRA_CA_CERTS\t\tstarts in \d+ ms$/m);
   });
 });

@@ -40,6 +40,33 @@ describe('help', () => {
     }
   });
 
+  it('of each part of a command gives an example too', async () => {
+    const parts = {
+      runtime: ['install', 'status', 'uninstall'],
+      hook: ['install', 'status', 'uninstall', 'precreate', 'check'],
+      'crun-cache': ['warm', 'status'],
+      cache: ['path', 'gc', 'push'],
+    };
+    const words = Object.entries(parts).flatMap(([command, names]) => names.map((name) => [command, name]));
+    const helps = await Promise.all(words.map((each) => run(['help', ...each])));
+    for (const [index, { code, stdout }] of helps.entries()) {
+      const name = words[index]!.join(' ');
+      expect({ name, code }).toEqual({ name, code: 0 });
+      expect(stdout.toString()).toContain(`Usage: seccompc ${name} `);
+      expect(stdout.toString()).toMatch(new RegExp(`Examples?:\\n  seccompc ${name}\\b`));
+    }
+  });
+
+  it('keeps to the width that COLUMNS gives', async () => {
+    const widest = async (columns: string) => {
+      const { stdout } = await runIn(folder, ['compile', '--help'], { env: { COLUMNS: columns } });
+      const [lists = ''] = stdout.toString().split('\nExamples:');
+      return Math.max(...lists.split('\n').map(({ length }) => length));
+    };
+    expect(await widest('50')).toBeLessThan(51);
+    expect(await widest('120')).toBeGreaterThan(100);
+  });
+
   it('has every flag of the contract', async () => {
     const flags = {
       compile: [
@@ -71,6 +98,7 @@ describe('help', () => {
     expect(short).not.toContain('for minKernel');
     expect(full).toMatch(/^ {2}--kernel <X\.Y> .*for minKernel/m);
     expect(full).not.toContain('--help=all');
+    expect((await run(['help', 'compile', '--all'])).stdout.toString()).toBe(full);
     expect(short!.split('\n').length + 20).toBeLessThan(full!.split('\n').length);
     expect(
       Math.max(
@@ -132,6 +160,47 @@ describe('wrong usage', () => {
   it('suggests what was probably meant', async () => {
     expect((await run(['compil'])).stderr).toContain('Did you mean compile?');
     expect((await run(['compile', '-', '--formt', 'c'])).stderr).toContain('Did you mean --format?');
+    for (const args of [
+      ['help', 'compil'],
+      ['compil', '--help'],
+    ])
+      expect(await run(args)).toMatchObject({ code: 64, stderr: expect.stringContaining('mean compile?') });
+  });
+
+  it.each([
+    [['compile', '-', '--arch', 'x86_46'], 'Did you mean x86_64?'],
+    [['compile', '-', '--arch', 'amd46'], 'Did you mean amd64?'],
+    [['compile', '-', '--format', 'rwa'], 'Did you mean raw?'],
+    [['compile', '-', '--engine', 'podmn'], 'Did you mean podman?'],
+    [['compile', '-', '--cap', 'SYS_ADMN'], 'did you mean CAP_SYS_ADMIN?'],
+    [['schema', 'dokcer'], 'Did you mean docker?'],
+    [['man', 'compil'], 'did you mean compile?'],
+    [['compile', 'container-defualt'], 'did you mean container-default?'],
+    [['lint', 'container-defualt'], 'did you mean container-default?'],
+    [['graph', 'container-default', '--call', 'opnat'], 'did you mean openat'],
+  ])('suggests a value: %j', async (args, guess) => {
+    const { code, stdout, stderr } = await run(args);
+    expect([64, 65, 66]).toContain(code);
+    expect(`${stdout.toString()}${stderr}`).toContain(guess);
+  });
+
+  it('suggests the names that a profile may have meant', async () => {
+    const profile = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      architectures: ['SCMP_ARCH_X86_46', 'SCMP_ARCH_ARM46'],
+      syscalls: [{ names: ['raed'], action: 'SCMP_ACT_ERRNO', includes: { arches: ['amd46'] } }],
+    };
+    const docker = await run(['compile', '-', '--json'], JSON.stringify(profile));
+    const hints = (documentOf(docker)['diagnostics'] as { hint: string }[]).map(({ hint }) => hint);
+    for (const meant of ['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64', 'amd64'])
+      expect(hints).toContain(`did you mean "${meant}"?`);
+    const named = {
+      ...profile,
+      architectures: [],
+      syscalls: [{ names: ['raed'], action: 'SCMP_ACT_ERRNO' }],
+    };
+    const { stderr } = await run(['compile', '-', '--format', 'hex'], JSON.stringify(named));
+    expect(stderr).toContain('did you mean "read"?');
   });
 
   it('with --json is one document on standard output', async () => {

@@ -43,6 +43,14 @@ describe('union', () => {
 });
 
 describe('intersect', () => {
+  it('refuses --optimize where no program is made', async () => {
+    const args = ['intersect', at('wide.json'), at('narrow.json'), '--arch', 'x86_64', '--optimize', 'size'];
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toContain('--optimize is for filters: give --format raw');
+    expect((await run([...args, '--format', 'asm'])).code).toBe(0);
+  });
+
   it('refuses a filter of another machine, and two inputs from standard input', async () => {
     const made = ['compile', at('narrow.json'), '--arch', 's390x', '--no-cache', '-q', '-o', at('s390x.bpf')];
     expect((await run(made)).code).toBe(0);

@@ -126,6 +126,11 @@ describe('verify', () => {
     expect(budget).toMatchObject({ code: 2 });
     expect(budget.stdout.toString()).toBe('');
     expect(budget.stderr).toMatch(/error: cannot decide: .*2 nodes \[UNDECIDED\]\n {4}\S.*--node-budget/);
+    // ld [4]; ret a: no budget is enough.
+    save('computed.bpf', Buffer.from('20000000040000001600000000000000', 'hex'));
+    const computed = await run(['fingerprint', 'computed.bpf', '--arch', 'x86_64']);
+    expect(computed).toMatchObject({ code: 2, stderr: expect.stringContaining('docs/proof.md') });
+    expect(computed.stderr).not.toContain('--node-budget');
     const json = await verify('right.bpf', '--json', '--node-budget', '2');
     expect(json).toMatchObject({ code: 2, stderr: '' });
     expect(documentOf(json)).toMatchObject({ verdict: 'undecided', reason: expect.any(String) });

@@ -34,11 +34,11 @@ describe('an entry that an unconditional one decides instead', () => {
 
   it('is warned of with the line of that entry, wherever it is', async () => {
     const after = await said('SCMP_ACT_KILL_PROCESS', [], [allow('read', 'ioctl'), tiocsti]);
-    expect(codes(after)).toEqual(['warning ENTRY_SHADOWED']);
+    expect(codes(after)).toEqual(['warning ENTRY_WITHOUT_EFFECT']);
     expect(after[0]).toMatchObject({ pointer: '/syscalls/1' });
     expect(after[0]!.message).toContain('the entry at line 5 gives "ioctl" ALLOW without conditions');
     const before = await said('SCMP_ACT_KILL_PROCESS', [], [tiocsti, allow('ioctl')]);
-    expect(before[0]).toMatchObject({ code: 'ENTRY_SHADOWED', pointer: '/syscalls/0' });
+    expect(before[0]).toMatchObject({ code: 'ENTRY_WITHOUT_EFFECT', pointer: '/syscalls/0' });
   });
 
   it('is not, if one of its rules can decide or it says the same', async () => {
@@ -48,7 +48,7 @@ describe('an entry that an unconditional one decides instead', () => {
     // Behind socketcall its condition counts.
     const socket = { ...deny('socket'), args: [{ index: 1, value: 3, op: 'SCMP_CMP_EQ' }] };
     expect(codes(await said(kill, ['X86'], [allow('socket'), socket]))).not.toContain(
-      'warning ENTRY_SHADOWED',
+      'warning ENTRY_WITHOUT_EFFECT',
     );
   });
 });

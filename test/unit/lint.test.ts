@@ -131,6 +131,19 @@ describe('lint', () => {
     expect(await found(wrong, 'x86_64', 'FALSE_SUCCESS')).toEqual(['2 warning', '3 warning', '4 warning']);
   });
 
+  it('knows the calls of the mount API that make namespaces too', async () => {
+    const refusing = (...names: string[]) =>
+      JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names, action: 'SCMP_ACT_ERRNO' }] });
+    const about = async (...names: string[]) =>
+      (await linted(refusing(...names), 'x86_64')).find(
+        ({ diagnostic: { code } }) => code === 'MISSING_SIBLING',
+      )?.diagnostic.message;
+    expect(await about('unshare', 'clone', 'clone3')).toMatch(/open_tree, open_tree_attr and fsmount /);
+    expect(
+      await about('unshare', 'clone', 'clone3', 'fork', 'vfork', 'open_tree', 'open_tree_attr', 'fsmount'),
+    ).toBeUndefined();
+  });
+
   it('takes an outright refusal of socketcall for a cure, and one that makes no rule for none', async () => {
     const profile = (errno: number) =>
       `{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "syscalls": [
@@ -143,6 +156,17 @@ describe('lint', () => {
         .map(({ diagnostic: { code } }) => code);
     expect(await warnings(38)).toEqual([]);
     expect(await warnings(1)).toEqual(['ENTRY_WITHOUT_EFFECT', 'MULTIPLEXED_ARGS']);
+  });
+
+  it('says once of a shadowed entry that it has no effect', async () => {
+    const text = JSON.stringify({
+      defaultAction: 'SCMP_ACT_ERRNO',
+      syscalls: [
+        { names: ['read'], action: 'SCMP_ACT_ALLOW' },
+        { names: ['read'], action: 'SCMP_ACT_KILL' },
+      ],
+    });
+    expect(await found(text, 'x86_64', 'ENTRY_WITHOUT_EFFECT')).toEqual(['1 warning']);
   });
 
   it('never silences an error', async () => {

@@ -163,6 +163,7 @@ describe('programs with registers and arithmetic', () => {
     expect(relate(program, program)).toEqual({
       verdict: 'undecided',
       reason: 'the program returns too many values',
+      isBudget: false,
     });
   });
 });

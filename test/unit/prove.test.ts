@@ -221,6 +221,16 @@ describe('a profile whose bits are too many', () => {
       reason: 'the decision diagram needs more than 100 nodes',
     });
   });
+
+  it('is undecided for the reason of the attempt that had the whole budget, not of a smaller one', () => {
+    const { program, reference } = compiled(tangled);
+    // A proof by cases does not follow a word into the other register.
+    const moving = [insn('ld abs', 16), insn('tax'), ...program];
+    const side = { program: moving, endian: 'little' as const };
+    const result = compare(reference, side, { nodeBudget: 70_000 });
+    expect(result).toMatchObject({ verdict: 'undecided', isBudget: true });
+    expect('reason' in result && result.reason).toMatch(/than 70000 nodes|more steps/);
+  });
 });
 
 describe('compare', () => {

@@ -24,10 +24,12 @@ async function brokenAssertions(
   const assertions = fromFile(beside);
   const operand = await profileOperand(profile, targetOf(options));
   const results = await judgeAssertions(operand, assertions, options);
-  return results.flatMap(({ assertion: { text, line }, judgement: { verdict }, reason }) => {
-    if (verdict === 'holds') return [];
-    const code = verdict === 'fails' ? 'ASSERTION_BROKEN' : 'ASSERTION_UNDECIDED';
-    const found = diagnostic(code, { text, reason: reason ?? '' });
+  return results.flatMap(({ assertion: { text, line }, judgement, reason }) => {
+    if (judgement.verdict === 'holds') return [];
+    const code = judgement.verdict === 'fails' ? 'ASSERTION_BROKEN' : 'ASSERTION_UNDECIDED';
+    const isBudget = judgement.verdict === 'undecided' && judgement.isBudget;
+    const hint = isBudget ? 'ask "seccompc assert" with a larger --node-budget' : undefined;
+    const found = diagnostic(code, { text, reason: reason ?? '' }, { hint });
     return [{ diagnostic: { ...found, file: beside, line, column: 1 } }];
   });
 }

@@ -44,6 +44,7 @@ export function makeCommand(): CliCommand {
       .argument('<CONFIG...>', 'config.json files or folders of bundles, as crun will see them')
       .option('--crun <PROGRAM>', 'which crun', 'crun')
       .option('--root <DIR>', "crun's state folder (default: /run/crun, or crun below $XDG_RUNTIME_DIR)")
+      .addHelpText('after', `\nExample:\n  seccompc crun-cache ${task} bundle/config.json`)
       .runs((configs: string[], options: Options) => run(configs, task, options));
     addTargetOptions(addCacheOptions(addOutputOptions(addUnconfinedOption(added))));
   };

@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { InvalidArgumentError, Option } from 'commander';
 import { optionsIn } from '../../options/table.ts';
 import type { ArchName } from '../../arch.ts';
 import { diagnose } from '../../doctor/diagnose.ts';
 import type { Diagnosis, Need } from '../../doctor/diagnose.ts';
 import { LIBCS, nearestRelease, releasesOf, RUNTIMES } from '../../doctor/facts.ts';
-import type { Fact, Libc, Part, Runtime } from '../../doctor/facts.ts';
+import type { Fact, Libc, Runtime } from '../../doctor/facts.ts';
 import { diagnosticJson, EXIT, SeccompcError } from '../../errors.ts';
 import type { Code, Diagnostic } from '../../errors.ts';
 import { describeAnswer } from '../../prove/describe.ts';
@@ -32,18 +31,23 @@ runtime, the loader, and the C library of a program that returns at once. What e
 program calls is not known.
 
 --runtime exec is "seccompc exec", and bwrap is bubblewrap. A release that was not recorded
-gets the answer of the one before it. Without PROFILE: which ones are known, and what is
-installed here.
+gets the answer of the one before it.
+
+Without PROFILE it looks at this machine: its kernel, the runtimes and their releases, which ways
+to deliver a filter work here and what the others lack, and how long Node takes to start.
 
 Exit codes: 0 it starts, 1 it does not, 2 it is not known.
 
 Examples:
+  seccompc doctor                                 what does this machine have?
   seccompc doctor profile.json --runtime runc
   seccompc doctor config.json --runtime crun --release 1.8.1 --libc musl`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('doctor')
-    .description('Says whether a container with this profile starts, and what the start lacks.')
+    .description(
+      'Says whether a container with this profile starts and what it lacks, or what this machine has.',
+    )
     .argument('[PROFILE]', 'a profile or a config.json; - for standard input')
     .addOption(new Option('--runtime <R>', 'who starts the program').choices(RUNTIMES).default('crun'))
     .option('--release <X>', 'release of the runtime (default: the newest that was recorded)', releaseNumber)
@@ -65,7 +69,7 @@ function releaseNumber(text: string): string {
 }
 
 async function run(file: string | undefined, options: Options): Promise<number> {
-  if (file === undefined) return printKnown(options);
+  if (file === undefined) return printHost(options);
   const { runtime, libc } = options;
   const release = nearestRelease(runtime, options.release);
   const libcRelease = nearestRelease(libc);
@@ -162,24 +166,45 @@ function needText({ fact, answer, symptom }: Need, arch: ArchName, verb: string)
   return `  ${fact.stage} ${verb} ${call}${instead}, which ${given}${symptom === '' ? '' : `: ${symptom}`}`;
 }
 
-async function printKnown({ json }: Options): Promise<number> {
-  const known = [...RUNTIMES, ...LIBCS].map((part) => {
-    const program = PROGRAMS[part];
-    const said =
-      program === undefined ? '' : (spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout ?? '');
-    const installed = /\d+(?:\.\d+)+/.exec(said)?.[0] ?? null;
-    return { name: part, releases: releasesOf(part), installed };
-  });
-  const row = ({ name, releases, installed }: (typeof known)[number]) => [
-    name,
-    releases.join(', '),
-    installed ?? '-',
+async function printHost({ json }: Options): Promise<number> {
+  const { hostFacts, nodeStart } = await import('../host-facts.ts');
+  const host = await hostFacts();
+  const known = [...RUNTIMES, ...LIBCS].map((part) => ({ name: part, releases: releasesOf(part) }));
+  if (json) {
+    await writeProduct(toJson({ host, known }));
+    return EXIT.ok;
+  }
+  const { kernel, programs, ways, node } = host;
+  const list = (words: readonly string[] | null) => words?.join(' ') ?? NOT_SAID;
+  const { NODE_EXTRA_CA_CERTS: certificates, ...env } = process.env;
+  const start = async (environment: NodeJS.ProcessEnv) =>
+    `starts in ${(await nodeStart(environment)).toFixed(0)} ms`;
+  const rows = [
+    ['kernel', kernel.release, kernel.arch],
+    ['actions', list(kernel.actions)],
+    ['logged', list(kernel.logged)],
+    ['user notification', yesOrNo(kernel.userNotification)],
+    ['filters of this process', kernel.ownFilters ?? NOT_SAID],
+    ['Node', node.version, await start(process.env)],
+    ...(certificates ? [['without NODE_EXTRA_CA_CERTS', '', await start(env)]] : []),
+    [],
+    ['program', 'release', 'libseccomp', 'path'],
+    ...programs.map(({ name, path, release, libseccomp }) =>
+      path === null ? [name, '-'] : [name, release ?? NOT_SAID, libseccomp ?? '-', path],
+    ),
+    [],
+    ['way to deliver a filter', 'works here'],
+    ...ways.map(({ command, lacks }) => [command, lacks === null ? 'yes' : `no: ${lacks}`]),
+    [],
+    ['starts recorded for', 'releases'],
+    ...known.map(({ name, releases }) => [name, releases.join(', ')]),
   ];
-  await writeProduct(
-    json ? toJson({ known }) : table([['', 'recorded', 'installed here'], ...known.map(row)]),
-  );
+  await writeProduct(table(rows));
   return EXIT.ok;
 }
 
-/** Those that tell their release. */
-const PROGRAMS: Partial<Record<Part, string>> = { crun: 'crun', runc: 'runc', bwrap: 'bwrap', glibc: 'ldd' };
+const NOT_SAID = 'not known';
+
+function yesOrNo(value: boolean | null): string {
+  return value === null ? NOT_SAID : value ? 'yes' : 'no';
+}

@@ -6,6 +6,7 @@ import { reachedBy } from '../../graph/reach.ts';
 import { formatSvg } from '../../graph/svg.ts';
 import { formatDot, formatMermaid } from '../../graph/text.ts';
 import { decisionTree } from '../../graph/tree.ts';
+import { nearestNames } from '../../syscalls/lookup.ts';
 import { CliCommand } from '../command.ts';
 import { wholeNumber } from '../options/add-options.ts';
 import { addOperandOptions, readOperand } from '../options/operand.ts';
@@ -84,5 +85,8 @@ function numbersOf(call: string, { calls }: Awaited<ReturnType<typeof readOperan
     return nr === undefined ? [] : [[abi.auditArch, nr >>> 0]];
   });
   const names: ArchName[] = calls.map(({ abi }) => abi.name);
-  return found.length > 0 ? found : fail('CALL_UNKNOWN', { call, arch: names.join(', ') });
+  if (found.length > 0) return found;
+  const near = nearestNames(call, 2);
+  const hint = near.length === 0 ? undefined : `did you mean ${near.join(' or ')}?`;
+  return fail('CALL_UNKNOWN', { call, arch: names.join(', ') }, { hint });
 }

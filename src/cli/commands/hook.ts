@@ -53,6 +53,14 @@ Examples:
   podman --hooks-dir /etc/containers/oci/hooks.d run IMAGE
   seccompc hook uninstall /etc/containers/oci/hooks.d`;
 
+const EXAMPLES: Record<string, string> = {
+  install: 'seccompc hook install /etc/containers/oci/hooks.d --with-check',
+  status: 'seccompc hook status /etc/containers/oci/hooks.d',
+  uninstall: 'seccompc hook uninstall /etc/containers/oci/hooks.d',
+  precreate: 'seccompc hook precreate --strict < config.json',
+  check: 'seccompc hook check --require-annotation < state.json',
+};
+
 const CHECK_HELP = `
 At the stage createRuntime the runtime has read config.json but has not made the filter yet.
 The state on standard input contains the annotations as the runtime read them, but not
@@ -64,7 +72,8 @@ At the stage poststart that process already runs its program (crun) or is about 
 1.1). runc ends the container if such a hook fails. crun does not, so pass --kill.
 
 Exit code 0: the container may start or go on. Any other exit code refuses it, also if the
-question cannot be answered.`;
+question cannot be answered.
+`;
 
 const listener = (description: string) =>
   new Option('--listener <PATH>', description)
@@ -77,7 +86,10 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .description('Hooks that give containers their compiled filter, or refuse to start them without it.')
     .addHelpText('after', HELP);
   const plain = (name: string, summary: string) =>
-    addOutputOptions(command.command(name).description(summary));
+    addOutputOptions(command.command(name).description(summary)).addHelpText(
+      'after',
+      `${name === 'check' ? CHECK_HELP : ''}\nExample:\n  ${EXAMPLES[name]}`,
+    );
   const add = (name: string, summary: string) => addTargetOptions(plain(name, summary));
   const strict = ['--strict', 'refuse starts whose profile cannot be compiled'] as const;
 
@@ -112,7 +124,6 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .option('--loaded', 'as a poststart hook: also refuse if the kernel runs another filter (needs root)')
     .option('--kill', 'with --loaded: end a container that is refused')
     .option('--log <FILE>', 'append the reason to this file')
-    .addHelpText('after', CHECK_HELP)
     .runs(check);
   return command;
 }

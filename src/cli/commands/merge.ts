@@ -118,7 +118,11 @@ export function mergeCommand(operation: Operation): CliCommand {
     )
     .option('--exact', 'write nothing if a profile cannot say it exactly')
     .addHelpText('after', help)
-    .runs((a: string, b: string[], options: Options) => runMerge(operation, [a, ...b], options));
+    .runs((a: string, b: string[], options: Options) => {
+      if (options.format === 'oci' && command.getOptionValueSource('optimize') === 'cli')
+        fail('USAGE', { reason: '--optimize is for filters: give --format raw or another of them' });
+      return runMerge(operation, [a, ...b], options);
+    });
   return finish(addOptions(command, [optionNamed('optimize')]));
 }
 

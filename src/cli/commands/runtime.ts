@@ -37,7 +37,10 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .description('An OCI runtime in front of crun, which gives every container its compiled filter.')
     .addHelpText('after', HELP);
   const plain = (name: string, summary: string) =>
-    addOutputOptions(command.command(name).description(summary));
+    addOutputOptions(command.command(name).description(summary)).addHelpText(
+      'after',
+      `\nExample:\n  seccompc runtime ${name} /usr/local/bin`,
+    );
 
   const installed = plain(
     'install',

@@ -34,9 +34,11 @@ export function valueParser<T>(spec: Pick<OptionSpec, 'takes'>): (text: string, 
   return (text, before) => {
     const value = text === '' ? undefined : parseValue(spec, text, before);
     if (value !== undefined) return value as T;
-    const known = valuesOf(spec);
-    const list = known === undefined ? '' : ` Known are: ${known.join(', ')}.`;
-    throw new InvalidArgumentError(`Give ${wantedBy(spec)}.${list}`);
+    const wanted = wantedBy(spec);
+    const known = valuesOf(spec)?.join(', ');
+    // Some forms begin with all that is known.
+    const list = known === undefined || wanted.startsWith(known) ? '' : ` Known are: ${known}.`;
+    throw new InvalidArgumentError(`Give ${wanted}.${list}`);
   };
 }
 

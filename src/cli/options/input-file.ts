@@ -1,6 +1,7 @@
 import { closeSync, createReadStream, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { fail } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
+import { BUILT_IN_PROFILES } from '../../options/built-in.ts';
 import { openTemporaryFile } from '../../fs/temporary.ts';
 import type { TemporaryFile } from '../../fs/temporary.ts';
 
@@ -22,7 +23,10 @@ export async function readInput(file: string, largest = LARGEST_INPUT): Promise<
       chunks.push(chunk);
     }
   } catch (cause) {
-    fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause });
+    const { nearest } = await import('../../profile/nearest.ts');
+    const meant = nearest(file, BUILT_IN_PROFILES);
+    const hint = meant && `did you mean ${meant}?`;
+    fail('INPUT_UNREADABLE', { reason: systemReason(cause) }, { file, cause, hint });
   }
   return Buffer.concat(chunks);
 }

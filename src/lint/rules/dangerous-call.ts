@@ -25,7 +25,7 @@ export const DANGERS: readonly Danger[] = [
   { calls: 'acct', level: 'container', why: 'writes an account of all processes' },
   { calls: 'settimeofday stime clock_settime clock_settime64', level: 'container', why: 'sets the clock of the host' },
   { calls: 'iopl ioperm', level: 'container', why: 'reaches the ports of the hardware' },
-  { calls: 'mount umount umount2 pivot_root fsopen fsmount fsconfig move_mount open_tree mount_setattr', level: 'container', why: 'changes what the files are, and lets unusual file systems be parsed in the kernel' },
+  { calls: 'mount umount umount2 pivot_root fsopen fsmount fsconfig move_mount open_tree open_tree_attr mount_setattr', level: 'container', why: 'changes what the files are, and lets unusual file systems be parsed in the kernel' },
   { calls: 'open_by_handle_at', level: 'container', why: 'opens files past every directory on the way, outside the container too' },
   { calls: 'bpf', level: 'container', why: 'runs programs in the kernel, whose verifier has had many holes' },
   { calls: 'perf_event_open', level: 'container', why: 'measures other programs, through code that has had many holes' },

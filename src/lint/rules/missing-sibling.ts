@@ -34,12 +34,12 @@ setxattr lsetxattr fsetxattr setxattrat | | set extended attributes too
 getxattr lgetxattr fgetxattr getxattrat | | read extended attributes too
 removexattr lremovexattr fremovexattr removexattrat | | remove extended attributes too
 listxattr llistxattr flistxattr listxattrat | | list extended attributes too
-mount | move_mount open_tree fsmount mount_setattr | attach and change mounts too
+mount | move_mount open_tree open_tree_attr fsmount mount_setattr | attach and change mounts too
 umount umount2 | | unmount too
 execve execveat | | start programs too
 fork vfork | clone clone3 fork vfork | make processes too
 clone clone3 | | make processes and namespaces too | conditions
-unshare | clone clone3 | make namespaces too
+unshare | clone clone3 open_tree open_tree_attr fsmount | make namespaces too
 ptrace | process_vm_readv process_vm_writev | reach into the memory of other processes too
 process_vm_readv process_vm_writev | ptrace | do the same and more
 kexec_load kexec_file_load | | load another kernel too
@@ -75,7 +75,7 @@ export const missingSibling: Rule = {
   reason:
     'Linux has several calls for many things. A list of refusals that names one of them refuses nothing.',
   evidence:
-    'fchmodat2 (Linux 6.6) beside chmod, clone3 (5.3) beside clone, the mount API (5.2) beside mount.',
+    'fchmodat2 (Linux 6.6) beside chmod, clone3 (5.3) beside clone, the mount API (5.2) beside mount, OPEN_TREE_NAMESPACE beside unshare.',
   *find(subject) {
     for (const family of FAMILIES) yield* gapsIn(family, subject);
   },

@@ -68,16 +68,15 @@ function askRuntime(runtime: string): { crun: string | null; faults: Diagnostic[
   return { crun, faults: refused(error?.message ?? said) };
 }
 
-function necessaryTools(): Pick<RuntimeSettings['tools'], 'awk' | 'grep' | 'rm' | 'mkdir' | 'date'> {
-  const found = (name: string, path = findProgram(name)) =>
-    path !== undefined && isAbsolute(path) ? path : fail('RUNTIME_WITHOUT_TOOL', { name });
-  return {
-    awk: found('awk', findAwk()),
-    grep: found('grep'),
-    rm: found('rm'),
-    mkdir: found('mkdir'),
-    date: found('date'),
-  };
+/** Programs that the script starts. */
+export const NECESSARY_TOOLS = ['awk', 'grep', 'rm', 'mkdir', 'date'] as const;
+
+function necessaryTools(): Pick<RuntimeSettings['tools'], (typeof NECESSARY_TOOLS)[number]> {
+  const found = NECESSARY_TOOLS.map((name) => {
+    const path = name === 'awk' ? findAwk() : findProgram(name);
+    return [name, path !== undefined && isAbsolute(path) ? path : fail('RUNTIME_WITHOUT_TOOL', { name })];
+  });
+  return Object.fromEntries(found) as ReturnType<typeof necessaryTools>;
 }
 
 function optionalTools<Name extends string>(...names: Name[]): Partial<Record<Name, string>> {

@@ -18,6 +18,13 @@ export const TRUE: Node = 1;
 /** The question has an answer, but not within the budget or the means of this prover. */
 export class Undecided extends Error {
   override readonly name = 'Undecided';
+  /** Whether a larger budget may decide it. */
+  readonly isBudget: boolean;
+
+  constructor(reason: string, isBudget = false) {
+    super(reason);
+    this.isBudget = isBudget;
+  }
 }
 
 export const DEFAULT_NODE_BUDGET = 1 << 19;
@@ -47,7 +54,7 @@ export class Effort {
   /** @throws Undecided when less is left than that */
   spend(steps: number): void {
     this.#left -= steps;
-    if (this.#left < 0) throw new Undecided('the comparison takes more steps than it is given');
+    if (this.#left < 0) throw new Undecided('the comparison takes more steps than it is given', true);
   }
 }
 
@@ -410,7 +417,7 @@ export class Bdd {
   }
 
   #exceeded(): Undecided {
-    return new Undecided(`the decision diagram needs more than ${this.#budget} nodes`);
+    return new Undecided(`the decision diagram needs more than ${this.#budget} nodes`, this.#budget < LARGEST_NODE_BUDGET);
   }
 }
 

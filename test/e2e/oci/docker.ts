@@ -18,7 +18,7 @@ export const dockerNeeds = requirements(
 
 /** The image that both have, of one busybox; containerd wants the whole name. */
 export const DOCKER_IMAGE = 'busybox';
-export const CTR_IMAGE = 'docker.io/library/busybox:latest';
+export const CTR_IMAGE = 'localhost/busybox:latest';
 
 export interface Docker {
   /** Programs that run docker(1) and ctr(1) where they find their server, in the folder that they are started in. */
