@@ -921,7 +921,7 @@ const TABLE = {
     hint: 'docs/proof.md tells what cannot be decided',
   },
 
-  // -- intersect, union, subtract, simplify (src/merge)
+  // -- intersect, union, subtract, extend, simplify (src/merge)
   MERGE_LOST: {
     severity: 'warning',
     exit: EXIT.no,
@@ -931,6 +931,15 @@ const TABLE = {
   MERGE_LISTENERS: {
     message: 'the result hands calls to a listener, and the inputs name several: {paths}',
     hint: 'a process can have one listener; give all inputs the same listenerPath',
+  },
+  PATCH_MEMBER: {
+    message: '{member} is not for a patch: the base decides that',
+    hint: 'a patch has "syscalls", and a "listenerPath" for SCMP_ACT_NOTIFY; intersect and union combine whole profiles',
+  },
+  PATCH_WITHOUT_EFFECT: {
+    severity: 'warning',
+    message: '{names} in this entry changes nothing: {reason}',
+    hint: 'take it out if it is not meant for another base',
   },
   ASSERTION_INVALID: { message: 'the assertion "{text}" cannot be judged: {reason}' },
   ASSERTION_VACUOUS: {

@@ -118,6 +118,10 @@ const GROUPS: Record<string, Record<string, Entry>> = {
       summary: 'refuse also what other profiles or filters refuse',
       load: joining('subtract'),
     },
+    extend: {
+      summary: 'answer as a base does, except where a patch has an entry',
+      load: joining('extend'),
+    },
     simplify: {
       summary: 'write a profile with fewer entries and the same meaning',
       load: async () => {

@@ -7,7 +7,7 @@ import { SeccompcError, undecided } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { Undecided } from '../prove/bdd/bdd.ts';
 import { joinedDiagram } from '../prove/compare.ts';
-import type { Joined, Side } from '../prove/compare.ts';
+import type { Joined } from '../prove/compare.ts';
 import { programBdd } from '../prove/program/program-bdd.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import { OPERATIONS } from './operations.ts';
@@ -30,7 +30,7 @@ export interface Merged {
 }
 
 /** The inputs as one side of a comparison. */
-export function joined(operation: Operation, sides: readonly Side[]): Joined {
+export function joined(operation: Operation, sides: Joined['sides']): Joined {
   return { ...OPERATIONS[operation], sides };
 }
 
@@ -38,7 +38,7 @@ export function joined(operation: Operation, sides: readonly Side[]): Joined {
  * @throws SeccompcError UNDECIDED if the result cannot be computed or proved; the faults of a program that the kernel
  *   would refuse
  */
-export function merge(operation: Operation, sides: readonly Side[], options: MergeOptions): Merged {
+export function merge(operation: Operation, sides: Joined['sides'], options: MergeOptions): Merged {
   const { native, tables, optimize = 'attach', nodeBudget } = options;
   try {
     const { space, root } = joinedDiagram(joined(operation, sides), nodeBudget);

@@ -30,8 +30,10 @@ const WAIT_KILLABLE = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV';
  * Flags with which nothing is weaker than with those of the profiles, and the listener if calls are handed to one.
  * @throws SeccompcError MERGE_LISTENERS if the profiles name several
  */
-export function mergedMembers(sides: readonly Side[], notifies: boolean): Members {
-  const profiles = sides.flatMap((side) => ('seccomp' in side ? [side.seccomp] : []));
+export function mergedMembers(sides: Joined['sides'], notifies: boolean): Members {
+  const profilesOf = (side: Side | Joined): Seccomp[] =>
+    'sides' in side ? side.sides.flatMap(profilesOf) : 'seccomp' in side ? [side.seccomp] : [];
+  const profiles = sides.flatMap(profilesOf);
   const lists = profiles.map(({ flags }) => flags);
   const isIn = (flag: FlagName) => (list: Seccomp['flags']) => list?.includes(flag) ?? flag === SPEC_ALLOW;
   const flags = FLAG_NAMES.filter((flag) =>

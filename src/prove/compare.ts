@@ -33,7 +33,7 @@ export type Side = Programs | Reference;
 
 /** Several sides as one: the answers (u32) to a call are joined from the first side to the last, beginning with `start`. */
 export interface Joined {
-  sides: readonly Side[];
+  sides: readonly (Side | Joined)[];
   start: number | undefined;
   join: (before: number, next: number) => number;
 }
@@ -238,8 +238,11 @@ function differingExamples({ sides, relation, calls, limit }: Question): Differe
 }
 
 /** The function of several sides in a canonical space. @throws Undecided if it is too large */
-export function joinedDiagram(joined: Joined, nodeBudget?: number): { space: Space; root: Node } {
-  const space = canonicalSpace(nodeBudget);
+export function joinedDiagram(
+  joined: Joined,
+  nodeBudget?: number,
+  space = canonicalSpace(nodeBudget),
+): { space: Space; root: Node } {
   return { space, root: prepare(joined).build(space) };
 }
 

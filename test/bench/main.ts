@@ -21,6 +21,7 @@ import type { Options, Part } from './options.ts';
 import { picture } from './picture.ts';
 import { build, temporaryFolder } from './programs.ts';
 import type { Folder } from './programs.ts';
+import { simplifyTable } from './simplify.ts';
 import { staticTable } from './static.ts';
 import { findSources, hostArch, makeSubjects } from './subjects.ts';
 import type { Subject } from './subjects.ts';
@@ -69,6 +70,7 @@ async function measure(options: Options, folder: Folder): Promise<Report> {
             tenth,
           )
         : undefined,
+    simplify: () => (library === undefined ? undefined : simplifyTable(measured, library, tenth)),
     growth: () => growthTable(library, Math.ceil(options.rounds / 100)),
   };
   const tables: Table[] = [];

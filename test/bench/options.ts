@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['static', 'attach', 'calls', 'compile', 'cold', 'growth'] as const;
+export const PARTS = ['static', 'attach', 'calls', 'compile', 'cold', 'growth', 'simplify'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {

@@ -8,7 +8,7 @@ const GROUPS = {
   Compile: ['compile', 'resolve', 'import', 'record'],
   Ask: ['explain', 'simulate', 'disasm', 'graph', 'report', 'lookup'],
   Check: ['lint', 'check', 'assert', 'verify', 'diff', 'fingerprint', 'audit', 'doctor'],
-  Combine: ['intersect', 'union', 'subtract', 'simplify'],
+  Combine: ['intersect', 'union', 'subtract', 'extend', 'simplify'],
   Deliver: ['runtime', 'hook', 'bundle', 'annotate', 'crun-cache', 'exec'],
   Prepare: ['prebuild', 'serve', 'cache'],
   Help: ['completion', 'man', 'schema'],

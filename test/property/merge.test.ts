@@ -2,12 +2,13 @@
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';
-import { archOf } from '../../src/arch.ts';
+import { archOf, parseArch } from '../../src/arch.ts';
 import { encode } from '../../src/bpf/instruction.ts';
 import { compile, lowerProfile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { joined, merge } from '../../src/merge/merge.ts';
 import type { Operation } from '../../src/merge/operations.ts';
+import { readPatch } from '../../src/merge/patch.ts';
 import { mergedProfile, simplifiedProfile } from '../../src/merge/proved-profile.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
 import type { SyscallTables } from '../../src/syscalls/tables.ts';
@@ -31,8 +32,9 @@ beforeAll(async () => {
 const STRICTEST_FIRST = [
   0x80000000, 0, 0x00030000, 0x00050000, 0x7fc00000, 0x7ff00000, 0x7ffc0000, 0x7fff0000,
 ];
+const X86 = 0xc000003e;
 const place = (answer: number) => STRICTEST_FIRST.indexOf((answer & 0xffff0000) >>> 0);
-const EXPECTED: Record<Operation, (answers: readonly number[]) => number> = {
+const EXPECTED: Record<Exclude<Operation, 'extend'>, (answers: readonly number[]) => number> = {
   intersect: (answers) => answers.find((each) => place(each) === Math.min(...answers.map(place)))!,
   union: (answers) => answers.find((each) => place(each) === Math.max(...answers.map(place)))!,
   subtract: ([first, ...others]) =>
@@ -116,6 +118,68 @@ describe('random profiles', () => {
     );
     expect(done.filter).toBeGreaterThan(5);
     expect(done.profile).toBeGreaterThan(3);
+  });
+
+  it('are extended by a patch where it matches, and answer as the base elsewhere', async () => {
+    let done = 0;
+    let matched = 0;
+    await fc.assert(
+      fc.asyncProperty(pair, async ([{ profile, native }, other]) => {
+        const base = await inputOf({ profile, native });
+        fc.pre(base !== undefined);
+        const { meaning, side } = base;
+        const { syscalls = [], listenerPath } = other.profile;
+        const arches = meaning.abis.map(({ oci }) => archOf(parseArch(oci)!));
+        const text = toJson({ syscalls, listenerPath });
+        const patch = await readPatch(new TextEncoder().encode(text), {
+          file: 'patch.json',
+          target: targetOf({ native }),
+          arches,
+        }).catch((error: unknown) => {
+          if (error instanceof SeccompcError) return undefined;
+          throw error;
+        });
+        fc.pre(patch !== undefined);
+        const sides = [side, patch.side];
+        const merged = within(() =>
+          merge('extend', sides, { native: archOf(targetOf({ native }).arch), tables }),
+        );
+        fc.pre(merged !== undefined);
+        const filter = readProgram(encode(merged.program, merged.endian), native === 'S390X');
+        // An entry has matched if the default action does not show.
+        const [one, two] = [60001n, 60002n].map((defaultErrnoRet) =>
+          evaluateProfile(
+            {
+              syscalls,
+              ...(listenerPath !== undefined && { listenerPath }),
+              defaultAction: 'SCMP_ACT_TRACE',
+              defaultErrnoRet,
+              architectures: meaning.abis.map(({ oci }) => `SCMP_ARCH_${oci}`),
+            },
+            { native },
+          ),
+        );
+        if (!('evaluate' in one!) || !('evaluate' in two!))
+          throw new Error('the patch is taken, but not by the judge');
+        const patched = { profile: other.profile, meaning: one };
+        for (const { profile: looked, meaning: by } of [base, patched])
+          for (const call of callsOf(looked, by)) {
+            const { arch, nr, args } = call;
+            const [first, second] = [one, two].map((each) => each.evaluate(arch, nr, args));
+            // Numbers with bit 30 are those of x32.
+            const isInside = meaning.abis.some(
+              ({ oci, audit }) => audit === arch && (audit !== X86 || (oci === 'X32') === nr >= 1 << 30),
+            );
+            const matches = first === second && isInside;
+            if (matches) matched += 1;
+            expect(runProgram(filter, call)).toBe(matches ? first : meaning.evaluate(arch, nr, args));
+          }
+        done += 1;
+      }),
+      { numRuns: runs(25, 250) },
+    );
+    expect(done).toBeGreaterThan(5);
+    expect(matched).toBeGreaterThan(10);
   });
 
   it('are simplified to equal ones with at most as many entries', async () => {

@@ -7,8 +7,9 @@ import { compile, lowerProfile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';
 import { joined, merge } from '../../src/merge/merge.ts';
 import type { Operation } from '../../src/merge/operations.ts';
+import { archesOfFilter, namesWithoutEffect, readPatch } from '../../src/merge/patch.ts';
 import { mergedProfile, simplifiedProfile } from '../../src/merge/proved-profile.ts';
-import type { Side } from '../../src/prove/compare.ts';
+import type { Joined, Side } from '../../src/prove/compare.ts';
 import type { Reference } from '../../src/prove/profile/reference.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
 import type { SyscallTables } from '../../src/syscalls/tables.ts';
@@ -57,9 +58,9 @@ async function side(text: string): Promise<Reference> {
   return lowered.reference;
 }
 
-const filterOf = (operation: Operation, sides: readonly Side[]) =>
+const filterOf = (operation: Operation, sides: Joined['sides']) =>
   merge(operation, sides, { native: archOf('X86_64'), tables }).program;
-const profileOf = (operation: Operation, sides: readonly Side[]) =>
+const profileOf = (operation: Operation, sides: Joined['sides']) =>
   mergedProfile(joined(operation, sides), { target, tables });
 
 function answer(program: readonly SockFilter[], nr: number, args: readonly bigint[] = [], arch = X86_64) {
@@ -231,6 +232,106 @@ describe('a subtraction', () => {
       expect(answer(program, LSEEK)).toBe(ERRNO + 5);
       expect(answer(program, SOCKET)).toBe(ERRNO + 2);
     }
+  });
+});
+
+describe('an extension', () => {
+  const deny = (name: string, ...args: Condition[]): Entry => ({ ...allow(name, ...args), action: 'SCMP_ACT_ERRNO', errnoRet: 5 }); // prettier-ignore
+  const patchOf = (text: string, base: Side) =>
+    readPatch(new TextEncoder().encode(text), { file: 'patch.json', target, arches: archesOf(base) });
+  const archesOf = (base: Side) => archesOfFilter(base, archOf('X86_64'));
+  async function extended(base: Side, ...entries: Entry[][]) {
+    const patches = await Promise.all(entries.map((syscalls) => patchOf(JSON.stringify({ syscalls }), base)));
+    const sides = [base, ...patches.map((patch) => patch.side)];
+    const { text, lost } = await profileOf('extend', sides);
+    expect(lost).toEqual([]);
+    const programs = [filterOf('extend', sides), (await compile(text, { target })).instructions];
+    return { programs, warnings: namesWithoutEffect(base, patches) };
+  }
+  const faultsOf = async (patch: object) => {
+    const read = patchOf(JSON.stringify(patch), await side(profile([])));
+    return (await read.catch((error: unknown) => error)) as Error;
+  };
+
+  it('answers as the last patch that matches a call, also if it is laxer, and as the base elsewhere', async () => {
+    const base = await side(profile([allow('read'), allow('lseek')]));
+    const { programs, warnings } = await extended(
+      base,
+      [allow('socket'), deny('lseek', when(2, 'EQ', 1)), deny('getpid')],
+      [allow('getpid')],
+    );
+    for (const program of programs) {
+      expect([READ, SOCKET, DUP3, GETPID].map((nr) => answer(program, nr))).toEqual([
+        ALLOW,
+        ALLOW,
+        ERRNO + 1,
+        ALLOW,
+      ]);
+      expect([0n, 1n].map((whence) => answer(program, LSEEK, [0n, 0n, whence]))).toEqual([ALLOW, ERRNO + 5]);
+    }
+    expect(warnings).toMatchObject([{ code: 'PATCH_WITHOUT_EFFECT', pointer: '/syscalls/2', line: 1 }]);
+  });
+
+  it('passes on what a newer base answers, from the same patch', async () => {
+    const bases = await Promise.all(
+      [[allow('read')], [allow('dup3')]].map((entries) => side(profile(entries))),
+    );
+    const results = await Promise.all(bases.map((base) => extended(base, [allow('socket')])));
+    const answers = results.map(({ programs }) => [READ, DUP3, SOCKET].map((nr) => answer(programs[1]!, nr)));
+    expect(answers).toEqual([
+      [ALLOW, ERRNO + 1, ALLOW],
+      [ERRNO + 1, ALLOW, ALLOW],
+    ]);
+  });
+
+  it('keeps to the architectures of the base, also of a filter that kills all calls of x32', async () => {
+    const { instructions: program, endian } = await compile(profile([allow('read')]), { target });
+    const { programs } = await extended({ program, endian }, [allow('lseek')]);
+    for (const made of programs) {
+      expect(answer(made, LSEEK)).toBe(ALLOW);
+      expect([answer(made, LSEEK + 0x40000000), answer(made, 19, [], I386)]).toEqual([
+        KILL_THREAD,
+        KILL_THREAD,
+      ]);
+    }
+  });
+
+  it('takes a kill and a trace of a patch for what they are', async () => {
+    const entries = ['KILL_THREAD', 'TRACE'].map((action) => ({ names: [action === 'TRACE' ? 'lseek' : 'read'], action: `SCMP_ACT_${action}`, errnoRet: action === 'TRACE' ? 0 : undefined })); // prettier-ignore
+    const { programs } = await extended(await side(profile([allow('read')])), entries as Entry[]);
+    for (const program of programs)
+      expect([READ, LSEEK].map((nr) => answer(program, nr))).toEqual([KILL_THREAD, 0x7ff00000]);
+  });
+
+  it('names what changes nothing, with the reason', async () => {
+    const base = await side(profile([allow('read')]));
+    const { warnings } = await extended(base, [
+      allow('read'),
+      allow('riscv_hwprobe'),
+      deny('dup3'),
+      allow('dup3', when(0, 'EQ', 7)),
+      allow('socket'),
+    ]);
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'read in this entry changes nothing: the base answers these calls so already',
+      'riscv_hwprobe in this entry changes nothing: no architecture of the base has these calls',
+      'dup3 in this entry changes nothing: another entry decides these calls',
+    ]);
+  });
+
+  it('refuses a patch with what only a base decides', async () => {
+    const whole = await faultsOf({ defaultAction: 'SCMP_ACT_ALLOW', flags: [], archMap: [], syscalls: [] });
+    expect(whole.message).toMatch(/defaultAction is not for a patch.*flags is not for a patch/s);
+    expect((await faultsOf({ ociVersion: '1.0.0', linux: {} })).message).toContain('NOT_A_PROFILE');
+  });
+
+  it('takes a patch in the Docker dialect for the capabilities of the target', async () => {
+    const patch = {
+      syscalls: [{ ...allow('socket'), includes: { caps: ['CAP_SYS_ADMIN'] } }, allow('dup3')],
+    };
+    const base = await side(profile([allow('read')]));
+    const program = filterOf('extend', [base, (await patchOf(JSON.stringify(patch), base)).side]);
+    expect([SOCKET, DUP3].map((nr) => answer(program, nr))).toEqual([ERRNO + 1, ALLOW]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { SECCOMP_RET_USER_NOTIF } from '../../action.ts';
 import { allArches, archOf } from '../../arch.ts';
+import type { ArchName } from '../../arch.ts';
 import { BPF_RET, encode } from '../../bpf/instruction.ts';
 import { convertedLength } from '../../bpf/check.ts';
 import type { Filter } from '../../compile.ts';
@@ -10,28 +11,31 @@ import { FORMAT_NAMES } from '../../format/program.ts';
 import type { FormatName } from '../../format/program.ts';
 import type { MergeOptions } from '../../merge/merge.ts';
 import type { Operation } from '../../merge/operations.ts';
+import type { Patch } from '../../merge/patch.ts';
 import { programOf } from '../../options/flags.ts';
 import { optionNamed } from '../../options/table.ts';
 import type { FlagsOf } from '../../options/table.ts';
-import type { Difference, Side } from '../../prove/compare.ts';
+import type { Difference, Joined } from '../../prove/compare.ts';
 import { loadTables } from '../../syscalls/load.ts';
 import type { SyscallTables } from '../../syscalls/tables.ts';
 import type { Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
+import type { Input } from './merge/explain.ts';
 import { addOptions, addOutputOptions } from '../options/add-options.ts';
 import { profilePath } from '../options/built-in-profile.ts';
+import { parseCall } from '../options/call.ts';
 import { addBudgetOption } from '../options/comparison.ts';
 import type { BudgetFlag } from '../options/comparison.ts';
 import { filterFor, filterIn } from '../options/filter-file.ts';
 import { readInput } from '../options/input-file.ts';
 import { filterOperand, profileOperand } from '../options/operand.ts';
-import type { Operand } from '../options/operand.ts';
+import type { Operand, ProfileOperand } from '../options/operand.ts';
 import { addReadingOptions, openProfile } from '../options/profile-file.ts';
 import type { ReadingFlags } from '../options/profile-file.ts';
-import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { differenceLines } from '../output/differences.ts';
-import { printDiagnostics, writeStderr } from '../output/report.ts';
+import { printDiagnostics, toJson, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { isTerminal, writeProduct } from '../output/streams.ts';
 import { summarise } from '../output/summary.ts';
@@ -41,6 +45,8 @@ interface Options extends TargetFlags, ReadingFlags, BudgetFlag, OutputOptions, 
   output?: string;
   format?: FormatName | 'oci';
   exact?: true;
+  explain?: string;
+  callArch?: ArchName;
 }
 
 interface Texts {
@@ -53,6 +59,8 @@ A and B are profiles (OCI, config.json, the Docker dialect for the target) or fi
 text), in any mix. The result is made from what they answer, and proved before it is written. As a
 profile (--format oci) it is exact where the format can say it; elsewhere it is stricter, never
 laxer, and each such call is named. --exact refuses then. As a filter it is always exact.
+
+--explain CALL says which input decides a call and writes nothing: read, 'socket(AF_INET, 1)'.
 
 Exit codes: 0 exact; 1 stricter than asked; 2 cannot be computed; 65 an input is faulty.
 `;
@@ -88,6 +96,21 @@ ${INPUTS}
 Examples:
   seccompc subtract container-default deny.json -o profile.json`,
   },
+  extend: {
+    description: 'Makes a profile or filter that answers as BASE does, except where a patch has an entry.',
+    help: `
+PATCH is a profile with "syscalls" and without "defaultAction". A call that one of its entries
+matches gets that entry's action, also if it is laxer than that of BASE; all others get the answer
+of BASE, on its architectures. Of several patches, the last one that matches counts. Names in a
+patch that change nothing are told. BASE stays as it is: make the result again when it changes.
+
+BASE is a profile (OCI, config.json, the Docker dialect for the target) or a filter (raw or as a
+text).${INPUTS.slice(INPUTS.indexOf(' The result'))}
+Examples:
+  seccompc extend container-default patch.json -o profile.json
+  seccompc extend base.json site.json service.json --format raw -o filter.bpf
+  seccompc extend base.json patch.json --explain 'personality(8)'`,
+  },
   simplify: {
     description: 'Writes a profile with as few entries as are found, and exactly the same meaning.',
     help: `
@@ -105,11 +128,12 @@ const CHOICES = ['oci', ...FORMAT_NAMES];
 
 export function mergeCommand(operation: Operation): CliCommand {
   const { description, help } = TEXTS[operation];
+  const [first, others, what] = operation === 'extend' ? ['BASE', 'PATCH', 'patches'] : ['A', 'B', 'others'];
   const command = new CliCommand(operation)
     .description(description)
-    .argument('A', 'a profile or a filter; - for standard input', (word) => profilePath(word))
-    .argument('<B...>', 'others', (word, before?: string[]) => [...(before ?? []), profilePath(word)])
-    .usage('A B... [OPTION...]')
+    .argument(first, 'a profile or a filter; - for standard input', (word) => profilePath(word))
+    .argument(`<${others}...>`, what, (word, before?: string[]) => [...(before ?? []), profilePath(word)])
+    .usage(`${first} ${others}... [OPTION...]`)
     .option('-o, --output <FILE>', 'where to write the result (default: standard output)')
     .addOption(
       new Option('--format <FORMAT>', 'oci: a profile; raw: a filter, 8 bytes an instruction')
@@ -117,6 +141,14 @@ export function mergeCommand(operation: Operation): CliCommand {
         .default('oci'),
     )
     .option('--exact', 'write nothing if a profile cannot say it exactly')
+    .addOption(
+      new Option('--explain <CALL>', 'say which input decides a call, and write nothing').conflicts([
+        'output',
+        'format',
+        'exact',
+      ]),
+    )
+    .option('--call-arch <A>', 'architecture of that call, if not --arch', archArgument)
     .addHelpText('after', help)
     .runs((a: string, b: string[], options: Options) => {
       if (options.format === 'oci' && command.getOptionValueSource('optimize') === 'cli')
@@ -146,10 +178,10 @@ async function runMerge(operation: Operation, files: readonly string[], options:
   if (files.filter((file) => file === '-').length > 1) fail('USAGE', { reason: 'only one input can be -' });
   if (format === 'raw' && output === undefined && isTerminal(1)) fail('OUTPUT_IS_TERMINAL');
   const target = targetOf(options);
-  const operands: Operand[] = [];
-  for (const file of files) operands.push(await readOperandFor(target, file, options));
-  const sides = operands.map(({ side }) => side);
-  const diagnostics = operands.flatMap((operand) => operand.diagnostics);
+  const inputs = await (operation === 'extend' ? readExtension : readOperands)(files, target, options);
+  const sides = inputs.map(({ side }) => side);
+  const diagnostics = inputs.flatMap((input) => input.diagnostics);
+  if (options.explain !== undefined) return explainResult(operation, inputs, options.explain, options);
   const common = { tables: await allTables(), nodeBudget: options.nodeBudget };
   if (format === 'oci') {
     const [{ joined }, { mergedProfile }] = [
@@ -190,8 +222,61 @@ async function runSimplify(file: string, options: Options): Promise<void> {
     );
 }
 
+type Read = Input & { diagnostics: Diagnostic[] };
+
+async function readOperands(files: readonly string[], target: Target, options: Options): Promise<Read[]> {
+  const read: Read[] = [];
+  for (const file of files) read.push({ file, ...(await readOperandFor(target, file, options)) });
+  return read;
+}
+
+async function readExtension(files: readonly string[], target: Target, options: Options): Promise<Read[]> {
+  const [base, ...others] = files;
+  const { nodeBudget } = options;
+  const { archesOfFilter, namesWithoutEffect, readPatch } = await import('../../merge/patch.ts');
+  const operand = await readOperandFor(target, base!, options);
+  const arches =
+    'lowered' in operand
+      ? operand.lowered.arches
+      : archesOfFilter(operand.side, archOf(target.arch), nodeBudget);
+  const patches: (Read & Patch)[] = [];
+  for (const word of others) {
+    const { bytes, file, notes } = await openProfile(await readInput(word), word, options);
+    const patch = await readPatch(bytes, { file, target, arches });
+    patches.push({ file, ...patch, diagnostics: [...notes, ...patch.lowered.diagnostics] });
+  }
+  const useless = namesWithoutEffect(operand.side, patches, nodeBudget);
+  return [{ file: base!, ...operand, diagnostics: [...operand.diagnostics, ...useless] }, ...patches];
+}
+
+async function explainResult(
+  operation: Operation,
+  inputs: readonly Read[],
+  text: string,
+  options: Options,
+): Promise<number> {
+  const [, name, list] = /^\s*(\w+)\s*(?:\((.*)\))?\s*$/s.exec(text) ?? [];
+  if (name === undefined)
+    fail('USAGE', { reason: `"${text}" is no call: give a name, or a name with arguments such as read(3)` });
+  const arch = options.callArch ?? targetOf(options).arch;
+  const args = (list ?? '').trim() === '' ? [] : list!.split(',').map((each) => each.trim());
+  const call = await parseCall({ call: name, args, ip: '0', arch });
+  const { explainMerge } = await import('./merge/explain.ts');
+  await printDiagnostics(
+    inputs.flatMap(({ diagnostics }) => diagnostics),
+    options,
+  );
+  const explained = explainMerge(operation, inputs, call, arch);
+  await writeProduct(options.json ? toJson(explained.json) : explained.text);
+  return EXIT.ok;
+}
+
 /** @throws SeccompcError also for a filter of another machine */
-async function readOperandFor(target: Target, file: string, options: Options): Promise<Operand> {
+async function readOperandFor(
+  target: Target,
+  file: string,
+  options: Options,
+): Promise<Operand | ProfileOperand> {
   const bytes = await readInput(file);
   const isFilter = filterFor(target.arch, bytes, file) !== undefined;
   if (isFilter) return filterOperand({ side: filterIn(bytes)!, notes: [] }, target.arch);
@@ -200,7 +285,7 @@ async function readOperandFor(target: Target, file: string, options: Options): P
 
 async function mergedFilter(
   operation: Operation,
-  sides: readonly Side[],
+  sides: Joined['sides'],
   target: Target,
   options: Omit<MergeOptions, 'native'>,
 ): Promise<Filter> {

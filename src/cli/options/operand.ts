@@ -7,6 +7,8 @@ import { testedArches } from '../../bpf/tested-arches.ts';
 import { fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import type { ProfileText } from '../../input/profile-text.ts';
+import type { LoweredProfile } from '../../compile.ts';
+import type { Profile } from '../../profile/types.ts';
 import type { NamedCalls, Side } from '../../prove/compare.ts';
 import type { Reference } from '../../prove/profile/reference.ts';
 import { loadTables } from '../../syscalls/load.ts';
@@ -75,11 +77,17 @@ export async function readOperand(file: string | undefined, flags: OperandFlags)
   return 'side' in given ? filterOperand(given, flags.arch) : profileOperand(given, targetOf(flags));
 }
 
+export interface ProfileOperand extends Operand {
+  side: Reference;
+  profile: Profile;
+  lowered: LoweredProfile & { confined: true };
+}
+
 /** @throws SeccompcError with all faults of the profile, also when it asks for no filter */
 export async function profileOperand(
   { bytes, file, notes }: ProfileText,
   target: Target,
-): Promise<Operand & { side: Reference }> {
+): Promise<ProfileOperand> {
   const { compile, lowerProfile } = await import('../../compile.ts');
   const { readInput: readProfile } = await import('../../compile/findings.ts');
   const read = async () => {
@@ -92,6 +100,8 @@ export async function profileOperand(
   const { arches, reference } = lowered;
   return {
     side: reference,
+    profile,
+    lowered,
     calls: arches.map((abi) => ({ abi, table: reference.tables.of(abi.name) })),
     diagnostics,
     program: async () => {
