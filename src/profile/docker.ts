@@ -201,7 +201,9 @@ class Resolver {
       if (misnamed === undefined) return;
       const hint = misnamed.write
         ? `write "${misnamed.write}"`
-        : this.suggestions.didYouMean(value, [...ENGINE_NAMES]);
+        : ENGINE_NAMES.has(value)
+          ? undefined
+          : this.suggestions.didYouMean(value, [...ENGINE_NAMES]);
       this.report('ARCHES_NEVER_MATCH', { engine, value: quote(value) }, `${pointer}/arches/${index}`, hint);
     });
     caps.forEach((value, index) => {

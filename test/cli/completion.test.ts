@@ -25,66 +25,87 @@ const EXPECTED: [line: string, offered: string[]][] = [
   ['seccompc compile --optimize ', ['attach', 'frequency', 'size']],
   ['seccompc compile profile.json --arch aa', ['aarch64']],
   ['seccompc lint --fail-on e', ['error']],
+  ['seccompc compile --engine p', ['podman']],
+  ['seccompc compile --cap CAP_SYS_A', ['CAP_SYS_ADMIN']],
+  ['seccompc explain container-d', ['container-default']],
+  ['seccompc hook check --ceiling podman-d', ['podman-default']],
+  ['seccompc explain p.json open_tr', ['open_tree', 'open_tree_attr']],
+  ['seccompc simulate --arch x86_64 p.json clon', ['clone', 'clone3']],
+  ['seccompc lookup openat', ['openat', 'openat2']],
+  ['seccompc graph p.json --call clon', ['clone', 'clone3']],
+  ['seccompc man expl', ['explain']],
+  ['seccompc schema d', ['docker']],
 ];
 
 describe.skipIf(skipWithout(requirements(['bash'])))('in bash', () => {
   it('commands, options and their values are offered', async () => {
     const script = await scriptFor('bash');
-    const ask =
-      'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _seccompc; echo "${COMPREPLY[*]}"';
-    const offered = (words: string[]) =>
-      execFileSync('bash', ['-c', ask, 'bash', script, ...words], { encoding: 'utf8' })
-        .trim()
-        .split(' ');
-    for (const [line, words] of EXPECTED)
-      expect([line, ...offered(line.split(' '))]).toEqual([line, ...words]);
-    // bash makes three words of --format=asm.
-    expect(offered(['seccompc', 'compile', '--format', '=', 'as'])).toEqual(['asm']);
-    // Nothing: bash goes on with names of files.
-    expect(offered(['seccompc', 'compile', '--output', ''])).toEqual(['']);
-    expect(offered(['seccompc', 'compile', ''])).toEqual(['']);
+    const ask = `source "$1"; shift
+for line; do IFS=/ read -ra COMP_WORDS <<<"$line/end"; unset COMP_WORDS[-1]
+COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _seccompc; echo "\${COMPREPLY[*]}"; done`;
+    const offered = (lines: string[][]) => {
+      const args = ['-c', ask, 'bash', script, ...lines.map((words) => words.join('/'))];
+      const output = execFileSync('bash', args, { encoding: 'utf8', cwd: folder });
+      return output.trimEnd().split('\n').map((line) => line.split(' ')); // prettier-ignore
+    };
+    expect(offered(EXPECTED.map(([line]) => line.split(' ')))).toEqual(EXPECTED.map(([, words]) => words));
+    expect(
+      offered([
+        // bash makes three words of --format=asm.
+        ['seccompc', 'compile', '--format', '=', 'as'],
+        // Nothing: bash goes on with names of files, except for a text.
+        ['seccompc', 'compile', '--output', ''],
+        ['seccompc', 'explain', 'p.json', 'socket', ''],
+        ['seccompc', 'explain', ''],
+      ]),
+    ).toEqual([['asm'], [''], [''], expect.arrayContaining(['docker-default', 'bash'])]);
   });
 });
 
 describe.skipIf(skipWithout(requirements(['fish'])))('in fish', () => {
   it('commands, options and their values are offered', async () => {
     const script = await scriptFor('fish');
-    for (const [line, words] of EXPECTED) {
-      const ask = ['-c', 'source $argv[1]; complete -C $argv[2]', script, line];
-      const output = execFileSync('fish', ask, {
-        encoding: 'utf8',
-        env: { PATH: process.env['PATH'], HOME: folder },
-      });
-      const offered = output.split('\n').flatMap((text) => (text === '' ? [] : [text.split('\t')[0]!]));
-      expect([line, ...offered]).toEqual([line, ...words]);
-    }
+    const ask = 'source $argv[1]; for line in $argv[2..]; complete -C $line; echo; end';
+    const output = execFileSync('fish', ['-c', ask, script, ...EXPECTED.map(([line]) => line)], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], HOME: folder },
+    });
+    const blocks = output.trimEnd().split('\n\n');
+    const offered = blocks.map((block) => block.split('\n').map((text) => text.split('\t')[0]));
+    expect(offered).toEqual(EXPECTED.map(([, words]) => words));
   });
 });
 
-/** Runs zsh on a terminal, types a line and the key that lists completions, and waits until a word is on the screen. */
+/** Runs zsh on a terminal, types each line and the key that lists completions, and waits until its word is on the screen. */
 const ZSH = `
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "autoload -U compinit; compinit -u -D; source $1; bindkey '^X' list-choices; print -n REA; print DY"
 waitFor() { local all part; while zpty -r shell part; do all+=$part; [[ $all == *$1* ]] && { print -r -- $all; return } done; return 1 }
 waitFor READY >/dev/null
-zpty -w -n shell "$2"$'\\x18'
-waitFor "$3"
+shift
+for line word; do
+  zpty -w -n shell $'\\x15'"$line"$'\\x18'
+  waitFor "$word" || exit 1
+done
 `;
 
 describe.skipIf(skipWithout(requirements(['zsh'])))('in zsh', () => {
-  it('the script has no fault, and commands are offered with what they do', async () => {
+  it('the script has no fault; commands, values, profiles and calls are offered', async () => {
     const script = await scriptFor('zsh');
     execFileSync('zsh', ['-n', script]);
-    const screen = execFileSync(
-      'zsh',
-      ['-f', '-c', ZSH, 'zsh', script, 'seccompc comp', '-- print a script'],
-      {
-        encoding: 'utf8',
-        env: { PATH: process.env['PATH'], HOME: folder, TERM: 'dumb', COLUMNS: '200' },
-      },
-    );
-    expect(screen).toContain('completion');
+    const typed = [
+      ['seccompc comp', '-- print a script'],
+      ['seccompc explain container-d', 'container-default'],
+      ['seccompc explain p.json open_tr', 'open_tree_attr'],
+      ['seccompc compile --arch ppc6', 'ppc64le'],
+    ];
+    const screen = execFileSync('zsh', ['-f', '-c', ZSH, 'zsh', script, ...typed.flat()], {
+      encoding: 'utf8',
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: folder, TERM: 'dumb', COLUMNS: '200' },
+    });
+    for (const [, word] of typed) expect(screen).toContain(word);
   }, 60_000);
 });
 

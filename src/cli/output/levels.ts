@@ -1,7 +1,10 @@
 /** What each command tells commander about itself, for whatever is made of it. */
-import type { Command, Option } from 'commander';
+import type { Argument, Command, Option } from 'commander';
+import { BUILT_IN_PROFILES } from '../../options/built-in.ts';
 import { valuesOf } from '../../options/option-values.ts';
 import { OPTIONS } from '../../options/table.ts';
+import { allNames } from '../../syscalls/load.ts';
+import { CAPABILITY_NAMES } from '../../target.ts';
 
 /** A line of the help: `-o, --output <FILE>`, and what it is. */
 interface Item {
@@ -9,12 +12,22 @@ interface Item {
   text: string;
 }
 
-export interface Flag extends Item {
+/** What a word can be, for completion; neither of both for a text. */
+export interface Values {
+  /** The words, if they can be listed. */
+  values: readonly string[] | undefined;
+  /** Whether it can be a file instead. */
+  files: boolean;
+}
+
+export interface Operand extends Item, Values {
+  variadic: boolean;
+}
+
+export interface Flag extends Item, Values {
   /** "-o" and "--output", or one of them. */
   names: string[];
   takesValue: boolean;
-  /** The values, if they can be listed. */
-  values: readonly string[] | undefined;
   /** Without values and default, which `text` has. */
   description: string;
   /** The heading above it: "Target:". */
@@ -28,7 +41,7 @@ export interface Level {
   summary: string;
   description: string;
   usage: string;
-  operands: readonly Item[];
+  operands: readonly Operand[];
   flags: readonly Flag[];
   commands: readonly Level[];
   /** What the help has below its lists. */
@@ -44,9 +57,12 @@ export function levelOf(command: Command, path = ''): Level {
     summary: command.summary() || command.description(),
     description: command.description(),
     usage: help.commandUsage(command),
-    operands: help
-      .visibleArguments(command)
-      .map((each) => ({ term: help.argumentTerm(each), text: help.argumentDescription(each) })),
+    operands: help.visibleArguments(command).map((each) => ({
+      term: help.argumentTerm(each),
+      text: help.argumentDescription(each),
+      variadic: each.variadic,
+      ...operandValues(each, command),
+    })),
     flags: help.visibleOptions(command).map((option) => ({
       term: help.optionTerm(option),
       text: help.optionDescription(option),
@@ -57,17 +73,39 @@ export function levelOf(command: Command, path = ''): Level {
   };
 }
 
-function flagFor({ short, long, required, argChoices, description, helpGroupHeading }: Option) {
+function flagFor({ short, long, flags, required, argChoices, description, helpGroupHeading }: Option) {
   const spec = OPTIONS.find(({ name }) => `--${name}` === long);
-  const values = argChoices ?? (spec && valuesOf(spec));
+  const [, placeholder = ''] = /<(.*?)(?:\.\.\.)?>/.exec(flags) ?? [];
+  const known = argChoices ?? (spec && valuesOf(spec)) ?? BY_PLACEHOLDER[placeholder];
   const names = [short, long].filter((name) => name !== undefined);
   return {
     names,
     takesValue: required,
-    values: required ? values : undefined,
+    ...(required ? valuesWith(known) : NO_VALUES),
     description,
     group: helpGroupHeading ?? 'Options:',
   };
+}
+
+const ARCHES = valuesOf({ takes: 'arch' });
+const BY_PLACEHOLDER: Record<string, Values['values']> = {
+  A: ARCHES, 'A,B': ARCHES, CAP: CAPABILITY_NAMES, CALL: allNames(), NAMES: allNames(), PROFILE: BUILT_IN_PROFILES,
+  P: BUILT_IN_PROFILES,
+}; // prettier-ignore
+const NO_VALUES: Values = { values: undefined, files: false };
+
+/** A built-in profile can be a file too. */
+function valuesWith(values: Values['values']): Values {
+  return { values, files: values === undefined || values === BUILT_IN_PROFILES };
+}
+
+function operandValues(argument: Argument, command: Command): Values {
+  const name = argument.name();
+  if (argument.argChoices !== undefined) return valuesWith(argument.argChoices);
+  if (name === 'CALL' || name === 'NAME|NUMBER') return valuesWith(allNames());
+  if (/PROFILE|^[AB]$/.test(name)) return valuesWith(BUILT_IN_PROFILES);
+  if (name === 'COMMAND') return valuesWith(command.parent?.commands.map((each) => each.name()));
+  return name === 'ARG' || name === 'ASSERTION' ? NO_VALUES : valuesWith(undefined);
 }
 
 function notesOf(command: Command): string {
