@@ -14,6 +14,7 @@ const GROUPS = {
   Help: ['completion', 'man', 'schema'],
 };
 const COMMANDS = Object.values(GROUPS).flat();
+const WITH_PARTS = new Set(['runtime', 'hook', 'crun-cache', 'cache']);
 
 describe('help', () => {
   it('names every command in its group on standard output', async () => {
@@ -37,6 +38,7 @@ describe('help', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout.toString()).toContain(`Usage: seccompc ${COMMANDS[index >> 1]} `);
       expect(stdout.toString()).toMatch(/Examples:\n  (?:\w+ (?:-k )?\| )?seccompc /);
+      if (!WITH_PARTS.has(COMMANDS[index >> 1]!)) expect(stdout.toString()).toContain('--json');
     }
   });
 
@@ -54,6 +56,7 @@ describe('help', () => {
       expect({ name, code }).toEqual({ name, code: 0 });
       expect(stdout.toString()).toContain(`Usage: seccompc ${name} `);
       expect(stdout.toString()).toMatch(new RegExp(`Examples?:\\n  seccompc ${name}\\b`));
+      expect(stdout.toString()).toContain('--json');
     }
   });
 
@@ -116,6 +119,28 @@ describe('help', () => {
     const { code, stdout } = await run(['--version']);
     expect(code).toBe(0);
     expect(stdout.toString()).toMatch(/^seccompc \d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe('--json', () => {
+  it('makes data of pictures, manual pages, completions and schemas', async () => {
+    const documents = await Promise.all(
+      [
+        ['graph', 'container-default', '--depth', '1'],
+        ['man', 'lookup'],
+        ['completion', 'bash'],
+        ['schema', 'oci'],
+      ].map(async (args) => documentOf(await run([...args, '--json']))),
+    );
+    expect(documents).toMatchObject([
+      {
+        root: expect.any(Number),
+        nodes: expect.arrayContaining([expect.objectContaining({ kind: 'fold' })]),
+      },
+      { path: 'lookup', flags: expect.arrayContaining([expect.objectContaining({ names: ['--arch'] })]) },
+      { shell: 'bash', script: expect.stringContaining('complete -o default') },
+      { $id: 'urn:seccompc:schema:oci' },
+    ]);
   });
 });
 
@@ -207,6 +232,17 @@ describe('wrong usage', () => {
     const result = await run(['compile', '-', '--json', '--format', 'c']);
     expect(result).toMatchObject({ code: 64, stderr: '' });
     expect(codesOf(result)).toEqual(['USAGE']);
+  });
+
+  it('asks for two products with --json and another format', async () => {
+    for (const args of [
+      ['graph', '-', '--format', 'dot'],
+      ['union', '-', 'container-default', '--format', 'raw'],
+    ]) {
+      const result = await run([...args, '--json']);
+      expect(result).toMatchObject({ code: 64, stderr: '' });
+      expect(result.stdout.toString()).toContain('ask for different products');
+    }
   });
 
   it('with --json is one document also where the flags cannot be read', async () => {

@@ -6,17 +6,23 @@ import { reachedBy } from '../../graph/reach.ts';
 import { formatSvg } from '../../graph/svg.ts';
 import { formatDot, formatMermaid } from '../../graph/text.ts';
 import { decisionTree } from '../../graph/tree.ts';
+import type { DecisionTree } from '../../graph/tree.ts';
 import { nearestNames } from '../../syscalls/lookup.ts';
 import { CliCommand } from '../command.ts';
 import { wholeNumber } from '../options/add-options.ts';
 import { addOperandOptions, readOperand } from '../options/operand.ts';
 import type { OperandFlags } from '../options/operand.ts';
 import { fileOrProcess } from '../options/process.ts';
-import { printDiagnostics } from '../output/report.ts';
+import { printDiagnostics, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
 
-const FORMATS = { svg: formatSvg, dot: formatDot, mermaid: formatMermaid };
+const FORMATS = {
+  svg: formatSvg,
+  dot: formatDot,
+  mermaid: formatMermaid,
+  json: ({ root, nodes }: DecisionTree) => toJson({ root, nodes: [...nodes.values()] }),
+};
 
 interface Options extends OperandFlags, OutputOptions {
   format: keyof typeof FORMATS;
@@ -46,7 +52,11 @@ export function makeCommand(): CliCommand {
     .option('--depth <N>', 'fold what is below N tests', wholeNumber(1, 9999))
     .option('--call <CALL>', 'only the tests that calls of this name or number meet')
     .addHelpText('after', HELP)
-    .runs(run);
+    .runs((file: string | undefined, options: Options) => {
+      if (options.json && options.format !== 'json' && command.getOptionValueSource('format') === 'cli')
+        fail('USAGE', { reason: `--json and --format ${options.format} ask for different products` });
+      return run(file, options.json ? { ...options, format: 'json' } : options);
+    });
   return addOperandOptions(command);
 }
 

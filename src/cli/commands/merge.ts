@@ -153,6 +153,8 @@ export function mergeCommand(operation: Operation): CliCommand {
     .runs((a: string, b: string[], options: Options) => {
       if (options.format === 'oci' && command.getOptionValueSource('optimize') === 'cli')
         fail('USAGE', { reason: '--optimize is for filters: give --format raw or another of them' });
+      if (options.json && options.format !== 'oci')
+        fail('USAGE', { reason: `--json and --format ${options.format} ask for different products` });
       return runMerge(operation, [a, ...b], options);
     });
   return finish(addOptions(command, [optionNamed('optimize')]));
