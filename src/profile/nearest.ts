@@ -31,7 +31,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 }
 
 function lettersOf(stem: string): string {
-  return [...stem].sort().join('');
+  return stem.split('').toSorted().join('');
 }
 
 function stemOf(word: string): string {

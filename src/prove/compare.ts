@@ -334,6 +334,7 @@ class MalformedSide extends Error {
 function failureOf(error: unknown): Failure {
   if (error instanceof MalformedSide)
     return { verdict: 'malformed', side: error.side, reason: error.message };
-  if (error instanceof Undecided) return { verdict: 'undecided', reason: error.message, isBudget: error.isBudget };
+  if (error instanceof Undecided)
+    return { verdict: 'undecided', reason: error.message, isBudget: error.isBudget };
   throw error;
 }

@@ -129,7 +129,8 @@ export class PropertyProver {
         throw new Error(`internal error: a counterexample does not replay (number ${data.nr})`);
       return { verdict: 'fails', call: { data, abi: abiOfCall(data.arch, data.nr), answer } };
     } catch (error) {
-      if (error instanceof Undecided) return { verdict: 'undecided', reason: error.message, isBudget: error.isBudget };
+      if (error instanceof Undecided)
+        return { verdict: 'undecided', reason: error.message, isBudget: error.isBudget };
       throw error;
     }
   }

@@ -56,7 +56,7 @@ function bash(levels: readonly Level[]): string {
     return `      '${path}') commands='${below}' flags='${listed(flags.flatMap(({ names }) => names))}' ;;`;
   });
   return `# Completion of seccompc for bash.
-${[...lists].map(([words, name]) => `${name}='${words}'`).join('\n')}
+${[...lists].map(([text, name]) => `${name}='${text}'`).join('\n')}
 _seccompc() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} path= each words= commands= flags=
   local files= nothing= skip= given=0

@@ -417,7 +417,10 @@ export class Bdd {
   }
 
   #exceeded(): Undecided {
-    return new Undecided(`the decision diagram needs more than ${this.#budget} nodes`, this.#budget < LARGEST_NODE_BUDGET);
+    return new Undecided(
+      `the decision diagram needs more than ${this.#budget} nodes`,
+      this.#budget < LARGEST_NODE_BUDGET,
+    );
   }
 }
 
