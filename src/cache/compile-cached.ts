@@ -3,6 +3,7 @@ import type { LoweredProfile } from '../compile/lowered.ts';
 import { refuseUnconfined } from '../compile/filter.ts';
 import { compileSettings } from '../compile/settings.ts';
 import type { Diagnostic } from '../errors.ts';
+import type { Policy } from '../policy/types.ts';
 import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './records/alias.ts'; // prettier-ignore
 import type { Refused } from './records/envelope.ts';
 import { keyedOptions, loweredKey } from './key.ts';
@@ -12,6 +13,8 @@ import type { RecentFilters } from './recent.ts';
 import type { Keys, Signer, TrustedKeys } from './records/signature.ts';
 import type { CacheStore, NewRecord } from './stores/store.ts';
 import { Tiers } from './tiers.ts';
+import { takeTurn } from './turn.ts';
+import type { Turns } from './turn.ts';
 
 /** Milliseconds for one answer of a store. After that the profile is compiled without it. */
 export const STORE_DEADLINE = 2000;
@@ -41,6 +44,8 @@ export interface Cache {
   keys?: Keys | undefined;
   /** Milliseconds that a store may take for one answer; {@link STORE_DEADLINE} unless given. */
   deadline?: number;
+  /** Where processes agree on who compiles a large profile; each does unless given. */
+  turns?: Turns | undefined;
 }
 
 /**
@@ -77,7 +82,7 @@ export async function compileCached(
 async function compileByStores(
   input: string | Uint8Array,
   options: CompileSettings,
-  { stores, keys, deadline = STORE_DEADLINE }: Cache,
+  { stores, keys, deadline = STORE_DEADLINE, turns }: Cache,
   onMiss?: () => void,
 ): Promise<CachedFilter> {
   const tiers = new Tiers(stores, deadline);
@@ -96,18 +101,37 @@ async function compileByStores(
   onMiss?.();
   // Only a miss pays for loading the compiler.
   const { runPipeline } = await import('../compile.ts');
-  let tier = 'none';
+  let from: CacheStore | undefined;
   let ofLowered: string | undefined;
-  const filter = await runPipeline(input, options, {
-    async find(lowered) {
-      ofLowered = await loweredKey(lowered, options);
-      const known = await findByLowered(tiers, ofLowered, lowered, options, keys?.trusted);
-      if (known !== undefined) tier = known.store.tier;
-      return known?.found;
-    },
-  });
-  await keepFilter(tiers, filter, { ofInput: key, ofLowered }, options, keys?.signer);
-  return { filter, tier, key, warnings };
+  let endTurn: (() => void) | undefined;
+  try {
+    const filter = await runPipeline(input, options, {
+      async find(lowered) {
+        const ofThis = await loweredKey(lowered, options);
+        const look = () => findByLowered(tiers, ofThis, lowered, options, keys?.trusted);
+        let known = await look();
+        if (known === undefined && turns !== undefined && isLarge(lowered.policy))
+          ({ found: known, end: endTurn } = await takeTurn(turns, ofThis, look));
+        from = known?.store;
+        ofLowered = ofThis;
+        return known?.found;
+      },
+    });
+    await keepFilter(tiers, filter, { ofInput: key, ofLowered, from }, options, keys?.signer);
+    return { filter, tier: from?.tier ?? 'none', key, warnings };
+  } finally {
+    endTurn?.();
+  }
+}
+
+/** Comparisons of arguments: with fewer, compiling takes less time than the start of another process. */
+const LARGE = 100;
+
+function isLarge({ arches }: Policy): boolean {
+  const decisions = new Set(arches.flatMap(({ ranges }) => ranges.map(({ decision }) => decision)));
+  let comparisons = 0;
+  for (const { rules } of decisions) for (const { conditions } of rules) comparisons += conditions.length;
+  return comparisons >= LARGE;
 }
 
 /** The filter for an input that was compiled before, with the texts that it was read from. */
@@ -177,11 +201,15 @@ async function findByLowered(
   });
 }
 
-/** Keeps a program, and both ways to it. */
+/** Keeps a program, and both ways to it. A store that the program is `from` has all but one of them. */
 async function keepFilter(
   tiers: Tiers,
   filter: Filter,
-  { ofInput, ofLowered }: { ofInput: string; ofLowered: string | undefined },
+  {
+    ofInput,
+    ofLowered,
+    from,
+  }: { ofInput: string; ofLowered: string | undefined; from: CacheStore | undefined },
   { file = UNNAMED }: CompileSettings,
   signer: Signer | undefined,
 ): Promise<void> {
@@ -189,12 +217,14 @@ async function keepFilter(
   await tiers.keep((store) => {
     // A store of one's own needs no signature.
     const by = store.shared ? signer : undefined;
-    const lowered = ofLowered && writeLoweredAlias(ofLowered, { object: digest, proved: filter.proved }, by);
     const input = writeInputAlias(ofInput, { filter, file, object: digest }, by);
+    const records = input === undefined ? [] : [aliasRecord(ofInput, input, filter)];
+    if (store === from && by === undefined) return records;
+    const lowered = ofLowered && writeLoweredAlias(ofLowered, { object: digest, proved: filter.proved }, by);
     return [
       ...(filter.confined ? [objectRecord(digest, text, filter.bytes)] : []),
       ...(lowered ? [aliasRecord(ofLowered, lowered, filter)] : []),
-      ...(input === undefined ? [] : [aliasRecord(ofInput, input, filter)]),
+      ...records,
     ];
   });
 }

@@ -35,7 +35,9 @@ const SERVERS: Record<string, (address: string) => CacheStore> = {
  */
 export function openCache(location?: string, keys?: Keys): Cache {
   const named = openStore(location);
-  return { stores: named.shared ? [...ownStore(), named] : [named], keys };
+  const stores = named.shared ? [...ownStore(), named] : [named];
+  const own = stores.find(({ shared }) => !shared);
+  return { stores, keys, turns: own && { folder: `${own.location}-turns` } };
 }
 
 function ownStore(): CacheStore[] {

@@ -4,14 +4,9 @@ import type { Diagnostic } from '../errors.ts';
 import type { Target } from '../target.ts';
 import { sha256 } from '../cache/records/sha256.ts';
 import { readDiagnostic } from '../format/filter-document.ts';
-import type { FilterDocument } from '../format/filter-document.ts';
 import type { CompilerPool } from '../workers/pool.ts';
+import type { Product } from '../workers/messages.ts';
 import type { ProfileFile } from './profile-files.ts';
-
-/** One profile, read. */
-export interface PrebuildInput extends ProfileFile {
-  bytes: Uint8Array;
-}
 
 /** What every profile is compiled for, and how. */
 export interface Matrix {
@@ -21,55 +16,97 @@ export interface Matrix {
   allowUnconfined: boolean;
 }
 
-/** One profile for one target, done. */
+/** One profile for every target, in their order. */
 export interface Built {
-  input: PrebuildInput;
-  target: Target;
-  /** Undefined for a profile that was refused. */
-  filter: { document: FilterDocument; bytes: Uint8Array } | undefined;
-  /** Of the profile, in order. */
+  file: ProfileFile;
+  /** Of the profile, 64 hex digits. */
+  sha256: string;
+  /** Undefined where the profile was refused. */
+  filters: (Pick<Product, 'document' | 'bytes'> | undefined)[];
+  /** Each once. */
   diagnostics: Diagnostic[];
   /** What was wrong with the cache. */
   cacheFaults: Diagnostic[];
 }
 
+/** Where profiles come from and what becomes of them. */
+export interface PrebuildSteps {
+  /** Undefined for a file that is left out. */
+  read: (file: ProfileFile, at: number) => Promise<Uint8Array | undefined>;
+  /** In the order in which profiles are done. */
+  take: (built: Built, at: number) => Promise<void>;
+  /** So many more profiles for a target are done, or left out. */
+  onDone: (count: number) => void;
+}
+
 /**
- * Compiles every profile for every target, as many at a time as the pool has threads. The result is
- * in the order of inputs and targets, whichever was done first; a profile that is refused keeps
- * none of the others.
+ * Compiles every profile for every target. A profile that is refused keeps none of the others. What
+ * is read and not yet taken is bounded by the threads and targets, however many profiles there are.
  */
 export async function prebuild(
-  inputs: readonly PrebuildInput[],
-  { targets, options, allowUnconfined }: Matrix,
-  pool: CompilerPool,
-  onDone: () => void,
-): Promise<Built[]> {
-  const pairs = inputs.flatMap((input) => targets.map((target) => ({ input, target })));
-  return Promise.all(
-    pairs.map(async ({ input, target }) => {
-      const built = await build(input, { ...options, target, file: input.path }, pool, allowUnconfined);
-      onDone();
-      return built;
-    }),
-  );
+  files: readonly ProfileFile[],
+  matrix: Matrix,
+  { pool, threads }: { pool: CompilerPool; threads: number },
+  { read, take, onDone }: PrebuildSteps,
+): Promise<void> {
+  const { length } = matrix.targets;
+  // Shared, and a generator, so that a loop that fails ends it for all of them.
+  const rest = entriesOf(files);
+  const work = async () => {
+    for (const [at, file] of rest) {
+      const bytes = await read(file, at);
+      if (bytes === undefined) onDone(length);
+      else await take(await build(file, bytes, matrix, pool, onDone), at);
+    }
+  };
+  // Each thread has one job that runs and one that waits.
+  const loops = Math.ceil((2 * threads) / length) + 1;
+  await Promise.all(Array.from({ length: loops }, work));
+}
+
+function* entriesOf<T>(items: readonly T[]): Generator<[number, T]> {
+  yield* items.entries();
 }
 
 async function build(
-  input: PrebuildInput,
-  options: CompileSettings,
+  file: ProfileFile,
+  input: Uint8Array,
+  { targets, options, allowUnconfined }: Matrix,
+  pool: CompilerPool,
+  onDone: PrebuildSteps['onDone'],
+): Promise<Built> {
+  const outcomes = await Promise.all(
+    targets.map(async (target) => {
+      const settings = { ...options, target, file: file.path };
+      const outcome = await buildOne(file, { input, options: settings }, pool, allowUnconfined);
+      onDone(1);
+      return outcome;
+    }),
+  );
+  return {
+    file,
+    sha256: sha256(input),
+    filters: outcomes.map(({ filter }) => filter),
+    diagnostics: distinct(outcomes.flatMap(({ diagnostics }) => diagnostics)),
+    cacheFaults: distinct(outcomes.flatMap(({ filter }) => filter?.warnings ?? [])),
+  };
+}
+
+async function buildOne(
+  { path }: ProfileFile,
+  job: Parameters<CompilerPool['compile']>[0],
   pool: CompilerPool,
   allowUnconfined: boolean,
-): Promise<Built> {
-  const { target } = options;
+): Promise<{ filter: Product | undefined; diagnostics: Diagnostic[] }> {
   try {
-    const { document, bytes, warnings } = await pool.compile({ input: input.bytes, options });
-    const diagnostics = document.diagnostics.map(readDiagnostic).map((d) => ({ file: input.path, ...d }));
-    if (!document.confined && !allowUnconfined) throw new SeccompcError(diagnostics.map(asError));
-    return { input, target, filter: { document, bytes }, diagnostics, cacheFaults: warnings };
+    const filter = await pool.compile(job);
+    const { confined, diagnostics: found } = filter.document;
+    const diagnostics = found.map((one) => ({ file: path, ...readDiagnostic(one) }));
+    if (!confined && !allowUnconfined) throw new SeccompcError(diagnostics.map(asError));
+    return { filter, diagnostics };
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
-    const diagnostics = error.diagnostics.map((d) => ({ file: input.path, ...d }));
-    return { input, target, filter: undefined, diagnostics, cacheFaults: [] };
+    return { filter: undefined, diagnostics: error.diagnostics.map((d) => ({ file: path, ...d })) };
   }
 }
 
@@ -77,37 +114,7 @@ function asError(found: Diagnostic): Diagnostic {
   return found.code === 'NOT_CONFINED' ? { ...found, severity: 'error' } : found;
 }
 
-/** Version of the index below. */
-const INDEX_FORMAT = 1;
-
-/** Where a program is, below the folder of the index. */
-export function programPath(digest: string): string {
-  return `filters/${digest}.bpf`;
-}
-
-/** The programs by name. Depends on nothing but the profiles, the targets and this version. */
-export function makeIndex(built: readonly Built[], version: string): object {
-  const filters = built.flatMap(({ input, target, filter }) => {
-    if (filter === undefined) return [];
-    const { document } = filter;
-    const { confined, endian, arches, flags, listenerPath, proved } = document;
-    const { instructions, convertedLength } = document;
-    return [
-      {
-        profile: input.name,
-        profileSha256: sha256(input.bytes),
-        target,
-        /** null: the profile asks for no filter. */
-        filter: confined ? { path: programPath(document.sha256), sha256: document.sha256 } : null,
-        instructions,
-        convertedLength,
-        endian,
-        arches,
-        flags,
-        listenerPath,
-        proved,
-      },
-    ];
-  });
-  return { format: INDEX_FORMAT, version, filters };
+/** A profile causes the same diagnostics for most targets. */
+export function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return [...new Map(diagnostics.map((found) => [JSON.stringify(found), found])).values()];
 }

@@ -1,9 +1,11 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { DOCKER, FAULTY, PLAIN, UNCONFINED_CONFIG, WITH_WARNING } from './profiles.ts';
-import { codesOf, documentOf, runIn, scratch } from './run.ts';
+import { codesOf, documentOf, environment, MAIN, runIn, scratch } from './run.ts';
 
 const folder = scratch();
 const run = (...args: string[]) => runIn(folder, ['prebuild', ...args]);
@@ -45,6 +47,10 @@ function contents(out: string): Record<string, string> {
   );
 }
 
+function filesBelow(path: string): string[] {
+  return existsSync(join(folder, path)) ? readdirSync(join(folder, path)).toSorted() : [];
+}
+
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
@@ -77,8 +83,30 @@ describe('seccompc prebuild', () => {
   });
 
   it('writes the same bytes however many work on them, and in whatever order it is told', async () => {
-    await run('good', 'faulty.json', 'config.json', ...MATRIX, '--out', 'one', '--jobs', '1', '-q');
-    await run('config.json', 'faulty.json', 'good', ...MATRIX, '--out', 'four', '--jobs', '4', '-q');
+    await run(
+      'good',
+      'faulty.json',
+      'config.json',
+      ...MATRIX,
+      '--out',
+      'one',
+      '--jobs',
+      '1',
+      '--no-cache',
+      '-q',
+    );
+    await run(
+      'config.json',
+      'faulty.json',
+      'good',
+      ...MATRIX,
+      '--out',
+      'four',
+      '--jobs',
+      '4',
+      '--no-cache',
+      '-q',
+    );
     expect(contents('four')).toEqual(contents('one'));
     expect(Object.keys(contents('one')).length).toBeGreaterThan(4);
     expect(readFileSync(join(folder, 'one', 'index.json'), 'utf8')).not.toContain(folder);
@@ -147,6 +175,47 @@ describe('seccompc prebuild', () => {
     expect(again.stderr).toContain('0 compiled, 12 from the cache');
   });
 
+  it('goes on where a killed run stopped, and leaves what a whole run leaves', async () => {
+    mkdirSync(join(folder, 'many'));
+    for (const name of ['a', 'b', 'copy-of-b'])
+      writeFileSync(join(folder, 'many', `${name}.json`), name === 'a' ? DOCKER : PLAIN);
+    // It is last, and a run waits for its content, so no run is done before it is killed.
+    const last = join(folder, 'many', 'last.json');
+    execFileSync('mkfifo', [last]);
+    const args = ['prebuild', 'many', ...MATRIX, '--jobs', '2', '--cache', 'cache-of-killed'];
+    const child = spawn(process.execPath, [MAIN, ...args, '--out', 'killed'], {
+      cwd: folder,
+      env: environment(folder),
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    const programs = () => filesBelow('killed/filters').filter((name) => name.endsWith('.bpf'));
+    await vi.waitFor(() => expect(programs().length).toBeGreaterThan(1), { timeout: 60_000, interval: 5 });
+    child.kill('SIGKILL');
+    expect((await ended)[1]).toBe('SIGKILL');
+    for (const name of programs())
+      expect(`${sha256(readFileSync(join(folder, 'killed/filters', name)))}.bpf`).toBe(name);
+    expect(filesBelow('killed')).toEqual(['filters']);
+
+    rmSync(last);
+    writeFileSync(last, WITH_WARNING);
+    const written = programs().length;
+    writeFileSync(join(folder, 'killed/filters', `.${programs()[0]}.1-abc`), 'half');
+    const again = await runIn(folder, [...args, '--out', 'killed']);
+    expect(again.code).toBe(0);
+    expect(again.stderr).toContain('16 of 16 done');
+    expect(Number(/(\d+) from the cache/.exec(again.stderr)![1])).toBeGreaterThanOrEqual(written);
+    await run('many', ...MATRIX, '--out', 'whole', '--no-cache', '-q');
+    expect(filesBelow('killed/filters')).toEqual(filesBelow('whole/filters'));
+    expect(contents('killed')).toEqual(contents('whole'));
+  });
+
+  it('writes files also where there is no cache', async () => {
+    const result = await run('good/plain.json', '--out', 'uncached', '--cache', '/proc/none', '--json');
+    expect([result.code, new Set(codesOf(result))]).toEqual([0, new Set(['CACHE_UNAVAILABLE'])]);
+    expect(rows(indexOf('uncached'))).toHaveLength(1);
+  });
+
   it('takes all architectures at once', async () => {
     const profile =
       '{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}';
@@ -159,7 +228,7 @@ describe('seccompc prebuild', () => {
   it.each([
     [66, 'INPUT_UNREADABLE', ['missing.json']],
     [66, 'INPUT_UNREADABLE', ['empty']],
-    [64, 'USAGE', ['good', '--out', 'x', '--cache', 'y']],
+    [64, 'USAGE', ['good', '--no-cache']],
     [64, 'USAGE', ['good', '--arch', 'x86_64,vax']],
     [64, 'USAGE', ['good', '--kernel', '6.1,newest']],
     [64, 'USAGE', ['good', '--no-prove', '--require-proof']],

@@ -1,3 +1,4 @@
+import { readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -8,11 +9,13 @@ import type { Cache } from '../../cache/compile-cached.ts';
 import { packageVersion } from '../../cache/version.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic, ExitCode } from '../../errors.ts';
+import { isTemporaryName } from '../../fs/replace.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { compilerPool } from '../../workers/pool.ts';
-import { makeIndex, prebuild, programPath } from '../../prebuild/prebuild.ts';
-import type { Built, PrebuildInput } from '../../prebuild/prebuild.ts';
+import { Index, programPath } from '../../prebuild/index-file.ts';
+import { distinct, prebuild } from '../../prebuild/prebuild.ts';
 import { findProfiles } from '../../prebuild/profile-files.ts';
+import type { ProfileFile } from '../../prebuild/profile-files.ts';
 import { programOf } from '../../options/flags.ts';
 import { optionsIn } from '../../options/table.ts';
 import type { ProgramFlags } from '../../options/table.ts';
@@ -20,15 +23,16 @@ import { parseProfile } from '../../profile/read.ts';
 import { parseKernelVersion } from '../../target.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheLocation, cacheOf } from '../options/cache-options.ts';
+import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import type { UnconfinedFlag } from '../options/confined.ts';
 import { readInput } from '../options/input-file.ts';
 import { addOptions, addOutputOptions, wholeNumber } from '../options/add-options.ts';
-import { writeProduct } from '../output/streams.ts';
+import { writeParts, writeProduct } from '../output/streams.ts';
 import { makeProgress } from '../output/progress.ts';
-import { diagnosticJson, printDiagnostics, writeStderr, toJson } from '../output/report.ts';
+import { diagnosticJson, printDiagnostics, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
+import { printableJson } from '../output/text.ts';
 import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 
@@ -43,8 +47,9 @@ interface Options
 
 const HELP = `
 Compiles every profile for every --arch and every --kernel. The filters go into the cache,
-where "compile" and "serve" find them, or with --out into files named by their SHA-256 with
-an index.json. A profile that is refused is reported, and the others are still compiled.
+where "compile" and "serve" find them, and with --out into files named by their SHA-256 with
+an index.json. A profile that is refused is reported, and the others are still compiled. A run
+that was ended goes on where it stopped when it is started again.
 
 Examples:
   seccompc prebuild profiles/ --arch x86_64,aarch64 --kernel 5.15,6.1
@@ -54,13 +59,13 @@ export function makeCommand(): CliCommand {
   const command = new CliCommand('prebuild')
     .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
     .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
-    .option('-o, --out <DIR>', 'write files and an index there instead of filling the cache')
+    .option('-o, --out <DIR>', 'write files and an index there')
     .option('--jobs <N>', 'compile so many at a time (default: one for each core)', wholeNumber(1, 999))
     .option('--skip-others', 'skip .json files below a folder that are no profiles')
     .addHelpText('after', HELP)
     .runs(run);
   addOptions(command, optionsIn('program', 'input'));
-  addTargetOptions(addCacheLocation(addOutputOptions(command)));
+  addTargetOptions(addCacheOptions(addOutputOptions(command)));
   takeList(
     command,
     '--arch',
@@ -72,18 +77,33 @@ export function makeCommand(): CliCommand {
 }
 
 async function run(paths: string[], options: Options): Promise<number> {
-  if (options.out !== undefined && options.cache !== undefined)
-    fail('USAGE', { reason: '--out and --cache are two places for the same filters' });
+  const { out } = options;
+  if (out === undefined && options.cache === false)
+    fail('USAGE', { reason: '--no-cache without --out leaves no place for the filters' });
   const targets = targetsOf(options);
-  const { inputs, unreadable, others } = await readAll(
-    await findProfiles(paths),
-    options.skipOthers ?? false,
-    targets[0]!,
-  );
-  const built = await buildAll(inputs, targets, options);
-  const index = makeIndex(built, packageVersion());
-  if (options.out !== undefined) await writeFolder(options.out, built, index);
-  return report(built, index, { unreadable, others }, options);
+  const files = await findProfiles(paths);
+  const folder = out === undefined ? undefined : await openFolder(out);
+  const outcome: Outcome = {
+    index: new Index(targets),
+    counts: { asked: 0, done: 0, compiled: 0, others: 0 },
+    programs: new Set(),
+    cacheFaults: [],
+    found: [],
+  };
+  await buildAll(files, targets, options, outcome, folder);
+  if (folder !== undefined) await folder.finish(outcome.index);
+  return report(outcome, options);
+}
+
+/** What is kept of the work that is done: nothing whose size is that of profiles or programs. */
+interface Outcome {
+  index: Index;
+  counts: Record<'asked' | 'done' | 'compiled' | 'others', number>;
+  /** The SHA-256 of each program. */
+  programs: Set<string>;
+  cacheFaults: Diagnostic[];
+  /** By the position of the profile. */
+  found: Diagnostic[][];
 }
 
 function targetsOf({ arch, kernel, ...flags }: Options): Target[] {
@@ -98,29 +118,6 @@ function targetsOf({ arch, kernel, ...flags }: Options): Target[] {
   );
 }
 
-/** `others`: why files are left out that no profile is in; a profile with a fault is not one of them. */
-async function readAll(
-  files: Awaited<ReturnType<typeof findProfiles>>,
-  skipOthers: boolean,
-  { semantics }: Target,
-) {
-  const inputs: PrebuildInput[] = [];
-  const unreadable: Diagnostic[] = [];
-  const others: Diagnostic[] = [];
-  for (const file of files) {
-    try {
-      const bytes = await readInput(file.path);
-      const other = skipOthers && file.found ? whyNoProfile(bytes, file.path, semantics) : undefined;
-      if (other === undefined) inputs.push({ ...file, bytes });
-      else others.push({ ...other, severity: 'note' });
-    } catch (error) {
-      if (!(error instanceof SeccompcError)) throw error;
-      unreadable.push(...error.diagnostics);
-    }
-  }
-  return { inputs, unreadable, others };
-}
-
 function whyNoProfile(
   bytes: Uint8Array,
   file: string,
@@ -130,19 +127,65 @@ function whyNoProfile(
 }
 
 async function buildAll(
-  inputs: readonly PrebuildInput[],
+  files: readonly ProfileFile[],
   targets: readonly Target[],
   options: Options,
-): Promise<Built[]> {
-  const total = inputs.length * targets.length;
-  const cache = options.out === undefined ? await openCache(options) : undefined;
-  const pool = compilerPool({ size: Math.min(options.jobs ?? availableParallelism(), total), cache });
+  { index, counts, programs, cacheFaults, found }: Outcome,
+  folder: Folder | undefined,
+): Promise<void> {
+  const total = files.length * targets.length;
+  const threads = Math.min(options.jobs ?? availableParallelism(), total);
+  const cache = await openCache(options, cacheFaults);
+  const pool = compilerPool({ size: threads, cache });
   const progress = makeProgress(total, options);
   let done = 0;
+  const matrix = {
+    targets,
+    options: programOf(options),
+    allowUnconfined: options.allowUnconfined ?? false,
+  };
   try {
-    const { allowUnconfined = false } = options;
-    const matrix = { targets, options: programOf(options), allowUnconfined };
-    return await prebuild(inputs, matrix, pool, () => progress.show((done += 1)));
+    await prebuild(
+      files,
+      matrix,
+      { pool, threads },
+      {
+        onDone: (count) => progress.show((done += count)),
+        async read(file, at) {
+          try {
+            const bytes = await readInput(file.path);
+            const other =
+              options.skipOthers && file.found && whyNoProfile(bytes, file.path, targets[0]!.semantics);
+            if (!other) return bytes;
+            found[at] = [{ ...other, severity: 'note' }];
+            counts.others += 1;
+          } catch (error) {
+            if (!(error instanceof SeccompcError)) throw error;
+            found[at] = [...error.diagnostics];
+          }
+          return undefined;
+        },
+        async take(built, at) {
+          index.add(built, at);
+          found[at] = built.diagnostics;
+          cacheFaults.splice(0, Infinity, ...distinct([...cacheFaults, ...built.cacheFaults]));
+          counts.asked += targets.length;
+          for (const filter of built.filters) {
+            if (filter === undefined) continue;
+            const {
+              confined,
+              sha256,
+              cache: { tier },
+            } = filter.document;
+            counts.done += 1;
+            counts.compiled += tier === 'none' ? 1 : 0;
+            if (programs.has(sha256)) continue;
+            programs.add(sha256);
+            if (confined) await folder?.write(sha256, filter.bytes);
+          }
+        },
+      },
+    );
   } finally {
     progress.clear();
     await pool.close();
@@ -150,15 +193,16 @@ async function buildAll(
   }
 }
 
-/** The cache is the output of this command, so a fault of it ends the command. */
-async function openCache(flags: CacheFlags): Promise<Cache | undefined> {
+/** Without --out the cache is the output of this command, so a fault of it ends the command. */
+async function openCache(options: Options, faults: Diagnostic[]): Promise<Cache | undefined> {
   const { CacheFault } = await import('../../cache/stores/store.ts');
   try {
-    return await cacheOf(flags);
+    return await cacheOf(options);
   } catch (cause) {
-    throw cause instanceof CacheFault
-      ? new SeccompcError([cacheFailure(cause.diagnostic)], { cause })
-      : cause;
+    if (!(cause instanceof CacheFault)) throw cause;
+    if (options.out === undefined) throw new SeccompcError([cacheFailure(cause.diagnostic)], { cause });
+    faults.push(cause.diagnostic);
+    return undefined;
   }
 }
 
@@ -166,14 +210,34 @@ function cacheFailure({ message, hint }: Diagnostic): Diagnostic {
   return diagnostic('CACHE_FAILED', { reason: message }, hint === undefined ? {} : { hint });
 }
 
-/** Writes the index last, when all files that it names exist. */
-async function writeFolder(folder: string, built: readonly Built[], index: object): Promise<void> {
-  const programs = new Map<string, Uint8Array>();
-  for (const { filter } of built)
-    if (filter?.document.confined) programs.set(programPath(filter.document.sha256), filter.bytes);
-  for (const path of [folder, join(folder, 'filters')]) await makeFolder(path);
-  for (const [path, bytes] of programs) await writeProduct(bytes, join(folder, path));
-  await writeProduct(toJson(index), join(folder, 'index.json'));
+interface Folder {
+  write: (digest: string, program: Uint8Array) => Promise<void>;
+  finish: (index: Index) => Promise<void>;
+}
+
+/** The index is written last, when all files that it names exist. */
+async function openFolder(folder: string): Promise<Folder> {
+  const filters = join(folder, 'filters');
+  for (const path of [folder, filters]) await makeFolder(path);
+  // Another run may still write what is here now, but not until the end of this one.
+  const leftOver = [folder, filters].flatMap((path) =>
+    readdirSync(path)
+      .filter((name) => isTemporaryName(name) && (path === filters || name.startsWith(`.${INDEX}.`)))
+      .map((name) => join(path, name)),
+  );
+  return {
+    write: (digest, program) => writeProduct(program, join(folder, programPath(digest))),
+    async finish(index) {
+      await writeParts(printableParts(index.text(packageVersion())), join(folder, INDEX));
+      for (const path of leftOver) rmSync(path, { force: true });
+    },
+  };
+}
+
+const INDEX = 'index.json';
+
+function* printableParts(parts: Iterable<string>): Generator<string> {
+  for (const part of parts) yield printableJson(part);
 }
 
 async function makeFolder(path: string): Promise<void> {
@@ -184,32 +248,23 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 async function report(
-  built: readonly Built[],
-  index: object,
-  { unreadable, others }: Record<'unreadable' | 'others', readonly Diagnostic[]>,
+  { index, counts, programs, cacheFaults, found }: Outcome,
   options: Options,
 ): Promise<number> {
-  const cacheFaults = built
-    .flatMap((one) => one.cacheFaults)
-    .map((found) => (found.code === 'CACHE_ENTRY_REFUSED' ? found : cacheFailure(found)));
-  const found = built.flatMap(({ diagnostics }) => diagnostics);
-  const all = distinct([...others, ...cacheFaults, ...unreadable, ...found]);
+  const ofCache = cacheFaults.map((fault) =>
+    options.out !== undefined || fault.code === 'CACHE_ENTRY_REFUSED' ? fault : cacheFailure(fault),
+  );
+  const all = distinct([...ofCache, ...found.flat()]);
   const errors = all.filter(({ severity }) => severity === 'error');
-  const failed = built.filter(({ filter }) => filter === undefined);
   const exitCode = errors.length > 0 ? exitCodeOf(errors) : EXIT.ok;
   if (options.json) {
-    const refused = failed.map(({ input, target }) => ({ profile: input.name, target }));
-    await writeProduct(toJson({ ...index, failed: refused, diagnostics: all.map(diagnosticJson) }));
+    const more = { failed: index.failed(), diagnostics: all.map(diagnosticJson) };
+    await writeParts(printableParts(index.text(packageVersion(), more)));
     return exitCode;
   }
   await printDiagnostics(alike([...all.filter(({ severity }) => severity !== 'error'), ...errors]), options);
-  if (!options.quiet) await writeStderr(summary(built, failed.length, others.length));
+  if (!options.quiet) await writeStderr(summary(counts, programs.size));
   return exitCode;
-}
-
-/** A profile causes the same diagnostics for most targets. */
-function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
-  return [...new Map(diagnostics.map((found) => [JSON.stringify(found), found])).values()];
 }
 
 /** The first of those that say the same of several files, with the names of the others. */
@@ -239,15 +294,12 @@ function exitCodeOf(errors: readonly Diagnostic[]): ExitCode {
 }
 
 /** For people; its wording is not an interface. */
-function summary(built: readonly Built[], failed: number, others: number): string {
-  const filters = built.flatMap(({ filter }) => filter ?? []);
-  const compiled = filters.filter(({ document }) => document.cache.tier === 'none').length;
-  const distinctPrograms = new Set(filters.map(({ document }) => document.sha256)).size;
+function summary({ asked, done, compiled, others }: Outcome['counts'], programs: number): string {
   return `${[
-    `${filters.length} of ${built.length} done (${distinctPrograms} different filters)`,
-    `${compiled} compiled, ${filters.length - compiled} from the cache`,
+    `${done} of ${asked} done (${programs} different filters)`,
+    `${compiled} compiled, ${done - compiled} from the cache`,
     ...(others === 0 ? [] : [`${others} other files skipped`]),
-    ...(failed === 0 ? [] : [`${failed} FAILED`]),
+    ...(done === asked ? [] : [`${asked - done} FAILED`]),
   ].join('; ')}\n`;
 }
 

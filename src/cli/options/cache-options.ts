@@ -43,14 +43,6 @@ export async function keysOf({ trust = [], sign }: CacheFlags): Promise<Cache['k
   return readKeys({ trust: texts, ...(sign === undefined ? {} : { sign: await read(sign, 'sign') }) });
 }
 
-/** Adds --cache and the keys for caches that others can write to. */
-export function addCacheLocation<C extends Command>(command: C): C {
-  return addOptions(
-    command,
-    optionsIn('cache').filter(({ name }) => name !== 'no-cache'),
-  );
-}
-
 /** Adds --cache alone. */
 export function addStore<C extends Command>(command: C): C {
   return addOptions(command, [optionNamed('cache')]);

@@ -1,0 +1,89 @@
+/** Of several processes that compile one profile at the same time, one does, and the others wait for its result. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { errorCode } from '../fs/system-reason.ts';
+import { trustedDirectory } from '../fs/trust.ts';
+import { removeFiles } from './plain-files.ts';
+
+export interface Turns {
+  /** Made if it is missing. If others can write to it, nobody waits. */
+  folder: string;
+  /** Milliseconds after which a process compiles although another one does; 5000 unless given. */
+  wait?: number;
+}
+
+const LONGEST_WAIT = 5000;
+const FIRST_PAUSE = 10;
+const LONGEST_PAUSE = 200;
+/** A file of this age was left over, and nobody has asked for the profile since. Milliseconds. */
+const LEFT_OVER = 60 * 60 * 1000;
+
+/**
+ * Waits for the result of another process, or for the turn to make it. A turn is a file with the number of its process.
+ * It only saves work: whoever has waited too long, or cannot make the file, goes on without a turn.
+ *
+ * @param look gives the result if it is kept
+ * @returns the result, or what to call when it is made; never rejects unless `look` does
+ */
+export async function takeTurn<T>(
+  { folder, wait = LONGEST_WAIT }: Turns,
+  key: string,
+  look: () => Promise<T | undefined>,
+): Promise<{ found?: T | undefined; end?: () => void }> {
+  const until = performance.now() + wait;
+  const path = attempt(() => join(trustedDirectory(folder, { make: true }), key));
+  if (path === undefined) return {};
+  const end = () => attempt(() => rmSync(path, { force: true }));
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE)) {
+    const taken = attempt(() => take(path));
+    if (taken === undefined) return {};
+    if (taken) {
+      // Whoever had the turn before has kept the result since the caller looked.
+      const found = await look();
+      if (found === undefined) return { end };
+      end();
+      return { found };
+    }
+    const left = until - performance.now();
+    if (left <= 0) {
+      // The process is stopped, or too slow for those who come next to wait for it.
+      end();
+      return {};
+    }
+    await setTimeout(Math.min(pause, left));
+  }
+}
+
+/** False while another process has the turn. */
+function take(path: string): boolean {
+  try {
+    writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    const isThere = errorCode(error) === 'EEXIST';
+    // On a full disk a file can be made, but not written.
+    if (!isThere || isDead(Number(readFileSync(path, 'latin1')))) rmSync(path, { force: true });
+    if (!isThere) throw error;
+    return false;
+  }
+  removeFiles(dirname(path), ({ used }) => used < Date.now() - LEFT_OVER);
+  return true;
+}
+
+/** A process that cannot be seen from here counts as dead too: then both compile. */
+function isDead(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return errorCode(error) === 'ESRCH';
+  }
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
