@@ -28,6 +28,7 @@ import type { Server } from '../stores/servers.ts';
 import { load } from './machine.ts';
 import { build, linesOf, temporaryFolder } from './programs.ts';
 import type { Folder } from './programs.ts';
+import { serverTable } from './servers.ts';
 import { markdown, median } from './table.ts';
 import type { Table } from './table.ts';
 
@@ -53,6 +54,7 @@ async function main(args: string[]): Promise<void> {
     console.log(
       `${cpus()[0]?.model}, ${availableParallelism()} processors, Node ${process.version}, load ${load()}\n`,
     );
+    console.log(markdown(await serverTable(servers)));
     console.log(markdown(await hitsTable(rounds, folder, servers)));
     console.log(markdown(await listTable(rounds, folder)));
     console.log(markdown(await transferTable(folder, servers)));
