@@ -13,7 +13,9 @@ import { firstRelease, oldestRelease } from '../syscalls/since.ts';
 import { makeTarget } from '../target.ts';
 
 const DOCS = 'docs';
-const STYLE = readFileSync('src/site/site.css', 'utf8');
+const STYLE = ['src/report/page/base.css', 'src/site/site.css']
+  .map((file) => readFileSync(file, 'utf8'))
+  .join('');
 
 await makeSite(process.argv[2] ?? 'site');
 

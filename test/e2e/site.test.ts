@@ -78,9 +78,9 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('in Chromium, the site'
     await open('playground.html');
     await page.waitForFunction(() => document.body.dataset['done'] === '1');
     await page.click('#target summary');
-    expect(await page.locator('#target-form [name=arch] option').count()).toBe(23);
-    await page.selectOption('#target-form [name=arch]', 'MIPS');
-    await page.click('#target-form [type=submit]');
+    expect(await page.locator('#target [name=arch] option').count()).toBe(23);
+    await page.selectOption('#target [name=arch]', 'MIPS');
+    await page.click('#target [type=submit]');
     await page.waitForFunction(() => document.body.dataset['done'] === '2');
     expect(await page.textContent('#status')).toMatch(/proved for every call.*MIPS/);
     expect(said).toEqual([]);
