@@ -198,6 +198,7 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     const before = await compiled(opened);
     await opened.fill('#text', FAULTY.replace('"ptrace"', '"ptracee"'));
     await settled(opened, before + 1);
+    expect(await opened.textContent('#lines')).toBe(`${await opened.inputValue('#text')}\n`);
     expect(await opened.textContent('#kept .fails')).toContain('deny ptrace');
     expect(await opened.textContent('#faults')).toContain('"ptracee"');
     expect(await opened.textContent('#status')).toContain('proved for every call');
@@ -214,6 +215,7 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     await other.click('#back');
     await settled(other, 2);
     expect(await other.inputValue('#text')).toBe(FAULTY);
+    expect(await other.textContent('#lines')).toBe(`${FAULTY}\n`);
     expect(await other.textContent('#status')).not.toContain('than in the file');
     for (const wrong of ['#s=AAAA', `#s=${'x'.repeat(5000)}`, '#other']) {
       const count = await compiled(other);

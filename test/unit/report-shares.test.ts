@@ -33,7 +33,7 @@ test('the flow of a step is the part of the calls that can take it', () => {
   const { steps } = study.rows.find(({ call }) => call === 'ioctl')!.places[0]!;
   const only = flowOf(study.rows, abi!, (call) => (call === 'ioctl' ? 3 : 0));
   const taken = [...only].filter(([, part]) => part > 0);
-  expect(taken.map(([step]) => step).toSorted()).toEqual([...steps].toSorted());
+  expect(new Set(taken.map(([step]) => step))).toEqual(steps);
   expect(new Set(taken.map(([, part]) => part))).toEqual(new Set([1]));
   const half = flowOf(study.rows, abi!, (call) => (call === 'ioctl' || call === 'mount' ? 1 : 0));
   expect(new Set(half.values())).toEqual(new Set([0, 0.5, 1]));

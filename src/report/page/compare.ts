@@ -153,7 +153,7 @@ export class Comparison {
     const isCurrent = () => this.#study === study && this.#other === other;
     try {
       const before = await this.#sideOf(other, study);
-      const found = await differences(before, sideFrom(study), this.#on.ask);
+      const found = await changesBetween(before, sideFrom(study), this.#on.ask);
       if (!isCurrent()) return;
       byId('tab-compare').textContent = found.count === 0 ? 'Compare' : `Compare ${found.count}`;
       this.#box.replaceChildren(...found.elements);
@@ -260,7 +260,7 @@ function sizesOf(rows: readonly [name: string, made: Made][]): HTMLElement {
 const MOST_NAMED = 40;
 const MOST_DIFFERENCES = 2000;
 
-async function differences(
+async function changesBetween(
   before: Made,
   now: Made,
   ask: (question: string) => void,
@@ -322,7 +322,7 @@ async function group(
       const question = `${name}${data.args.some((each) => each !== 0n) ? `(${data.args.map((each) => `0x${each.toString(16)}`).join(', ')})` : ''} on ${abi}`;
       const isKnown = abi !== undefined && name !== 'other numbers';
       const item = isKnown ? link(name, () => ask(question)) : name;
-      if (typeof item !== 'string') void describeCall(data, abi!).then((text) => (item.title = text));
+      if (typeof item !== 'string') void describeCall(data, abi).then((text) => (item.title = text));
       return [el('span', {}, item, index < named.length - 1 && ','), ' '];
     });
     const more = calls.size > named.length ? `and ${calls.size - named.length} more` : '';

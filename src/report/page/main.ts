@@ -390,9 +390,9 @@ async function restore(): Promise<void> {
 }
 
 /** A target that a link has, if it is one. */
-function targetIn(given: object | undefined): Target | undefined {
+function targetIn(shared: object | undefined): Target | undefined {
   try {
-    return given && makeTarget(given as Target);
+    return shared && makeTarget(shared as Target);
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
     return undefined;
