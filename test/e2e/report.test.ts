@@ -233,6 +233,8 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     expect(await opened.textContent('#faults')).toContain('7:');
     expect(await lines(opened, 'fault')).toEqual([7]);
     expect(await opened.textContent('#status')).toContain('1 error');
+    // A fix is of the last text without errors, and would take the edit back.
+    expect(await opened.isDisabled('.fix')).toBe(true);
     expect(await opened.locator('#rows [role=row]').count()).toBeGreaterThan(300);
     await opened.close();
   });

@@ -163,6 +163,8 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 function later(): void {
   clearTimeout(timer);
   document.body.classList.add('stale');
+  // They would take back what is being typed.
+  for (const fix of document.querySelectorAll<HTMLButtonElement>('.fix')) fix.disabled = true;
   timer = setTimeout(() => void compileText(), PAUSE);
 }
 
