@@ -173,7 +173,7 @@ const page: Plugin = {
     const code = `${chunk.code}\n/*!\n${readFileSync(join(folder, 'LICENSES'), 'utf8').replaceAll('*/', '* /')}*/\n`;
     const part = (name: string) => readFileSync(join('src/report/page', name), 'utf8');
     const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-    const [style, loader] = [part('style.css'), part('loader.js')];
+    const [style, loader] = [part('base.css') + part('style.css'), part('loader.js')];
     const policy = `default-src 'none'; script-src ${hash(loader)} ${hash(code)}; style-src ${hash(style)}; base-uri 'none'; form-action 'none'`;
     const parts: Record<string, string> = {
       CSP: policy,

@@ -56,3 +56,13 @@ function afterwards(
   if (code === (BPF_ALU | BPF_AND | BPF_K)) return a === undefined ? undefined : (a & k) >>> 0;
   return code === BPF_ST || code === BPF_STX ? a : undefined;
 }
+
+/** The most instructions that one run can execute. @param program one that the kernel accepts (check.ts) */
+export function longestPath(program: readonly SockFilter[]): number {
+  const from: number[] = [];
+  for (const [at, { code, jt, jf, k }] of [...program.entries()].toReversed()) {
+    const next = code === (BPF_JMP | BPF_JA) ? [k] : (code & 0x07) === BPF_JMP ? [jt, jf] : [0];
+    from[at] = 1 + ((code & 0x07) === BPF_RET ? 0 : Math.max(...next.map((skip) => from[at + 1 + skip]!)));
+  }
+  return from[0]!;
+}

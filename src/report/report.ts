@@ -1,4 +1,5 @@
 /** The file of a report: the page that the build made, with one profile in it. */
+import type { Endian } from '../bpf/instruction.ts';
 import type { Target } from '../target.ts';
 
 /** What the page reads from the file. */
@@ -6,8 +7,14 @@ export interface ReportData {
   file: string;
   text: string;
   target: Target;
-  /** Profiles to compare with, for the same target. */
-  against: { name: string; text: string }[];
+  /** Profiles for the same target and filters to compare with. */
+  against: ({ name: string; text: string } | { name: string; filter: FilterData })[];
+}
+
+export interface FilterData {
+  endian: Endian;
+  /** Raw, little endian, as base64. */
+  bytes: string;
 }
 
 /** @param page the page of the build, with a place for the data */

@@ -28,10 +28,20 @@ import { firstRelease } from '../syscalls/since.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Target } from '../target.ts';
 
+/** A call on one architecture. */
+export interface Place {
+  abi: Arch;
+  nr: number;
+  isInBitmap: boolean;
+  since: string;
+  /** Between instructions, as stepBetween writes them. */
+  steps: ReadonlySet<number>;
+}
+
 /** One call on the architectures that decide it alike. */
 export interface Row {
   call: string;
-  places: { abi: Arch; nr: number; isInBitmap: boolean; since: string }[];
+  places: Place[];
   /** The answer (u32) if no condition holds. */
   otherwise: number;
   /** In the order in which they are tried. */
@@ -68,11 +78,14 @@ export interface Study {
   fallback: string;
 }
 
-/** @throws SeccompcError with all faults of the profile */
-export async function studyOf(
+/** A profile for a target, with its filter. */
+export type Compiled = Pick<Study, 'profile' | 'lowered' | 'filter'>;
+
+/** @throws SeccompcError with all faults of the profile, also when it asks for no filter */
+export async function compiledFrom(
   text: string,
   { file, target }: { file: string; target: Target },
-): Promise<Study> {
+): Promise<Compiled> {
   await loadCallFacts();
   const { profile, findings } = readInput(text, { file, semantics: target.semantics });
   findings.refuseErrors();
@@ -84,6 +97,13 @@ export async function studyOf(
   const filter = await runPipeline(profile, { target, file }, { find: keep });
   if (lowered === undefined)
     throw new SeccompcError([...filter.diagnostics, { ...diagnostic('NOT_CONFINED'), file }]);
+  return { profile, lowered, filter };
+}
+
+/** @throws SeccompcError as {@link compiledFrom} */
+export async function studyOf(text: string, options: { file: string; target: Target }): Promise<Study> {
+  const { target } = options;
+  const { profile, lowered, filter } = await compiledFrom(text, options);
   const root = parseJson(text).root!;
   const fallback = ['/defaultAction', '/linux/seccomp/defaultAction']
     .map((pointer) => find(root, pointer).pointer)
@@ -141,8 +161,9 @@ function rowsOf(lowered: Study['lowered'], { instructions, endian }: Filter, fal
         arch: abi.auditArch,
         nr,
       });
-      row.places.push({ abi, nr, isInBitmap, since: firstRelease(nameId(call), call, abi.table) });
-      for (const at of reachedBy(instructions, abi.auditArch, nr).instructions) row.reached.add(at);
+      const { instructions: reached, steps } = reachedBy(instructions, abi.auditArch, nr);
+      row.places.push({ abi, nr, isInBitmap, since: firstRelease(nameId(call), call, abi.table), steps });
+      for (const at of reached) row.reached.add(at);
       rows.set(key, row);
     }
   return [...rows.values()].toSorted((a, b) => (a.call < b.call ? -1 : a.call > b.call ? 1 : 0));
@@ -156,6 +177,63 @@ function entriesOf(text: string, profile: Profile, fallback: string): Entry[] {
     const { offset: from, end: to } = find(root!, pointer).node;
     return { pointer, from, to, firstLine: positionAt(from).line, lastLine: positionAt(to).line };
   });
+}
+
+/** What an entry has of the program. */
+export interface Share {
+  /** Or one of the following. */
+  pointer: string;
+  rows: Row[];
+  /** An instruction that the calls of several entries run is divided among them. */
+  instructions: number;
+  /** Those that only its calls run. */
+  own: number;
+}
+
+/** Of the ENOSYS stub, which is no entry. */
+export const STUB = 'ENOSYS stub';
+/** Of the instructions that no call of the tables runs. */
+export const NO_CALL = 'other numbers';
+
+/** The shares add up to the length of the program. The largest comes first. */
+export function sharesOf({ rows, filter }: Pick<Study, 'rows' | 'filter'>): Share[] {
+  const shares = new Map<string, Share>();
+  const users = filter.instructions.map(() => new Set<string>());
+  const shareOf = (pointer: string) => {
+    const share = shares.get(pointer) ?? { pointer, rows: [], instructions: 0, own: 0 };
+    shares.set(pointer, share);
+    return share;
+  };
+  for (const row of rows)
+    for (const pointer of row.entries.length > 0 ? row.entries : [STUB]) {
+      shareOf(pointer).rows.push(row);
+      for (const at of row.reached) users[at]!.add(pointer);
+    }
+  for (const each of users)
+    for (const pointer of each.size > 0 ? each : [NO_CALL]) {
+      const share = shareOf(pointer);
+      share.instructions += 1 / Math.max(1, each.size);
+      if (each.size <= 1) share.own += 1;
+    }
+  return [...shares.values()].toSorted((a, b) => b.instructions - a.instructions);
+}
+
+/** The part of the calls of one architecture that can take each step of the program, from 0 to 1. */
+export function flowOf(
+  rows: readonly Row[],
+  abi: Arch,
+  weightOf: (call: string) => number,
+): Map<number, number> {
+  const flow = new Map<number, number>();
+  let total = 0;
+  for (const { call, places } of rows)
+    for (const { steps } of places.filter((each) => each.abi === abi)) {
+      const weight = weightOf(call);
+      total += weight;
+      for (const step of steps) flow.set(step, (flow.get(step) ?? 0) + weight);
+    }
+  for (const [step, weight] of flow) flow.set(step, weight / (total || 1));
+  return flow;
 }
 
 /** A call as it is asked about: `socket(AF_VSOCK, SOCK_STREAM)`, `clone3`, `read on X86`. */

@@ -13,7 +13,9 @@ import { firstRelease, oldestRelease } from '../syscalls/since.ts';
 import { makeTarget } from '../target.ts';
 
 const DOCS = 'docs';
-const STYLE = readFileSync('src/site/site.css', 'utf8');
+const STYLE = ['src/report/page/base.css', 'src/site/site.css']
+  .map((file) => readFileSync(file, 'utf8'))
+  .join('');
 
 await makeSite(process.argv[2] ?? 'site');
 
@@ -28,11 +30,17 @@ async function makeSite(folder: string): Promise<void> {
   write('playground.html', await playground());
 }
 
-/** The page of a report with the profile of this package, and the tables of all architectures. */
+/** The page of a report with the profile of this package, libseccomp's filter for it, and the tables of all architectures. */
 async function playground(): Promise<string> {
   const file = 'container-default.json';
   const text = readFileSync(join('profiles', file), 'utf8');
-  const data = { file, text, target: makeTarget({ arch: 'x86_64' }), against: [] };
+  const against = readdirSync('src/site')
+    .filter((name) => name.endsWith('.bpf'))
+    .map((name) => ({
+      name: name.replace('.bpf', ' for x86_64').replace('-', ' '),
+      filter: { endian: 'little' as const, bytes: readFileSync(join('src/site', name), 'base64') },
+    }));
+  const data = { file, text, target: makeTarget({ arch: 'x86_64' }), against };
   return makeReport(readFileSync('dist/report/page.html', 'utf8'), data, await factsFor(allArches()));
 }
 

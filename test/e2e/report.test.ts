@@ -1,12 +1,14 @@
-/** The page of a report in Chromium, from a file, without a server. Fonts differ, so no picture is compared. */
+/** The page of a report in Chromium, from a file, without a server. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { decode } from '../../src/bpf/instruction.ts';
 import { describeAnswer } from '../../src/prove/describe.ts';
 import { fragmentOf, sharedIn } from '../../src/report/page/state.ts';
+import { longestPath } from '../bench/static.ts';
 import { MAIN, runIn, scratch } from '../cli/run.ts';
 import { readProgram, runProgram } from '../oracle/bpf.ts';
 import { skipWithout } from '../oracle/compare.ts';
@@ -34,7 +36,7 @@ const FAULTY = `{
 }
 `;
 
-const TABS = ['findings', 'tree', 'numbers', 'compare'];
+const TABS = ['findings', 'tree', 'numbers', 'size', 'compare'];
 
 /** A question, an assertion that holds and one that does not. */
 const fragment = () =>
@@ -196,6 +198,7 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     const before = await compiled(opened);
     await opened.fill('#text', FAULTY.replace('"ptrace"', '"ptracee"'));
     await settled(opened, before + 1);
+    expect(await opened.textContent('#lines')).toBe(`${await opened.inputValue('#text')}\n`);
     expect(await opened.textContent('#kept .fails')).toContain('deny ptrace');
     expect(await opened.textContent('#faults')).toContain('"ptracee"');
     expect(await opened.textContent('#status')).toContain('proved for every call');
@@ -212,6 +215,7 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     await other.click('#back');
     await settled(other, 2);
     expect(await other.inputValue('#text')).toBe(FAULTY);
+    expect(await other.textContent('#lines')).toBe(`${FAULTY}\n`);
     expect(await other.textContent('#status')).not.toContain('than in the file');
     for (const wrong of ['#s=AAAA', `#s=${'x'.repeat(5000)}`, '#other']) {
       const count = await compiled(other);
@@ -229,6 +233,8 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     expect(await opened.textContent('#faults')).toContain('7:');
     expect(await lines(opened, 'fault')).toEqual([7]);
     expect(await opened.textContent('#status')).toContain('1 error');
+    // A fix is of the last text without errors, and would take the edit back.
+    expect(await opened.isDisabled('.fix')).toBe(true);
     expect(await opened.locator('#rows [role=row]').count()).toBeGreaterThan(300);
     await opened.close();
   });
@@ -284,15 +290,114 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     const second = await open('default.html');
     await second.click('#tab-compare');
     await second.waitForSelector('#comparison .looser');
-    expect(await second.inputValue('#other')).toBe('1');
+    expect(await second.inputValue('#other')).toBe('2');
     await second.close();
+  });
+
+  test('shows filters beside the profile, with their sizes', async () => {
+    const other = await command('compile', DEFAULT, ...TARGET, '--optimize', 'frequency', '-q');
+    const own = await command('compile', DEFAULT, ...TARGET, '-q');
+    writeFileSync(page('frequency.bpf'), other);
+    await command('report', DEFAULT, ...TARGET, '--against', 'frequency.bpf', '-o', 'filters.html');
+    const opened = await open('filters.html');
+    await opened.click('#tab-compare');
+    const sizes = () =>
+      opened.$$eval('.sizes tbody tr', (all) =>
+        all.map((row) => [...(row as HTMLTableRowElement).cells].map((each) => each.textContent)),
+      );
+    await expect.poll(sizes).toHaveLength(2);
+    expect(await opened.textContent('#comparison')).toContain('Proved equal');
+    const figures = (bytes: Buffer) => {
+      const program = decode(bytes, 'little');
+      return [String(program.length), expect.stringMatching(/^\d+$/), String(longestPath(program))];
+    };
+    expect(await sizes()).toEqual([
+      ['this profile', ...figures(own)],
+      ['frequency.bpf', ...figures(other)],
+    ]);
+    await opened.setInputFiles('#other-file', {
+      name: 'open.bpf',
+      mimeType: '',
+      buffer: other.subarray(0, 16),
+    });
+    await expect.poll(() => opened.textContent('#comparison')).toContain('open.bpf');
+    await opened.setInputFiles('#other-file', { name: 'again.bpf', mimeType: '', buffer: other });
+    await expect.poll(sizes).toHaveLength(3);
+    await opened.close();
+  });
+
+  test('compares targets that are chosen in the page, and shares the choice', async () => {
+    const opened = await open('default.html');
+    await opened.click('#tab-compare');
+    await opened.selectOption('#other', { label: 'this profile' });
+    await expect.poll(() => opened.textContent('#comparison')).toContain('Proved equal');
+    await opened.click('#other-target summary');
+    await opened.click('#other-target [data-caps=all]');
+    await opened.click('#other-target [type=submit]');
+    await opened.waitForSelector('#comparison .tighter');
+    expect(await opened.locator('#comparison .looser').count()).toBe(0);
+    expect(await opened.textContent('#comparison .tighter')).toContain('mount');
+    const hashNow = () => opened.evaluate(() => location.hash);
+    await expect.poll(async () => (await sharedIn(await hashNow())).other).toHaveProperty('target');
+    const second = await open('default.html', { hash: await hashNow() });
+    expect(await second.isVisible('#comparison')).toBe(true);
+    await second.waitForSelector('#comparison .tighter');
+    expect(await second.textContent('#other-target summary')).toContain('41 capabilities');
+    await Promise.all([opened.close(), second.close()]);
+  });
+
+  test('divides the program among the entries, each of which lights up what it has', async () => {
+    const opened = await open('faulty.html');
+    await opened.click('#tab-size');
+    const blocks = await opened.$$eval('#treemap button', (all) =>
+      all.map((each) => (each as HTMLElement).title),
+    );
+    const parts = blocks.map((title) => Number(/: ([\d.]+) of/.exec(title)?.[1]));
+    const count = await opened.locator('#listing > div').count();
+    expect(Math.abs(parts.reduce((sum, each) => sum + each, 0) - count)).toBeLessThan(0.05 * parts.length);
+    await opened.click('#treemap button:has-text("line 4")');
+    expect(await lines(opened, 'hit')).toEqual([4, 5, 6, 7, 8, 9]);
+    expect(await selected(opened, '#rows')).toEqual(['ioctl']);
+    expect(await opened.textContent('#treemap [aria-pressed=true] b')).toBe('line 4');
+    await opened.keyboard.press('ArrowDown');
+    await opened.keyboard.press('Enter');
+    expect(await opened.textContent('#treemap [aria-pressed=true] b')).toBe('default action');
+    expect(await lines(opened, 'hit')).toEqual([2]);
+    await opened.close();
+  });
+
+  test('draws the ways of a recorded call wider', async () => {
+    const opened = await open('faulty.html');
+    await opened.click('#tab-tree');
+    await opened.click('#unfold');
+    const widths = () =>
+      opened.$$eval('#tree .flow', (all) => all.map((each) => Number(each.getAttribute('stroke-width'))));
+    const typical = await widths();
+    await opened.selectOption('#width', 'even');
+    expect(await widths()).not.toEqual(typical);
+    const record = (text: string) =>
+      opened.setInputFiles('#recording', { name: 'calls', mimeType: '', buffer: Buffer.from(text) });
+    await record('7 ptrace(PTRACE_TRACEME) = 0\n');
+    await opened.waitForFunction(() =>
+      document.querySelector<HTMLSelectElement>('#width')!.value.startsWith('rec'),
+    );
+    const wide = await opened.$$eval(
+      '#tree .flow + path',
+      (all) =>
+        all.filter((each) => Number(each.previousElementSibling!.getAttribute('stroke-width')) > 0).length,
+    );
+    await opened.fill('#question', 'ptrace');
+    expect(await opened.locator('#tree path.on').count()).toBe(wide);
+    await record('nothing');
+    await opened.waitForFunction(() => document.querySelector('#recorded')!.textContent.includes('no calls'));
+    await opened.close();
   });
 
   test('compiles for another target', async () => {
     const opened = await open('default.html');
     await opened.click('#target summary');
-    await opened.click('[data-caps=all]');
-    await opened.click('#target-form [type=submit]');
+    await opened.click('#target [data-caps=all]');
+    await opened.click('#target [type=submit]');
     await settled(opened, 2);
     await opened.click('#tab-compare');
     await opened.selectOption('#other', '0');
@@ -372,14 +477,16 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
     await opened.click('#rows [role=row]:visible');
     await opened.evaluate(readFileSync(AXE, 'utf8'));
     for (const [index, tab] of TABS.entries()) {
+      // All of the page once in each; then what changes.
+      const part = index < 2 ? 'body' : '#more';
       await opened.emulateMedia({ colorScheme: index % 2 === 0 ? 'light' : 'dark' });
       await opened.setViewportSize({ width: index < 2 ? 1440 : 320, height: 900 });
       await opened.click(`#tab-${tab}`);
-      const violations = await opened.evaluate(async () => {
+      const violations = await opened.evaluate(async (selector) => {
         const { axe } = globalThis as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+          axe: { run(of: string): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
         };
-        const found = await axe.run();
+        const found = await axe.run(selector);
         return found.violations.map(
           ({ id, nodes }) =>
             `${id}: ${nodes
@@ -387,7 +494,7 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('the page of a report',
               .slice(0, 3)
               .join(' ')}`,
         );
-      });
+      }, part);
       expect(violations).toEqual([]);
     }
     await opened.close();

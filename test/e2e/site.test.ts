@@ -77,10 +77,19 @@ describe.skipIf(skipWithout(requirements(['chromium'])))('in Chromium, the site'
 
     await open('playground.html');
     await page.waitForFunction(() => document.body.dataset['done'] === '1');
+    await page.click('#tab-compare');
+    expect(await page.textContent('#comparison')).toContain('Proved equal');
+    // Of the same profile, libseccomp's program is several times as long (docs/codegen.md).
+    await page.waitForSelector('.sizes tr:nth-child(2)');
+    const [own, theirs] = await page.$$eval('.sizes td:nth-child(2)', (all) =>
+      all.map((each) => Number(each.textContent)),
+    );
+    expect(own).toBeGreaterThan(100);
+    expect(theirs! / own!).toBeGreaterThan(5);
     await page.click('#target summary');
-    expect(await page.locator('#target-form [name=arch] option').count()).toBe(23);
-    await page.selectOption('#target-form [name=arch]', 'MIPS');
-    await page.click('#target-form [type=submit]');
+    expect(await page.locator('#target [name=arch] option').count()).toBe(23);
+    await page.selectOption('#target [name=arch]', 'MIPS');
+    await page.click('#target [type=submit]');
     await page.waitForFunction(() => document.body.dataset['done'] === '2');
     expect(await page.textContent('#status')).toMatch(/proved for every call.*MIPS/);
     expect(said).toEqual([]);

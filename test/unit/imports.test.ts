@@ -40,8 +40,8 @@ const ALLOWED: Record<string, string[]> = {
   explain: ['action', 'arch', 'bpf', 'compile', 'format', 'policy', 'profile', 'prove'],
   graph: ['bpf'],
   report: [
-    'arch', 'assert', 'bpf', 'compile', 'errors', 'explain', 'format', 'graph', 'launcher', 'lint', 'profile', 'prove', 'questions', 'syscalls',
-    'target',
+    'arch', 'assert', 'audit', 'bpf', 'codegen', 'compile', 'errors', 'explain', 'format', 'graph', 'input', 'launcher', 'lint', 'profile',
+    'prove', 'questions', 'syscalls', 'target',
   ],
   lint: [
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',

@@ -19,6 +19,15 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   return fill(document.createElementNS('http://www.w3.org/2000/svg', tag), props, children);
 }
 
+export function button(text: string, click: () => void, props: Props = {}): HTMLButtonElement {
+  return el('button', { type: 'button', click, ...props }, text);
+}
+
+/** A button that looks like a link. */
+export function link(text: string, click: () => void, props: Props = {}): HTMLButtonElement {
+  return button(text, click, { class: 'link', ...props });
+}
+
 function fill<T extends Element>(element: T, props: Props, children: Child[]): T {
   for (const [name, value] of Object.entries(props)) {
     if (typeof value === 'function') element.addEventListener(name, value as EventListener);

@@ -1,23 +1,25 @@
 /** The page of a report: what its parts show, and how a click on one lights up the others. */
 import { allArches } from '../../arch.ts';
 import { SeccompcError } from '../../errors.ts';
-import { reachedBy, stepBetween } from '../../graph/reach.ts';
+import { stepBetween } from '../../graph/reach.ts';
 import { launcherArch, makeLauncher } from '../../launcher/launcher.ts';
-import { capabilitySet, makeTarget } from '../../target.ts';
+import { makeTarget } from '../../target.ts';
 import type { Target } from '../../target.ts';
 import type { ReportData } from '../report.ts';
 import { studyOf } from '../study.ts';
 import type { Answer, Study } from '../study.ts';
 import { AskBox } from './ask.ts';
-import { showComparison } from './compare.ts';
-import type { Other } from './compare.ts';
-import { byId, el, focusOn, svg } from './dom.ts';
+import { Comparison } from './compare.ts';
+import { byId, el, focusOn, link } from './dom.ts';
 import { showAssertions, showFindings } from './findings.ts';
+import { drawLegend, drawNumbers } from './numbers.ts';
 import { PolicyPane } from './policy.ts';
 import { ProgramPane } from './program.ts';
 import { SourcePane } from './source.ts';
 import { fragmentOf, sharedIn } from './state.ts';
-import { drawNumbers, TreeView } from './tree.ts';
+import { targetChoice } from './target.ts';
+import { TreeView } from './tree.ts';
+import { Treemap } from './treemap.ts';
 
 /** Between the last key and the compilation, in milliseconds. */
 const PAUSE = 250;
@@ -32,8 +34,6 @@ const openedTarget = makeTarget(given);
 let target = openedTarget;
 let assertions: string[] = [];
 let study: Study | undefined;
-let other: Other = { name: 'the profile as it was opened', text: opened, target: openedTarget };
-const others: Other[] = [other, ...against.map((each) => ({ ...each, target: openedTarget }))];
 
 /** What is lit up. */
 interface Lit {
@@ -60,14 +60,12 @@ function light(
   policy.highlight(rows, from === 'policy');
   program.highlight(strong, weak, from === 'program');
   tree.mark(new Set([...strong, ...weak]), steps);
+  treemap.highlight(entries);
 }
 
 /** Of some rows: the entries behind them, and the instructions that only they, or others too, can run. */
 function litBy(rows: ReadonlySet<number>, entries?: ReadonlySet<string>): Lit {
-  const {
-    rows: all,
-    filter: { instructions },
-  } = study!;
+  const { rows: all } = study!;
   const places = [...rows].flatMap((row) => all[row]!.places);
   const reached = new Set([...rows].flatMap((row) => [...all[row]!.reached]));
   const elsewhere = new Set(all.flatMap((row, index) => (rows.has(index) ? [] : [...row.reached])));
@@ -76,8 +74,7 @@ function litBy(rows: ReadonlySet<number>, entries?: ReadonlySet<string>): Lit {
     rows,
     strong: new Set([...reached].filter((at) => !elsewhere.has(at))),
     weak: new Set([...reached].filter((at) => elsewhere.has(at))),
-    steps: () =>
-      new Set(places.flatMap(({ abi, nr }) => [...reachedBy(instructions, abi.auditArch, nr).steps])),
+    steps: () => new Set(places.flatMap(({ steps }) => [...steps])),
   };
 }
 
@@ -122,7 +119,24 @@ const source = new SourcePane({ edit: later, pick: (pointer) => pickEntry(pointe
 const policy = new PolicyPane((row) => pickRow(row, 'policy'));
 const program = new ProgramPane((at) => pickInstruction(at, 'program'));
 const tree = new TreeView((at) => pickInstruction(at));
+const treemap = new Treemap(({ pointer, rows }) => {
+  if (rows.length > 0)
+    return light(litBy(new Set(rows.map((row) => study!.rows.indexOf(row))), new Set([pointer])));
+  const reached = new Set(study!.rows.flatMap((row) => [...row.reached]));
+  const rest = study!.listing.flatMap((_, at) => (reached.has(at) ? [] : [at]));
+  light({ ...NOTHING, entries: new Set([pointer]), strong: new Set(rest) });
+});
 const ask = new AskBox({ answered: lightAnswer, keep, pickEntry });
+const comparison = new Comparison({ opened, target: openedTarget, against }, archNames(), {
+  ask: askAbout,
+  changed: share,
+  reasonOf,
+});
+const fillTarget = targetChoice(byId('target'), archNames(), (chosen) => {
+  target = chosen;
+  fillTarget(target);
+  void compileText();
+});
 
 function askAbout(question: string): void {
   ask.question = question;
@@ -149,6 +163,8 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 function later(): void {
   clearTimeout(timer);
   document.body.classList.add('stale');
+  // They would take back what is being typed.
+  for (const fix of document.querySelectorAll<HTMLButtonElement>('.fix')) fix.disabled = true;
   timer = setTimeout(() => void compileText(), PAUSE);
 }
 
@@ -167,18 +183,18 @@ async function compileText(): Promise<void> {
     if (!isCurrent()) return;
     await judge();
     await showFindings(made, file, { pickEntry, ask: askAbout, fixed: replaceText });
-    await showComparison(made, other, askAbout);
+    await comparison.show(made);
   } catch (error) {
     if (!isCurrent()) return;
     if (error instanceof SeccompcError) return showFaults(error);
-    byId('status').replaceChildren(el('b', {}, 'Not compiled'), el('span', {}, missing(error)));
+    byId('status').replaceChildren(el('b', {}, 'Not compiled'), el('span', {}, reasonOf(error)));
     byId('status').className = 'bad';
   } finally {
     document.body.dataset['done'] = String(Number(document.body.dataset['done'] ?? 0) + 1);
   }
 }
 
-function missing(error: unknown): string {
+function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.startsWith('no table')
     ? `this page has the calls of ${archNames().join(', ')} only; make a report for the other architecture`
@@ -203,13 +219,11 @@ function showStudy(made: Study): void {
   );
   byId('text-size').textContent = `${entries.length - 1} entries`;
   byId('program-size').textContent = `${filter.instructions.length} instructions`;
-  const { kernel, engine, semantics, capabilities } = made.target;
-  byId('target-text').textContent =
-    `For ${made.target.arch}, Linux ${kernel.major}.${kernel.minor}, ${engine}, ${semantics}, ${capabilities.length} capabilities`;
   source.show(entries, filter.diagnostics);
   policy.show(made);
   program.show(made);
   tree.show(made);
+  treemap.show(made);
   drawNumbers(made, (row) => pickRow(row));
   ask.use(made);
 }
@@ -222,11 +236,11 @@ function changedMark(): HTMLElement[] {
   if (changed.length === 0) return [];
   const undo = () => {
     target = openedTarget;
-    fillTarget();
+    fillTarget(target);
     if (source.text === opened) void compileText();
     else replaceText(opened);
   };
-  const back = el('button', { type: 'button', class: 'link', id: 'back', click: undo }, 'back to the file');
+  const back = link('back to the file', undo, { id: 'back' });
   return [el('span', { class: 'changed' }, `other ${changed.join(' and ')} than in the file: `, back)];
 }
 
@@ -253,31 +267,44 @@ function share(): void {
 }
 
 async function shareNow(): Promise<void> {
-  const isOwn = !others.slice(0, 1 + against.length).includes(other);
+  const other = comparison.shared;
+  const tab = chosenTab();
   const fragment = await fragmentOf({
     ...(source.text !== opened && { text: source.text }),
     ...(ask.question !== '' && { question: ask.question }),
     ...(assertions.length > 0 && { assertions }),
     ...(target !== openedTarget && { target }),
-    ...(isOwn && { other: { name: other.name, text: other.text } }),
+    ...(other !== undefined && { other }),
+    ...(tab !== undefined && { tab }),
   });
   if (fragment !== location.hash)
     history.replaceState(null, '', fragment === '' ? location.pathname + location.search : fragment);
 }
 
+const tabs = [...document.querySelectorAll<HTMLElement>('[role=tab]')];
+
+function chooseTab(tab: HTMLElement): void {
+  for (const each of tabs) {
+    each.setAttribute('aria-selected', String(each === tab));
+    byId(each.getAttribute('aria-controls')!).hidden = each !== tab;
+    each.tabIndex = each === tab ? 0 : -1;
+  }
+  tree.isShown = tab.id === 'tab-tree';
+  treemap.shown();
+}
+
+/** Undefined for the first one. */
+function chosenTab(): string | undefined {
+  const chosen = tabs.findIndex((each) => each.getAttribute('aria-selected') === 'true');
+  return chosen > 0 ? tabs[chosen]!.id : undefined;
+}
+
 function setUpTabs(): void {
-  const tabs = [...document.querySelectorAll<HTMLElement>('[role=tab]')];
-  const choose = (tab: HTMLElement) => {
-    for (const each of tabs) {
-      each.setAttribute('aria-selected', String(each === tab));
-      byId(each.getAttribute('aria-controls')!).hidden = each !== tab;
-    }
-    tree.isShown = tab.id === 'tab-tree';
-  };
   tabs.forEach((tab, index) => {
     tab.addEventListener('click', () => {
-      choose(tab);
+      chooseTab(tab);
       focusOn(tabs, tab);
+      share();
     });
     tab.addEventListener('keydown', ({ key }) => {
       const step = key === 'ArrowRight' ? 1 : key === 'ArrowLeft' ? -1 : 0;
@@ -285,86 +312,6 @@ function setUpTabs(): void {
     });
   });
 }
-
-let fillTarget: () => void = () => {};
-function setUpTarget(): void {
-  const form = byId('target-form', HTMLFormElement);
-  const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement;
-  field('arch').append(...archNames().map((name) => el('option', {}, name)));
-  fillTarget = () => {
-    field('arch').value = target.arch;
-    field('kernel').value = `${target.kernel.major}.${target.kernel.minor}`;
-    field('engine').value = target.engine;
-    field('semantics').value = target.semantics;
-    field('capabilities').value = target.capabilities.map((each) => each.replace('CAP_', '')).join(', ');
-  };
-  fillTarget();
-  for (const button of form.querySelectorAll<HTMLElement>('[data-caps]'))
-    button.addEventListener('click', () => {
-      const set = capabilitySet(
-        field('engine').value as Target['engine'],
-        button.dataset['caps'] as 'default',
-      );
-      field('capabilities').value = set.map((each) => each.replace('CAP_', '')).join(', ');
-    });
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    byId('target-fault').textContent = '';
-    const { engineRelease, runcRelease, ...rest } = target;
-    const [engine, semantics] = [field('engine').value, field('semantics').value] as [
-      Target['engine'],
-      Target['semantics'],
-    ];
-    try {
-      target = makeTarget({
-        ...rest,
-        arch: field('arch').value,
-        kernel: field('kernel').value,
-        engine,
-        ...(engine === target.engine && { engineRelease }),
-        semantics,
-        ...(semantics === target.semantics && { runcRelease }),
-        capabilities: field('capabilities')
-          .value.split(/[\s,]+/)
-          .filter((each) => each !== ''),
-      });
-      fillTarget();
-      void compileText();
-    } catch (error) {
-      if (!(error instanceof SeccompcError)) throw error;
-      byId('target-fault').textContent = error.diagnostics.map(({ message }) => message).join('; ');
-    }
-  });
-}
-
-function setUpComparison(): void {
-  const select = byId('other', HTMLSelectElement);
-  const list = () =>
-    select.replaceChildren(
-      ...others.map((each, index) => el('option', { value: index, selected: each === other }, each.name)),
-    );
-  const use = (chosen: Other) => {
-    other = chosen;
-    if (!others.includes(chosen)) others.push(chosen);
-    list();
-    share();
-    if (study !== undefined) void showComparison(study, other, askAbout);
-  };
-  addOther = (name, text) =>
-    use(others.find((each) => each.name === name && each.text === text) ?? { name, text, target });
-  other = others[against.length > 0 ? 1 : 0]!;
-  list();
-  select.addEventListener('change', () => use(others[Number(select.value)]!));
-  byId('other-use').addEventListener('click', () =>
-    addOther('pasted profile', byId('other-text', HTMLTextAreaElement).value),
-  );
-  const files = byId('other-file', HTMLInputElement);
-  files.addEventListener('change', () => {
-    const [chosen] = files.files ?? [];
-    if (chosen !== undefined) void chosen.text().then((text) => addOther(chosen.name, text));
-  });
-}
-let addOther: (name: string, text: string) => void = () => {};
 
 function save(name: string, content: string | Uint8Array<ArrayBuffer>): void {
   const url = URL.createObjectURL(new Blob([content]));
@@ -416,28 +363,7 @@ function setUpTools(): void {
     }
     if (event.key === 'Escape') light(NOTHING);
   });
-  byId('legend').append(
-    ...(
-      [
-        ['allow bitmap', 'always allowed, in the kernel’s bitmap'],
-        ['allow', 'allowed by the filter'],
-        ['errno', 'refused with an errno'],
-        ['kill', 'ended'],
-        ['mixed', 'by its arguments'],
-      ] as const
-    ).map(([tone, words]) =>
-      el(
-        'span',
-        {},
-        svg(
-          'svg',
-          { viewBox: '0 0 10 10', 'aria-hidden': 'true' },
-          svg('rect', { width: 10, height: 10, class: `cell ${tone}` }),
-        ),
-        words,
-      ),
-    ),
-  );
+  drawLegend();
 }
 
 async function start(): Promise<void> {
@@ -445,17 +371,12 @@ async function start(): Promise<void> {
   source.text = opened;
   setUpTabs();
   setUpTools();
-  setUpComparison();
   await restore();
-  setUpTarget();
   // The text is there to be read while it is compiled.
   await new Promise((resolve) => setTimeout(resolve));
   await compileText();
   addEventListener('hashchange', () => {
-    void restore().then(() => {
-      fillTarget();
-      return compileText();
-    });
+    void restore().then(compileText);
   });
 }
 
@@ -464,13 +385,20 @@ async function restore(): Promise<void> {
   source.text = shared.text ?? opened;
   ask.question = shared.question ?? '';
   assertions = shared.assertions ?? [];
-  target = openedTarget;
+  target = targetIn(shared.target) ?? openedTarget;
+  fillTarget(target);
+  comparison.restore(shared.other ?? {}, targetIn(shared.other?.target));
+  chooseTab(tabs.find(({ id }) => id === shared.tab) ?? tabs[0]!);
+}
+
+/** A target that a link has, if it is one. */
+function targetIn(shared: object | undefined): Target | undefined {
   try {
-    if (shared.target !== undefined) target = makeTarget(shared.target as Target);
+    return shared && makeTarget(shared as Target);
   } catch (error) {
     if (!(error instanceof SeccompcError)) throw error;
+    return undefined;
   }
-  if (shared.other !== undefined) addOther(shared.other.name, shared.other.text);
 }
 
 void start();

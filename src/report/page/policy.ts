@@ -2,6 +2,7 @@
 import { describeAnswer } from '../../prove/describe.ts';
 import type { Row, Study } from '../study.ts';
 import { byId, el, reveal, roving } from './dom.ts';
+import type { Child } from './dom.ts';
 import { pill } from './pills.ts';
 
 export class PolicyPane {
@@ -40,7 +41,7 @@ export class PolicyPane {
           'aria-selected': 'false',
           click: () => this.#pick(index),
         },
-        el('div', { role: 'rowheader', title: listed('nr') }, row.call),
+        el('div', { role: 'rowheader', title: listed('nr') }, ...breakable(row.call)),
         cell('answer', row.rules.length === 0 ? pill(row.otherwise, abi) : 'by arguments'),
         cell('on', row.places.length === all ? 'all' : row.places.map((each) => each.abi.name).join(' ')),
         cell('since', row.places[0]!.since, listed('since')),
@@ -99,6 +100,11 @@ export class PolicyPane {
     const first = this.#items.findIndex(({ element }, index) => rows.has(index) && !element.hidden);
     if (!isPicked && first >= 0) reveal(this.#box, this.#items[first]!.element);
   }
+}
+
+/** A long name may break behind an underscore. */
+function breakable(call: string): Child[] {
+  return call.split(/(?<=_)/).flatMap((part) => [part, el('wbr')]);
 }
 
 function ruleLines({ rules, otherwise, places }: Row): HTMLElement[] {

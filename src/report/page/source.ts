@@ -81,21 +81,34 @@ export class SourcePane {
       reveal(this.#box, this.#lines.children[hit[0]!.firstLine - 1]);
   }
 
+  #painted: readonly string[] = [];
+
+  /** Lines before and behind what was changed stay. */
   #paint(): void {
-    const lines = this.text.split('\n').map((text) => {
-      const line = el('div');
-      let done = 0;
-      for (const match of text.matchAll(TOKENS)) {
-        const [all, string, colon, number] = match;
-        line.append(text.slice(done, match.index));
-        const kind =
-          string === undefined ? (number === undefined ? 'word' : 'number') : colon ? 'key' : 'string';
-        line.append(el('span', { class: kind }, all));
-        done = match.index + all.length;
-      }
-      line.append(`${text.slice(done)}\n`);
-      return line;
-    });
-    this.#lines.replaceChildren(...lines);
+    const [old, now] = [this.#painted, this.text.split('\n')];
+    const most = Math.min(old.length, now.length);
+    let [before, behind] = [0, 0];
+    while (before < most && old[before] === now[before]) before++;
+    while (behind < most - before && old.at(-1 - behind) === now.at(-1 - behind)) behind++;
+    const elements = [...this.#lines.children];
+    for (const each of elements.slice(before, old.length - behind)) each.remove();
+    const made = now.slice(before, now.length - behind).map(coloured);
+    if (before === 0) this.#lines.prepend(...made);
+    else elements[before - 1]!.after(...made);
+    this.#painted = now;
   }
+}
+
+function coloured(text: string): HTMLElement {
+  const line = el('div');
+  let done = 0;
+  for (const match of text.matchAll(TOKENS)) {
+    const [all, string, colon, number] = match;
+    line.append(text.slice(done, match.index));
+    const kind = string === undefined ? (number === undefined ? 'word' : 'number') : colon ? 'key' : 'string';
+    line.append(el('span', { class: kind }, all));
+    done = match.index + all.length;
+  }
+  line.append(`${text.slice(done)}\n`);
+  return line;
 }

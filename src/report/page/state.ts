@@ -5,7 +5,10 @@ export interface Shared {
   question?: string;
   assertions?: string[];
   target?: object;
-  other?: { name: string; text: string };
+  /** What it is compared with: its place in the list of the file, or a text. */
+  other?: { index?: number; name?: string; text?: string; target?: object };
+  /** The chosen tab. */
+  tab?: string;
 }
 
 const MOST_BYTES = 4 << 20;
@@ -34,8 +37,8 @@ export async function sharedIn(fragment: string): Promise<Shared> {
       assertions,
       target,
       other,
+      tab,
     } = JSON.parse(json) as Record<string, unknown>;
-    const { name, text: second } = (isObject(other) ? other : {}) as Record<string, unknown>;
     return {
       ...(typeof profile === 'string' && { text: profile }),
       ...(typeof question === 'string' && { question }),
@@ -43,11 +46,21 @@ export async function sharedIn(fragment: string): Promise<Shared> {
         assertions: assertions.filter((each) => typeof each === 'string').slice(0, 200),
       }),
       ...(isObject(target) && { target }),
-      ...(typeof name === 'string' && typeof second === 'string' && { other: { name, text: second } }),
+      ...(isObject(other) && { other: sharedOther(other as Record<string, unknown>) }),
+      ...(typeof tab === 'string' && { tab }),
     };
   } catch {
     return {};
   }
+}
+
+function sharedOther({ index, name, text, target }: Record<string, unknown>): NonNullable<Shared['other']> {
+  return {
+    ...(typeof index === 'number' && { index }),
+    ...(typeof name === 'string' && { name }),
+    ...(typeof text === 'string' && { text }),
+    ...(isObject(target) && { target }),
+  };
 }
 
 function isObject(value: unknown): value is object {

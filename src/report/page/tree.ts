@@ -1,16 +1,28 @@
 /** The decision tree as a picture: boxes open and close, and what a question meets is marked. */
+import { archOf } from '../../arch.ts';
+import { callCounts } from '../../audit/counts.ts';
+import { FREQUENCY, SELDOM } from '../../codegen/numbers/frequency.ts';
 import { layOut, ROW } from '../../graph/layout.ts';
 import type { Placed } from '../../graph/layout.ts';
 import { stepBetween } from '../../graph/reach.ts';
 import { curve } from '../../graph/svg.ts';
 import { actionTone } from '../../graph/tone.ts';
 import { decisionTree } from '../../graph/tree.ts';
-import { describeAnswer } from '../../prove/describe.ts';
+import { flowOf } from '../study.ts';
 import type { Study } from '../study.ts';
 import { byId, el, svg } from './dom.ts';
 
 /** Tests above those that are folded at first. */
 const DEPTH = 4;
+/** Of a step that every call takes, in pixels. */
+const WIDEST = 18;
+
+/** How often a call is made, in any unit. */
+type Weigh = (call: string) => number;
+const WEIGHTS: Record<string, Weigh> = {
+  typical: (call) => FREQUENCY.get(call) ?? SELDOM,
+  even: () => 1,
+};
 
 export class TreeView {
   readonly #box = byId('tree');
@@ -23,10 +35,18 @@ export class TreeView {
   #marked: ReadonlySet<number> = new Set();
   #steps: () => ReadonlySet<number> = () => new Set();
   #isShown = false;
+  readonly #width = byId('width', HTMLSelectElement);
+  #flow: ReadonlyMap<number, number> = new Map();
 
   constructor(pick: (at: number) => void) {
     this.#pick = pick;
     this.#only.addEventListener('change', () => this.#draw());
+    this.#width.addEventListener('change', () => this.#weigh());
+    const files = byId('recording', HTMLInputElement);
+    files.addEventListener('change', () => {
+      const [file] = files.files ?? [];
+      void file?.text().then((text) => this.#use(file.name, callCounts(text)));
+    });
     for (const [id, factor] of [
       ['zoom-in', 1.25],
       ['zoom-out', 0.8],
@@ -52,6 +72,27 @@ export class TreeView {
   show(study: Study): void {
     this.#study = study;
     this.#turned.clear();
+    this.#weigh();
+  }
+
+  /** Takes how often calls were made from a recording. */
+  #use(name: string, counts: ReadonlyMap<string, number>): void {
+    const made = [...counts.values()].reduce((sum, each) => sum + each, 0);
+    byId('recorded').textContent = made === 0 ? `${name} has no calls` : '';
+    if (made === 0) return;
+    const key = `recording ${this.#width.options.length}`;
+    WEIGHTS[key] = (call) => counts.get(call) ?? 0;
+    this.#width.append(el('option', { value: key, selected: true }, `as in ${name}: ${made} calls`));
+    this.#weigh();
+  }
+
+  #weigh(): void {
+    if (this.#study === undefined) return;
+    const { lowered, rows, target } = this.#study;
+    const native = archOf(target.arch);
+    const abi = lowered.arches.includes(native) ? native : lowered.arches[0]!;
+    byId('width-of').textContent = abi.name;
+    this.#flow = flowOf(rows, abi, WEIGHTS[this.#width.value]!);
     this.#draw();
   }
 
@@ -107,8 +148,21 @@ export class TreeView {
       answer,
     } = from;
     const { jt, jf } = filter.instructions[node.id]!;
-    const isOn = steps.has(stepBetween(node.id, node.id + 1 + (answer === 'yes' ? jt : jf)));
-    return [svg('path', { class: `${answer}${isOn ? ' on' : ''}`, d: curve(from.parent, x, y) })];
+    const step = stepBetween(node.id, node.id + 1 + (answer === 'yes' ? jt : jf));
+    const d = curve(from.parent, x, y);
+    const share = this.#flow.get(step) ?? 0;
+    return [
+      svg('path', { class: 'flow', d, 'stroke-width': (WIDEST * share).toFixed(2) }),
+      svg('path', { class: `${answer}${steps.has(step) ? ' on' : ''}`, d }),
+    ];
+  }
+
+  /** Of the calls, how many take each way from a test. */
+  #shares(id: number): string {
+    const { jt, jf } = this.#study!.filter.instructions[id]!;
+    const part = (skip: number) =>
+      `${Math.round(100 * (this.#flow.get(stepBetween(id, id + 1 + skip)) ?? 0))} %`;
+    return `yes ${part(jt)} of the calls, no ${part(jf)}`;
   }
 
   #node({ node, isMention, x, y, width }: Placed): SVGElement {
@@ -132,7 +186,7 @@ export class TreeView {
       event.preventDefault();
       turn();
     };
-    const says = `${label}, ${kind === 'fold' ? 'folded' : 'open'}`;
+    const says = kind === 'fold' ? `${label}, folded` : `${label}, open, ${this.#shares(id)}`;
     return svg(
       'g',
       {
@@ -144,54 +198,8 @@ export class TreeView {
         click: turn,
         keydown: key,
       },
+      svg('title', {}, says),
       ...shape,
     );
   }
-}
-
-/** Every number of every architecture, in the colour of its action. */
-export function drawNumbers(study: Study, pick: (row: number) => void): void {
-  const COLUMNS = 64;
-  const figures = study.lowered.arches.map((abi) => {
-    const cells = study.rows.flatMap((row, index) =>
-      row.places.filter((place) => place.abi === abi).map((place) => ({ row, index, ...place })),
-    );
-    const base = cells.reduce((least, { nr }) => Math.min(least, nr), Infinity);
-    const first = base - (base % COLUMNS);
-    const last = cells.reduce((most, { nr }) => Math.max(most, nr), 0);
-    const height = Math.ceil((last - first + 1) / COLUMNS);
-    const text = study.lowered.reference.tables.of(abi.name);
-    const picture = svg('svg', {
-      viewBox: `0 0 ${COLUMNS * 10} ${height * 10}`,
-      role: 'img',
-      'aria-label': `Numbers of ${abi.name}`,
-    });
-    for (const { row, index, nr, isInBitmap } of cells) {
-      const at = nr - first;
-      const tone = toneOf(row);
-      picture.append(
-        svg(
-          'rect',
-          {
-            x: (at % COLUMNS) * 10 + 0.5,
-            y: Math.floor(at / COLUMNS) * 10 + 0.5,
-            width: 9,
-            height: 9,
-            class: `cell ${tone}${isInBitmap ? ' bitmap' : ''}`,
-            click: () => pick(index),
-          },
-          svg('title', {}, `${nr} ${text.nameOf(nr) ?? ''}: ${tone === 'mixed' ? 'by its arguments' : tone}`),
-        ),
-      );
-    }
-    const inBitmap = cells.filter(({ isInBitmap }) => isInBitmap).length;
-    const byArguments = cells.filter(({ row }) => row.rules.length > 0).length;
-    const caption = `${abi.name}: ${cells.length} calls from ${first < 1 << 30 ? first : `0x${first.toString(16)}`}; ${byArguments} by their arguments; ${inBitmap} always allowed, which the kernel remembers`;
-    return el('figure', {}, el('figcaption', {}, caption), picture);
-  });
-  byId('numbers').replaceChildren(...figures);
-}
-
-function toneOf({ rules, otherwise }: Study['rows'][number]): string {
-  return rules.length > 0 ? 'mixed' : actionTone(describeAnswer(otherwise, undefined));
 }
