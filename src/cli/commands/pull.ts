@@ -1,0 +1,73 @@
+import { sha256 } from '../../cache/records/sha256.ts';
+import { parseReference } from '../../distribution/reference.ts';
+import { Repository } from '../../distribution/repository.ts';
+import { fail } from '../../errors.ts';
+import { pullFilter, pullProfile } from '../../registry/pull.ts';
+import { CliCommand } from '../command.ts';
+import { addOutputOptions } from '../options/add-options.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
+import type { TargetFlags } from '../options/target-options.ts';
+import { toJson, writeStderr } from '../output/report.ts';
+import type { OutputOptions } from '../output/report.ts';
+import { isTerminal, writeProduct } from '../output/streams.ts';
+
+interface Options extends TargetFlags, OutputOptions {
+  output?: string;
+  filter?: string;
+  plainHttp?: true;
+}
+
+const HELP = `
+Writes a profile that "push" or another OCI client has sent. --filter also gets the filter
+for the target. It is used only if it is proved here to answer every call as the profile
+asks. Give a digest: a tag can be moved.
+
+Exit code 1: the registry has no filter for the target that may be used. Exit code 65: it
+gives something else than the digest says, or no profile.
+
+Examples:
+  seccompc pull oci://registry.example/seccomp/web:v1 -o web.json
+  seccompc pull oci://registry.example/seccomp/web:v1 --filter web.bpf --arch arm64`;
+
+export function makeCommand(): CliCommand {
+  const command = new CliCommand('pull')
+    .description('Gets a profile and its filter from an OCI registry.')
+    .argument('URL', 'oci://HOST/NAME[:TAG][@sha256:DIGEST]')
+    .option('-o, --output <FILE>', 'where to write the profile (default: standard output)')
+    .option('--filter <FILE>', 'write the filter for the target there; without -o, nothing else')
+    .option('--plain-http', 'HTTP instead of HTTPS, for a registry on this machine')
+    .addHelpText('after', HELP)
+    .runs(run);
+  return addTargetOptions(addOutputOptions(command));
+}
+
+async function run(url: string, options: Options): Promise<void> {
+  const { output, filter: file, json = false, quiet = false, plainHttp = false } = options;
+  const reference = parseReference(url, { plainHttp });
+  const isWritten = output !== undefined || file === undefined;
+  if (json && ((isWritten && (output ?? '-') === '-') || file === '-'))
+    fail('USAGE', { reason: 'with --json, give -o and --filter files: standard output has the document' });
+  if (file === '-' && isTerminal(1)) fail('OUTPUT_IS_TERMINAL');
+  const repository = new Repository(reference);
+  const profile = await pullProfile(repository, reference);
+  const filter =
+    file === undefined ? undefined : await pullFilter(repository, profile, targetOf(options), undefined);
+  if (isWritten) await writeProduct(profile.bytes, output);
+  if (filter !== undefined) await writeProduct(filter.bytes, file);
+  if (json) {
+    const { digest, trust } = filter ?? {};
+    const found = filter && {
+      digest,
+      trust,
+      sha256: sha256(filter.bytes),
+      instructions: filter.bytes.length / 8,
+    };
+    const { reference: full, bytes } = profile;
+    await writeProduct(
+      toJson({ reference: full, profileSha256: sha256(bytes), filter: found ?? null, diagnostics: [] }),
+    );
+  } else if (!quiet) {
+    const about = filter && `, filter of ${filter.bytes.length / 8} instructions, ${filter.trust}`;
+    await writeStderr(`${profile.reference}${about ?? ''}\n`);
+  }
+}
