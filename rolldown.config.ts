@@ -230,7 +230,7 @@ export default defineConfig([
           },
           {
             name: 'store',
-            test: /src.cache.(?!hot|location|plain-files|version|records.(archive|at-once|collect|sha256|transfer|verify))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+            test: /src.distribution.reference|src.cache.(?!at-once|hot|stores.oci-records|location|plain-files|version|records.(archive|collect|sha256|transfer|verify))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
           },
           // What most commands need.
           {

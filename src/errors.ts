@@ -467,7 +467,7 @@ const TABLE = {
   CACHE_SCHEME_UNKNOWN: {
     exit: EXIT.usage,
     message: 'unknown kind of cache: "{location}"',
-    hint: 'use a directory, sqlite:FILE, redis://HOST or postgres://HOST/DATABASE',
+    hint: 'use a directory, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE or oci://HOST/NAME',
   },
   CACHE_KEY_INVALID: {
     message: 'cannot read a key: {reason}',
@@ -476,7 +476,7 @@ const TABLE = {
   CACHE_ADDRESS_WRONG: {
     exit: EXIT.usage,
     message: 'wrong cache address {location}: {reason}',
-    hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE; in names and passwords, write %40 for @ and the like',
+    hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE, oci://HOST[:PORT]/NAME; in names and passwords, write %40 for @ and the like',
   },
   CACHE_RECORD_NAME: {
     exit: EXIT.usage,

@@ -10,9 +10,4 @@ export class RegistryFault extends SeccompcError {
   get code(): Code {
     return this.diagnostics[0]!.code;
   }
-
-  /** The message without the code. */
-  get reason(): string {
-    return this.diagnostics[0]!.message;
-  }
 }

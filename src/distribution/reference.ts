@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net';
 import { fail } from '../errors.ts';
 
 /** A repository of a registry. */
@@ -70,5 +69,5 @@ export function formatReference({ host, name, tag, digest }: Omit<Reference, 'pl
 /** Whether a host, with or without a port, is this machine. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/:\d+$/, '');
-  return name === 'localhost' || name === '[::1]' || (isIPv4(name) && name.startsWith('127.'));
+  return name === 'localhost' || name === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }

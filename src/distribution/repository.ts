@@ -60,6 +60,17 @@ export function manifestBytes(manifest: Manifest): Uint8Array {
   return Buffer.from(JSON.stringify(manifest));
 }
 
+/** What is found out about a registry, for all of its repositories. */
+export interface HostFacts {
+  /** It has no list of referrers. */
+  listsNone?: boolean;
+}
+
+export interface RepositorySettings {
+  patience?: Patience;
+  facts?: HostFacts;
+}
+
 /**
  * One repository of a registry (OCI distribution-spec 1.1). Nothing that a registry gives is handed out before its digest
  * was computed here. Every method throws RegistryFault.
@@ -69,11 +80,13 @@ export class Repository {
   /** Blobs and manifests that were sent; those that the registry had do not count. */
   sent = 0;
   readonly #http: Http;
+  readonly #facts: HostFacts;
   /** Blobs that are there: no need to ask again. */
   readonly #there = new Map<string, Promise<void>>();
 
-  constructor(address: RepositoryAddress, patience?: Patience) {
+  constructor(address: RepositoryAddress, { patience, facts = {} }: RepositorySettings = {}) {
     this.address = address;
+    this.#facts = facts;
     this.#http = new Http(address, patience);
   }
 
@@ -105,7 +118,9 @@ export class Repository {
   /** An upload that breaks is begun anew. To ask whether it came through waits until the registry answers again. */
   async #putBlob(digest: string, bytes: Uint8Array, source: string | undefined): Promise<void> {
     for (let left = UPLOADS; ; left -= 1) {
-      if ((await this.#ask('push', `blobs/${digest}`, { method: 'HEAD' })).status === 200) return;
+      // A mount asks that too.
+      const asks = source === undefined || left < UPLOADS;
+      if (asks && (await this.#ask('push', `blobs/${digest}`, { method: 'HEAD' })).status === 200) return;
       try {
         return await this.#upload(digest, bytes, source);
       } catch (cause) {
@@ -116,7 +131,7 @@ export class Repository {
   }
 
   async #upload(digest: string, bytes: Uint8Array, source: string | undefined): Promise<void> {
-    const mount = source === undefined || source === this.address.name ? {} : { mount: digest, from: source };
+    const mount = source === undefined ? {} : { mount: digest, from: source };
     const query = new URLSearchParams(mount).toString();
     const begun = await this.#ask('push', `blobs/uploads/${query && `?${query}`}`, { method: 'POST' });
     if (begun.status === 201) return;
@@ -166,6 +181,8 @@ export class Repository {
     const digest = digestOf(body);
     const headers = { 'content-type': manifest.mediaType };
     const answer = await this.#ask('push', `manifests/${tag ?? digest}`, { method: 'PUT', headers, body });
+    // A blob that was there may be gone.
+    if (answer.status !== 201) this.#there.clear();
     this.#expectCreated(answer, digest);
     this.sent += 1;
     return answer.headers.has('oci-subject');
@@ -186,7 +203,8 @@ export class Repository {
 
   /** What refers to a manifest, by the registry's own list, or by the tag that stands for it where it has none. */
   async referrers(subject: string): Promise<Descriptor[]> {
-    const pages = await this.#pages(`referrers/${subject}`);
+    const pages = this.#facts.listsNone === true ? [] : await this.#pages(`referrers/${subject}`);
+    if (pages.length === 0) this.#facts.listsNone = true;
     const lists: { manifests?: unknown }[] =
       pages.length > 0 ? pages : [(await this.fallbackIndex(subject)) ?? {}];
     return lists.flatMap(({ manifests }) => (Array.isArray(manifests) ? manifests.filter(isDescriptor) : []));

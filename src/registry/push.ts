@@ -7,7 +7,7 @@ import type { Optimize } from '../codegen/goal.ts';
 import { formatReference } from '../distribution/reference.ts';
 import type { Reference } from '../distribution/reference.ts';
 import { descriptorOf, IMAGE_MANIFEST, manifestBytes, Repository } from '../distribution/repository.ts';
-import type { Manifest } from '../distribution/repository.ts';
+import type { HostFacts, Manifest } from '../distribution/repository.ts';
 import { fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { prove } from '../prove/prove.ts';
@@ -36,8 +36,6 @@ export interface Pushed {
   reference: string;
   digest: string;
   filters: { arch: string; digest: string; sha256: string }[];
-  /** Blobs and manifests that the registry did not have. */
-  sent: number;
   diagnostics: Diagnostic[];
 }
 
@@ -46,6 +44,8 @@ export class Pusher {
   readonly #settings: PushSettings;
   /** Names of repositories by the digests of blobs that they have. */
   readonly #places = new Map<string, string>();
+  readonly #facts: HostFacts = {};
+  readonly #repositories = new Map<string, Repository>();
 
   constructor(settings: PushSettings) {
     this.#settings = settings;
@@ -64,14 +64,15 @@ export class Pusher {
     const manifests = await Promise.all(
       filters.map(({ bytes: program, ...facts }) => filterManifest(subject, program, facts)),
     );
-    const repository = new Repository(reference);
+    const repository = this.#repository(reference);
     const { tag = 'latest' } = reference;
     const tagged = await repository.digest(tag);
     if (tagged !== subject.digest) {
       await this.#putBlobs(repository, [profile.text, EMPTY]);
       if (manifests.length > 0) await repository.putManifest(manifest);
     }
-    if (manifests.length > 0) await this.#putFilters(repository, subject.digest, manifests, filters);
+    if (manifests.length > 0)
+      await this.#putFilters(repository, subject.digest, manifests, filters, tagged === undefined);
     if (tagged !== subject.digest) await repository.putManifest(manifest, tag);
     return {
       file,
@@ -82,9 +83,21 @@ export class Pusher {
         digest: descriptorOf('', manifestBytes(manifests[at]!)).digest,
         sha256: sha256(program),
       })),
-      sent: repository.sent,
       diagnostics: profile.diagnostics,
     };
+  }
+
+  /** Blobs and manifests that the registry did not have. */
+  get sent(): number {
+    return [...this.#repositories.values()].reduce((sum, { sent }) => sum + sent, 0);
+  }
+
+  #repository(reference: Reference): Repository {
+    const { host, name } = reference;
+    const key = `${host}/${name}`;
+    const known = this.#repositories.get(key) ?? new Repository(reference, { facts: this.#facts });
+    this.#repositories.set(key, known);
+    return known;
   }
 
   /** Proved here, whatever a cache says of it. */
@@ -96,7 +109,7 @@ export class Pusher {
       const lowered = await lowerProfile(profile, options);
       const proof = lowered.confined ? prove(filter.instructions, lowered.reference) : undefined;
       if (proof?.verdict !== 'equal')
-        fail('NOT_PROVED', { reason: 'a proof is needed to push it' }, { file });
+        fail('PROOF_CONTRADICTS', { witness: 'Found when it was to be pushed' }, { file });
       const fingerprint = proof.fingerprint && sha256(proof.fingerprint);
       return { bytes: filter.bytes, target, optimize, fingerprint };
     } catch (error) {
@@ -123,9 +136,11 @@ export class Pusher {
     subject: string,
     manifests: readonly Manifest[],
     filters: readonly { bytes: Uint8Array }[],
+    isNew: boolean,
   ): Promise<void> {
     const referrers = manifests.map((manifest) => referrerOf(manifest, manifestBytes(manifest)));
-    const present = new Set((await repository.referrers(subject)).map(({ digest }) => digest));
+    // To ask for those of a new profile would take longer than to send some twice after a break.
+    const present = new Set(isNew ? [] : (await repository.referrers(subject)).map(({ digest }) => digest));
     const missing = referrers.map((_, at) => at).filter((at) => !present.has(referrers[at]!.digest));
     if (missing.length === 0) return;
     await this.#putBlobs(repository, [EMPTY, ...missing.map((at) => filters[at]!.bytes)]);

@@ -1,4 +1,4 @@
-import { atOnce } from './at-once.ts';
+import { atOnce } from '../at-once.ts';
 import { signEnvelope } from './envelope.ts';
 import { plainLabel, readRecord } from './record.ts';
 import type { Signer, TrustedKeys } from './signature.ts';

@@ -1,6 +1,6 @@
 import type { ArchName } from '../../arch.ts';
 import type { Cache } from '../../cache/compile-cached.ts';
-import { atOnce } from '../../cache/records/at-once.ts';
+import { atOnce } from '../../cache/at-once.ts';
 import { RegistryFault } from '../../distribution/fault.ts';
 import { parseReference } from '../../distribution/reference.ts';
 import type { Reference } from '../../distribution/reference.ts';
@@ -69,9 +69,8 @@ async function run(words: string[], options: Options): Promise<number> {
   if (paths.length === 0) fail('USAGE', { reason: 'give at least one profile, and then the reference' });
   const plan = referencesFor(await findProfiles(paths), goal, options.plainHttp ?? false);
   const cache = await cacheOf(options);
-  const { pushed, failed } = await pushAll(plan, cache, options);
+  const { pushed, failed, sent } = await pushAll(plan, cache, options);
   const diagnostics = [...pushed.flatMap((each) => each.diagnostics), ...failed];
-  const sent = pushed.reduce((sum, each) => sum + each.sent, 0);
   if (options.json) {
     const profiles = pushed.map((each) => ({ ...each, diagnostics: undefined }));
     await writeProduct(toJson({ profiles, sent, diagnostics: diagnostics.map(diagnosticJson) }));
@@ -92,7 +91,7 @@ async function pushAll(
   plan: readonly { profile: ProfileFile; reference: Reference }[],
   cache: Cache | undefined,
   options: Options,
-): Promise<{ pushed: Pushed[]; failed: Diagnostic[] }> {
+): Promise<{ pushed: Pushed[]; failed: Diagnostic[]; sent: number }> {
   const { arch: arches = [], ...flags } = options;
   const targets = arches.map((arch) => targetOf({ ...flags, arch }));
   const pusher = new Pusher({
@@ -125,6 +124,7 @@ async function pushAll(
   const inOrder = plan.map((_, at) => results.get(at)!);
   return {
     pushed: inOrder.filter((each): each is Pushed => !Array.isArray(each)),
+    sent: pusher.sent,
     failed: inOrder.filter((each) => Array.isArray(each)).flat(),
   };
 }
