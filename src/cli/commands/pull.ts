@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { sha256 } from '../../cache/records/sha256.ts';
 import { parseReference } from '../../distribution/reference.ts';
 import { Repository } from '../../distribution/repository.ts';
@@ -33,7 +35,7 @@ export function makeCommand(): CliCommand {
   const command = new CliCommand('pull')
     .description('Gets a profile and its filter from an OCI registry.')
     .argument('URL', 'oci://HOST/NAME[:TAG][@sha256:DIGEST]')
-    .option('-o, --output <FILE>', 'where to write the profile (default: standard output)')
+    .option('-o, --output <FILE|DIR>', 'where to write the profile (default: standard output)')
     .option('--filter <FILE>', 'write the filter for the target there; without -o, nothing else')
     .option('--plain-http', 'HTTP instead of HTTPS, for a registry on this machine')
     .addHelpText('after', HELP)
@@ -52,7 +54,7 @@ async function run(url: string, options: Options): Promise<void> {
   const profile = await pullProfile(repository, reference);
   const filter =
     file === undefined ? undefined : await pullFilter(repository, profile, targetOf(options), undefined);
-  if (isWritten) await writeProduct(profile.bytes, output);
+  if (isWritten) await writeProduct(profile.bytes, placeIn(output, reference.name));
   if (filter !== undefined) await writeProduct(filter.bytes, file);
   if (json) {
     const { digest, trust } = filter ?? {};
@@ -70,4 +72,10 @@ async function run(url: string, options: Options): Promise<void> {
     const about = filter && `, filter of ${filter.bytes.length / 8} instructions, ${filter.trust}`;
     await writeStderr(`${profile.reference}${about ?? ''}\n`);
   }
+}
+
+/** In a folder, the file is named like the repository. */
+function placeIn(output: string | undefined, name: string): string | undefined {
+  const isFolder = output !== undefined && statSync(output, { throwIfNoEntry: false })?.isDirectory();
+  return isFolder ? join(output, `${basename(name)}.json`) : output;
 }

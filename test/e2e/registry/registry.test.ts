@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { blocksOf } from '../../cli/documents.ts';
 import { codesOf, documentOf, runIn } from '../../cli/run.ts';
 import { available, skipWithout } from '../../oracle/compare.ts';
 import { runs } from '../../runs.ts';
@@ -49,7 +50,7 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
   const image = (name: string) => `docker://127.0.0.1:${server.port}/${name}`;
   const raw = (name: string) => skopeo('inspect', '--raw', '--tls-verify=false', image(name));
   const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-  const at = (path: string) => `http://127.0.0.1:${server.port}/v2/${path}`;
+  const url = (path: string) => `http://127.0.0.1:${server.port}/v2/${path}`;
 
   it('sends a profile that another client copies, byte for byte', async () => {
     const { stdout } = await ok('push', 'web.json', `${server.url}/copied:v1`, PLAIN);
@@ -113,13 +114,39 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
     expect(readdirSync(folder)).not.toContain('none.bpf');
   });
 
+  it('gives a filter to a host without Node, as the documentation says', async () => {
+    const pushed = await ok(
+      'push',
+      'web.json',
+      `${server.url}/seccomp/web`,
+      PLAIN,
+      '--arch',
+      'arm64',
+      '--json',
+    );
+    const [{ filters }] = documentOf(pushed)['profiles'] as [
+      { filters: [{ digest: string; sha256: string }] },
+    ];
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/registry.md'), 'utf8');
+    const [block] = blocksOf(page).filter(({ words }) => words.includes('registry'));
+    const script = block!.lines
+      .join('\n')
+      .replace('registry.example', `127.0.0.1:${server.port}`)
+      .replace('skopeo copy', 'skopeo copy --src-tls-verify=false');
+    const { digest, sha256 } = filters[0];
+    const env = { ...process.env, FILTER_DIGEST: digest, FILTER_SHA256: sha256 };
+    execFileSync('sh', ['-euc', script], { cwd: folder, env, stdio: 'pipe' });
+    const fresh = await ok('compile', 'web.json', '--arch', 'arm64', '--no-cache');
+    expect(fresh.stdout.equals(readFileSync(join(folder, 'web.bpf')))).toBe(true);
+  });
+
   it('keeps the referrers of others, and moves the tag after its own', async () => {
     await ok('push', 'web.json', `${server.url}/shared`, PLAIN);
     const tag = `sha256-${hash(raw('shared:latest'))}`;
     const mediaType = 'application/vnd.oci.image.index.v1+json';
     const foreign = { schemaVersion: 2, mediaType, manifests: [], annotations: { of: 'somebody else' } };
     const put = (reference: string, body: object) =>
-      fetch(at(`shared/manifests/${reference}`), {
+      fetch(url(`shared/manifests/${reference}`), {
         method: 'PUT',
         headers: { 'content-type': mediaType },
         body: JSON.stringify(body),
@@ -144,7 +171,7 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
     // The list of one profile has the filter of the other; then one whose subject says that it belongs there.
     const headers = { 'content-type': 'application/vnd.oci.image.index.v1+json' };
     const put = (body: string | Buffer) =>
-      fetch(at(`swapped/manifests/${strict}`), {
+      fetch(url(`swapped/manifests/${strict}`), {
         method: 'PUT',
         headers,
         body: new Uint8Array(Buffer.from(body)),
@@ -160,7 +187,7 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
     filter.subject.digest = strict!.replace('-', ':');
     const forged = JSON.stringify(filter);
     const digest = `sha256:${hash(Buffer.from(forged))}`;
-    await fetch(at(`swapped/manifests/${digest}`), {
+    await fetch(url(`swapped/manifests/${digest}`), {
       method: 'PUT',
       headers: { 'content-type': filter.mediaType },
       body: forged,
