@@ -6,7 +6,7 @@ import { schemeOf, userCacheFolder } from './location.ts';
 import { ociStore } from './stores/oci.ts';
 import { postgresStore } from './stores/postgres.ts';
 import { redisStore } from './stores/redis.ts';
-import type { Keys } from './records/signature.ts';
+import type { Keys } from '../signature.ts';
 import { sqliteStoreApart } from './stores/sqlite-apart.ts';
 import { isOpenHere } from './stores/sqlite-database.ts';
 import { isMadeHere } from './stores/sqlite-origin.ts';

@@ -11,6 +11,7 @@ const ALLOWED: Record<string, string[]> = {
   arch: [],
   action: [],
   defined: [],
+  signature: [],
   target: ['arch', 'errors', 'syscalls'],
   errno: ['arch', 'syscalls'],
   bpf: ['action', 'arch', 'errno', 'errors', 'syscalls'],
@@ -57,21 +58,21 @@ const ALLOWED: Record<string, string[]> = {
   options: ['arch', 'compile', 'format', 'target'],
   distribution: ['errors'],
   registry: [
-    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'distribution', 'errors', 'profile', 'prove', 'syscalls',
-    'target',
+    'action', 'arch', 'bpf', 'cache', 'codegen', 'compile', 'distribution', 'errors', 'profile', 'prove',
+    'signature', 'syscalls', 'target',
   ],
   // Of the policy, the cache has the key of a lowered profile.
   cache: [
-    'action', 'arch', 'bpf', 'compile', 'distribution', 'errors', 'format', 'fs', 'options', 'policy', 'profile', 'syscalls',
-    'target',
+    'action', 'arch', 'bpf', 'compile', 'distribution', 'errors', 'format', 'fs', 'options', 'policy', 'profile', 'signature',
+    'syscalls', 'target',
   ],
-  workers: ['cache', 'compile', 'errors', 'format', 'fs'],
+  workers: ['cache', 'compile', 'errors', 'format', 'fs', 'signature'],
   prebuild: ['cache', 'compile', 'errors', 'format', 'fs', 'target', 'workers'],
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
     'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'distribution', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph', 'host',
     'import', 'input', 'launcher', 'lint', 'merge', 'oci', 'options', 'policy',
-    'prebuild', 'profile', 'prove', 'registry', 'report', 'serve', 'syscalls', 'target', 'workers',
+    'prebuild', 'profile', 'prove', 'registry', 'report', 'serve', 'signature', 'syscalls', 'target', 'workers',
   ],
   site: ['arch', 'report', 'syscalls', 'target'],
   oci: ['action', 'arch', 'bpf', 'cache', 'compile', 'errors', 'format', 'fs', 'profile', 'prove', 'syscalls', 'target'],
@@ -106,6 +107,7 @@ const NEEDS_NODE = new Set([
   'registry',
   'sandbox',
   'serve',
+  'signature',
   'site',
   'workers',
 ]);
