@@ -62,7 +62,9 @@ function licenceIn(folder: string): string | undefined {
 }
 
 /** Licences of packages that only name them in package.json. */
-const STATED: Record<string, string> = {
+const STATED: Record<string, string | undefined> = {
+  // Of the same repository.
+  '@sigstore/verify': licenceIn('node_modules/@sigstore/bundle'),
   '@redis/client': `MIT License
 
 Copyright (c) Redis, inc.

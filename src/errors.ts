@@ -551,6 +551,10 @@ const TABLE = {
     exit: EXIT.noInput,
     message: 'there is no {reference}',
   },
+  REGISTRY_UNSIGNED: {
+    message: '{reference} is not used: {reason}',
+    hint: 'sign it with "seccompc push --sign" or cosign, or name it by its digest',
+  },
   REGISTRY_NO_PROFILE: { message: '{reference} is no seccomp profile: {reason}' },
   REGISTRY_NO_FILTER: {
     exit: EXIT.no,

@@ -30,7 +30,7 @@ export interface Manifest {
 /** A manifest with its digest, which was computed here. */
 export interface StoredManifest {
   digest: string;
-  size: number;
+  bytes: Uint8Array;
   manifest: Manifest;
 }
 
@@ -43,8 +43,9 @@ const LARGEST_MANIFEST = 4 * 1024 * 1024;
 const LARGEST_PAGE = 16 * 1024 * 1024;
 /** Tags of one answer, for registries that give pages. */
 const PAGE = 1000;
-/** Pages that a registry can send before it is taken to go on for ever. */
-const MOST_PAGES = 10_000;
+/** A registry that sends more of a list is taken to go on for ever. */
+const MOST_PAGES = { tags: 10_000, referrers: 100 };
+const LARGEST_LIST = 64 * 1024 * 1024;
 const UPLOADS = 3;
 
 export function digestOf(bytes: Uint8Array): string {
@@ -163,7 +164,7 @@ export class Repository {
     const mediaType = answer.headers.get('content-type')?.split(';')[0];
     const manifest = { mediaType, ...membersIn(answer.body) };
     if (!isManifest(manifest)) throw this.#damaged(reference, 'it is no OCI manifest');
-    return { digest, size: answer.body.length, manifest };
+    return { digest, bytes: answer.body, manifest };
   }
 
   /** The digest of the manifest of a tag or digest, by what the registry says; undefined if there is none. */
@@ -195,7 +196,7 @@ export class Repository {
   }
 
   async tags(): Promise<string[]> {
-    const pages = await this.#pages(`tags/list?n=${PAGE}`);
+    const pages = await this.#pages(`tags/list?n=${PAGE}`, MOST_PAGES.tags);
     return pages.flatMap(({ tags }) =>
       Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [],
     );
@@ -203,7 +204,8 @@ export class Repository {
 
   /** What refers to a manifest, by the registry's own list, or by the tag that stands for it where it has none. */
   async referrers(subject: string): Promise<Descriptor[]> {
-    const pages = this.#facts.listsNone === true ? [] : await this.#pages(`referrers/${subject}`);
+    const pages =
+      this.#facts.listsNone === true ? [] : await this.#pages(`referrers/${subject}`, MOST_PAGES.referrers);
     if (pages.length === 0) this.#facts.listsNone = true;
     const lists: { manifests?: unknown }[] =
       pages.length > 0 ? pages : [(await this.fallbackIndex(subject)) ?? {}];
@@ -234,14 +236,16 @@ export class Repository {
   }
 
   /** All pages of a list; none if the registry has no such list. */
-  async #pages(path: string): Promise<Record<string, unknown>[]> {
+  async #pages(path: string, most: number): Promise<Record<string, unknown>[]> {
     const pages: Record<string, unknown>[] = [];
+    let size = 0;
     for (let at: URL | undefined = this.#http.url(path); at !== undefined;) {
       const answer: Answer = await this.#http.ask('pull', at, { most: LARGEST_PAGE });
       if (pages.length === 0 && answer.status >= 400 && answer.status < 500) return [];
       if (answer.status !== 200) throw this.#http.unexpected(answer);
       pages.push(membersIn(answer.body));
-      if (pages.length > MOST_PAGES) throw this.#damaged(path, 'it has no end');
+      size += answer.body.length;
+      if (pages.length > most || size > LARGEST_LIST) throw this.#damaged(path, 'it has no end');
       const [, next] = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(answer.headers.get('link') ?? '') ?? [];
       at = next === undefined ? undefined : this.#http.url(next, answer.url);
     }

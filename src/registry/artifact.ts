@@ -31,6 +31,8 @@ export function profileManifest(profile: Uint8Array): Manifest {
 export interface FilterFacts {
   target: Target;
   optimize: string;
+  /** Of the profile: what a loader gives to seccomp(2) beside the program. */
+  flags: readonly string[] | undefined;
   /** 64 hex digits; undefined where the proof had to do without. */
   fingerprint: string | undefined;
 }
@@ -40,7 +42,7 @@ export async function filterManifest(
   program: Uint8Array,
   facts: FilterFacts,
 ): Promise<Manifest> {
-  const { target, optimize, fingerprint } = facts;
+  const { target, optimize, flags, fingerprint } = facts;
   const title = `${target.arch.toLowerCase()}.bpf`;
   const { digest, mediaType, size } = subject;
   return {
@@ -53,6 +55,7 @@ export async function filterManifest(
     annotations: {
       ...targetAnnotations(target),
       [`${PREFIX}optimize`]: optimize,
+      ...(flags === undefined ? {} : { [`${PREFIX}flags`]: flags.join(',') }),
       [`${PREFIX}proved`]: 'true',
       ...(fingerprint === undefined ? {} : { [`${PREFIX}fingerprint`]: fingerprint }),
       ...(await buildAnnotations()),
@@ -60,7 +63,7 @@ export async function filterManifest(
   };
 }
 
-const PREFIX = 'vnd.seccompc.';
+export const PREFIX = 'vnd.seccompc.';
 
 /** All of a target that the filter of an OCI profile depends on. */
 export function targetAnnotations(target: Target): Record<string, string> {
@@ -87,6 +90,22 @@ export async function buildAnnotations(): Promise<Record<string, string>> {
 export function isFor({ annotations = {} }: Pick<Descriptor, 'annotations'>, target: Target): boolean {
   const name = `${PREFIX}arch`;
   return (annotations[name] ?? target.arch.toLowerCase()) === target.arch.toLowerCase();
+}
+
+/** Annotations that do not say for whom a filter is. */
+const OTHERS = new Set(
+  ['optimize', 'flags', 'proved', 'fingerprint', 'signature', 'signature.key'].map((name) => PREFIX + name),
+);
+
+/** Whether an artifact says that it is for this target and build, and nothing more that could decide what it is for. */
+export function isExactlyFor(
+  { annotations = {} }: Pick<Descriptor, 'annotations'>,
+  wanted: Readonly<Record<string, string>>,
+): boolean {
+  const facts = Object.entries(annotations).filter(([name]) => name.startsWith(PREFIX) && !OTHERS.has(name));
+  return (
+    facts.length === Object.keys(wanted).length && facts.every(([name, value]) => wanted[name] === value)
+  );
 }
 
 /** How many of these annotations an artifact has. */

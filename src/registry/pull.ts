@@ -1,5 +1,5 @@
 import { readProgram } from '../cache/records/alias.ts';
-import type { TrustedKeys } from '../cache/records/signature.ts';
+import type { Refused } from '../cache/records/envelope.ts';
 import { isProved } from '../compile/proof.ts';
 import { archOf } from '../arch.ts';
 import { lowerProfile } from '../compile.ts';
@@ -8,9 +8,10 @@ import type { Reference } from '../distribution/reference.ts';
 import { IMAGE_MANIFEST } from '../distribution/repository.ts';
 import type { Descriptor, Manifest, Repository } from '../distribution/repository.ts';
 import { fail } from '../errors.ts';
+import type { TrustedKeys } from '../signature.ts';
 import type { Target } from '../target.ts';
 import { agreement, buildAnnotations, FILTER_TYPE, isFor, LARGEST_FILTER, LARGEST_PROFILE, PROFILE_TYPE, targetAnnotations } from './artifact.ts'; // prettier-ignore
-import { filterTrust } from './trust.ts';
+import { filterTrust, isSigned } from './trust.ts';
 
 export interface PulledProfile {
   /** With the digest. */
@@ -28,8 +29,15 @@ export interface PulledFilter {
 /** Filters that are tried. A registry can list any number. */
 const MOST_CANDIDATES = 16;
 
-/** @throws RegistryFault; SeccompcError REGISTRY_MISSING, REGISTRY_NO_PROFILE */
-export async function pullProfile(repository: Repository, reference: Reference): Promise<PulledProfile> {
+/**
+ * @param trusted must have signed a profile that no digest names
+ * @throws RegistryFault; SeccompcError REGISTRY_MISSING, REGISTRY_NO_PROFILE, REGISTRY_UNSIGNED
+ */
+export async function pullProfile(
+  repository: Repository,
+  reference: Reference,
+  trusted?: TrustedKeys,
+): Promise<PulledProfile> {
   const { tag = 'latest', digest: wanted } = reference;
   const named = formatReference({ ...reference, ...(wanted === undefined ? { tag } : {}) });
   const stored = await repository.manifest(wanted ?? tag);
@@ -37,6 +45,11 @@ export async function pullProfile(repository: Repository, reference: Reference):
   const { manifest, digest } = stored;
   const layer = onlyLayer(manifest, PROFILE_TYPE);
   if (typeof layer === 'string') return fail('REGISTRY_NO_PROFILE', { reference: named, reason: layer });
+  if (wanted === undefined && trusted !== undefined) {
+    const signed = await isSigned(repository, stored, trusted);
+    const reason = typeof signed === 'boolean' ? 'no trusted key has signed it' : signed.refused;
+    if (signed !== true) return fail('REGISTRY_UNSIGNED', { reference: named, reason });
+  }
   const bytes = await repository.blob(layer, LARGEST_PROFILE);
   return { reference: formatReference({ ...reference, digest }), digest, bytes };
 }
@@ -63,7 +76,7 @@ export async function pullFilter(
     .toSorted((a, b) => agreement(b, wanted) - agreement(a, wanted) || (a.digest < b.digest ? -1 : 1));
   let reason = listed.length === 0 ? 'it has none' : 'it has only those of other architectures';
   for (const candidate of candidates.slice(0, MOST_CANDIDATES)) {
-    const tried = await tryFilter(repository, profile, candidate, target, keys);
+    const tried = await tryFilter(repository, profile, candidate, { target, wanted, keys });
     if (!('refused' in tried)) return tried;
     reason = `${candidate.digest}: ${tried.refused}`;
   }
@@ -74,9 +87,8 @@ async function tryFilter(
   repository: Repository,
   profile: PulledProfile,
   { digest }: Descriptor,
-  target: Target,
-  keys: TrustedKeys | undefined,
-): Promise<PulledFilter | { refused: string }> {
+  { target, wanted, keys }: { target: Target; wanted: Record<string, string>; keys: TrustedKeys | undefined },
+): Promise<PulledFilter | Refused> {
   const stored = await repository.manifest(digest);
   if (stored === undefined) return { refused: 'it is not there' };
   const { manifest } = stored;
@@ -86,7 +98,7 @@ async function tryFilter(
   const bytes = await repository.blob(layer, LARGEST_FILTER);
   const instructions = readProgram(bytes, archOf(target.arch).endian);
   if ('refused' in instructions) return instructions;
-  const trust = await filterTrust({ manifest, subject: profile.digest, layerBytes: bytes, keys });
+  const trust = await filterTrust(repository, stored, wanted, keys);
   if (trust === 'signed') return { digest, bytes, trust };
   if (trust !== 'unproved') return trust;
   const lowered = await lowerProfile(profile.bytes, { target, file: profile.reference });

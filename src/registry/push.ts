@@ -4,6 +4,7 @@ import { sha256 } from '../cache/records/sha256.ts';
 import { lowerProfile } from '../compile.ts';
 import type { CompileSettings } from '../compile.ts';
 import type { Optimize } from '../codegen/goal.ts';
+import type { Patience } from '../distribution/http.ts';
 import { formatReference } from '../distribution/reference.ts';
 import type { Reference } from '../distribution/reference.ts';
 import { descriptorOf, IMAGE_MANIFEST, manifestBytes, Repository } from '../distribution/repository.ts';
@@ -11,10 +12,12 @@ import type { HostFacts, Manifest } from '../distribution/repository.ts';
 import { fail, SeccompcError } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
 import { prove } from '../prove/prove.ts';
+import type { Signer } from '../signature.ts';
 import type { Target } from '../target.ts';
 import { filterManifest, profileManifest, referrerOf } from './artifact.ts';
 import { portableProfile } from './portable.ts';
 import type { Aim } from './portable.ts';
+import { signManifest } from './trust.ts';
 
 /** A profile, and where it goes. */
 export interface PushInput {
@@ -28,6 +31,9 @@ export interface PushInput {
 export interface PushSettings extends Aim {
   optimize: Optimize;
   cache: Cache | undefined;
+  /** Signs the profile and its filters. */
+  signer?: Signer | undefined;
+  patience?: Patience;
 }
 
 export interface Pushed {
@@ -58,11 +64,13 @@ export class Pusher {
   async push({ file, bytes, reference }: PushInput): Promise<Pushed> {
     const { targets } = this.#settings;
     const profile = await portableProfile(bytes, file, this.#settings);
-    const manifest = profileManifest(profile.text);
+    const manifest = this.#sign(profileManifest(profile.text));
     const subject = descriptorOf(IMAGE_MANIFEST, manifestBytes(manifest));
     const filters = await Promise.all(targets.map((each) => this.#compile(profile.text, file, each)));
     const manifests = await Promise.all(
-      filters.map(({ bytes: program, ...facts }) => filterManifest(subject, program, facts)),
+      filters.map(async ({ bytes: program, ...facts }) =>
+        this.#sign(await filterManifest(subject, program, facts)),
+      ),
     );
     const repository = this.#repository(reference);
     const { tag = 'latest' } = reference;
@@ -87,6 +95,11 @@ export class Pusher {
     };
   }
 
+  #sign(manifest: Manifest): Manifest {
+    const { signer } = this.#settings;
+    return signer === undefined ? manifest : signManifest(manifest, signer);
+  }
+
   /** Blobs and manifests that the registry did not have. */
   get sent(): number {
     return [...this.#repositories.values()].reduce((sum, { sent }) => sum + sent, 0);
@@ -95,7 +108,8 @@ export class Pusher {
   #repository(reference: Reference): Repository {
     const { host, name } = reference;
     const key = `${host}/${name}`;
-    const known = this.#repositories.get(key) ?? new Repository(reference, { facts: this.#facts });
+    const known =
+      this.#repositories.get(key) ?? new Repository(reference, { ...this.#settings, facts: this.#facts });
     this.#repositories.set(key, known);
     return known;
   }
@@ -111,7 +125,7 @@ export class Pusher {
       if (proof?.verdict !== 'equal')
         fail('PROOF_CONTRADICTS', { witness: 'Found when it was to be pushed' }, { file });
       const fingerprint = proof.fingerprint && sha256(proof.fingerprint);
-      return { bytes: filter.bytes, target, optimize, fingerprint };
+      return { bytes: filter.bytes, target, optimize, flags: filter.flags, fingerprint };
     } catch (error) {
       if (!(error instanceof SeccompcError)) throw error;
       // Its places are those of the resolved text, which the user does not have.

@@ -15,7 +15,7 @@ import { Pusher } from '../../registry/push.ts';
 import type { Pushed } from '../../registry/push.ts';
 import { CliCommand } from '../command.ts';
 import { addOptions, addOutputOptions } from '../options/add-options.ts';
-import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
+import { addCacheOptions, cacheOf, keysOf } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { readInput } from '../options/input-file.ts';
 import { takeArches } from '../options/target-lists.ts';
@@ -100,6 +100,7 @@ async function pushAll(
     otherwise: targetOf({ ...flags, arch: 'X86_64' }),
     optimize: programOf(options).optimize,
     cache,
+    signer: (await keysOf(options))?.signer,
   });
   const results = new Map<number, Pushed | Diagnostic[]>();
   const progress = makeProgress(plan.length, options);
