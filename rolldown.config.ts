@@ -62,7 +62,9 @@ function licenceIn(folder: string): string | undefined {
 }
 
 /** Licences of packages that only name them in package.json. */
-const STATED: Record<string, string> = {
+const STATED: Record<string, string | undefined> = {
+  // Of the same repository.
+  '@sigstore/verify': licenceIn('node_modules/@sigstore/bundle'),
   '@redis/client': `MIT License
 
 Copyright (c) Redis, inc.
@@ -230,7 +232,7 @@ export default defineConfig([
           },
           {
             name: 'store',
-            test: /src.cache.(?!hot|location|plain-files|version|records.(archive|at-once|collect|sha256|transfer|verify))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
+            test: /src.distribution.reference|src.cache.(?!at-once|hot|stores.oci-records|location|plain-files|version|records.(archive|collect|sha256|transfer|verify))|node_modules.(keyv|@keyv.(serialize|sqlite))[\\/]/,
           },
           // What most commands need.
           {

@@ -467,7 +467,7 @@ const TABLE = {
   CACHE_SCHEME_UNKNOWN: {
     exit: EXIT.usage,
     message: 'unknown kind of cache: "{location}"',
-    hint: 'use a directory, sqlite:FILE, redis://HOST or postgres://HOST/DATABASE',
+    hint: 'use a directory, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE or oci://HOST/NAME',
   },
   CACHE_KEY_INVALID: {
     message: 'cannot read a key: {reason}',
@@ -476,7 +476,7 @@ const TABLE = {
   CACHE_ADDRESS_WRONG: {
     exit: EXIT.usage,
     message: 'wrong cache address {location}: {reason}',
-    hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE; in names and passwords, write %40 for @ and the like',
+    hint: 'redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE, oci://HOST[:PORT]/NAME; in names and passwords, write %40 for @ and the like',
   },
   CACHE_RECORD_NAME: {
     exit: EXIT.usage,
@@ -520,6 +520,59 @@ const TABLE = {
     exit: EXIT.unavailable,
     message: 'interrupted after {sent} records: {reason}',
     hint: 'run the command again to send the rest',
+  },
+
+  // -- registries (src/distribution, src/registry)
+  REFERENCE_INVALID: {
+    exit: EXIT.usage,
+    message: 'wrong reference {text}: {reason}',
+    hint: 'oci://HOST[:PORT]/NAME[:TAG][@sha256:DIGEST]',
+  },
+  REGISTRY_CREDENTIALS: {
+    message: 'the credentials for the registry cannot be read: {reason}',
+    hint: 'log in again by "docker login" or "podman login"',
+  },
+  REGISTRY_UNREACHABLE: {
+    exit: EXIT.unavailable,
+    message: '{place} cannot be asked: {reason}',
+    hint: 'run the command again: what the registry has is not sent again',
+  },
+  REGISTRY_DENIED: {
+    exit: EXIT.unavailable,
+    message: '{place} does not let us in: {reason}',
+    hint: 'log in by "docker login" or "podman login"; REGISTRY_AUTH_FILE and DOCKER_CONFIG name other files of credentials',
+  },
+  REGISTRY_REFUSED: { exit: EXIT.unavailable, message: '{place} refuses: {reason}' },
+  REGISTRY_DAMAGED: {
+    message: '{place} gives something else than it should: {reason}',
+    hint: 'nothing of it was used; somebody may have changed it, push it again',
+  },
+  REGISTRY_MISSING: {
+    exit: EXIT.noInput,
+    message: 'there is no {reference}',
+  },
+  REGISTRY_UNSIGNED: {
+    message: '{reference} is not used: {reason}',
+    hint: 'sign it with "seccompc push --sign" or cosign, or name it by its digest',
+  },
+  REGISTRY_NO_PROFILE: { message: '{reference} is no seccomp profile: {reason}' },
+  REGISTRY_NO_FILTER: {
+    exit: EXIT.no,
+    message: 'no filter of {reference} can be used for {target}: {reason}',
+    hint: 'compile the profile, or push it again with --arch',
+  },
+  PROFILE_NOT_PORTABLE: {
+    message: 'runtimes refuse this profile as an artifact: {reason}',
+    hint: 'it can still be compiled, and given to a runtime as a file',
+  },
+  PROFILE_NEEDS_TARGET: {
+    message: 'a profile of the Docker dialect means something else on each machine: {reason}',
+    hint: 'give one --arch and --kernel for which it is resolved, or an OCI profile ("seccompc resolve")',
+  },
+  PROFILE_NAME: {
+    exit: EXIT.usage,
+    message: 'no repository can have the name of this profile: {reason}',
+    hint: 'push it alone, to a reference of your choice',
   },
 
   // -- records of refused calls (src/audit)

@@ -10,7 +10,7 @@ import { keyedOptions, loweredKey } from './key.ts';
 import { readObject, writeObject } from './records/object.ts';
 import { plainLabel } from './records/record.ts';
 import type { RecentFilters } from './recent.ts';
-import type { Keys, Signer, TrustedKeys } from './records/signature.ts';
+import type { Keys, Signer, TrustedKeys } from '../signature.ts';
 import type { CacheStore, NewRecord } from './stores/store.ts';
 import { Tiers } from './tiers.ts';
 import { takeTurn } from './turn.ts';

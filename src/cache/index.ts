@@ -8,8 +8,8 @@ export { keyvStore } from './stores/keyv-store.ts';
 export type { KeyvLike, KeyvStoreOptions } from './stores/keyv-store.ts';
 export { memoryStore } from './stores/memory.ts';
 export type { MemoryStoreOptions } from './stores/memory.ts';
-export { readKeys } from './records/signature.ts';
-export type { Keys, KeyTexts, Signer, TrustedKeys } from './records/signature.ts';
+export { readKeys } from '../signature.ts';
+export type { Keys, KeyTexts, Signer, TrustedKeys } from '../signature.ts';
 export { CacheFault } from './stores/store.ts';
 export type {
   CacheStore,

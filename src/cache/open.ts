@@ -3,9 +3,10 @@ import { diagnostic, fail } from '../errors.ts';
 import type { Cache } from './compile-cached.ts';
 import { filesStore } from './stores/files.ts';
 import { schemeOf, userCacheFolder } from './location.ts';
+import { ociStore } from './stores/oci.ts';
 import { postgresStore } from './stores/postgres.ts';
 import { redisStore } from './stores/redis.ts';
-import type { Keys } from './records/signature.ts';
+import type { Keys } from '../signature.ts';
 import { sqliteStoreApart } from './stores/sqlite-apart.ts';
 import { isOpenHere } from './stores/sqlite-database.ts';
 import { isMadeHere } from './stores/sqlite-origin.ts';
@@ -26,6 +27,7 @@ const SERVERS: Record<string, (address: string) => CacheStore> = {
   valkeys: redisStore,
   postgres: postgresStore,
   postgresql: postgresStore,
+  oci: ociStore,
 };
 
 /**
@@ -57,7 +59,7 @@ export async function closeCache({ stores }: Cache): Promise<void> {
 /**
  * The store at a location: a folder, `sqlite:FILE`, a server, or, without one, the user's cache
  * folder. Nothing is opened or created yet.
- * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG; CacheFault for a user without a
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG, REFERENCE_INVALID; CacheFault for a user without a
  *   home, and for `sqlite:FILE` where there is no SQLite
  */
 export function openStore(location?: string): CacheStore {

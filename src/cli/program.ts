@@ -169,6 +169,14 @@ const GROUPS: Record<string, Record<string, Entry>> = {
       summary: 'show, check, empty and copy the cache of filters',
       load: () => import('./commands/cache.ts'),
     },
+    push: {
+      summary: 'send profiles and their filters to an OCI registry',
+      load: () => import('./commands/push.ts'),
+    },
+    pull: {
+      summary: 'get a profile and its filter from an OCI registry',
+      load: () => import('./commands/pull.ts'),
+    },
   },
   'Help:': {
     completion: {

@@ -257,9 +257,9 @@ export const OPTIONS = [
     takes: 'text',
     placeholder: 'DIR|URL',
     group: 'cache',
-    help: "use this cache instead of the user's own: a directory, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE",
+    help: "use this cache instead of the user's own: a directory, sqlite:FILE, redis://HOST, postgres://HOST/DATABASE, oci://HOST/NAME",
     meaning:
-      'a directory, `sqlite:FILE`, `redis://HOST` or `postgres://HOST/DATABASE` ([cache.md](cache.md))',
+      'a directory, `sqlite:FILE`, `redis://HOST`, `postgres://HOST/DATABASE` or `oci://HOST/NAME` ([cache.md](cache.md))',
     defaultMeaning: 'your own',
   },
   {

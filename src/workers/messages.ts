@@ -1,4 +1,4 @@
-import type { KeyTexts } from '../cache/records/signature.ts';
+import type { KeyTexts } from '../signature.ts';
 import type { CacheStore, RecordInfo } from '../cache/stores/store.ts';
 import type { CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 // Not from cache/index.ts, which loads every kind of store: they stay with the main thread.
 import { compileCached } from '../cache/compile-cached.ts';
 import type { Cache } from '../cache/compile-cached.ts';
-import { readKeys } from '../cache/records/signature.ts';
+import { readKeys } from '../signature.ts';
 import { CacheFault } from '../cache/stores/store.ts';
 import type { CacheStore } from '../cache/stores/store.ts';
 import { sha256 } from '../cache/records/sha256.ts';

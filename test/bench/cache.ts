@@ -15,7 +15,7 @@ import { compileCached } from '../../src/cache/compile-cached.ts';
 import { memoryStore } from '../../src/cache/stores/memory.ts';
 import { closeCache, openCache, openStore } from '../../src/cache/open.ts';
 import { recentFilters } from '../../src/cache/recent.ts';
-import { readKeys } from '../../src/cache/records/signature.ts';
+import { readKeys } from '../../src/signature.ts';
 import type { Cache } from '../../src/cache/compile-cached.ts';
 import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { writeLoweredAlias } from '../../src/cache/records/alias.ts';

@@ -10,7 +10,7 @@ const GROUPS = {
   Check: ['lint', 'check', 'assert', 'verify', 'diff', 'fingerprint', 'audit', 'doctor'],
   Combine: ['intersect', 'union', 'subtract', 'extend', 'simplify'],
   Deliver: ['runtime', 'hook', 'bundle', 'annotate', 'crun-cache', 'exec'],
-  Prepare: ['prebuild', 'serve', 'cache'],
+  Prepare: ['prebuild', 'serve', 'cache', 'push', 'pull'],
   Help: ['completion', 'man', 'schema'],
 };
 const COMMANDS = Object.values(GROUPS).flat();

@@ -94,7 +94,7 @@ interface Start {
   user?: { uid: number; gid: number } | undefined;
 }
 
-async function startServer({ command, ready, folder, port, url, user }: Start): Promise<Server> {
+export async function startServer({ command, ready, folder, port, url, user }: Start): Promise<Server> {
   let child: ChildProcess | undefined;
   /** The server with the processes it has started. */
   const signal = (name: NodeJS.Signals) => {

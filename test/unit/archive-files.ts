@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { readArchive, spool, writeArchive } from '../../src/cache/records/archive.ts';
-import type { TrustedKeys } from '../../src/cache/records/signature.ts';
+import type { TrustedKeys } from '../../src/signature.ts';
 import type { Source } from '../../src/cache/stores/store.ts';
 import type { NewRecord } from '../../src/cache/stores/store.ts';
 import { transfer } from '../../src/cache/records/transfer.ts';

@@ -1,11 +1,12 @@
 import * as fc from 'fast-check';
 import { generateKeyPairSync } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from '../../src/cache/records/alias.ts'; // prettier-ignore
 import type { Expectation } from '../../src/cache/records/alias.ts';
 import { readObject, writeObject } from '../../src/cache/records/object.ts';
-import { readKeys } from '../../src/cache/records/signature.ts';
-import type { Signer } from '../../src/cache/records/signature.ts';
+import { readKeys } from '../../src/signature.ts';
+import type { Signer } from '../../src/signature.ts';
 import { convertedLength } from '../../src/bpf/check.ts';
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
@@ -258,9 +259,12 @@ describe('a signature', () => {
     expect(readInputAlias(aliasOf(FILTER, signer)!, KEY, EXPECTED)).toMatchObject({ signed: false });
   });
 
-  it('is made and checked with Ed25519 keys only, each in its place', () => {
+  it('is made with Ed25519 keys only, and checked with these and P-256 keys, each in its place', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const bad = ['', 'no key', own.sign, rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString()];
+    const [p256, p384] = ['P-256', 'P-384'].map((namedCurve) => generateKeyPairSync('ec', { namedCurve }));
+    const pem = (key: KeyObject) => key.export({ type: 'spki', format: 'pem' }).toString();
+    expect(readKeys({ trust: [pem(p256!.publicKey)] }).trusted!.all).toHaveLength(1);
+    const bad = ['', 'no key', own.sign, pem(rsa.publicKey), pem(p384!.publicKey)];
     for (const trust of bad) expect(() => readKeys({ trust: [trust] })).toThrow(TypeError);
     const badOwn = ['', own.trust, rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()];
     for (const sign of badOwn) expect(() => readKeys({ sign })).toThrow(TypeError);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { readTrustedKeys } from '../../src/cache/records/signature.ts';
+import { readTrustedKeys } from '../../src/signature.ts';
 import { archiveOf, exportOf, read, recordsOf } from './archive-files.ts';
 import { damaged, makeKey, makePair, makeRecords, mapStore } from './cache-records.ts';
 

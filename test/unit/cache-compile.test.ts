@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { writeLoweredAlias } from '../../src/cache/records/alias.ts';
 import { compileCached } from '../../src/cache/compile-cached.ts';
 import { recentFilters } from '../../src/cache/recent.ts';
-import { readKeys } from '../../src/cache/records/signature.ts';
+import { readKeys } from '../../src/signature.ts';
 import type { Cache } from '../../src/cache/compile-cached.ts';
 import type { CacheStore } from '../../src/cache/stores/store.ts';
 import { writeObject } from '../../src/cache/records/object.ts';

@@ -4,8 +4,8 @@ import { encode } from '../../src/bpf/instruction.ts';
 import type { Endian } from '../../src/bpf/instruction.ts';
 import { writeLoweredAlias } from '../../src/cache/records/alias.ts';
 import { writeObject } from '../../src/cache/records/object.ts';
-import { readSigner } from '../../src/cache/records/signature.ts';
-import type { Signer } from '../../src/cache/records/signature.ts';
+import { readSigner } from '../../src/signature.ts';
+import type { Signer } from '../../src/signature.ts';
 import type { CacheStore, StoredRecord } from '../../src/cache/stores/store.ts';
 import type { NewRecord } from '../../src/cache/stores/store.ts';
 
@@ -36,11 +36,13 @@ export function makeRecords(pairs: number, signer?: Signer): NewRecord[] {
   return Array.from({ length: pairs }, (_, number) => makePair(number, signer)).flat();
 }
 
-/** A new key: what signs, and its public half in PEM. */
-export function makeKey(): { signer: Signer; publicPem: string } {
+/** A new key: what signs, and both halves in PEM. */
+export function makeKey(): { signer: Signer; publicPem: string; privatePem: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const privatePem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   return {
-    signer: readSigner(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
+    signer: readSigner(privatePem),
+    privatePem,
     publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openEnvelope } from '../../src/cache/records/envelope.ts';
-import { readTrustedKeys } from '../../src/cache/records/signature.ts';
+import { readTrustedKeys } from '../../src/signature.ts';
 import { mustBeSigned, transfer } from '../../src/cache/records/transfer.ts';
 import { damaged, makeKey, makePair, makeRecords, mapStore } from './cache-records.ts';
 

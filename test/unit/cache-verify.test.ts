@@ -8,7 +8,7 @@ import { writeHotEntry } from '../../src/cache/hot/entry.ts';
 import { sweepHot, verifyHot } from '../../src/cache/hot/directory.ts';
 import { openStore } from '../../src/cache/open.ts';
 import { closeStore } from '../../src/cache/tiers.ts';
-import { readTrustedKeys } from '../../src/cache/records/signature.ts';
+import { readTrustedKeys } from '../../src/signature.ts';
 import { verifyStore } from '../../src/cache/records/verify-store.ts';
 import { damaged, keyOf, makeKey, makePair, makeRecords, mapStore } from './cache-records.ts';
 

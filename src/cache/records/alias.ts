@@ -11,7 +11,7 @@ import { FLAG_NAMES } from '../../profile/types.ts';
 import { openEnvelope, writeEnvelope } from './envelope.ts';
 import type { Opened, Refused } from './envelope.ts';
 import { membersOf } from '../json-object.ts';
-import type { Signer, TrustedKeys } from './signature.ts';
+import type { Signer, TrustedKeys } from '../../signature.ts';
 
 /** A filter without its program, what can be derived from that, and the name of the input. */
 interface InputAlias extends Pick<Filter, 'endian' | 'arches' | 'listenerPath' | 'target' | 'proved'> {

@@ -5,7 +5,7 @@ import { RECORD_FORMAT } from './envelope.ts';
 import type { Refused } from './envelope.ts';
 import { membersOf, parseJson } from '../json-object.ts';
 import { plainLabel, readRecord } from './record.ts';
-import type { TrustedKeys } from './signature.ts';
+import type { TrustedKeys } from '../../signature.ts';
 import type { NewRecord, Source, StoredRecord } from '../stores/store.ts';
 import type { Destination } from './transfer.ts';
 

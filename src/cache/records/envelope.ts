@@ -1,6 +1,6 @@
 import { membersOf, parseJson } from '../json-object.ts';
 import { sha256 } from './sha256.ts';
-import type { Signer, TrustedKeys } from './signature.ts';
+import type { Signer, TrustedKeys } from '../../signature.ts';
 
 /** Version of all texts in a store; part of every key, so an older text is never found. */
 export const RECORD_FORMAT = 2;

@@ -4,7 +4,7 @@ import { readAlias, readProgram } from './alias.ts';
 import type { Alias, Read } from './alias.ts';
 import type { Refused } from './envelope.ts';
 import { readObject } from './object.ts';
-import type { TrustedKeys } from './signature.ts';
+import type { TrustedKeys } from '../../signature.ts';
 import type { StoredRecord } from '../stores/store.ts';
 
 /** A record that passed the checks of key, checksum or digest, form, and the kernel's rules. */

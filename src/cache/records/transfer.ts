@@ -1,7 +1,7 @@
-import { atOnce } from './at-once.ts';
+import { atOnce } from '../at-once.ts';
 import { signEnvelope } from './envelope.ts';
 import { plainLabel, readRecord } from './record.ts';
-import type { Signer, TrustedKeys } from './signature.ts';
+import type { Signer, TrustedKeys } from '../../signature.ts';
 import { peek } from '../stores/store.ts';
 import type { CacheStore, Source, StoredRecord } from '../stores/store.ts';
 

@@ -1,8 +1,8 @@
 import type { Endian } from '../../bpf/instruction.ts';
 import type { Alias } from './alias.ts';
-import { atOnce } from './at-once.ts';
+import { atOnce } from '../at-once.ts';
 import { readRecord } from './record.ts';
-import type { TrustedKeys } from './signature.ts';
+import type { TrustedKeys } from '../../signature.ts';
 import { peek } from '../stores/store.ts';
 import type { RecordKind, Source, StoredRecord } from '../stores/store.ts';
 

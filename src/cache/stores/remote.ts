@@ -1,4 +1,4 @@
-import { diagnostic, fail } from '../../errors.ts';
+import { diagnostic, fail, SeccompcError } from '../../errors.ts';
 import { DeadlinePassed, withDeadline } from './deadline.ts';
 import { keyvStore } from './keyv-store.ts';
 import type { KeyvLike } from './keyv-store.ts';
@@ -147,6 +147,7 @@ function unavailable({ location, shared }: Remote, cause: unknown): CacheFault {
 /** If a name has several addresses, each has an error of its own. */
 function reasonOf(cause: unknown): string {
   if (cause instanceof AggregateError && cause.message === '') return cause.errors.map(reasonOf).join(', ');
+  if (cause instanceof SeccompcError) return cause.diagnostics[0]!.message;
   return cause instanceof Error ? cause.message : String(cause);
 }
 

@@ -37,7 +37,7 @@ export interface StoredRecord extends RecordInfo {
  * What a list or a sum needs is kept beside the texts, so neither reads one.
  */
 export interface CacheStore {
-  /** Which kind of store answers, for the user: `sqlite`, `redis`, `postgres`, `memory`. */
+  /** Which kind of store answers, for the user: `sqlite`, `redis`, `postgres`, `oci`, `memory`. */
   readonly tier: string;
   /** Path or address, for messages; never with a password. */
   readonly location: string;

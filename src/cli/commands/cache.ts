@@ -169,6 +169,7 @@ do not change, signed or not.
 
 Examples:
   seccompc cache push redis://cache.example.org --sign release.pem
+  seccompc cache push oci://registry.example/seccomp-cache --sign release.pem
   seccompc cache push sqlite:/mnt/image/cache.sqlite --cache ./cache`;
 
 const PULL = `

@@ -2,8 +2,6 @@ import { readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { InvalidArgumentError } from 'commander';
-import { allArches } from '../../arch.ts';
 import type { ArchName } from '../../arch.ts';
 import type { Cache } from '../../cache/compile-cached.ts';
 import { packageVersion } from '../../cache/version.ts';
@@ -20,7 +18,6 @@ import { programOf } from '../../options/flags.ts';
 import { optionsIn } from '../../options/table.ts';
 import type { ProgramFlags } from '../../options/table.ts';
 import { parseProfile } from '../../profile/read.ts';
-import { parseKernelVersion } from '../../target.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
 import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
@@ -33,7 +30,8 @@ import { makeProgress } from '../output/progress.ts';
 import { diagnosticJson, printDiagnostics, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { printableJson } from '../output/text.ts';
-import { addTargetOptions, archArgument, targetOf } from '../options/target-options.ts';
+import { takeArches, takeKernels } from '../options/target-lists.ts';
+import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 
 interface Options
@@ -66,13 +64,8 @@ export function makeCommand(): CliCommand {
     .runs(run);
   addOptions(command, optionsIn('program', 'input'));
   addTargetOptions(addCacheOptions(addOutputOptions(command)));
-  takeList(
-    command,
-    '--arch',
-    archList,
-    'native architectures, with commas, or "all" (default: this machine)',
-  );
-  takeList(command, '--kernel', kernelList, 'kernel releases, with commas (default: this machine)');
+  takeArches(command, 'native architectures, with commas, or "all" (default: this machine)');
+  takeKernels(command, 'kernel releases, with commas (default: this machine)');
   return command;
 }
 
@@ -301,29 +294,4 @@ function summary({ asked, done, compiled, others }: Outcome['counts'], programs:
     ...(others === 0 ? [] : [`${others} other files skipped`]),
     ...(done === asked ? [] : [`${asked - done} FAILED`]),
   ].join('; ')}\n`;
-}
-
-/** `--arch` and `--kernel` are lists here and single values in every other command. */
-function takeList(
-  command: CliCommand,
-  flag: string,
-  read: (text: string) => unknown[],
-  description: string,
-): void {
-  const option = command.options.find(({ long }) => long === flag)!;
-  option.argParser(read);
-  option.description = description;
-}
-
-function archList(text: string): ArchName[] {
-  if (text === 'all') return allArches().map(({ name }) => name);
-  return [...new Set(text.split(',').map((name) => archArgument(name.trim())))];
-}
-
-function kernelList(text: string): KernelVersion[] {
-  return [...new Set(text.split(','))].map((release) => {
-    const version = parseKernelVersion(release.trim());
-    if (version === undefined) throw new InvalidArgumentError('Give releases such as 5.15,6.1.');
-    return version;
-  });
 }

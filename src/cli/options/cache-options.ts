@@ -28,7 +28,7 @@ export async function cacheOf(flags: CacheFlags): Promise<Cache | undefined> {
 /** The keys in the files that the flags name. @throws SeccompcError */
 export async function keysOf({ trust = [], sign }: CacheFlags): Promise<Cache['keys']> {
   if (trust.length === 0 && sign === undefined) return undefined;
-  const { readKeys } = await import('../../cache/records/signature.ts');
+  const { readKeys } = await import('../../signature.ts');
   const read = async (file: string, member: 'trust' | 'sign') => {
     const text = Buffer.from(await readInput(file)).toString('latin1');
     try {

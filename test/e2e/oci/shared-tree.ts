@@ -5,10 +5,20 @@ import { makeDebianTree } from './debian.ts';
 import type { DebianTree } from './debian.ts';
 
 /**
- * A crun with a cache, a newer runc, a Docker that takes annotations, minijail, which no release has so far, and of podman
- * the generator for systemd.
+ * A crun with a cache, a newer runc, a Docker that takes annotations, minijail, which no release has so far, of podman the
+ * generator for systemd, and the newest clients of registries.
  */
-const PACKAGES = ['crun', 'runc', 'docker.io', 'docker-cli', 'containerd', 'minijail/sid', 'podman!'];
+const PACKAGES = [
+  'crun',
+  'runc',
+  'docker.io',
+  'docker-cli',
+  'containerd',
+  'minijail/sid',
+  'podman!',
+  'oras/sid',
+  'cosign/sid',
+];
 
 /**
  * The Debian tree that all test files have in common, made by the first that asks. They run one after another, and each

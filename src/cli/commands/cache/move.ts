@@ -1,7 +1,7 @@
 /** Records on their way between a cache and another one, or a file. */
 import { readArchive, spool, writeArchive } from '../../../cache/records/archive.ts';
 import { faultOf } from '../../../cache/tiers.ts';
-import type { Keys } from '../../../cache/records/signature.ts';
+import type { Keys } from '../../../signature.ts';
 import type { CacheStore } from '../../../cache/stores/store.ts';
 import type { Source } from '../../../cache/stores/store.ts';
 import { mustBeSigned, transfer } from '../../../cache/records/transfer.ts';

@@ -1,9 +1,8 @@
-/** Ed25519 (RFC 8032) signatures of what goes into a store that others can write to. */
-import { createPrivateKey, createPublicKey, sign as signBytes, verify } from 'node:crypto';
+/** Ed25519 (RFC 8032) signatures of what others could change, and ECDSA P-256 to check those of cosign. */
+import { createHash, createPrivateKey, createPublicKey, sign as signBytes, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { sha256 } from './sha256.ts';
 
-/** Signs what this process puts into shared stores. */
+/** Signs what this process puts into shared stores and registries. */
 export interface Signer {
   /** Of the public key. */
   readonly id: string;
@@ -13,6 +12,7 @@ export interface Signer {
 
 /** Whose signatures are believed. */
 export interface TrustedKeys {
+  readonly all: readonly KeyObject[];
   /** `unknown`: the key is not trusted; `forged`: it is, but did not sign these bytes. */
   verify(id: string, signature: string, bytes: Uint8Array): 'good' | 'unknown' | 'forged';
 }
@@ -48,7 +48,7 @@ export function readKeys(texts: KeyTexts): Keys {
  * @throws TypeError for anything else
  */
 export function readSigner(pem: string): Signer {
-  const key = keyOf(() => createPrivateKey(pem), 'private Ed25519 key in PEM');
+  const key = keyOf(() => createPrivateKey(pem), 'private Ed25519 key in PEM', ['ed25519']);
   return {
     id: idOf(createPublicKey(key)),
     sign: (bytes) => signBytes(null, bytes, key).toString('base64'),
@@ -56,7 +56,8 @@ export function readSigner(pem: string): Signer {
 }
 
 /**
- * @param pems public keys in SPKI, as `openssl pkey -pubout` writes them; one text may hold several
+ * @param pems public keys in SPKI, as `openssl pkey -pubout` and `cosign generate-key-pair` write them; one text may hold
+ *   several
  * @throws TypeError for anything else, a private key included: it has no business where signatures
  *   are only checked
  */
@@ -66,32 +67,40 @@ export function readTrustedKeys(pems: readonly string[]): TrustedKeys {
     const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g);
     if (blocks === null || pem.includes('PRIVATE KEY')) throw new TypeError(`it holds no ${PUBLIC_KEY}`);
     for (const block of blocks) {
-      const key = keyOf(() => createPublicKey(block), PUBLIC_KEY);
+      const key = keyOf(() => createPublicKey(block), PUBLIC_KEY, ['ed25519', 'prime256v1']);
       keys.set(idOf(key), key);
     }
   }
   return {
+    all: [...keys.values()],
     verify(id, signature, bytes) {
       const key = keys.get(id);
       if (key === undefined) return 'unknown';
-      return verify(null, bytes, key, Buffer.from(signature, 'base64')) ? 'good' : 'forged';
+      return isSignedBy(key, signature, bytes) ? 'good' : 'forged';
     },
   };
 }
 
-const PUBLIC_KEY = 'public Ed25519 key in PEM';
+/** @param signature in base64; of ECDSA in DER, over the SHA-256 of the bytes */
+export function isSignedBy(key: KeyObject, signature: string, bytes: Uint8Array): boolean {
+  const hash = key.asymmetricKeyType === 'ec' ? 'sha256' : null;
+  return verify(hash, bytes, key, Buffer.from(signature, 'base64'));
+}
 
-function keyOf(read: () => KeyObject, what: string): KeyObject {
+const PUBLIC_KEY = 'public Ed25519 or ECDSA P-256 key in PEM';
+
+function keyOf(read: () => KeyObject, what: string, kinds: readonly string[]): KeyObject {
   let key: KeyObject | undefined;
   try {
     key = read();
   } catch {}
-  if (key?.asymmetricKeyType !== 'ed25519') throw new TypeError(`it holds no ${what}`);
+  const kind = key?.asymmetricKeyDetails?.namedCurve ?? key?.asymmetricKeyType;
+  if (key === undefined || !kinds.includes(kind ?? '')) throw new TypeError(`it holds no ${what}`);
   return key;
 }
 
 /** 32 hex digits of the SHA-256 of the key's SPKI form. */
 function idOf(key: KeyObject): string {
   const spki = key.export({ type: 'spki', format: 'der' });
-  return sha256(spki).slice(0, 32);
+  return createHash('sha256').update(spki).digest('hex').slice(0, 32);
 }
