@@ -4,8 +4,9 @@ import type { Arch } from '../arch.ts';
 import { lowerProfile } from '../compile.ts';
 import type { LoweredProfile } from '../compile.ts';
 import { readInput } from '../compile/findings.ts';
-import { diagnostic, SeccompcError } from '../errors.ts';
+import { diagnostic, SeccompcError, undecided } from '../errors.ts';
 import type { Diagnostic } from '../errors.ts';
+import { resolveProfile } from '../profile/docker.ts';
 import type { Profile, SyscallEntry } from '../profile/types.ts';
 import { Undecided } from '../prove/bdd/bdd.ts';
 import { canonicalSpace } from '../prove/bdd/space.ts';
@@ -50,7 +51,9 @@ export async function readPatch(
   }
   findings.refuseErrors();
   // A default action that no entry has shows where none matches.
-  const taken = new Set(patch.syscalls.map(({ errnoRet = 1 }) => errnoRet & SECCOMP_RET_DATA));
+  const taken = new Set(
+    resolveProfile(profile, target).seccomp!.syscalls.map(({ errnoRet = 1 }) => errnoRet & SECCOMP_RET_DATA),
+  );
   let free = 0;
   while (taken.has(free)) free++;
   Object.assign(patch, { defaultAction: 'SCMP_ACT_TRACE', defaultErrnoRet: free });
@@ -85,7 +88,7 @@ export function archesOfFilter(side: Side, native: Arch, nodeBudget?: number): A
     return abis.length === 0 ? [native] : abis;
   } catch (error) {
     if (!(error instanceof Undecided)) throw error;
-    throw new SeccompcError([diagnostic('UNDECIDED', { reason: error.message })]);
+    throw new SeccompcError([undecided({ reason: error.message, isBudget: error.isBudget })]);
   }
 }
 

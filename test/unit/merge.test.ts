@@ -333,6 +333,18 @@ describe('an extension', () => {
     const program = filterOf('extend', [base, (await patchOf(JSON.stringify(patch), base)).side]);
     expect([SOCKET, DUP3].map((nr) => answer(program, nr))).toEqual([ERRNO + 1, ALLOW]);
   });
+
+  it('takes an answer of a patch that podman writes as a number for one, whichever that is', async () => {
+    const base = await side(profile([allow('read')]));
+    const podman = makeTarget({ arch: 'x86_64', engine: 'podman' });
+    for (const errno of ['0', '2', '4000']) {
+      const trace = [0, 1].map((errnoRet) => ({ ...allow('lseek', when(0, 'EQ', errnoRet)), action: 'SCMP_ACT_TRACE', errnoRet })); // prettier-ignore
+      const patch = { syscalls: [{ names: ['read'], action: 'SCMP_ACT_TRACE', errno }, ...trace] };
+      const bytes = new TextEncoder().encode(JSON.stringify(patch));
+      const read = await readPatch(bytes, { file: '-', target: podman, arches: archesOf(base) });
+      expect(answer(filterOf('extend', [base, read.side]), READ)).toBe(0x7ff00000 + Number(errno));
+    }
+  });
 });
 
 describe('what a profile cannot say', () => {
