@@ -1,5 +1,6 @@
 import { credentialsFor } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
+import { fail, SeccompcError } from '../errors.ts';
 import { RegistryFault } from './fault.ts';
 import { isLoopback } from './reference.ts';
 import type { RepositoryAddress } from './reference.ts';
@@ -9,6 +10,8 @@ export interface Patience {
   /** Milliseconds for one answer with its body. */
   time: number;
   tries: number;
+  /** Ends everything at once. */
+  signal?: AbortSignal;
 }
 
 export const PATIENCE: Patience = { time: 60_000, tries: 6 };
@@ -112,8 +115,8 @@ export class Http {
         if (left <= 0) throw this.unexpected(answer);
         await sleep(Math.max(pause, Number(answer.headers.get('retry-after')) * 1000 || 0));
       } catch (cause) {
-        if (cause instanceof RegistryFault) throw cause;
-        if (left <= 0)
+        if (cause instanceof SeccompcError) throw cause;
+        if (left <= 0 || this.#patience.signal?.aborted === true)
           throw new RegistryFault(
             'REGISTRY_UNREACHABLE',
             { place: this.#place, reason: networkReason(cause) },
@@ -127,6 +130,7 @@ export class Http {
   async #follow(url: URL, question: Question): Promise<Answer> {
     const { method = 'GET', headers = {}, body, most = LARGEST_TEXT, stays = false } = question;
     const { authorization: _, ...open } = headers;
+    const { time, signal } = this.#patience;
     let at = url;
     for (let hops = 0; hops <= MOST_REDIRECTS; hops += 1) {
       this.#refuseUnsafe(at);
@@ -135,7 +139,7 @@ export class Http {
         // Compressed, the digests would be those of something else.
         headers: { 'accept-encoding': 'identity', ...(at.origin === url.origin ? headers : open) },
         redirect: 'manual',
-        signal: AbortSignal.timeout(this.#patience.time),
+        signal: AbortSignal.any([AbortSignal.timeout(time), ...(signal === undefined ? [] : [signal])]),
         ...(body === undefined ? {} : { body }),
       });
       const { status, headers: given } = response;
@@ -171,9 +175,9 @@ export class Http {
   async #authorize(access: Access, challenge: string): Promise<string> {
     this.#credentials ??= credentialsFor(this.#address);
     const credentials = await this.#credentials;
-    if (credentials !== undefined && 'bearer' in credentials) return `Bearer ${credentials.bearer}`;
+    if (credentials !== undefined && 'bearer' in credentials) return bearer(credentials.bearer);
     const scheme = /^\s*(\w+)/.exec(challenge)?.[1]?.toLowerCase();
-    if (scheme === 'bearer') return `Bearer ${await this.#token(access, challenge, credentials)}`;
+    if (scheme === 'bearer') return bearer(await this.#token(access, challenge, credentials));
     if (scheme === 'basic' && credentials !== undefined && 'username' in credentials)
       return basic(credentials);
     const reason = credentials === undefined ? 'there are no credentials for it' : `it asks for "${scheme}"`;
@@ -204,10 +208,16 @@ export class Http {
     }
     const { token, access_token: other } = membersIn(answer.body);
     const found = token ?? other;
-    if (answer.status !== 200 || typeof found !== 'string' || !/^[\x21-\x7e]+$/.test(found))
+    if (answer.status !== 200 || typeof found !== 'string')
       throw new RegistryFault('REGISTRY_DENIED', { place: this.#place, reason: reasonIn(answer) });
     return found;
   }
+}
+
+/** No other text can be the value of a header: the error for that would repeat it. */
+function bearer(token: string): string {
+  if (!/^[\x21-\x7e]+$/.test(token)) fail('REGISTRY_CREDENTIALS', { reason: 'a token is no line of ASCII' });
+  return `Bearer ${token}`;
 }
 
 function basic({ username, password }: { username: string; password: string }): string {

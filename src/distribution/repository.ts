@@ -47,6 +47,8 @@ const PAGE = 1000;
 const MOST_PAGES = { tags: 10_000, referrers: 100 };
 const LARGEST_LIST = 64 * 1024 * 1024;
 const UPLOADS = 3;
+/** Blobs of which is remembered that they are there. */
+const MOST_KNOWN = 10_000;
 
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -109,6 +111,7 @@ export class Repository {
     const digest = digestOf(bytes);
     let put = this.#there.get(digest);
     if (put === undefined) {
+      if (this.#there.size >= MOST_KNOWN) this.#there.clear();
       put = this.#putBlob(digest, bytes, source);
       this.#there.set(digest, put);
       put.catch(() => this.#there.delete(digest));

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ociStore } from '../../src/cache/stores/oci.ts';
 import { credentialsFor } from '../../src/distribution/credentials.ts';
 import { formatReference, parseReference } from '../../src/distribution/reference.ts';
 import { Repository } from '../../src/distribution/repository.ts';
@@ -154,6 +155,33 @@ esac
   });
 });
 
+describe('a cache in a registry', () => {
+  it('lets go of a registry that does not answer when it is closed', async () => {
+    // Whatever waits for a time waits for ever.
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValue(new AbortController().signal);
+    let ask: () => void;
+    const isAsked = new Promise<void>((resolve) => (ask = resolve));
+    const server = createServer(() => ask());
+    const isLeft = new Promise<void>((resolve) =>
+      server.on('connection', (socket) => socket.on('close', () => resolve())),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const store = ociStore(`oci://127.0.0.1:${(server.address() as AddressInfo).port}/a?plain-http`);
+    const answer = store.get(HEX).catch(String);
+    await isAsked;
+    await store.close();
+    await isLeft;
+    expect(await answer).toContain('its connection was closed');
+    await new Promise((resolve) => server.close(resolve));
+    vi.restoreAllMocks();
+  });
+
+  it.each(['oci://registry.example/a:v1', `oci://registry.example/a@sha256:${HEX}`])(
+    'has no tag and no digest in its address: %s',
+    (address) => expect(() => ociStore(address)).toThrow(/CACHE_ADDRESS_WRONG/),
+  );
+});
+
 describe('a repository', () => {
   type Answers = (request: IncomingMessage, response: ServerResponse, body: string) => void;
   const servers: Server[] = [];
@@ -239,6 +267,12 @@ describe('a repository', () => {
     expect(tokens).toBe(12);
     const form = 'grant_type=refresh_token&client_id=seccompc&refresh_token=refresh+me';
     expect(forms[0]).toBe(`POST service=&scope=repository%3Aa%2Fb%3Apull&${form}`);
+  });
+
+  it('does not repeat a token that is none', async () => {
+    const host = await serve((_, response) => response.writeHead(401).end());
+    login(host, { registrytoken: 'secret\nx' });
+    await expect(open(host).blob(blob, 100)).rejects.toThrow(/^((?!secret).)*REGISTRY_CREDENTIALS/);
   });
 
   it('answers a Basic challenge, and gives up when that is refused', async () => {

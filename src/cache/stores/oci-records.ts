@@ -23,8 +23,9 @@ const EMPTY = Buffer.from('{}');
  */
 export function ociRecords(
   address: RepositoryAddress,
+  signal: AbortSignal,
 ): Omit<CacheStore, 'tier' | 'location' | 'shared' | 'close'> {
-  const repository = new Repository(address, { patience: PATIENCE });
+  const repository = new Repository(address, { patience: { ...PATIENCE, signal } });
 
   async function get(key: string): Promise<string | undefined> {
     try {

@@ -21,9 +21,15 @@ export function ociStore(text: string): CacheStore {
     ...TIMES,
     async make() {
       const { ociRecords } = await import('./oci-records.ts');
+      const questions = new AbortController();
       // Every question is a request of its own.
-      const connection = { async connect() {}, alive: () => true, async end() {}, destroy() {} };
-      return { connection, store: ociRecords(address) };
+      const connection = {
+        async connect() {},
+        alive: () => true,
+        async end() {},
+        destroy: () => questions.abort(),
+      };
+      return { connection, store: ociRecords(address, questions.signal) };
     },
   });
 }

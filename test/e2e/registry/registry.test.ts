@@ -50,7 +50,7 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
   const image = (name: string) => `docker://127.0.0.1:${server.port}/${name}`;
   const raw = (name: string) => skopeo('inspect', '--raw', '--tls-verify=false', image(name));
   const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-  const url = (path: string) => `http://127.0.0.1:${server.port}/v2/${path}`;
+  const api = (path: string) => `http://127.0.0.1:${server.port}/v2/${path}`;
 
   it('sends a profile that another client copies, byte for byte', async () => {
     const { stdout } = await ok('push', 'web.json', `${server.url}/copied:v1`, PLAIN);
@@ -146,7 +146,7 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
     const mediaType = 'application/vnd.oci.image.index.v1+json';
     const foreign = { schemaVersion: 2, mediaType, manifests: [], annotations: { of: 'somebody else' } };
     const put = (reference: string, body: object) =>
-      fetch(url(`shared/manifests/${reference}`), {
+      fetch(api(`shared/manifests/${reference}`), {
         method: 'PUT',
         headers: { 'content-type': mediaType },
         body: JSON.stringify(body),
@@ -171,7 +171,7 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
     // The list of one profile has the filter of the other; then one whose subject says that it belongs there.
     const headers = { 'content-type': 'application/vnd.oci.image.index.v1+json' };
     const put = (body: string | Buffer) =>
-      fetch(url(`swapped/manifests/${strict}`), {
+      fetch(api(`swapped/manifests/${strict}`), {
         method: 'PUT',
         headers,
         body: new Uint8Array(Buffer.from(body)),
@@ -187,7 +187,7 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
     filter.subject.digest = strict!.replace('-', ':');
     const forged = JSON.stringify(filter);
     const digest = `sha256:${hash(Buffer.from(forged))}`;
-    await fetch(url(`swapped/manifests/${digest}`), {
+    await fetch(api(`swapped/manifests/${digest}`), {
       method: 'PUT',
       headers: { 'content-type': filter.mediaType },
       body: forged,
