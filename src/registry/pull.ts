@@ -8,6 +8,7 @@ import type { Reference } from '../distribution/reference.ts';
 import { IMAGE_MANIFEST } from '../distribution/repository.ts';
 import type { Descriptor, Manifest, Repository } from '../distribution/repository.ts';
 import { fail } from '../errors.ts';
+import { readProfile } from '../profile/read.ts';
 import type { TrustedKeys } from '../signature.ts';
 import type { Target } from '../target.ts';
 import { agreement, buildAnnotations, FILTER_TYPE, isFor, LARGEST_FILTER, LARGEST_PROFILE, PROFILE_TYPE, targetAnnotations } from './artifact.ts'; // prettier-ignore
@@ -31,7 +32,8 @@ const MOST_CANDIDATES = 16;
 
 /**
  * @param trusted must have signed a profile that no digest names
- * @throws RegistryFault; SeccompcError REGISTRY_MISSING, REGISTRY_NO_PROFILE, REGISTRY_UNSIGNED
+ * @throws RegistryFault; SeccompcError REGISTRY_MISSING, REGISTRY_NO_PROFILE, REGISTRY_UNSIGNED, and for a profile with
+ *   faults
  */
 export async function pullProfile(
   repository: Repository,
@@ -51,6 +53,9 @@ export async function pullProfile(
     if (signed !== true) return fail('REGISTRY_UNSIGNED', { reference: named, reason });
   }
   const bytes = await repository.blob(layer, LARGEST_PROFILE);
+  // Runtimes would read a config.json as a profile without rules.
+  if (readProfile(bytes, { file: named }).form === 'config')
+    return fail('REGISTRY_NO_PROFILE', { reference: named, reason: 'it is a config.json' });
   return { reference: formatReference({ ...reference, digest }), digest, bytes };
 }
 

@@ -533,6 +533,24 @@ describe.skipIf(skipWithout(registry))('a registry that lies', () => {
       expect(await refusal(pull(large, { keys: null }))).toMatchObject(DAMAGED);
     });
 
+    it.each([
+      ['half a profile', '{"defaultAction":', 'JSON_SYNTAX'],
+      ['nothing', 'null', 'NOT_A_PROFILE'],
+      ['an unknown action', PROFILES.strict.replace('ACT_ALLOW', 'ACT_PERMIT'), 'UNKNOWN_ACTION'],
+      [
+        'a config.json',
+        `{"ociVersion":"1.0.2","linux":{"seccomp":${PROFILES.strict}}}`,
+        'REGISTRY_NO_PROFILE',
+      ],
+      ['a config.json without a profile', '{"ociVersion":"1.0.2","linux":{}}', 'REGISTRY_NO_PROFILE'],
+    ])('with %s in it', async (_, content, code) => {
+      const name = `content${(copies += 1)}`;
+      const layers = [await putBlob(name, content)];
+      await putBlob(name, '{}');
+      await putManifest(name, { ...(await manifestOf('strict', 'v1')), layers }, 'v1');
+      expect(await refusal(pull(name, { keys: null }))).toMatchObject({ code, exit: 65 });
+    });
+
     it('under a tag, changed, with or without the signature', async () => {
       const changed = await putProfile((real) => ({
         ...real,
