@@ -1,9 +1,10 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ArchName } from '../../arch.ts';
 import type { Cache } from '../../cache/compile-cached.ts';
+import { filesIn } from '../../cache/plain-files.ts';
 import { packageVersion } from '../../cache/version.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic, ExitCode } from '../../errors.ts';
@@ -165,13 +166,9 @@ async function buildAll(
           counts.asked += targets.length;
           for (const filter of built.filters) {
             if (filter === undefined) continue;
-            const {
-              confined,
-              sha256,
-              cache: { tier },
-            } = filter.document;
+            const { confined, sha256, cache: answer } = filter.document;
             counts.done += 1;
-            counts.compiled += tier === 'none' ? 1 : 0;
+            if (answer.tier === 'none') counts.compiled += 1;
             if (programs.has(sha256)) continue;
             programs.add(sha256);
             if (confined) await folder?.write(sha256, filter.bytes);
@@ -214,9 +211,9 @@ async function openFolder(folder: string): Promise<Folder> {
   for (const path of [folder, filters]) await makeFolder(path);
   // Another run may still write what is here now, but not until the end of this one.
   const leftOver = [folder, filters].flatMap((path) =>
-    readdirSync(path)
-      .filter((name) => isTemporaryName(name) && (path === filters || name.startsWith(`.${INDEX}.`)))
-      .map((name) => join(path, name)),
+    filesIn(path)
+      .filter(({ name }) => isTemporaryName(name) && (path === filters || name.startsWith(`.${INDEX}.`)))
+      .map(({ name }) => join(path, name)),
   );
   return {
     write: (digest, program) => writeProduct(program, join(folder, programPath(digest))),
