@@ -92,7 +92,7 @@ async function compileByStores(
   const look = () => tiers.find((store) => findFilter(store, key, options, keys?.trusted));
   const early = await look();
   // After a refusal, which would only be reported twice, each makes a new entry.
-  const waits = early === undefined && input.length >= LARGE && !isRefused(warnings);
+  const waits = early === undefined && input.length >= LARGE && tiers.hasOwn() && !isRefused(warnings);
   const turn = waits && turns !== undefined ? await takeTurn(turns, key, look) : {};
   const hit = early ?? turn.found;
   if (hit !== undefined) {

@@ -61,6 +61,14 @@ describe('compiling a large profile several times at once', () => {
     expect(files()).toEqual([]);
   });
 
+  it('is done by each when the cache is faulty, and leaves nothing', async () => {
+    const store = new TestStore();
+    store.get = () => Promise.reject(new Error('it is broken'));
+    const cache = { stores: [store], turns: { folder, wait: LONG } };
+    const { tier, warnings } = await compileCached(LARGE, options, cache);
+    expect([tier, warnings.length, existsSync(folder)]).toEqual(['none', 1, false]);
+  });
+
   it('is done by each where nothing can be written', async () => {
     writeFileSync(folder, 'a file');
     expect(await tiersOf(2, { folder, wait: LONG })).toEqual(['none', 'none']);
