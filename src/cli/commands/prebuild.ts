@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ArchName } from '../../arch.ts';
-import type { Cache } from '../../cache/compile-cached.ts';
 import { filesIn } from '../../cache/plain-files.ts';
 import { packageVersion } from '../../cache/version.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
@@ -21,7 +20,7 @@ import type { ProgramFlags } from '../../options/table.ts';
 import { parseProfile } from '../../profile/read.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
+import { addCacheOptions, workingCache } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import type { UnconfinedFlag } from '../options/confined.ts';
 import { readInput } from '../options/input-file.ts';
@@ -129,7 +128,11 @@ async function buildAll(
 ): Promise<void> {
   const total = files.length * targets.length;
   const threads = Math.min(options.jobs ?? availableParallelism(), total);
-  const cache = await openCache(options, cacheFaults);
+  const cache = await workingCache(options, (fault) => {
+    // Without --out there is no other place.
+    if (options.out === undefined) throw new SeccompcError([cacheFailure(fault)]);
+    cacheFaults.push(fault);
+  });
   const pool = compilerPool({ size: threads, cache });
   const progress = makeProgress(total, options);
   let done = 0;
@@ -180,19 +183,6 @@ async function buildAll(
     progress.clear();
     await pool.close();
     if (cache !== undefined) await (await import('../../cache/open.ts')).closeCache(cache);
-  }
-}
-
-/** Without --out the cache is the output of this command, so a fault of it ends the command. */
-async function openCache(options: Options, faults: Diagnostic[]): Promise<Cache | undefined> {
-  const { CacheFault } = await import('../../cache/stores/store.ts');
-  try {
-    return await cacheOf(options);
-  } catch (cause) {
-    if (!(cause instanceof CacheFault)) throw cause;
-    if (options.out === undefined) throw new SeccompcError([cacheFailure(cause.diagnostic)], { cause });
-    faults.push(cause.diagnostic);
-    return undefined;
   }
 }
 
