@@ -3,7 +3,6 @@ import type { LoweredProfile } from '../compile/lowered.ts';
 import { refuseUnconfined } from '../compile/filter.ts';
 import { compileSettings } from '../compile/settings.ts';
 import type { Diagnostic } from '../errors.ts';
-import type { Policy } from '../policy/types.ts';
 import { filterOf, readInputAlias, readLoweredAlias, readProgram, writeInputAlias, writeLoweredAlias } from './records/alias.ts'; // prettier-ignore
 import type { Refused } from './records/envelope.ts';
 import { keyedOptions, loweredKey } from './key.ts';
@@ -44,7 +43,7 @@ export interface Cache {
   keys?: Keys | undefined;
   /** Milliseconds that a store may take for one answer; {@link STORE_DEADLINE} unless given. */
   deadline?: number;
-  /** Where processes agree on who compiles a large profile; each does unless given. */
+  /** Where processes agree on who compiles a large input; each does unless given. */
   turns?: Turns | undefined;
 }
 
@@ -90,7 +89,12 @@ async function compileByStores(
   const { keyOf } = await keyedOptions(options);
   const key = keyOf(input);
 
-  const hit = await tiers.find((store) => findFilter(store, key, options, keys?.trusted));
+  const look = () => tiers.find((store) => findFilter(store, key, options, keys?.trusted));
+  const early = await look();
+  // After a refusal, which would only be reported twice, each makes a new entry.
+  const waits = early === undefined && input.length >= LARGE && tiers.hasOwn() && !isRefused(warnings);
+  const turn = waits && turns !== undefined ? await takeTurn(turns, key, look) : {};
+  const hit = early ?? turn.found;
   if (hit !== undefined) {
     const { filter, records } = hit.found;
     const nearer = stores.slice(0, stores.indexOf(hit.store));
@@ -98,40 +102,35 @@ async function compileByStores(
     return { filter, tier: hit.store.tier, key, warnings };
   }
 
-  onMiss?.();
-  // Only a miss pays for loading the compiler.
-  const { runPipeline } = await import('../compile.ts');
-  let from: CacheStore | undefined;
-  let ofLowered: string | undefined;
-  let endTurn: (() => void) | undefined;
   try {
+    onMiss?.();
+    // Only a miss pays for loading the compiler.
+    const { runPipeline } = await import('../compile.ts');
+    let from: CacheStore | undefined;
+    let ofLowered: string | undefined;
     const filter = await runPipeline(input, options, {
       async find(lowered) {
-        const ofThis = await loweredKey(lowered, options);
-        const look = () => findByLowered(tiers, ofThis, lowered, options, keys?.trusted);
-        let known = await look();
-        if (known === undefined && turns !== undefined && isLarge(lowered.policy))
-          ({ found: known, end: endTurn } = await takeTurn(turns, ofThis, look));
+        ofLowered = await loweredKey(lowered, options);
+        const known = await findByLowered(tiers, ofLowered, lowered, options, keys?.trusted);
         from = known?.store;
-        ofLowered = ofThis;
         return known?.found;
       },
     });
     await keepFilter(tiers, filter, { ofInput: key, ofLowered, from }, options, keys?.signer);
     return { filter, tier: from?.tier ?? 'none', key, warnings };
   } finally {
-    endTurn?.();
+    turn.end?.();
   }
 }
 
-/** Comparisons of arguments: with fewer, compiling takes less time than the start of another process. */
-const LARGE = 100;
+/**
+ * Length of an input whose compilation may take longer than the start of a process. That of Docker's default profile,
+ * which is less than half as long, does not.
+ */
+const LARGE = 32 * 1024;
 
-function isLarge({ arches }: Policy): boolean {
-  const decisions = new Set(arches.flatMap(({ ranges }) => ranges.map(({ decision }) => decision)));
-  let comparisons = 0;
-  for (const { rules } of decisions) for (const { conditions } of rules) comparisons += conditions.length;
-  return comparisons >= LARGE;
+function isRefused(warnings: readonly Diagnostic[]): boolean {
+  return warnings.some(({ code }) => code === 'CACHE_ENTRY_REFUSED');
 }
 
 /** The filter for an input that was compiled before, with the texts that it was read from. */

@@ -8,6 +8,7 @@ export { keyvStore } from './stores/keyv-store.ts';
 export type { KeyvLike, KeyvStoreOptions } from './stores/keyv-store.ts';
 export { memoryStore } from './stores/memory.ts';
 export type { MemoryStoreOptions } from './stores/memory.ts';
+export type { Turns } from './turn.ts';
 export { readKeys } from '../signature.ts';
 export type { Keys, KeyTexts, Signer, TrustedKeys } from '../signature.ts';
 export { CacheFault } from './stores/store.ts';

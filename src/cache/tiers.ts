@@ -19,6 +19,11 @@ export class Tiers {
     this.#deadline = deadline;
   }
 
+  /** Whether there is a store of one's own, without a fault so far. */
+  hasOwn(): boolean {
+    return this.#stores.some(({ shared }) => !shared);
+  }
+
   /** The first answer that `look` finds. What it refuses is a warning, and the next store is asked. */
   async find<T extends object>(
     look: (store: CacheStore) => Promise<T | Refused | undefined>,

@@ -9,11 +9,12 @@ import { removeFiles } from './plain-files.ts';
 export interface Turns {
   /** Made if it is missing. If others can write to it, nobody waits. */
   folder: string;
-  /** Milliseconds after which a process compiles although another one does; 5000 unless given. */
+  /** Milliseconds after which a process compiles although another one does; {@link LONGEST_WAIT} unless given. */
   wait?: number;
 }
 
-const LONGEST_WAIT = 5000;
+/** Milliseconds. Under load the process that compiles needs several seconds; that one ended is seen at once. */
+const LONGEST_WAIT = 20_000;
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 200;
 /** A file of this age was left over, and nobody has asked for the profile since. Milliseconds. */
@@ -60,14 +61,26 @@ function take(path: string): boolean {
   try {
     writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    const isThere = errorCode(error) === 'EEXIST';
-    // On a full disk a file can be made, but not written.
-    if (!isThere || isDead(Number(readFileSync(path, 'latin1')))) rmSync(path, { force: true });
-    if (!isThere) throw error;
+    if (errorCode(error) !== 'EEXIST') {
+      // On a full disk a file can be made, but not written.
+      rmSync(path, { force: true });
+      throw error;
+    }
+    if (isDead(holderOf(path))) rmSync(path, { force: true });
     return false;
   }
   removeFiles(dirname(path), ({ used }) => used < Date.now() - LEFT_OVER);
   return true;
+}
+
+/** Of a process that has just ended its turn, 0. */
+function holderOf(path: string): number {
+  try {
+    return Number(readFileSync(path, 'latin1'));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 /** A process that cannot be seen from here counts as dead too: then both compile. */

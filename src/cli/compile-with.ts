@@ -1,7 +1,6 @@
-import type { Cache } from '../cache/compile-cached.ts';
 import type { CompileOptions, CompileSettings } from '../compile.ts';
 import type { Diagnostic } from '../errors.ts';
-import { cacheOf } from './options/cache-options.ts';
+import { workingCache } from './options/cache-options.ts';
 import type { CacheFlags } from './options/cache-options.ts';
 import { withNotes } from './options/profile-file.ts';
 import type { Compiled } from './output/filter-json.ts';
@@ -28,16 +27,11 @@ async function compileInput(
 ): Promise<Compiled> {
   const options = { ...settings, allowUnconfined: true }; // each command decides: refuseUnconfined
   if (flags.cache === false) return compileFresh(input, options, []);
+  const warnings: Diagnostic[] = [];
+  const cache = await workingCache(flags, (found) => warnings.push(found));
+  if (cache === undefined) return compileFresh(input, options, warnings);
   const { compileCached } = await import('../cache/compile-cached.ts');
   const { closeCache } = await import('../cache/open.ts');
-  const { CacheFault } = await import('../cache/stores/store.ts');
-  let cache: Cache;
-  try {
-    cache = (await cacheOf(flags))!;
-  } catch (error) {
-    if (error instanceof CacheFault) return compileFresh(input, options, [error.diagnostic]);
-    throw error;
-  }
   try {
     return await compileCached(input, options, cache, expectShortRun);
   } finally {

@@ -1,9 +1,9 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ArchName } from '../../arch.ts';
-import type { Cache } from '../../cache/compile-cached.ts';
+import { filesIn } from '../../cache/plain-files.ts';
 import { packageVersion } from '../../cache/version.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic, ExitCode } from '../../errors.ts';
@@ -20,7 +20,7 @@ import type { ProgramFlags } from '../../options/table.ts';
 import { parseProfile } from '../../profile/read.ts';
 import type { KernelVersion, Target } from '../../target.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
+import { addCacheOptions, workingCache } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import type { UnconfinedFlag } from '../options/confined.ts';
 import { readInput } from '../options/input-file.ts';
@@ -128,7 +128,11 @@ async function buildAll(
 ): Promise<void> {
   const total = files.length * targets.length;
   const threads = Math.min(options.jobs ?? availableParallelism(), total);
-  const cache = await openCache(options, cacheFaults);
+  const cache = await workingCache(options, (fault) => {
+    // Without --out there is no other place.
+    if (options.out === undefined) throw new SeccompcError([cacheFailure(fault)]);
+    cacheFaults.push(fault);
+  });
   const pool = compilerPool({ size: threads, cache });
   const progress = makeProgress(total, options);
   let done = 0;
@@ -165,13 +169,9 @@ async function buildAll(
           counts.asked += targets.length;
           for (const filter of built.filters) {
             if (filter === undefined) continue;
-            const {
-              confined,
-              sha256,
-              cache: { tier },
-            } = filter.document;
+            const { confined, sha256, cache: answer } = filter.document;
             counts.done += 1;
-            counts.compiled += tier === 'none' ? 1 : 0;
+            if (answer.tier === 'none') counts.compiled += 1;
             if (programs.has(sha256)) continue;
             programs.add(sha256);
             if (confined) await folder?.write(sha256, filter.bytes);
@@ -183,19 +183,6 @@ async function buildAll(
     progress.clear();
     await pool.close();
     if (cache !== undefined) await (await import('../../cache/open.ts')).closeCache(cache);
-  }
-}
-
-/** Without --out the cache is the output of this command, so a fault of it ends the command. */
-async function openCache(options: Options, faults: Diagnostic[]): Promise<Cache | undefined> {
-  const { CacheFault } = await import('../../cache/stores/store.ts');
-  try {
-    return await cacheOf(options);
-  } catch (cause) {
-    if (!(cause instanceof CacheFault)) throw cause;
-    if (options.out === undefined) throw new SeccompcError([cacheFailure(cause.diagnostic)], { cause });
-    faults.push(cause.diagnostic);
-    return undefined;
   }
 }
 
@@ -214,9 +201,9 @@ async function openFolder(folder: string): Promise<Folder> {
   for (const path of [folder, filters]) await makeFolder(path);
   // Another run may still write what is here now, but not until the end of this one.
   const leftOver = [folder, filters].flatMap((path) =>
-    readdirSync(path)
-      .filter((name) => isTemporaryName(name) && (path === filters || name.startsWith(`.${INDEX}.`)))
-      .map((name) => join(path, name)),
+    filesIn(path)
+      .filter(({ name }) => isTemporaryName(name) && (path === filters || name.startsWith(`.${INDEX}.`)))
+      .map(({ name }) => join(path, name)),
   );
   return {
     write: (digest, program) => writeProduct(program, join(folder, programPath(digest))),

@@ -1,11 +1,10 @@
-import type { Cache } from '../../cache/compile-cached.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { fail } from '../../errors.ts';
 import type { HostDefaults } from '../../serve/query.ts';
 import { DEFAULT_LIMITS, startServer } from '../../serve/server.ts';
 import { defaultSocket } from '../../serve/socket.ts';
 import { CliCommand } from '../command.ts';
-import { addCacheOptions, cacheOf } from '../options/cache-options.ts';
+import { addCacheOptions, workingCache } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { hostArch, hostKernel } from '../../host.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -64,7 +63,8 @@ async function run(options: Options): Promise<void> {
   const socket = options.socket ?? defaultSocket();
   if (socket === undefined)
     fail('USAGE', { reason: 'XDG_RUNTIME_DIR is not set: name a socket by --socket' });
-  const cache = await openCache(options);
+  const onWarning = warnOnce(options);
+  const cache = await workingCache(options, onWarning);
   const stopped = signalled();
   const server = await startServer({
     socket,
@@ -77,7 +77,7 @@ async function run(options: Options): Promise<void> {
       bodies: Math.max(DEFAULT_LIMITS.bodies, options.maxBody * MIB),
       compileTime: options.timeout * 1000,
     },
-    onWarning: warnOnce(options),
+    onWarning,
   });
   if (options.json) await writeProduct(toJson({ listening: socket }));
   else if (!options.quiet) await writeStderr(`listening at ${printable(socket)}\n`);
@@ -97,17 +97,6 @@ function hostDefaults(): HostDefaults {
     return { arch: hostArch(), ...known };
   } catch {
     return known;
-  }
-}
-
-async function openCache(options: Options): Promise<Cache | undefined> {
-  const { CacheFault } = await import('../../cache/stores/store.ts');
-  try {
-    return await cacheOf(options);
-  } catch (error) {
-    if (!(error instanceof CacheFault)) throw error;
-    await printDiagnostics([error.diagnostic], options);
-    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Cache } from '../../cache/compile-cached.ts';
 import { fail } from '../../errors.ts';
+import type { Diagnostic } from '../../errors.ts';
 import { optionNamed, optionsIn } from '../../options/table.ts';
 import { readInput } from './input-file.ts';
 import { addOptions } from './add-options.ts';
@@ -23,6 +24,21 @@ export async function cacheOf(flags: CacheFlags): Promise<Cache | undefined> {
   if (flags.cache === false) return undefined;
   const { openCache } = await import('../../cache/open.ts');
   return openCache(flags.cache, await keysOf(flags));
+}
+
+/** The same, but a cache that cannot be opened is undefined, after `onFault` has been told why. */
+export async function workingCache(
+  flags: CacheFlags,
+  onFault: (found: Diagnostic) => void,
+): Promise<Cache | undefined> {
+  const { CacheFault } = await import('../../cache/stores/store.ts');
+  try {
+    return await cacheOf(flags);
+  } catch (error) {
+    if (!(error instanceof CacheFault)) throw error;
+    onFault(error.diagnostic);
+    return undefined;
+  }
 }
 
 /** The keys in the files that the flags name. @throws SeccompcError */
