@@ -179,63 +179,6 @@ function entriesOf(text: string, profile: Profile, fallback: string): Entry[] {
   });
 }
 
-/** What an entry has of the program. */
-export interface Share {
-  /** Or one of the following. */
-  pointer: string;
-  rows: Row[];
-  /** An instruction that the calls of several entries run is divided among them. */
-  instructions: number;
-  /** Those that only its calls run. */
-  own: number;
-}
-
-/** Of the ENOSYS stub, which is no entry. */
-export const STUB = 'ENOSYS stub';
-/** Of the instructions that no call of the tables runs. */
-export const NO_CALL = 'other numbers';
-
-/** The shares add up to the length of the program. The largest comes first. */
-export function sharesOf({ rows, filter }: Pick<Study, 'rows' | 'filter'>): Share[] {
-  const shares = new Map<string, Share>();
-  const users = filter.instructions.map(() => new Set<string>());
-  const shareOf = (pointer: string) => {
-    const share = shares.get(pointer) ?? { pointer, rows: [], instructions: 0, own: 0 };
-    shares.set(pointer, share);
-    return share;
-  };
-  for (const row of rows)
-    for (const pointer of row.entries.length > 0 ? row.entries : [STUB]) {
-      shareOf(pointer).rows.push(row);
-      for (const at of row.reached) users[at]!.add(pointer);
-    }
-  for (const each of users)
-    for (const pointer of each.size > 0 ? each : [NO_CALL]) {
-      const share = shareOf(pointer);
-      share.instructions += 1 / Math.max(1, each.size);
-      if (each.size <= 1) share.own += 1;
-    }
-  return [...shares.values()].toSorted((a, b) => b.instructions - a.instructions);
-}
-
-/** The part of the calls of one architecture that can take each step of the program, from 0 to 1. */
-export function flowOf(
-  rows: readonly Row[],
-  abi: Arch,
-  weightOf: (call: string) => number,
-): Map<number, number> {
-  const flow = new Map<number, number>();
-  let total = 0;
-  for (const { call, places } of rows)
-    for (const { steps } of places.filter((each) => each.abi === abi)) {
-      const weight = weightOf(call);
-      total += weight;
-      for (const step of steps) flow.set(step, (flow.get(step) ?? 0) + weight);
-    }
-  for (const [step, weight] of flow) flow.set(step, weight / (total || 1));
-  return flow;
-}
-
 /** A call as it is asked about: `socket(AF_VSOCK, SOCK_STREAM)`, `clone3`, `read on X86`. */
 export interface Question {
   call: string;

@@ -38,6 +38,15 @@ const PHONE: Picture = { width: 320, question: 'mount', tab: 'numbers' };
 const PICTURES: Record<string, Picture> = {
   light: { width: 1280, question: 'socket(AF_VSOCK, SOCK_STREAM)', tab: 'size' },
   dark: { width: 1280, dark: true, question: 'clone(CLONE_NEWUSER)', tab: 'tree' },
+  layers: {
+    width: 768,
+    question: 'bpf',
+    tab: 'tree',
+    act: async (page) => {
+      await page.selectOption('#shape', 'icicle');
+      await page.selectOption('#width', 'even');
+    },
+  },
   phone: PHONE,
   compare: {
     width: 1280,

@@ -1,7 +1,10 @@
 /** What the pictures of a report count. */
 import { describe, expect, test } from 'vitest';
 import { callCounts } from '../../src/audit/counts.ts';
-import { flowOf, sharesOf, studyOf } from '../../src/report/study.ts';
+import { decisionTree } from '../../src/graph/tree.ts';
+import { flowOf, partsOf, sharesOf } from '../../src/report/shares.ts';
+import type { Part } from '../../src/report/shares.ts';
+import { studyOf } from '../../src/report/study.ts';
 import { makeTarget } from '../../src/target.ts';
 
 const PROFILE = JSON.stringify({
@@ -38,6 +41,21 @@ test('the flow of a step is the part of the calls that can take it', () => {
   const half = flowOf(study.rows, abi!, (call) => (call === 'ioctl' || call === 'mount' ? 1 : 0));
   expect(new Set(half.values())).toEqual(new Set([0, 0.5, 1]));
   expect(new Set(flowOf(study.rows, abi!, () => 0).values())).toEqual(new Set([0]));
+});
+
+test('the parts of the tree have the calls that get there, and half of each where an argument decides', () => {
+  const { instructions, endian } = study.filter;
+  const tree = decisionTree(instructions, { endian, tables: study.tables });
+  const [abi] = study.lowered.arches;
+  const leaves = ({ node, share, children }: Part): [string, number][] =>
+    children.length === 0 ? [[node.label, share]] : children.flatMap(leaves);
+  const weights: Record<string, number> = { read: 2, mount: 1, ioctl: 1 };
+  const sums = new Map<string, number>();
+  for (const [label, share] of leaves(partsOf(study, tree, abi!, (call) => weights[call] ?? 0)!))
+    sums.set(label, (sums.get(label) ?? 0) + share);
+  // Two tests of words: a quarter of the calls of ioctl gets through both.
+  expect(Object.fromEntries(sums)).toEqual({ ALLOW: 0.5 + 0.25 / 4, 'ERRNO EPERM': 0.25 + (0.25 * 3) / 4 });
+  expect(partsOf(study, tree, abi!, () => 0)).toBeUndefined();
 });
 
 describe('a recording is counted', () => {

@@ -12,7 +12,7 @@ import { AskBox } from './ask.ts';
 import { Comparison } from './compare.ts';
 import { byId, el, focusOn, link } from './dom.ts';
 import { showAssertions, showFindings } from './findings.ts';
-import { drawLegend, drawNumbers } from './numbers.ts';
+import { drawLegend, drawNumbers, markNumbers } from './numbers.ts';
 import { PolicyPane } from './policy.ts';
 import { ProgramPane } from './program.ts';
 import { SourcePane } from './source.ts';
@@ -61,6 +61,7 @@ function light(
   program.highlight(strong, weak, from === 'program');
   tree.mark(new Set([...strong, ...weak]), steps);
   treemap.highlight(entries);
+  markNumbers(rows);
 }
 
 /** Of some rows: the entries behind them, and the instructions that only they, or others too, can run. */

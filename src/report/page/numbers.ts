@@ -22,7 +22,12 @@ export function drawLegend(): void {
   );
 }
 
+/** By the index of their row. */
+let cellsOf: Element[][] = [];
+let lit: readonly Element[] = [];
+
 export function drawNumbers(study: Study, pick: (row: number) => void): void {
+  cellsOf = study.rows.map(() => []);
   const figures = study.lowered.arches.map((abi) => {
     const cells = study.rows.flatMap((row, index) =>
       row.places.filter((place) => place.abi === abi).map((place) => ({ row, index, ...place })),
@@ -40,20 +45,21 @@ export function drawNumbers(study: Study, pick: (row: number) => void): void {
     for (const { row, index, nr, isInBitmap } of cells) {
       const at = nr - first;
       const tone = toneOf(row);
-      picture.append(
-        svg(
-          'rect',
-          {
-            x: (at % COLUMNS) * 10 + 0.5,
-            y: Math.floor(at / COLUMNS) * 10 + 0.5,
-            width: 9,
-            height: 9,
-            class: `cell ${tone}${isInBitmap ? ' bitmap' : ''}`,
-            click: () => pick(index),
-          },
-          svg('title', {}, `${nr} ${text.nameOf(nr) ?? ''}: ${tone === 'mixed' ? 'by its arguments' : tone}`),
-        ),
+      const says = `${nr} ${text.nameOf(nr) ?? ''}: ${tone === 'mixed' ? 'by its arguments' : tone}`;
+      const cell = svg(
+        'rect',
+        {
+          x: (at % COLUMNS) * 10 + 0.5,
+          y: Math.floor(at / COLUMNS) * 10 + 0.5,
+          width: 9,
+          height: 9,
+          class: `cell ${tone}${isInBitmap ? ' bitmap' : ''}`,
+          click: () => pick(index),
+        },
+        svg('title', {}, says),
       );
+      cellsOf[index]!.push(cell);
+      picture.append(cell);
     }
     const inBitmap = cells.filter(({ isInBitmap }) => isInBitmap).length;
     const byArguments = cells.filter(({ row }) => row.rules.length > 0).length;
@@ -61,6 +67,12 @@ export function drawNumbers(study: Study, pick: (row: number) => void): void {
     return el('figure', {}, el('figcaption', {}, caption), picture);
   });
   byId('numbers').replaceChildren(...figures);
+}
+
+export function markNumbers(rows: ReadonlySet<number>): void {
+  for (const cell of lit) cell.classList.remove('on');
+  lit = [...rows].flatMap((row) => cellsOf[row]!);
+  for (const cell of lit) cell.classList.add('on');
 }
 
 function toneOf({ rules, otherwise }: Study['rows'][number]): string {

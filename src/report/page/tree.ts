@@ -1,5 +1,6 @@
 /** The decision tree as a picture: boxes open and close, and what a question meets is marked. */
 import { archOf } from '../../arch.ts';
+import type { Arch } from '../../arch.ts';
 import { callCounts } from '../../audit/counts.ts';
 import { FREQUENCY, SELDOM } from '../../codegen/numbers/frequency.ts';
 import { layOut, ROW } from '../../graph/layout.ts';
@@ -8,9 +9,11 @@ import { stepBetween } from '../../graph/reach.ts';
 import { curve } from '../../graph/svg.ts';
 import { actionTone } from '../../graph/tone.ts';
 import { decisionTree } from '../../graph/tree.ts';
-import { flowOf } from '../study.ts';
+import type { DecisionTree } from '../../graph/tree.ts';
+import { flowOf, partsOf } from '../shares.ts';
 import type { Study } from '../study.ts';
-import { byId, el, svg } from './dom.ts';
+import { byId, el, focusOn, roving, svg } from './dom.ts';
+import { drawIcicle } from './icicle.ts';
 
 /** Tests above those that are folded at first. */
 const DEPTH = 4;
@@ -36,12 +39,15 @@ export class TreeView {
   #steps: () => ReadonlySet<number> = () => new Set();
   #isShown = false;
   readonly #width = byId('width', HTMLSelectElement);
+  readonly #shape = byId('shape', HTMLSelectElement);
   #flow: ReadonlyMap<number, number> = new Map();
 
   constructor(pick: (at: number) => void) {
     this.#pick = pick;
     this.#only.addEventListener('change', () => this.#draw());
     this.#width.addEventListener('change', () => this.#weigh());
+    this.#shape.addEventListener('change', () => this.#draw());
+    roving(this.#box, 'button');
     const files = byId('recording', HTMLInputElement);
     files.addEventListener('change', () => {
       const [file] = files.files ?? [];
@@ -88,12 +94,19 @@ export class TreeView {
 
   #weigh(): void {
     if (this.#study === undefined) return;
-    const { lowered, rows, target } = this.#study;
-    const native = archOf(target.arch);
-    const abi = lowered.arches.includes(native) ? native : lowered.arches[0]!;
-    byId('width-of').textContent = abi.name;
-    this.#flow = flowOf(rows, abi, WEIGHTS[this.#width.value]!);
+    this.#flow = flowOf(this.#study.rows, this.#abi, this.#weight);
     this.#draw();
+  }
+
+  get #weight(): Weigh {
+    return WEIGHTS[this.#width.value]!;
+  }
+
+  /** Whose calls are counted: the native architecture, if the filter has it. */
+  get #abi(): Arch {
+    const { lowered, target } = this.#study!;
+    const native = archOf(target.arch);
+    return lowered.arches.includes(native) ? native : lowered.arches[0]!;
   }
 
   /** Drawn only while somebody looks. */
@@ -112,12 +125,17 @@ export class TreeView {
   #draw(): void {
     const study = this.#study;
     if (study === undefined || !this.#isShown) return;
+    byId('width-of').textContent = this.#abi.name;
     const { instructions, endian } = study.filter;
+    const options = { endian, tables: study.tables };
+    const isIcicle = this.#shape.value === 'icicle';
+    for (const each of byId('panel-tree').querySelectorAll<HTMLElement>('.of-boxes, .of-layers'))
+      each.hidden = each.classList.contains('of-layers') !== isIcicle;
     const steps = this.#steps();
+    if (isIcicle) return this.#drawIcicle(study, decisionTree(instructions, options), steps);
     const isOnly = this.#only.checked && steps.size > 0;
     const tree = decisionTree(instructions, {
-      endian,
-      tables: study.tables,
+      ...options,
       only: isOnly ? steps : undefined,
       isFolded: (id, above) => this.#turned.has(id) !== (above >= DEPTH && !this.#all && !isOnly),
     });
@@ -136,8 +154,21 @@ export class TreeView {
     this.#resize();
   }
 
+  #drawIcicle(study: Study, tree: DecisionTree, steps: ReadonlySet<number>): void {
+    const buttons = () => [...this.#box.querySelectorAll('button')];
+    const focused = buttons().indexOf(document.activeElement as HTMLButtonElement);
+    const parts = partsOf(study, tree, this.#abi, this.#weight);
+    const marked = { instructions: this.#marked, steps };
+    this.#box.replaceChildren(
+      parts === undefined
+        ? 'The recording has no call of this architecture.'
+        : drawIcicle(parts, this.#box.clientWidth, marked, this.#pick),
+    );
+    if (focused >= 0) focusOn(buttons(), buttons()[focused]!);
+  }
+
   #resize(): void {
-    const picture = this.#box.firstElementChild as SVGElement | null;
+    const picture = this.#box.querySelector<SVGElement>('svg');
     if (picture) picture.style.width = `${Number(picture.dataset['width']) * this.#scale}px`;
   }
 

@@ -2,8 +2,9 @@
 import { hierarchy, treemap } from 'd3-hierarchy';
 import { actionTone } from '../../graph/tone.ts';
 import { describeAnswer } from '../../prove/describe.ts';
-import { sharesOf } from '../study.ts';
-import type { Share, Study } from '../study.ts';
+import { sharesOf } from '../shares.ts';
+import type { Share } from '../shares.ts';
+import type { Study } from '../study.ts';
 import { byId, el, roving } from './dom.ts';
 
 interface Datum {
