@@ -36,6 +36,8 @@ export interface Asked extends Language {
 const PROFILE = /"(defaultAction|syscalls|seccomp)"/i;
 /** Members of the Docker dialect alone. */
 const DIALECT = /"(archMap|includes|excludes|comment|name)"/;
+/** An editor shows no more, and a text can have 100,000 faults. */
+const MOST = 1000;
 /** Numbers of LSP; a note is information. */
 const SEVERITIES = { error: 1, warning: 2, note: 3 } as const;
 
@@ -45,7 +47,7 @@ export async function findingsOf({ document, target }: Pick<Asked, 'document' | 
   const { findings } = await lint(new TextEncoder().encode(text), { file: document.uri, target, all: true });
   if (findings.some(({ diagnostic: { code } }) => code === 'NOT_A_PROFILE')) return [];
   const { root } = parseJson(text);
-  return findings.map(({ diagnostic: found, fix }) => {
+  return findings.slice(0, MOST).map(({ diagnostic: found, fix }) => {
     const { severity, code, message, hint } = found;
     const shown: LspDiagnostic = {
       range: rangeOf(found, document, root && find(root, found.pointer ?? '').node),
