@@ -187,6 +187,10 @@ const GROUPS: Record<string, Record<string, Entry>> = {
       summary: 'print the manual page of a command',
       load: () => import('./commands/man.ts'),
     },
+    lsp: {
+      summary: 'serve an editor that shows a profile',
+      load: () => import('./commands/lsp.ts'),
+    },
     schema: {
       summary: 'print a JSON Schema with which an editor checks profiles',
       load: () => import('./commands/schema.ts'),

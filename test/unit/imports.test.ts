@@ -48,6 +48,7 @@ const ALLOWED: Record<string, string[]> = {
     'action', 'arch', 'bpf', 'compile', 'errno', 'errors', 'explain', 'format', 'policy', 'profile', 'prove', 'syscalls',
     'target',
   ],
+  lsp: ['compile', 'errors', 'explain', 'lint', 'profile', 'syscalls', 'target'],
   merge: ['action', 'arch', 'bpf', 'codegen', 'compile', 'errors', 'policy', 'profile', 'prove', 'syscalls', 'target'],
   testing: ['compile', 'equivalence', 'prove', 'questions'],
   sandbox: [
@@ -71,7 +72,7 @@ const ALLOWED: Record<string, string[]> = {
   serve: ['arch', 'cache', 'compile', 'errors', 'format', 'fs', 'options', 'target', 'workers'],
   cli: [
     'action', 'arch', 'assert', 'audit', 'bpf', 'cache', 'codegen', 'compile', 'distribution', 'doctor', 'errno', 'errors', 'explain', 'format', 'fs', 'graph', 'host',
-    'import', 'input', 'launcher', 'lint', 'merge', 'oci', 'options', 'policy',
+    'import', 'input', 'launcher', 'lint', 'lsp', 'merge', 'oci', 'options', 'policy',
     'prebuild', 'profile', 'prove', 'registry', 'report', 'serve', 'signature', 'syscalls', 'target', 'workers',
   ],
   site: ['arch', 'report', 'syscalls', 'target'],
@@ -102,6 +103,7 @@ const NEEDS_NODE = new Set([
   'fs',
   'generate',
   'host',
+  'lsp',
   'oci',
   'prebuild',
   'registry',

@@ -20,6 +20,8 @@ import { withProcess } from '../options/process.ts';
 import type { TargetFlags } from '../options/target-options.ts';
 import { junitReport } from '../output/junit.ts';
 import type { JunitCase } from '../output/junit.ts';
+import { makeProgress } from '../output/progress.ts';
+import type { Progress } from '../output/progress.ts';
 import { printDiagnostics, printable, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -89,7 +91,8 @@ async function run(first: string | undefined, others: string[], options: Options
   if (assertions.length === 0) fail('USAGE', { reason: 'give an assertion, or a file of them with --file' });
   const operand = await readOperand(file, options);
   await printDiagnostics(operand.diagnostics, options);
-  const results = await judgeAssertions(operand, assertions, options);
+  const progress = makeProgress(assertions.length, options);
+  const results = await judgeAssertions(operand, assertions, options, progress);
   for (const { assertion, judgement } of results)
     if ('vacuous' in judgement) await printDiagnostics([vacuous(assertion)], options);
   await writeProduct(
@@ -104,6 +107,7 @@ export async function judgeAssertions(
   operand: Operand,
   assertions: readonly Assertion[],
   options: TargetFlags & BudgetFlag & Pick<Options, 'kernelCheck'>,
+  progress?: Progress,
 ): Promise<Result[]> {
   const { nodeBudget, kernelCheck } = options;
   const others = new Map<string, PropertyProver>();
@@ -121,7 +125,9 @@ export async function judgeAssertions(
     const asksKernel = kernelCheck && judgement.verdict === 'fails';
     const confirmed = asksKernel ? await confirm(judgement.call, operand) : undefined;
     results.push({ assertion, judgement, reason: await reasonOf(judgement, confirmed) });
+    progress?.show(results.length);
   }
+  progress?.clear();
   return results;
 }
 

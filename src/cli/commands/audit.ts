@@ -22,6 +22,7 @@ import { openProfile } from '../options/profile-file.ts';
 import { refuseTwiceStdin } from '../options/operand.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
+import { makeProgress } from '../output/progress.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { writeProduct } from '../output/streams.ts';
@@ -92,6 +93,7 @@ async function run(file: string, options: Options): Promise<number> {
 
   let subject = original;
   const found: { record: FoldedRecord; verdicts: Verdict[] }[] = [];
+  const progress = makeProgress(calls.length, options);
   for (const record of calls) {
     const verdicts: Verdict[] = [];
     for (const wanted of original === undefined ? [] : wantedIn(original, record)) {
@@ -101,7 +103,9 @@ async function run(file: string, options: Options): Promise<number> {
       verdicts.push({ wanted, answer, proposal });
     }
     found.push({ record, verdicts });
+    progress.show(found.length);
   }
+  progress.clear();
   const applied = apply && subject !== original ? place : undefined;
   if (applied !== undefined) await writeProduct(subject!.text, applied);
   await writeProduct(

@@ -103,7 +103,7 @@ function operandValues(argument: Argument, command: Command): Values {
   const name = argument.name();
   if (argument.argChoices !== undefined) return valuesWith(argument.argChoices);
   if (name === 'CALL' || name === 'NAME|NUMBER') return valuesWith(allNames());
-  if (/PROFILE|^[AB]$/.test(name)) return valuesWith(BUILT_IN_PROFILES);
+  if (/PROFILE|^(A|B|BASE|PATCH)$/.test(name)) return valuesWith(BUILT_IN_PROFILES);
   if (name === 'COMMAND') return valuesWith(command.parent?.commands.map((each) => each.name()));
   return name === 'ARG' || name === 'ASSERTION' ? NO_VALUES : valuesWith(undefined);
 }

@@ -48,6 +48,7 @@ export const SHARE = 'mkdir -p "$1$0"; mount --bind "$0" "$1$0"';
 const IMPORT = `
   cd "$1"
   tar -C "$2" -c . | "$3" import - "$5" >/dev/null
+  "$3" tag "$5" "$6"
   "$3" save "$5" | "$4" images import - >/dev/null`;
 
 /** Starts the daemons, imports the image, and waits for both. @throws Error with what dockerd has said */
@@ -102,7 +103,7 @@ export async function startDocker({
     `exec ${inTree} ${real('ctr')} -a ${socket} "$command" "$@"`,
   );
   const started: Docker = { docker, ctr, stop: () => stopped(child) };
-  const imported = await run(['sh', '-ec', IMPORT, 'sh', shared, root, docker, ctr, CTR_IMAGE]);
+  const imported = await run(['sh', '-ec', IMPORT, 'sh', shared, root, docker, ctr, CTR_IMAGE, DOCKER_IMAGE]);
   if (imported.code === 0) return started;
   await started.stop();
   throw new Error(`no image: ${imported.text}`);
