@@ -92,7 +92,7 @@ function buildName(): string {
 }
 
 /** Names of functions and classes stay, for people who read a stack. */
-const MINIFY = { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } };
+const MINIFY = { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true, asciiOnly: true } };
 
 /** npx runs the file as it is if it has linked this checkout before. */
 const executable: Plugin = {
