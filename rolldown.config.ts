@@ -93,8 +93,8 @@ function buildName(): string {
   return `${version} ${hash.digest('hex').slice(0, 16)}`;
 }
 
-/** Names stay, for people who read a stack. */
-const MINIFY = { compress: true, mangle: false, codegen: { removeWhitespace: true } };
+/** Names of functions and classes stay, for people who read a stack. */
+const MINIFY = { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true, asciiOnly: true } };
 
 /** npx runs the file as it is if it has linked this checkout before. */
 const executable: Plugin = {

@@ -245,6 +245,8 @@ class Parser {
     this.end = this.offset() + this.scanner.getTokenLength();
     for (;;) {
       this.token = this.scanner.scan();
+      // Half of the tokens of an indented file.
+      if (this.token === TOKEN.space || this.token === TOKEN.lineBreak) continue;
       const offset = this.offset();
       const fault = SCAN_FAULTS[this.scanner.getTokenError()];
       if (fault?.fatal) this.stop('JSON_SYNTAX', offset, { reason: fault.reason });
@@ -256,7 +258,7 @@ class Parser {
         this.report('JSON_COMMENT', offset);
         const end = this.source.indexOf('\n', offset);
         this.scanner.setPosition(end < 0 ? this.source.length : end);
-      } else if (!this.is(TOKEN.space) && !this.is(TOKEN.lineBreak)) return;
+      } else return;
     }
   }
 
