@@ -48,4 +48,32 @@ describe('report', () => {
     expect((await run(['-', '--against', '-', '-o', 'none.html'])).code).toBe(64);
     expect(existsSync(join(folder, 'none.html'))).toBe(false);
   });
+
+  it('takes filters of any machine to compare with, and refuses what no kernel loads', async () => {
+    const compile = ['compile', PROFILE, '--arch', 's390x', '-q', '-o', 'big.bpf'];
+    expect(await runIn(folder, compile)).toMatchObject({ code: 0 });
+    const result = await run([PROFILE, '--arch', 'arm64', '--against', 'big.bpf', '-q', '-o', 'both.html']);
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    const page = readFileSync(join(folder, 'both.html'), 'utf8');
+    const { against } = block(page, 'data') as { against: [{ filter: { endian: string; bytes: string } }] };
+    const [{ filter }] = against;
+    expect(filter.endian).toBe('big');
+    // The same instructions in the other byte order.
+    const [there, own] = [Buffer.from(filter.bytes, 'base64'), readFileSync(join(folder, 'big.bpf'))];
+    expect([there.length, there.readUInt32LE(12)]).toEqual([own.length, own.readUInt32BE(12)]);
+    expect(Object.keys(block(page, 'facts'))).toEqual(expect.arrayContaining(['aarch64', 's390x']));
+
+    writeFileSync(join(folder, 'cut.bpf'), own.subarray(0, 16));
+    const refused = await run([
+      PROFILE,
+      '--arch',
+      'arm64',
+      '--against',
+      'cut.bpf',
+      '--json',
+      '-o',
+      'none.html',
+    ]);
+    expect([refused.code, existsSync(join(folder, 'none.html'))]).toEqual([65, false]);
+  });
 });

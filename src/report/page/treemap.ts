@@ -95,13 +95,14 @@ export class Treemap {
   }
 }
 
-/** No word is cut in its height. */
+/** No word is cut in its height; where there is little room, the number of the line is enough. */
 function fit(block: HTMLElement, width: number, height: number): void {
   const names = block.lastElementChild as HTMLElement;
   const lines = Math.floor((height - 22) / 16);
   if (width < 66 || height < 20) {
+    const [, line = ''] = /^line (\d+)/.exec(block.title) ?? [];
     block.setAttribute('aria-label', block.title);
-    block.replaceChildren();
+    block.replaceChildren(width > 7.5 * line.length + 12 && height > 18 ? line : '');
   } else if (width < 90 || lines < 1) names.remove();
   else names.style.maxHeight = `${lines * 16}px`;
 }
