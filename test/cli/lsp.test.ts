@@ -1,14 +1,16 @@
 /** `seccompc lsp`, asked by a client of our own. Its answers have many forms, of which each test knows one. */
 // oxlint-disable typescript/no-explicit-any
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { environment, MAIN, scratch } from './run.ts';
 
 type Message = { id?: number; method?: string; params?: any; result?: any; error?: unknown };
 
 /** Frames of JSON-RPC on the streams of the server: a header with the length in bytes, an empty line, JSON. */
-function client() {
-  const server = spawn(process.execPath, [MAIN, 'lsp', '--stdio', '--arch', 'x86_64'], {
+function client(words = ['lsp', '--stdio', '--arch', 'x86_64']) {
+  const server = spawn(process.execPath, [MAIN, ...words], {
     env: environment(scratch()),
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -193,6 +195,34 @@ describe('the language server', () => {
     expect(JSON.parse(twice.edited(remove)).syscalls).toHaveLength(1);
     const elsewhere = { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } };
     expect(await twice.actions(elsewhere)).toEqual([]);
+  });
+
+  it('is what the extension in docs/editors.md starts for profiles', async () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/editors.md'), 'utf8');
+    const [, file, code] = /^```js\n\/\/ (.*)\n([^]*?)^```/m.exec(page)!;
+    const manifest = JSON.parse(/^```json\n(\{\n {2}"name": "seccompc-client"[^]*?)^```/m.exec(page)![1]!);
+    expect(manifest.main).toBe(file);
+    let given: unknown[] = [];
+    class LanguageClient {
+      constructor(...words: unknown[]) {
+        given = words;
+      }
+      start = () => 'started';
+    }
+    const module = { exports: {} as { activate: () => unknown } };
+    const load = (name: string) => (name in manifest.dependencies ? { LanguageClient } : undefined);
+    // oxlint-disable-next-line no-implied-eval
+    new Function('exports', 'require', code!)(module.exports, (name: string) =>
+      load(name.replace(/\/node$/, '')),
+    );
+    expect(module.exports.activate()).toBe('started');
+    const [, server, { documentSelector }] = given as [string, { command: string; args: string[] }, any];
+    expect(server.command).toBe('seccompc');
+    expect(documentSelector).toContainEqual({ language: 'json', pattern: '**/seccomp/*' });
+    const other = client(server.args);
+    const answer = await other.ask('initialize', { processId: null, rootUri: null, capabilities: {} });
+    expect(answer.serverInfo.name).toBe('seccompc');
+    other.close();
   });
 
   it('ends when it is told to, with 0 if it was shut down before', async () => {
