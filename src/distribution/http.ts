@@ -247,6 +247,10 @@ function networkReason(cause: unknown): string {
   let inner = cause;
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
   if (inner instanceof AggregateError) inner = inner.errors[0];
+  const { code, reason } = inner as { code?: unknown; reason?: unknown };
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')
+    return 'it does not speak TLS (for one on this machine: --plain-http)';
+  if (typeof reason === 'string') return reason;
   return inner instanceof Error ? inner.message : String(inner);
 }
 

@@ -172,6 +172,7 @@ describe('a cache in a registry', () => {
     await store.close();
     await isLeft;
     expect(await answer).toContain('its connection was closed');
+    server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     vi.restoreAllMocks();
   });
@@ -369,6 +370,15 @@ describe('a repository', () => {
     expect(asked).toHaveLength(5);
   });
 
+  it('says that a registry speaks no TLS', async () => {
+    const host = await serve((_, response) => response.end());
+    const repository = new Repository(
+      { host, name: 'a', plainHttp: false },
+      { patience: { time: 10_000, tries: 1 } },
+    );
+    await expect(repository.manifest('v1')).rejects.toThrow(/does not speak TLS .*--plain-http/);
+  });
+
   it('says what the registry says', async () => {
     const host = await serve((_, response) =>
       response.writeHead(400, {}).end('{"errors":[{"code":"NAME_INVALID","message":"no such name"}]}'),
@@ -403,6 +413,30 @@ describe('a repository', () => {
       response.writeHead(201, { 'docker-content-digest': blob.digest }).end(),
     );
     await expect(open(host).putManifest(MANIFEST, 'v1')).rejects.toThrow(/has kept it as/);
+  });
+
+  it('says whether the registry lists a manifest as a referrer itself', async () => {
+    let headers = {};
+    const host = await serve((_, response) => response.writeHead(201, headers).end());
+    expect(await open(host).putManifest(MANIFEST)).toBe(false);
+    headers = { 'oci-subject': blob.digest };
+    expect(await open(host).putManifest(MANIFEST)).toBe(true);
+  });
+
+  it('begins an upload anew that breaks off', async () => {
+    let breaks = 1;
+    const host = await serve((request, response) => {
+      if (request.method === 'HEAD') return response.writeHead(404).end();
+      if (request.method === 'POST') return response.writeHead(202, { location: '/upload' }).end();
+      return (breaks -= 1) >= 0 ? request.socket.destroy() : response.writeHead(201).end();
+    });
+    const repository = open(host);
+    await repository.putBlob(BLOB, 'a/c');
+    expect(repository.sent).toBe(1);
+    const mount = `mount=${encodeURIComponent(blob.digest)}&from=a%2Fc`;
+    expect(asked.filter((line) => line.startsWith('POST'))).toEqual(
+      Array(2).fill(`POST /v2/a/b/blobs/uploads/?${mount}`),
+    );
   });
 
   it('follows the pages of a list', async () => {
