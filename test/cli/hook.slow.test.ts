@@ -1,5 +1,6 @@
 /** The hooks as podman and the runtimes start them: an empty environment, a config or a state on standard input. */
 import { spawn, spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -132,6 +133,27 @@ describe('hook install', () => {
       stages: ['precreate'],
     });
     expect((statSync(at('plain.store')).mode & 0o777).toString(8)).toBe('700');
+  });
+
+  it('names the server that a start asks, and refuses what is none, or a key that others can change', async () => {
+    const key = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' });
+    const pub = at('server.pub');
+    writeFileSync(pub, key);
+    const installing = (cache: string) =>
+      hook(['install', at('server'), '--store', at('server.store'), '--cache', cache, '--trust', pub]);
+    expect((await installing('oci://registry.example/filters')).code).toBe(0);
+    const file = readFileSync(at('server/seccompc.json'), 'utf8');
+    expect(file).toContain(`--cache oci://registry.example/filters --trust ${pub}`);
+    expect((await installing(at('server.store'))).code).toBe(64);
+    expect((await installing('redis://me:secret@registry.example')).code).toBe(64);
+    chmodSync(pub, 0o666);
+    const changeable = await installing('oci://registry.example/filters');
+    expect(changeable).toMatchObject({ code: 73, stderr: expect.stringContaining('PLACE_UNSAFE') });
+    // Nor is it read at a start, which then has the filter of the runtime.
+    const words = ['precreate', '--cache', 'oci://registry.example/filters', '--trust', pub];
+    const { code, stdout, stderr } = await hook(words, configOf(denyMkdir(28)));
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: configOf(denyMkdir(28)) });
+    expect(stderr).toContain('PLACE_UNSAFE');
   });
 
   it('takes a compiled profile from the store, without Node', async () => {

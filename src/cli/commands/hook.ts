@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
 import type { Diagnostic } from '../../errors.ts';
 import { makeConfigCompiler } from '../../oci/compiler.ts';
+import type { ConfigCompiler } from '../../oci/compiler.ts';
 import { hookStatus, installHook, uninstallHook } from '../../oci/hook/hook-install.ts';
 import type { ContainerState } from '../../oci/hook/start-check.ts';
 import { addPair, pairsDirectory } from '../../oci/store/pairs.ts';
@@ -12,7 +13,13 @@ import { takeUnmappedForRoot } from '../../fs/trust.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { refuseUnconfined } from '../options/confined.ts';
-import { addStoreOptions, foreignOption, preparationOf } from '../options/install-options.ts';
+import {
+  addServerOptions,
+  addStoreOptions,
+  foreignOption,
+  preparationOf,
+  serverOf,
+} from '../options/install-options.ts';
 import type { StartFlags } from '../options/install-options.ts';
 import { hostArch } from '../../host.ts';
 import { appendLog, logHook } from '../output/hook-log.ts';
@@ -93,11 +100,9 @@ export function makeCommand(invocation: Invocation): CliCommand {
   const add = (name: string, summary: string) => addTargetOptions(plain(name, summary));
   const strict = ['--strict', 'refuse starts whose profile cannot be compiled'] as const;
 
-  addStoreOptions(
-    add('install', 'write the hook file into a directory where podman looks for hooks').argument(
-      'DIR',
-      'the directory, such as /etc/containers/oci/hooks.d',
-    ),
+  const installed = add('install', 'write the hook file into a directory where podman looks for hooks');
+  addServerOptions(
+    addStoreOptions(installed.argument('DIR', 'the directory, such as /etc/containers/oci/hooks.d')),
   )
     .option(...strict)
     .option('--with-check', 'also refuse starts that the hook has not prepared')
@@ -111,7 +116,12 @@ export function makeCommand(invocation: Invocation): CliCommand {
   plain('status', 'check whether the hooks of a directory would work; exit code 1 if not')
     .argument('DIR', 'the directory')
     .runs(status);
-  add('precreate', 'the hook that podman runs: reads a config on standard input, writes it with its filter')
+  addServerOptions(
+    add(
+      'precreate',
+      'the hook that podman runs: reads a config on standard input, writes it with its filter',
+    ),
+  )
     .option('--store <DIR>', 'keep the filter there for the fast path')
     .option('--log <FILE>', 'append errors and warnings to this file')
     .addOption(foreignOption())
@@ -133,9 +143,10 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
   const read = process.env['SECCOMPC_STORE'];
   if (read !== undefined) takeUnmappedForRoot();
   const input = await readInput('-');
-  // No cache besides the store. targetOf may throw, so it runs where faults are collected.
+  let compiler: ConfigCompiler | undefined;
+  // targetOf may throw, so it runs where faults are collected.
   const makeCompiler = () =>
-    makeConfigCompiler({ target: targetOf(flags), prove: 'auto' }, async () => undefined);
+    (compiler = makeConfigCompiler({ target: targetOf(flags), prove: 'auto' }, () => serverOf(flags)));
   const { foreign, strict = false } = flags;
   const { output, ambiguous, diagnostics, pair } = await precreate(input, makeCompiler, { foreign, strict });
   const found: Diagnostic[] = [...diagnostics];
@@ -151,6 +162,7 @@ async function runPrecreate(flags: PrecreateFlags): Promise<number> {
       found.push(diagnostic('HOOK_STORE_FAILED', { store, reason: systemReason(cause) }));
     });
   }
+  await compiler?.close();
   await logHook('precreate', found, flags.log);
   if (output !== undefined) return EXIT.ok;
   // The awk program (src/oci/store/lookup-awk.ts) knows this refusal from a failure by its code.
@@ -206,7 +218,7 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
     fail('USAGE', { reason: `--${loaded ? 'loaded' : 'ceiling'} needs --with-check` });
   if (listeners.length > 0 && ceiling === undefined) fail('USAGE', { reason: '--listener needs --ceiling' });
   if (loaded && process.geteuid?.() !== 0) fail('USAGE', { reason: 'only root can use --loaded' });
-  const preparation = preparationOf(flags, script);
+  const preparation = await preparationOf(flags, script);
   const { store, log, target } = preparation;
   if (ceiling !== undefined) {
     const { lowerProfile } = await import('../../compile.ts');

@@ -6,7 +6,7 @@ import { snippets } from '../../oci/runtime/snippets.ts';
 import { CliCommand } from '../command.ts';
 import type { Invocation } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
-import { addStoreOptions, preparationOf } from '../options/install-options.ts';
+import { addServerOptions, addStoreOptions, preparationOf } from '../options/install-options.ts';
 import type { StartFlags } from '../options/install-options.ts';
 import { addTargetOptions } from '../options/target-options.ts';
 import { diagnosticJson, printDiagnostics, table, toJson } from '../output/report.ts';
@@ -49,7 +49,7 @@ export function makeCommand(invocation: Invocation): CliCommand {
     .argument('DIR', 'the directory, such as /usr/local/bin')
     .option('--runtime <PATH>', 'the crun that starts the containers', '/usr/bin/crun')
     .option('--name <NAME>', 'the name of the file', NAME);
-  addTargetOptions(addStoreOptions(installed))
+  addTargetOptions(addServerOptions(addStoreOptions(installed)))
     .option('--strict', 'refuse starts that get no filter of ours, instead of leaving the profile to crun')
     .runs((folder: string, flags: InstallFlags) => install(folder, flags, invocation));
   plain('status', 'check whether the runtime would work; exit code 1 if not')
@@ -67,7 +67,7 @@ async function install(folder: string, flags: InstallFlags, { script }: Invocati
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(name))
     fail('USAGE', { reason: `--name takes letters, digits, "_" and "-", not "${name}"` });
   const file = resolve(folder, name);
-  const preparation = preparationOf(flags, script);
+  const preparation = await preparationOf(flags, script);
   await installRuntime({ file, runtime: resolve(flags.runtime), ...preparation });
   const { store } = preparation;
   const parts = snippets(file, name);

@@ -2,14 +2,20 @@ import { userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { fail } from '../../errors.ts';
+import type { Cache } from '../../cache/compile-cached.ts';
+import { fail, SeccompcError } from '../../errors.ts';
+import { fileFaults } from '../../oci/store/program.ts';
 import type { Preparation } from '../../oci/store/program.ts';
+import { addTrust, keysOf } from './cache-options.ts';
+import type { CacheFlags } from './cache-options.ts';
 import { targetArguments } from './target-arguments.ts';
 import { targetOf } from './target-options.ts';
 import type { TargetFlags } from './target-options.ts';
 
 /** Of what looks up filters at starts: the hook and the runtime. */
-export interface StartFlags extends TargetFlags {
+export interface StartFlags extends TargetFlags, Pick<CacheFlags, 'trust'> {
+  /** Of a server. */
+  cache?: string;
   store?: string;
   log?: string;
   foreign: 'replace' | 'refuse';
@@ -25,6 +31,32 @@ export function addStoreOptions<C extends Command>(command: C): C {
     .addOption(foreignOption());
 }
 
+/** Where filters are looked for that are not in the store. */
+export function addServerOptions<C extends Command>(command: C): C {
+  return addTrust(
+    command.option('--cache <URL>', 'ask this server before compiling: redis:, postgres: or oci://HOST/NAME'),
+    'accept filters of the server that this public key has signed',
+  );
+}
+
+/**
+ * The server of the flags, if any. A start has no other cache: the store is its own.
+ * @throws SeccompcError PLACE_UNSAFE for a key that another user can change
+ */
+export async function serverOf({ cache, trust = [] }: StartFlags): Promise<Cache | undefined> {
+  if (cache === undefined) {
+    if (trust.length > 0) fail('USAGE', { reason: '--trust needs --cache' });
+    return undefined;
+  }
+  const { openStore } = await import('../../cache/open.ts');
+  const store = openStore(cache);
+  if (!store.shared) fail('USAGE', { reason: `--cache takes the address of a server here, not "${cache}"` });
+  const faults = trust.flatMap((file) => fileFaults(file));
+  if (faults.length > 0) throw new SeccompcError(faults);
+  // A host only reads: its own store keeps what it compiles, and no other host would believe it.
+  return { stores: [{ ...store, set: async () => {} }], keys: await keysOf({ trust }) };
+}
+
 export function foreignOption(): Option {
   return new Option('--foreign <HOW>', 'what to do with an annotation that somebody else has set')
     .choices(['replace', 'refuse'])
@@ -32,8 +64,11 @@ export function foreignOption(): Option {
 }
 
 /** @param script that of this command */
-export function preparationOf(flags: StartFlags, script: string): Preparation {
-  const { foreign, strict = false } = flags;
+export async function preparationOf(flags: StartFlags, script: string): Promise<Preparation> {
+  const { foreign, strict = false, cache, trust = [] } = flags;
+  // What is wrong with the server's options should not wait for the first start.
+  const server = await serverOf(flags);
+  if (server !== undefined) await (await import('../../cache/open.ts')).closeCache(server);
   const store = resolve(flags.store ?? defaultStore());
   return {
     store,
@@ -41,9 +76,16 @@ export function preparationOf(flags: StartFlags, script: string): Preparation {
     command: [process.execPath, resolve(script)],
     target: targetOf(flags),
     flags: targetArguments(flags),
+    ...(cache === undefined ? {} : { server: serverArguments(cache, trust) }),
     foreign,
     strict,
   };
+}
+
+function serverArguments(cache: string, trust: readonly string[]): string[] {
+  if (URL.parse(cache)?.password)
+    fail('USAGE', { reason: 'everybody can read what is installed, so --cache takes no password here' });
+  return ['--cache', cache, ...trust.flatMap((file) => ['--trust', resolve(file)])];
 }
 
 /**

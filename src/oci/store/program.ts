@@ -20,6 +20,8 @@ export interface Preparation {
   target: Target;
   /** The flags that made the target, for the command line of `hook precreate`. */
   flags: readonly string[];
+  /** `--cache` and `--trust` for the same; a runtime that an older version has installed has none. */
+  server?: readonly string[];
   foreign: 'replace' | 'refuse';
   strict: boolean;
 }
@@ -31,9 +33,10 @@ export function precreateWords({
   foreign,
   strict,
   flags,
+  server = [],
 }: Omit<Preparation, 'target'>): string[] {
   const words = ['hook', 'precreate', '--store', store, '--log', log, '--foreign', foreign];
-  return [...words, ...(strict ? ['--strict'] : []), ...flags];
+  return [...words, ...(strict ? ['--strict'] : []), ...server, ...flags];
 }
 
 /** mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to, and fails on a full disk. */

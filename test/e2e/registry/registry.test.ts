@@ -11,6 +11,7 @@ import { available, skipWithout } from '../../oracle/compare.ts';
 import { runs } from '../../runs.ts';
 import type { Server } from '../../stores/servers.ts';
 import { requirements } from '../oci/require.ts';
+import { startLiar } from './liar.ts';
 import { findRegistry, REGISTRY_PASSWORD, REGISTRY_USER, startRegistry } from './start.ts';
 
 const found = { ...findRegistry(), ...requirements(['skopeo', 'openssl']) };
@@ -273,6 +274,38 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
     };
     expect(await tierOf('--cache', './there')).toBe('sqlite');
     expect(await tierOf('--cache', url, '--trust', 'own.pub')).toBe('oci');
+  });
+
+  it('gives a start of a container the filter that a trusted key has signed, and is only read', async () => {
+    const openssl = (...words: string[]) => execFileSync('openssl', words, { cwd: folder, stdio: 'pipe' });
+    openssl('genpkey', '-algorithm', 'ed25519', '-out', 'fleet.pem');
+    openssl('pkey', '-in', 'fleet.pem', '-pubout', '-out', 'fleet.pub');
+    const liar = await startLiar(server.port);
+    try {
+      const url = `${liar.url}/starts?plain-http`;
+      await ok('prebuild', 'web.json', '--cache', url, '--sign', 'fleet.pem');
+      liar.asked.length = 0;
+      const trust = join(folder, 'fleet.pub');
+      const precreate = async (seccomp: object, ...words: string[]) => {
+        const input = JSON.stringify({ ociVersion: '1.0.2', linux: { seccomp } });
+        const result = await runIn(folder, ['hook', 'precreate', ...words], { input });
+        expect(result).toMatchObject({ code: 0, stderr: '' });
+        const { annotations } = JSON.parse(result.stdout.toString()) as { annotations: object };
+        return Buffer.from(Object.values(annotations)[0] as string, 'base64');
+      };
+      const known = profile(['read', 'write', 'exit_group']);
+      const fresh = await ok('compile', 'web.json', '--no-cache');
+      expect((await precreate(known, '--cache', url, '--trust', trust)).equals(fresh.stdout)).toBe(true);
+      expect(liar.asked.some(({ path }) => path.includes('/blobs/sha256:'))).toBe(true);
+      // No record of the server is for this one, and the host sends none.
+      const other = profile(['read', 'close']);
+      writeFileSync(join(folder, 'other.json'), JSON.stringify(other));
+      const compiled = await ok('compile', 'other.json', '--no-cache');
+      expect((await precreate(other, '--cache', url, '--trust', trust)).equals(compiled.stdout)).toBe(true);
+      expect(new Set(liar.asked.map(({ method }) => method))).toEqual(new Set(['GET']));
+    } finally {
+      await liar.close();
+    }
   });
 
   it('reads and writes with the credentials of a login, and says so without them', async () => {
