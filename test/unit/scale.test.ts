@@ -30,7 +30,7 @@ describe('the simulation', () => {
     const { lookUps, late, serverTime, compiled, hostTime, perSecond } = simulate(scenario({}));
     expect([lookUps, late, compiled]).toEqual([HOSTS * USED, 0, 0]);
     expect(serverTime).toBeCloseTo(HOSTS * USED * 143e-6, 6);
-    expect(hostTime).toBeCloseTo(HOSTS * USED * 2.49 * 18.3e-3, 6);
+    expect(hostTime).toBeCloseTo(HOSTS * USED * 2.41 * 19.7e-3, 6);
     const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
     expect(sum(perSecond.asked)).toBe(lookUps);
     expect(perSecond.found).toEqual(perSecond.asked);
