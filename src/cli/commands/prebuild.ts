@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ArchName } from '../../arch.ts';
+import type { Cache } from '../../cache/compile-cached.ts';
 import { filesIn } from '../../cache/plain-files.ts';
 import { packageVersion } from '../../cache/version.ts';
 import { diagnostic, EXIT, fail, SeccompcError } from '../../errors.ts';
@@ -133,7 +134,7 @@ async function buildAll(
     if (options.out === undefined) throw new SeccompcError([cacheFailure(fault)]);
     cacheFaults.push(fault);
   });
-  const pool = compilerPool({ size: threads, cache });
+  const pool = compilerPool({ size: threads, cache: cache && filledCache(cache) });
   const progress = makeProgress(total, options);
   let done = 0;
   const matrix = {
@@ -184,6 +185,12 @@ async function buildAll(
     await pool.close();
     if (cache !== undefined) await (await import('../../cache/open.ts')).closeCache(cache);
   }
+}
+
+/** A server gets every filter, also those that the user's own cache has, so that one is not asked. */
+function filledCache(cache: Cache): Cache {
+  const stores = cache.stores.filter(({ shared }) => shared);
+  return stores.length === 0 ? cache : { ...cache, stores, turns: undefined };
 }
 
 function cacheFailure({ message, hint }: Diagnostic): Diagnostic {
