@@ -1,4 +1,4 @@
-/** The GitHub action and the hook for pre-commit, run as those programs run them. */
+/** The GitHub action, the job for GitLab and the hook for pre-commit, run as those programs run them. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,11 +40,12 @@ function runAction(inputs: Record<string, string>): { code: number | null; stdou
   return { code: status, stdout, stderr };
 }
 
+const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], {
+  cwd: ROOT,
+  encoding: 'utf8',
+}).trim();
+
 describe('the GitHub action', () => {
-  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  }).trim();
   const inputs = { package: join(folder, packed), profiles: 'seccomp' };
   mkdirSync(join(folder, 'seccomp/deep'), { recursive: true });
 
@@ -68,6 +69,26 @@ describe('the GitHub action', () => {
     const { code } = runAction({ ...inputs, profiles: '$(touch made) ; touch made' });
     expect(code).not.toBe(0);
     expect(() => readFileSync(join(folder, 'made'))).toThrow('ENOENT');
+  });
+});
+
+describe('the job for GitLab in docs/review.md', () => {
+  it('fails for a fault, and leaves the report that it names', () => {
+    const page = readFileSync(join(ROOT, 'docs/review.md'), 'utf8');
+    const [, yaml = ''] = /## GitLab\n\n```yaml\n([^]*?)```/.exec(page)!;
+    const { profiles } = parse(yaml) as {
+      profiles: { script: string[]; artifacts: { reports: { junit: string } } };
+    };
+    mkdirSync(join(folder, 'job/seccomp'), { recursive: true });
+    writeFileSync(join(folder, 'job/seccomp/faulty.json'), FAULTY);
+    const env = { ...process.env, npm_config_cache: join(folder, '.npm'), npm_config_offline: 'true' };
+    const script = profiles.script
+      .map((line) => line.replace(/seccompc@[\d.]+/, `--package ${join(folder, packed)} seccompc`))
+      .join('\n');
+    const { status } = spawnSync('sh', ['-e', '-c', script], { cwd: join(folder, 'job'), env });
+    expect(status).toBe(65);
+    const report = readFileSync(join(folder, 'job', profiles.artifacts.reports.junit), 'utf8');
+    expect(report).toMatch(/<testcase[^>]*UNKNOWN_ACTION at 3:47">\s*<error /);
   });
 });
 
