@@ -93,6 +93,10 @@ export function runProgram(program: RawProgram, call: Call): number {
       case 0x5c: a = (a & operand) >>> 0; break; // prettier-ignore
       case 0x44:
       case 0x4c: a = (a | operand) >>> 0; break; // prettier-ignore
+      case 0xa4:
+      case 0xac: a = (a ^ operand) >>> 0; break; // prettier-ignore
+      case 0x64: a = (a << constant) >>> 0; break; // prettier-ignore
+      case 0x74: a >>>= constant; break; // prettier-ignore
       case 0x05: pc += constant; break; // prettier-ignore
       case 0x15:
       case 0x1d: taken = a === operand; break; // prettier-ignore

@@ -10,6 +10,8 @@ import { weightsFor } from '../../src/codegen/numbers/weights.ts';
 import { lowerProfile } from '../../src/compile.ts';
 import { answerOf } from '../../src/prove/profile/reference-answer.ts';
 import { CaseProof } from '../../src/prove/cases/cases.ts';
+import { statesOf } from '../../src/prove/cases/machine.ts';
+import type { State } from '../../src/prove/cases/machine.ts';
 import { ALL_INPUTS } from '../../src/prove/cases/region.ts';
 import type { Region, WordTest } from '../../src/prove/cases/region.ts';
 import { referenceBdd } from '../../src/prove/profile/profile-bdd.ts';
@@ -36,6 +38,14 @@ const constant = fc.oneof(
   fc.integer({ min: 0, max: 0xffffffff }),
 );
 
+/** In the plainest words. */
+function holds({ word, mask, comparison, constant: k }: WordTest, words: readonly number[]): boolean {
+  const value = (words[word]! & mask) >>> 0;
+  if (comparison === 'equal') return value === k;
+  if (comparison === 'intersects') return (value & k) !== 0;
+  return comparison === 'greater' ? value > k : value >= k;
+}
+
 describe('a region of inputs', () => {
   const test: fc.Arbitrary<WordTest> = fc.record({
     // Both words of two arguments, the number, and a word that nothing is known of.
@@ -45,14 +55,6 @@ describe('a region of inputs', () => {
     constant,
   });
   const input = fc.array(constant, { minLength: 16, maxLength: 16 });
-
-  /** In the plainest words. */
-  function holds({ word, mask, comparison, constant: k }: WordTest, words: readonly number[]): boolean {
-    const value = (words[word]! & mask) >>> 0;
-    if (comparison === 'equal') return value === k;
-    if (comparison === 'intersects') return (value & k) !== 0;
-    return comparison === 'greater' ? value > k : value >= k;
-  }
 
   /** The region of all inputs for which these tests come out as for this one. */
   function around(words: readonly number[], tests: readonly WordTest[]): Region {
@@ -93,6 +95,60 @@ describe('a region of inputs', () => {
       { numRuns: 3000 },
     );
     expect(decided).toBeGreaterThan(3000);
+  });
+});
+
+describe('the tests of a program', () => {
+  const bits = fc.integer({ min: 0, max: 0xffffffff });
+  const shift = fc.integer({ min: 0, max: 31 });
+  const steps = fc.array(
+    fc.oneof(
+      fc.constantFrom(16, 20, 24, 28, 32).map((k) => ({ code: 0x20, k })),
+      fc.constantFrom(0x07, 0x87, 0x4c).map((code) => ({ code, k: 0 })),
+      fc.record({ code: fc.constantFrom(0x54, 0xa4), k: bits }),
+      fc.record({ code: fc.constantFrom(0x64, 0x74), k: shift }),
+      // Two words share no bits often enough if each keeps few.
+      fc.tuple(fc.constantFrom(16, 20), fc.constantFrom(24, 28), shift).map(([first, second, by]) => [
+        { code: 0x20, k: first },
+        { code: 0x54, k: 0xff00ff },
+        { code: 0x07, k: 0 },
+        { code: 0x20, k: second },
+        { code: by % 2 === 0 ? 0x64 : 0x74, k: by },
+        { code: 0x54, k: 0xff00ff00 },
+        { code: 0x4c, k: 0 },
+      ]),
+    ),
+    { minLength: 1, maxLength: 8 },
+  );
+  const input = fc.array(constant, { minLength: 16, maxLength: 16 });
+
+  it('say of gathered bits what the instructions do', () => {
+    let followed = 0;
+    fc.assert(
+      fc.property(steps, bits, fc.array(input, { minLength: 4, maxLength: 4 }), (before, k, inputs) => {
+        const program = [
+          ...before.flat().map((step) => ({ ...step, jt: 0, jf: 0 })),
+          { code: 0x45, jt: 0, jf: 1, k },
+          { code: 0x06, jt: 0, jf: 0, k: 1 },
+          { code: 0x06, jt: 0, jf: 0, k: 2 },
+        ];
+        let start: State;
+        try {
+          ({ start } = statesOf(program, 'little'));
+        } catch (error) {
+          if (error instanceof Undecided) return;
+          throw error;
+        }
+        followed++;
+        for (const words of inputs) {
+          let state = start;
+          while (state.kind === 'test') state = holds(state.test, words) ? state.yes : state.no;
+          expect(state.value).toBe(run(program, dataOf(Uint32Array.from(words)), 'little').value);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    expect(followed).toBeGreaterThan(800);
   });
 });
 

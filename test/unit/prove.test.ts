@@ -224,8 +224,8 @@ describe('a profile whose bits are too many', () => {
 
   it('is undecided for the reason of the attempt that had the whole budget, not of a smaller one', () => {
     const { program, reference } = compiled(tangled);
-    // A proof by cases does not follow a word into the other register.
-    const moving = [insn('ld abs', 16), insn('tax'), ...program];
+    // A proof by cases does not follow a word into the scratch memory.
+    const moving = [insn('ld abs', 16), insn('st M', 0), ...program];
     const side = { program: moving, endian: 'little' as const };
     const result = compare(reference, side, { nodeBudget: 70_000 });
     expect(result).toMatchObject({ verdict: 'undecided', isBudget: true });
