@@ -86,6 +86,10 @@ class Assembler {
         this.#comesNext(node.next);
         this.#push(node, { code: BPF_ALU | BPF_AND | BPF_K, jt: 0, jf: 0, k: node.mask });
         return;
+      case 'gather':
+        this.#comesNext(node.next);
+        for (const step of node.steps.toReversed()) this.#push(node, step);
+        return;
       case 'test':
         this.#writeTest(node);
     }

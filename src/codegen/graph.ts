@@ -1,11 +1,12 @@
 import { BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JSET } from '../bpf/instruction.ts';
+import type { SockFilter } from '../bpf/instruction.ts';
 
 /**
  * A program before it has addresses: a graph of tests and loads that ends in return values. Equal nodes are one
  * object, so equal tails are written once. Every path loads a word before it tests it; which word the
  * accumulator holds at a node is the builder's business.
  */
-export type Node = Ret | Test | Load | And;
+export type Node = Ret | Test | Load | And | Gather;
 
 export interface Ret {
   readonly kind: 'ret';
@@ -44,10 +45,20 @@ export interface And {
   readonly next: Node;
 }
 
+/** Puts something else in the accumulator, such as bits of several words, then goes on with `next`. */
+export interface Gather {
+  readonly kind: 'gather';
+  readonly id: number;
+  /** No branches; what was in the accumulator before does not matter to them. They may change the index register, too. */
+  readonly steps: readonly SockFilter[];
+  readonly next: Node;
+}
+
 /** Tags beside the operations of tests. */
 const RET = 1;
 const LOAD = 2;
 const AND = 3;
+const GATHER = 4;
 
 /** 2^32 divided by the golden ratio: products with it spread over all bits. */
 const SPREAD = 0x9e3779b1;
@@ -112,7 +123,7 @@ export class Graph {
 
   /** A load that decides nothing is left out. */
   load(offset: number, next: Node): Node {
-    if (next.kind === 'ret' || next.kind === 'load') return next;
+    if (next.kind === 'ret' || next.kind === 'load' || next.kind === 'gather') return next;
     const alike = this.#alike(LOAD, offset, next.id, 0);
     for (const node of alike)
       if (node.kind === 'load' && node.offset === offset && node.next === next) return node;
@@ -120,11 +131,24 @@ export class Graph {
   }
 
   and(mask: number, next: Node): Node {
-    if (next.kind === 'ret' || next.kind === 'load') return next;
+    if (next.kind === 'ret' || next.kind === 'load' || next.kind === 'gather') return next;
     const alike = this.#alike(AND, mask, next.id, 0);
     for (const node of alike)
       if (node.kind === 'and' && node.mask === mask && node.next === next) return node;
     return this.#add({ kind: 'and', id: this.#count, mask, next }, alike);
+  }
+
+  gather(steps: readonly SockFilter[], next: Node): Node {
+    const alike = this.#alike(GATHER, steps.at(-1)!.k, next.id, steps.length);
+    for (const node of alike)
+      if (
+        node.kind === 'gather' &&
+        node.next === next &&
+        node.steps.length === steps.length &&
+        node.steps.every(({ code, k }, at) => code === steps[at]!.code && k === steps[at]!.k)
+      )
+        return node;
+    return this.#add({ kind: 'gather', id: this.#count, steps, next }, alike);
   }
 }
 
@@ -147,12 +171,19 @@ export function longestPath(root: Node): number {
     if (node.kind === 'ret') lengths[node.id] = 1;
     else if (node.kind === 'test')
       lengths[node.id] = 1 + Math.max(lengths[node.yes.id]!, lengths[node.no.id]!);
-    else lengths[node.id] = 1 + lengths[node.next.id]!;
+    else lengths[node.id] = instructionsOf(node) + lengths[node.next.id]!;
   }
   return lengths[root.id]!;
 }
 
+/** Instructions that a node becomes, but for jumps. */
+export function instructionsOf(node: Node): number {
+  return node.kind === 'gather' ? node.steps.length : 1;
+}
+
 /** How many nodes other than return values can be reached from these: near enough the instructions they will take. */
 export function graphSize(...roots: Node[]): number {
-  return reachable(...roots).filter(({ kind }) => kind !== 'ret').length;
+  let size = 0;
+  for (const node of reachable(...roots)) if (node.kind !== 'ret') size += instructionsOf(node);
+  return size;
 }

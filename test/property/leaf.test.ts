@@ -8,7 +8,7 @@ import { Decisions } from '../../src/codegen/arguments/decision.ts';
 import type { Comparator, Condition, Decision } from '../../src/policy/types.ts';
 import { runs } from '../runs.ts';
 
-const GOAL = { prices: { test: 0.1, more: 0.1, longestChain: 8 }, slack: 1 };
+const GOAL = { prices: { test: 0.1, more: 0.1, longestChain: 8 }, shortPaths: false };
 const ALLOW = 0x7fff0000;
 
 /** The meaning of a condition, once more and in the plainest words. */

@@ -1,13 +1,14 @@
-import { argOffset } from '../../bpf/instruction.ts';
-import type { Endian } from '../../bpf/instruction.ts';
+import { argOffset, BPF_MISC, BPF_TXA } from '../../bpf/instruction.ts';
+import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import type { Effort } from '../effort.ts';
 import { graphSize } from '../graph.ts';
 import type { Graph, Node } from '../graph.ts';
 import type { ArgumentGoal } from '../numbers/weights.ts';
+import type { Gathered } from './gather.ts';
 import { argOf, MAX_WORD } from './word-condition.ts';
 import type { Condition, Outcome, Word } from './word-condition.ts';
 import type { Problem, Problems } from './problem.ts';
-import { argsOf, byChain, byMask, byRanges, chainSize, masksOf, wordsOf } from './splits.ts';
+import { argsOf, byChain, byGathering, byMask, byRanges, chainSize, masksOf, wordsOf } from './splits.ts';
 import type { ChainWay, Means, Part, Way } from './splits.ts';
 import { testValues } from './test-values.ts';
 import type { Values } from './test-values.ts';
@@ -21,13 +22,18 @@ export interface Tools {
   readonly effort: Effort;
 }
 
+/** Brings back what was gathered. */
+const BACK: readonly SockFilter[] = [{ code: BPF_MISC | BPF_TXA, jt: 0, jf: 0, k: 0 }];
+
 /** How a builder looks for the way to take a problem apart. */
 export interface Strategy {
   /** Chains only, without a search. */
   readonly chainsOnly?: boolean;
   /** Down to this depth all ways are tried out; below, the one with the best estimate is taken. */
   readonly triedLevels?: number;
-  /** How much larger than a chain a way without one may be, as a factor; 1 unless given. */
+  /** Bits of several words may be gathered in one. */
+  readonly gathers?: boolean;
+  /** How much larger than one with long paths another way may be, as a factor; 1 unless given. */
   readonly slack?: number;
 }
 
@@ -47,8 +53,8 @@ export class Builder {
   constructor(tools: Tools, strategy: Strategy) {
     this.#tools = tools;
     this.#strategy = strategy;
-    const { problems, effort } = tools;
-    this.#means = { problems, effort, estimate: (problem) => this.#estimate(problem) };
+    const { problems, effort, endian } = tools;
+    this.#means = { problems, effort, endian, estimate: (problem) => this.#estimate(problem) };
   }
 
   build(problem: Problem): Node {
@@ -75,7 +81,8 @@ export class Builder {
 
   /** All ways to take a problem apart that take no more instructions than `limit` says. */
   *#ways(problem: Problem, limit: () => number): Generator<Way> {
-    if (!this.#strategy.chainsOnly)
+    if (!this.#strategy.chainsOnly) {
+      if (this.#strategy.gathers) yield* byGathering(problem, this.#means);
       for (const word of wordsOf(problem)) {
         const ranges = byRanges(problem, word, this.#means, limit());
         if (ranges !== undefined) yield ranges;
@@ -84,6 +91,7 @@ export class Builder {
           if (masked !== undefined) yield masked;
         }
       }
+    }
     for (const arg of argsOf(problem)) yield byChain(problem, arg, this.#means);
   }
 
@@ -92,7 +100,7 @@ export class Builder {
     let least = Infinity;
     const slack = this.#strategy.slack ?? 1;
     for (const way of this.#ways(problem, () => least)) {
-      const size = way.kind === 'chain' ? way.size * slack : way.size;
+      const size = isLong(way) ? way.size * slack : way.size;
       if (size >= least) continue;
       least = size;
       best = way;
@@ -131,6 +139,11 @@ export class Builder {
     switch (way.kind) {
       case 'chain':
         return this.#chain(way, otherwise);
+      case 'gather':
+        return way.gathered.reduceRight<Node>(
+          (rest, gathered) => this.#gathered(gathered, way.answer, rest),
+          this.build(way.left),
+        );
       case 'bits': {
         const { word, mask, hit, clear } = way;
         // The word may turn out not to matter.
@@ -151,6 +164,19 @@ export class Builder {
         return this.#load(word, graph.and(mask, tests));
       }
     }
+  }
+
+  #gathered({ steps, tests }: Gathered, answer: Node, rest: Node): Node {
+    const { graph } = this.#tools;
+    const first = tests.reduceRight((next, { mask, others, isWidest }) => {
+      const again = next === rest ? rest : graph.gather(BACK, next);
+      const holds = others.reduceRight<Node>(
+        (yes, condition) => this.#test(condition, yes, yes === answer && isWidest ? rest : again),
+        answer,
+      );
+      return graph.jset(mask, next, holds);
+    }, rest);
+    return graph.gather(steps, first);
   }
 
   #parts(parts: readonly Part[], nodeOf: (problem: Problem) => Node): Node {
@@ -221,4 +247,10 @@ export class Builder {
   #offset(word: Word): number {
     return argOffset(argOf(word), word % 2 === 0 ? 'high' : 'low', this.#tools.endian);
   }
+}
+
+/** Whether a way has many loads one after the other. */
+function isLong(way: Way): boolean {
+  if (way.kind !== 'gather') return way.kind === 'chain';
+  return way.gathered.some(({ tests }) => tests.some(({ others }) => others.length > 1));
 }

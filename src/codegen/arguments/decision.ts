@@ -1,13 +1,13 @@
 import { BPF_JSET, MAX_INSTRUCTIONS } from '../../bpf/instruction.ts';
 import type { Decision } from '../../policy/types.ts';
-import { longestPath, reachable } from '../graph.ts';
+import { instructionsOf, longestPath, reachable } from '../graph.ts';
 import type { Node } from '../graph.ts';
 import { Builder } from './builder.ts';
 import type { Strategy, Tools } from './builder.ts';
 import { Conditions } from './word-condition.ts';
 import type { Condition, Outcome } from './word-condition.ts';
 import { Problems } from './problem.ts';
-import type { Block, Box, Problem } from './problem.ts';
+import type { Block, Box, LooseBlock, Problem } from './problem.ts';
 import { argsOf } from './splits.ts';
 
 /** All ways are tried out for this many levels of a problem with up to so many boxes, within so much work. */
@@ -17,11 +17,20 @@ const TRIED = [
 ];
 /** Work for that in all decisions of a filter together. */
 const MOST_TRIED = 300_000;
-/** Longer programs may be lengthened where that makes their longest path shorter by this factor. */
+/** What is longer may be lengthened where that makes its longest path shorter by this factor. */
 const LONG = 40;
-const WORTH = 0.5;
-/** Ways without a chain are estimated too long where what they leave joins later. */
-const CHAIN_SLACK = 1.25;
+const WORTH = 2 / 3;
+/** Instructions that are worth one less on the longest path. */
+const PER_STEP = 2;
+/** Ways without a chain are estimated too long where what they leave joins later; and they have shorter paths. */
+const SHORTENING: readonly Strategy[] = [
+  { slack: 1.25 },
+  { slack: 1.6 },
+  { slack: 1.5, gathers: true },
+  { slack: 1000 },
+];
+/** Work for each of these, for each pair of rules; half of what is left is for other decisions. */
+const SHORTENING_OF_PAIR = 64;
 
 /** The rules of a decision, joined as far as they can be, are more than the kernel takes instructions. */
 export class TooManyRules extends Error {
@@ -37,8 +46,9 @@ export class TooManyRules extends Error {
 export class Decisions {
   readonly #tools: Tools;
   readonly #estimating: Builder;
+  readonly #gathering: Builder;
   /** For shorter paths, which sometimes is shorter altogether. */
-  readonly #shortening: Builder;
+  readonly #shortening: readonly Builder[];
   readonly #chaining: Builder;
   /** Chains that run into what was found for earlier decisions. */
   readonly #joining: Builder;
@@ -51,7 +61,8 @@ export class Decisions {
   constructor(tools: Omit<Tools, 'problems'>) {
     this.#tools = { ...tools, problems: new Problems(new Conditions(), tools.effort) };
     this.#estimating = new Builder(this.#tools, {});
-    this.#shortening = new Builder(this.#tools, { slack: CHAIN_SLACK });
+    this.#gathering = new Builder(this.#tools, { gathers: true });
+    this.#shortening = SHORTENING.map((strategy) => new Builder(this.#tools, strategy));
     this.#chaining = new Builder(this.#tools, { chainsOnly: true });
     this.#joining = new Builder(this.#tools, { chainsOnly: true });
   }
@@ -62,9 +73,15 @@ export class Decisions {
    */
   findAll(decisions: Iterable<Decision>): void {
     for (const decision of decisions) this.nodeOf(decision);
-    const found = [...this.#chains.keys()].map((decision) => this.#known.get(decision)!);
-    if (sizeOfAll(this.#chains.values()) >= sizeOfAll(found)) return;
-    for (const [decision, chain] of this.#chains) this.#known.set(decision, chain);
+    const chains = [...this.#chains];
+    const found = chains.map(([decision]) => this.#known.get(decision)!);
+    const size = sizeOfAll(found);
+    if (sizeOfAll(this.#chains.values()) >= size) return;
+    // Not instead of what may be longer for its short paths.
+    const isShort = ([, chain]: (typeof chains)[number], at: number) =>
+      longestPath(found[at]!) <= WORTH * longestPath(chain);
+    if (this.#tools.goal.shortPaths && size > LONG && chains.some(isShort)) return;
+    for (const [decision, chain] of chains) this.#known.set(decision, chain);
   }
 
   /** @throws TooManyRules */
@@ -75,9 +92,12 @@ export class Decisions {
   }
 
   #nodeOf(decision: Decision): Node {
-    const { graph, effort, goal } = this.#tools;
+    const { graph, effort, goal, problems } = this.#tools;
     if (decision.rules.length === 0) return graph.ret(decision.otherwise);
-    const problem = this.#problemOf(decision);
+    const blocks = this.#blocksOf(decision);
+    const last = graph.ret(decision.otherwise);
+    const asWritten = () => effort.unlimited(() => problems.make(blocks, last));
+    const problem = effort.within(Infinity, () => problems.make(blocks, last, true)) ?? asWritten();
     const boxes = boxesOf(problem);
     if (testsOf(boxes) > MAX_INSTRUCTIONS) throw new TooManyRules(decision);
 
@@ -89,15 +109,23 @@ export class Decisions {
     if (boxes.length > 1 || (boxes[0]?.conditions.length ?? 0) > 1) {
       if (this.#there.size > 0) found.add(effort.unlimited(() => this.#joining.build(problem)));
       found.add(effort.within(Infinity, () => this.#estimating.build(problem)));
+      found.add(effort.within(effort.left / 2, () => this.#gathering.build(problem)));
     }
     if (boxes.length > 1 && argsOf(problem).length > 1)
       for (const { levels, boxes: most, effort: units } of TRIED)
         if (boxes.length <= most) found.add(this.#try(problem, units, { triedLevels: levels }));
-    if (found.leastSize > LONG) found.add(effort.within(Infinity, () => this.#shortening.build(problem)));
-    const node = found.best(goal.slack);
-    this.#estimating.remember(problem, node);
-    this.#shortening.remember(problem, node);
-    this.#joining.remember(problem, node);
+    const reserve = effort.left / 2;
+    for (const builder of this.#shortening) {
+      if (found.leastSize <= LONG) break;
+      const units = Math.min(effort.left - reserve, SHORTENING_OF_PAIR * decision.rules.length ** 2);
+      found.add(effort.within(units, () => builder.build(problem)));
+    }
+    const node =
+      goal.shortPaths && found.leastSize > LONG
+        ? found.short(effort.unlimited(() => this.#chaining.build(asWritten())))
+        : found.smallest();
+    for (const builder of [this.#estimating, this.#gathering, ...this.#shortening, this.#joining])
+      builder.remember(problem, node);
     for (const each of reachable(node)) this.#there.add(each);
     return node;
   }
@@ -112,8 +140,8 @@ export class Decisions {
     return node;
   }
 
-  #problemOf({ rules, otherwise }: Decision): Problem {
-    const { graph, problems, effort } = this.#tools;
+  #blocksOf({ rules }: Decision): LooseBlock[] {
+    const { graph, problems } = this.#tools;
     const blocks: { action: number; answer: Block['answer']; boxes: (Box | false)[] }[] = [];
     for (const { conditions, action } of rules) {
       const outcomes = conditions.map((condition) => problems.conditions.of(condition));
@@ -122,11 +150,7 @@ export class Decisions {
       if (last?.action === action) last.boxes.push(box);
       else blocks.push({ action, answer: graph.ret(action), boxes: [box] });
     }
-    const last = graph.ret(otherwise);
-    return (
-      effort.within(Infinity, () => problems.make(blocks, last, true)) ??
-      effort.unlimited(() => problems.make(blocks, last))
-    );
+    return blocks;
   }
 }
 
@@ -145,33 +169,41 @@ class Candidates {
   }
 
   add(root: Node | undefined): void {
-    if (root === undefined) return;
+    if (root !== undefined) this.#sizes.set(root, this.#sizeOf(root));
+  }
+
+  #sizeOf(root: Node): number {
     let size = 0;
     for (const node of reachable(root))
       if (node.kind !== 'ret' && !this.#there.has(node)) size += sizeOf(node);
-    this.#sizes.set(root, size);
+    return size;
   }
 
   get leastSize(): number {
     return Math.min(...this.#sizes.values());
   }
 
-  /**
-   * The smallest; or, of those that a factor allows and that are no larger than the first one, which took no search, one
-   * with a clearly shorter longest path.
-   */
-  best(slack: number): Node {
+  smallest(): Node {
     const least = this.leastSize;
-    const sizes = [...this.#sizes];
-    const [, first] = sizes[0]!;
-    let [best] = sizes.find(([, size]) => size === least)!;
-    if (slack === 1 || least <= LONG) return best;
-    let most = WORTH * longestPath(best);
-    for (const [node, size] of sizes) {
-      if (size > Math.min(slack * least, first)) continue;
+    return [...this.#sizes].find(([, size]) => size === least)![0];
+  }
+
+  /**
+   * The smallest, or one with a clearly shorter longest path that is no larger than chains.
+   *
+   * @param chain of the rules as they were written
+   */
+  short(chain: Node): Node {
+    const [joined] = this.#sizes.values();
+    let best = this.smallest();
+    const most = Math.max(joined!, this.#sizeOf(chain));
+    const longest = WORTH * longestPath(best);
+    let lowest = Infinity;
+    for (const [node, size] of this.#sizes) {
       const path = longestPath(node);
-      if (path > most) continue;
-      most = path;
+      const price = size + PER_STEP * path;
+      if (size > most || path > longest || price >= lowest) continue;
+      lowest = price;
       best = node;
     }
     return best;
@@ -183,7 +215,7 @@ const MORE_IN_EBPF = 2 ** -13;
 
 /** A test that has nothing to fall into becomes two instructions; a JSET can only fall into its false side. */
 function sizeOf(node: Node): number {
-  if (node.kind !== 'test') return 1;
+  if (node.kind !== 'test') return instructionsOf(node);
   const falls = node.operation === BPF_JSET ? [node.no] : [node.yes, node.no];
   return falls.every(({ kind }) => kind === 'ret') ? 1 + MORE_IN_EBPF : 1;
 }

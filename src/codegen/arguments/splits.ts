@@ -1,12 +1,15 @@
+import type { Endian } from '../../bpf/instruction.ts';
 import type { Effort } from '../effort.ts';
 import type { Node } from '../graph.ts';
+import { gather } from './gather.ts';
+import type { Gathered } from './gather.ts';
 import { argOf, isOneBit } from './word-condition.ts';
 import type { Condition, Word } from './word-condition.ts';
 import { add, placeOf } from './problem.ts';
 import type { Block, Box, Problem, Problems } from './problem.ts';
 
 /** Ways to take a problem apart, each with the instructions it takes, about. */
-export type Way = RangesWay | MaskWay | BitsWay | ChainWay;
+export type Way = RangesWay | MaskWay | BitsWay | ChainWay | GatherWay;
 
 /** Values `from`..`to` of a word, both included, and what is left to decide there. */
 export interface Part {
@@ -56,10 +59,20 @@ interface Group {
   readonly boxes: readonly Box[];
 }
 
+/** By bits of several words, gathered in one. */
+interface GatherWay {
+  readonly kind: 'gather';
+  readonly size: number;
+  readonly gathered: readonly Gathered[];
+  readonly answer: Node;
+  readonly left: Problem;
+}
+
 /** What a search for ways goes by. */
 export interface Means {
   readonly problems: Problems;
   readonly effort: Effort;
+  readonly endian: Endian;
   /** Instructions that a problem takes, about. */
   readonly estimate: (problem: Problem) => number;
 }
@@ -358,6 +371,18 @@ export function byChain({ blocks }: Problem, arg: number, { problems, effort }: 
     if (others.length > 0) groups.push({ condition: undefined, answer, boxes: others });
   }
   return { kind: 'chain', size, groups };
+}
+
+/** The boxes of the first block that ask for bits, before all others. */
+export function byGathering({ blocks, otherwise }: Problem, means: Means): GatherWay[] {
+  const { problems, effort, endian, estimate } = means;
+  const [{ answer, boxes }, ...others] = blocks as readonly [Block, ...Block[]];
+  return gather(boxes, endian, effort).map((found) => {
+    const { gathered } = found;
+    const left = problems.make([{ answer, boxes: found.left }, ...others], otherwise);
+    const size = gathered.reduce((sum, each) => sum + each.size, estimate(left));
+    return { kind: 'gather', size, gathered, answer, left };
+  });
 }
 
 /** Instructions of a problem as a chain of the conditions on one argument. */

@@ -33,11 +33,11 @@ export function testValues(
 
   let best = tree;
   let least = graphSize(tree);
-  const others = [coverByCubes(graph, intervals), goal.slack > 1 ? undefined : oneByOne(intervals, graph)];
+  const others = [coverByCubes(graph, intervals), goal.shortPaths ? undefined : oneByOne(intervals, graph)];
   for (const other of others) {
     if (other === undefined) continue;
     const size = graphSize(other);
-    const depth = goal.slack > 1 ? Math.floor(size / TESTS_PER_INSTRUCTION) : 0;
+    const depth = goal.shortPaths ? Math.floor(size / TESTS_PER_INSTRUCTION) : 0;
     if (size + depth >= least) continue;
     least = size;
     best = other;

@@ -17,8 +17,8 @@ export interface Weights {
 /** What the tests of arguments are made for. The kernel emulates none of them, so there size counts, and then depth. */
 export interface ArgumentGoal {
   readonly prices: Prices;
-  /** How much longer a program may be, as a factor, where its paths become shorter by more. */
-  readonly slack: number;
+  /** Whether a program may be longer for shorter paths. */
+  readonly shortPaths: boolean;
 }
 
 /**
@@ -32,7 +32,6 @@ const FREQUENCY_PRICES: Prices = { test: 0.02, more: 0.02, longestChain: 8 };
 const SIZE_PRICES: Prices = { test: 100, more: 100, longestChain: 8 };
 /** Of arguments there may be thousands of values: a chain of eight takes an eighth more than one test for each. */
 const LONGEST_ARGUMENT_CHAIN = 8;
-const ARGUMENT_SLACK = 1.25;
 
 /** Numbers of each architecture that the kernel emulates, `NR_syscalls`: those of the newest table. */
 const EMULATED = 472;
@@ -46,7 +45,7 @@ export function weightsFor(optimize: Optimize, tables: SyscallTables): Weights {
     prices,
     arguments: {
       prices: { ...prices, longestChain: LONGEST_ARGUMENT_CHAIN },
-      slack: optimize === 'size' ? 1 : ARGUMENT_SLACK,
+      shortPaths: optimize !== 'size',
     },
   };
 }
