@@ -246,7 +246,7 @@ export default defineConfig([
           // What the compiler and small commands need.
           {
             name: 'names',
-            test: /src.(errno|bpf.(interpreter|stack)|syscalls.(lookup|generated.errno))\.ts|node_modules.fastest-levenshtein/,
+            test: /src.(closest|errno|bpf.(interpreter|stack)|syscalls.(lookup|generated.errno))\.ts|node_modules.fastest-levenshtein/,
           },
         ],
       },

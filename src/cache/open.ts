@@ -39,7 +39,12 @@ export function openCache(location?: string, keys?: Keys): Cache {
   const named = openStore(location);
   const stores = named.shared ? [...ownStore(), named] : [named];
   const own = stores.find(({ shared }) => !shared);
-  return { stores, keys, turns: own && { folder: `${own.location}-turns` } };
+  return { stores, keys, turns: own && { folder: turnsOf(own) } };
+}
+
+/** Where processes that use a store agree on who compiles. */
+export function turnsOf({ location }: CacheStore): string {
+  return `${location}-turns`;
 }
 
 function ownStore(): CacheStore[] {

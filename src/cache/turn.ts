@@ -25,7 +25,7 @@ const LEFT_OVER = 60 * 60 * 1000;
  * It only saves work: whoever has waited too long, or cannot make the file, goes on without a turn.
  *
  * @param look gives the result if it is kept
- * @returns the result, or what to call when it is made; never rejects unless `look` does
+ * @returns the result, or what to call when it is made, or neither; never rejects unless `look` does
  */
 export async function takeTurn<T>(
   { folder, wait = LONGEST_WAIT }: Turns,
@@ -33,19 +33,22 @@ export async function takeTurn<T>(
   look: () => Promise<T | undefined>,
 ): Promise<{ found?: T | undefined; end?: () => void }> {
   const until = performance.now() + wait;
+  let hasWaited = false;
   const path = attempt(() => join(trustedDirectory(folder, { make: true }), key));
   if (path === undefined) return {};
   const end = () => attempt(() => rmSync(path, { force: true }));
   for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE)) {
-    const taken = attempt(() => take(path));
-    if (taken === undefined) return {};
-    if (taken) {
+    const turn = attempt(() => take(path));
+    if (turn === undefined) return {};
+    if (turn !== 'held') {
       // Whoever had the turn before has kept the result since the caller looked.
       const found = await look();
-      if (found === undefined) return { end };
+      // Or there is none, as for a profile that is refused: then those who waited do not wait for each other too.
+      if (found === undefined && !(turn === 'free' && hasWaited)) return { end };
       end();
       return { found };
     }
+    hasWaited = true;
     const left = until - performance.now();
     if (left <= 0) {
       // The process is stopped, or too slow for those who come next to wait for it.
@@ -56,8 +59,8 @@ export async function takeTurn<T>(
   }
 }
 
-/** False while another process has the turn. */
-function take(path: string): boolean {
+/** Takes the turn that is free, or left over from a process that is dead, unless another one holds it. */
+function take(path: string): 'free' | 'left over' | 'held' {
   try {
     writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
   } catch (error) {
@@ -66,11 +69,12 @@ function take(path: string): boolean {
       rmSync(path, { force: true });
       throw error;
     }
-    if (isDead(holderOf(path))) rmSync(path, { force: true });
-    return false;
+    if (!isDead(holderOf(path))) return 'held';
+    rmSync(path, { force: true });
+    return take(path) === 'held' ? 'held' : 'left over';
   }
   removeFiles(dirname(path), ({ used }) => used < Date.now() - LEFT_OVER);
-  return true;
+  return 'free';
 }
 
 /** Of a process that has just ended its turn, 0. */

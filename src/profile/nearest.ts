@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { closest } from '../closest.ts';
 
 /** What other tools call an action or operator: lower case, without prefix. */
 const SYNONYMS: Record<string, string> = {
@@ -14,31 +14,13 @@ const PREFIX = /^(scmpact|scmpcmp|scmparch|scmp|seccompret|seccompfilterflag|sec
 
 /** The most likely candidate: it differs in case, prefix, punctuation, or a few letters. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const stem = stemOf(word);
-  if (stem === '') return undefined;
-  const synonym = SYNONYMS[stem] ?? SYNONYMS[word];
+  const synonym = SYNONYMS[stemOf(word.slice(0, 80))] ?? SYNONYMS[word];
   if (synonym !== undefined && candidates.includes(synonym)) return synonym;
-  let best: string | undefined;
-  let least = Math.max(1, Math.floor(stem.length / 3)) + 1;
-  const letters = lettersOf(stem);
-  for (const candidate of candidates) {
-    const other = stemOf(candidate);
-    // Letters that changed places count once.
-    const apart = distance(stem, other) - (other !== stem && lettersOf(other) === letters ? 1 : 0);
-    if (apart < least) [best, least] = [candidate, apart];
-  }
-  return best;
-}
-
-function lettersOf(stem: string): string {
-  return stem.split('').toSorted().join('');
+  return closest(word, candidates, stemOf)[0];
 }
 
 function stemOf(word: string): string {
-  const plain = word
-    .slice(0, 80)
-    .toLowerCase()
-    .replaceAll(/[\s_.-]/g, '');
+  const plain = word.toLowerCase().replaceAll(/[\s_.-]/g, '');
   return plain.replace(PREFIX, '') || plain;
 }
 

@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein';
 import { allArches, type Arch, type ArchName, archOf } from '../arch.ts';
+import { closest } from '../closest.ts';
 import { allNames, loadTables, nameId } from './load.ts';
 import { firstRelease } from './since.ts';
 import type { SyscallTables } from './tables.ts';
@@ -82,39 +82,17 @@ function callOn(arch: Arch, tables: SyscallTables, query: LookupQuery): ArchCall
   return [{ arch: arch.name, auditArch: arch.auditArch, name, nr, since }];
 }
 
-/** Prefixes people copy from headers, tracers and kernel sources. */
-const PREFIX = /^(?:__nr_|__x64_sys_|__ia32_sys_|sys_)/;
-/** Longer than the longest name with the longest prefix and the most edits by far. */
-const LONGEST_TYPO = 64;
+/** What people copy from headers, tracers and kernel sources, and what distinguishes calls of one name. */
+const stemOf = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/^(?:__nr_|__x64_sys_|__ia32_sys_|sys_)/, '')
+    .replace(/^_|(?:32|64)$/g, '');
 
 /**
- * Names of calls that are close to a name: those that differ by prefix, case, a leading underscore or a 32 or 64 at
- * the end first, then by edit distance; equal ones in code unit order. Of a name of up to 3 characters one may be
- * wrong, of one up to 8 two, of a longer one three.
+ * Names of calls that are close to a name, as {@link closest} says; prefixes, case, a leading underscore and a 32 or 64
+ * at the end hardly count.
  */
 export function nearestNames(name: string, limit: number): string[] {
-  if (name.length > LONGEST_TYPO) return [];
-  const written = name.toLowerCase();
-  const spellings = [...new Set([written, written.replace(PREFIX, '')])];
-  return allNames()
-    .map((known) => ({
-      known,
-      edits: Math.min(...spellings.map((spelling) => editsBetween(spelling, known))),
-    }))
-    .filter(({ edits }) => edits < Infinity)
-    .toSorted((a, b) => a.edits - b.edits) // stable: equal ones stay in code unit order
-    .slice(0, limit)
-    .map(({ known }) => known);
-}
-
-/** Infinity when they are too far apart; a half for another width or underscore of the same name. */
-function editsBetween(wrong: string, known: string): number {
-  if (wrong !== known && stem(wrong) === stem(known)) return 0.5;
-  const most = wrong.length <= 3 ? 1 : wrong.length <= 8 ? 2 : 3;
-  const edits = distance(wrong, known);
-  return edits <= most ? edits : Infinity;
-}
-
-function stem(name: string): string {
-  return name.replace(/^_/, '').replace(/(?:32|64)$/, '');
+  return closest(name, allNames(), stemOf).slice(0, limit);
 }

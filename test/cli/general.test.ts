@@ -1,8 +1,10 @@
-import { describe, expect, it } from 'vitest';
-import { codesOf, documentOf, runIn, scratch } from './run.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { codesOf, documentOf, runEachIn, runIn, scratch } from './run.ts';
+import type { Result } from './run.ts';
 
 const folder = scratch();
 const run = (args: string[], input = '') => runIn(folder, args, { input });
+const runEach = (lines: string[][]) => runEachIn(folder, lines);
 
 const GROUPS = {
   Compile: ['compile', 'resolve', 'import', 'record'],
@@ -18,6 +20,13 @@ const COMMANDS = Object.values(GROUPS).flat();
 const WITHOUT_JSON = new Set(['runtime', 'hook', 'crun-cache', 'cache', 'lsp']);
 
 describe('help', () => {
+  /** What `COMMAND --help` prints. */
+  let helps: Record<string, Result>;
+  beforeAll(async () => {
+    const results = await runEach(COMMANDS.map((command) => [command, '--help']));
+    helps = Object.fromEntries(COMMANDS.map((command, index) => [command, results[index]!]));
+  });
+
   it('names every command in its group on standard output', async () => {
     const { code, stdout, stderr } = await run(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -32,14 +41,14 @@ describe('help', () => {
   });
 
   it('of each command says its arguments and gives an example', async () => {
-    const helps = await Promise.all(
-      COMMANDS.flatMap((command) => [run(['help', command]), run([command, '--help'])]),
-    );
-    for (const [index, { code, stdout, stderr }] of helps.entries()) {
+    const asked = await runEach(COMMANDS.map((command) => ['help', command]));
+    for (const [index, command] of COMMANDS.entries()) {
+      const { code, stdout, stderr } = helps[command]!;
+      expect(asked[index]).toEqual(helps[command]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      expect(stdout.toString()).toContain(`Usage: seccompc ${COMMANDS[index >> 1]} `);
+      expect(stdout.toString()).toContain(`Usage: seccompc ${command} `);
       expect(stdout.toString()).toMatch(/Examples:\n  (?:\w+ (?:-k )?\| )?seccompc /);
-      if (!WITHOUT_JSON.has(COMMANDS[index >> 1]!)) expect(stdout.toString()).toContain('--json');
+      if (!WITHOUT_JSON.has(command)) expect(stdout.toString()).toContain('--json');
     }
   });
 
@@ -51,8 +60,8 @@ describe('help', () => {
       cache: ['path', 'gc', 'push'],
     };
     const words = Object.entries(parts).flatMap(([command, names]) => names.map((name) => [command, name]));
-    const helps = await Promise.all(words.map((each) => run(['help', ...each])));
-    for (const [index, { code, stdout }] of helps.entries()) {
+    const results = await runEach(words.map((each) => ['help', ...each]));
+    for (const [index, { code, stdout }] of results.entries()) {
       const name = words[index]!.join(' ');
       expect({ name, code }).toEqual({ name, code: 0 });
       expect(stdout.toString()).toContain(`Usage: seccompc ${name} `);
@@ -71,7 +80,7 @@ describe('help', () => {
     expect(await widest('120')).toBeGreaterThan(100);
   });
 
-  it('has every flag of the contract', async () => {
+  it('has every flag of the contract', () => {
     const flags = {
       compile: [
         '--output', '--format', '--optimize', '--no-prove', '--require-proof', '--no-cache', '--cache', '--arch',
@@ -87,22 +96,25 @@ describe('help', () => {
       resolve: ['--cap-set', '--engine', '--arch'],
     }; // prettier-ignore
     for (const [command, expected] of Object.entries(flags)) {
-      const text = (await run([command, '--help'])).stdout.toString();
+      const text = helps[command]!.stdout.toString();
       expect(expected.filter((flag) => !new RegExp(`${flag}\\b`).test(text))).toEqual([]);
     }
   });
 
   it('names the options that many commands share, and says with --help=all what they do', async () => {
-    const [short, full] = await Promise.all(
-      ['--help', '--help=all'].map(async (flag) => (await run(['compile', flag])).stdout.toString()),
-    );
+    const lines = [
+      ['compile', '--help'],
+      ['compile', '--help=all'],
+      ['help', 'compile', '--all'],
+    ];
+    const [short, full, same] = (await runEach(lines)).map(({ stdout }) => stdout.toString());
     expect(short).toMatch(
       /\nTarget:\n {2}--arch <A>, --architectures <A,B>,[^]*\(--help=all says what they do\)\n/,
     );
     expect(short).not.toContain('for minKernel');
     expect(full).toMatch(/^ {2}--kernel <X\.Y> .*for minKernel/m);
     expect(full).not.toContain('--help=all');
-    expect((await run(['help', 'compile', '--all'])).stdout.toString()).toBe(full);
+    expect(same).toBe(full);
     expect(short!.split('\n').length + 20).toBeLessThan(full!.split('\n').length);
     expect(
       Math.max(
@@ -125,15 +137,13 @@ describe('help', () => {
 
 describe('--json', () => {
   it('makes data of pictures, manual pages, completions and schemas', async () => {
-    const documents = await Promise.all(
-      [
-        ['graph', 'container-default', '--depth', '1'],
-        ['man', 'lookup'],
-        ['completion', 'bash'],
-        ['schema', 'oci'],
-      ].map(async (args) => documentOf(await run([...args, '--json']))),
-    );
-    expect(documents).toMatchObject([
+    const results = await runEach([
+      ['graph', 'container-default', '--depth', '1', '--json'],
+      ['man', 'lookup', '--json'],
+      ['completion', 'bash', '--json'],
+      ['schema', 'oci', '--json'],
+    ]);
+    expect(results.map(documentOf)).toMatchObject([
       {
         root: expect.any(Number),
         nodes: expect.arrayContaining([expect.objectContaining({ kind: 'fold' })]),
@@ -165,7 +175,7 @@ describe('wrong usage', () => {
   ];
 
   it('exits with 64, says why on standard error, and writes nothing else', async () => {
-    const results = await Promise.all(WRONG.map((args) => run(args)));
+    const results = await runEach(WRONG);
     for (const [index, { code, stdout, stderr }] of results.entries()) {
       const args = WRONG[index]!.join(' ');
       expect({ args, code, stdout: stdout.toString() }).toEqual({ args, code: 64, stdout: '' });
@@ -184,30 +194,28 @@ describe('wrong usage', () => {
   });
 
   it('suggests what was probably meant', async () => {
-    expect((await run(['compil'])).stderr).toContain('Did you mean compile?');
-    expect((await run(['compile', '-', '--formt', 'c'])).stderr).toContain('Did you mean --format?');
-    for (const args of [
-      ['help', 'compil'],
-      ['compil', '--help'],
-    ])
-      expect(await run(args)).toMatchObject({ code: 64, stderr: expect.stringContaining('mean compile?') });
-  });
-
-  it.each([
-    [['compile', '-', '--arch', 'x86_46'], 'Did you mean x86_64?'],
-    [['compile', '-', '--arch', 'amd46'], 'Did you mean amd64?'],
-    [['compile', '-', '--format', 'rwa'], 'Did you mean raw?'],
-    [['compile', '-', '--engine', 'podmn'], 'Did you mean podman?'],
-    [['compile', '-', '--cap', 'SYS_ADMN'], 'did you mean CAP_SYS_ADMIN?'],
-    [['schema', 'dokcer'], 'Did you mean docker?'],
-    [['man', 'compil'], 'did you mean compile?'],
-    [['compile', 'container-defualt'], 'did you mean container-default?'],
-    [['lint', 'container-defualt'], 'did you mean container-default?'],
-    [['graph', 'container-default', '--call', 'opnat'], 'did you mean openat'],
-  ])('suggests a value: %j', async (args, guess) => {
-    const { code, stdout, stderr } = await run(args);
-    expect([64, 65, 66]).toContain(code);
-    expect(`${stdout.toString()}${stderr}`).toContain(guess);
+    const guesses: [line: string[], guess: string][] = [
+      [['compil'], 'Did you mean compile?'],
+      [['compile', '-', '--formt', 'c'], 'Did you mean --format?'],
+      [['help', 'compil'], 'Did you mean compile?'],
+      [['compil', '--help'], 'Did you mean compile?'],
+      [['compile', '-', '--arch', 'x86_46'], 'Did you mean x86_64?'],
+      [['compile', '-', '--arch', 'amd46'], 'Did you mean amd64?'],
+      [['compile', '-', '--format', 'rwa'], 'Did you mean raw?'],
+      [['compile', '-', '--engine', 'podmn'], 'Did you mean podman?'],
+      [['compile', '-', '--cap', 'SYS_ADMN'], 'did you mean CAP_SYS_ADMIN?'],
+      [['schema', 'dokcer'], 'Did you mean docker?'],
+      [['man', 'compil'], 'did you mean compile?'],
+      [['compile', 'container-defualt'], 'did you mean container-default?'],
+      [['lint', 'container-defualt'], 'did you mean container-default?'],
+      [['graph', 'container-default', '--call', 'opnat'], 'did you mean openat'],
+    ];
+    const results = await runEach(guesses.map(([line]) => line));
+    for (const [index, { code, stdout, stderr }] of results.entries()) {
+      const [line, guess] = guesses[index]!;
+      expect([line, stdout + stderr]).toEqual([line, expect.stringContaining(guess)]);
+      expect(code).toBeOneOf(index < 4 ? [64] : [64, 65, 66]);
+    }
   });
 
   it('suggests the names that a profile may have meant', async () => {
@@ -236,11 +244,11 @@ describe('wrong usage', () => {
   });
 
   it('asks for two products with --json and another format', async () => {
-    for (const args of [
-      ['graph', '-', '--format', 'dot'],
-      ['union', '-', 'container-default', '--format', 'raw'],
-    ]) {
-      const result = await run([...args, '--json']);
+    const results = await runEach([
+      ['graph', '-', '--format', 'dot', '--json'],
+      ['union', '-', 'container-default', '--format', 'raw', '--json'],
+    ]);
+    for (const result of results) {
       expect(result).toMatchObject({ code: 64, stderr: '' });
       expect(result.stdout.toString()).toContain('ask for different products');
     }
@@ -256,16 +264,16 @@ describe('wrong usage', () => {
 
 describe('an input that cannot be read', () => {
   it('exits with 66', async () => {
-    const results = await Promise.all([
-      run(['compile', 'missing.json']),
-      run(['resolve', 'missing.json']),
-      run(['simulate', 'missing.json', 'read']),
-      run(['disasm', '.']),
+    const [json, ...results] = await runEach([
+      ['compile', 'missing.json', '--json'],
+      ['compile', 'missing.json'],
+      ['resolve', 'missing.json'],
+      ['simulate', 'missing.json', 'read'],
+      ['disasm', '.'],
     ]);
     expect(results.map(({ code }) => code)).toEqual([66, 66, 66, 66]);
-    expect(results[0].stderr).toContain('missing.json: error: cannot read: no such file or directory');
-    const json = await run(['compile', 'missing.json', '--json']);
+    expect(results[0]!.stderr).toContain('missing.json: error: cannot read: no such file or directory');
     expect(json).toMatchObject({ code: 66, stderr: '' });
-    expect(codesOf(json)).toEqual(['INPUT_UNREADABLE']);
+    expect(codesOf(json!)).toEqual(['INPUT_UNREADABLE']);
   });
 });

@@ -288,7 +288,9 @@ describe('cache stats and cache clear', () => {
     });
     const text = (await runIn(folder, ['cache', 'stats', '--cache', 'both'])).stdout.toString();
     expect(text).toMatch(/^hot entries\t2$/m);
+    mkdirSync(join(folder, 'both', 'cache.sqlite-turns'));
     expect(await runIn(folder, ['cache', 'clear', '--cache', 'both'])).toMatchObject({ code: 0 });
+    expect(readdirSync(join(folder, 'both')).filter((name) => name.includes('turns'))).toEqual([]);
     expect(await stats('both')).toMatchObject({ entries: 0, hot: { entries: 0, bytes: 0 } });
     expect((await compile('plain.json', 'both')).stderr).toContain('compiled in');
   });

@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 
 /** The built command, as the package's `bin` names it. */
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url));
+const LINES = fileURLToPath(new URL('lines.mjs', import.meta.url));
 if (!existsSync(MAIN)) throw new Error('dist/ is missing: npm run build');
 
 export interface Result {
@@ -54,6 +56,17 @@ export function runIn(folder: string, args: string[], options: RunOptions = {}):
       resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),
     );
   });
+}
+
+/** Runs the built command once for each of the command lines, without input, all in one process that is started for them. */
+export async function runEachIn(folder: string, lines: readonly string[][]): Promise<Result[]> {
+  const child = spawn(process.execPath, [LINES, MAIN, JSON.stringify(lines)], {
+    cwd: folder,
+    env: environment(folder),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const results = JSON.parse(await text(child.stdout)) as (Omit<Result, 'stdout'> & { stdout: string })[];
+  return results.map((result) => ({ ...result, stdout: Buffer.from(result.stdout) }));
 }
 
 /** The one JSON document on standard output. */

@@ -98,6 +98,22 @@ describe('the SQLite store', () => {
     expect(await small.stats()).toEqual(NOTHING);
   });
 
+  it('compares itself with its limits only when a 64th of them was written, also by another process', async () => {
+    const file = join(folder, 'counted.sqlite');
+    const few = sqliteStore(file, { bytes: Infinity, age: Infinity, records: 128 });
+    open.push(few);
+    const counts: number[] = [];
+    for (let index = 0; index < 134; index += 1) {
+      await few.set(`${index}`.padStart(64, '0'), 'x', INFO);
+      if (index >= 126) counts.push((await few.stats()).objects);
+    }
+    expect(counts).toEqual([127, 128, 129, 96, 97, 98, 99, 100]);
+    const next = sqliteStore(file, { bytes: Infinity, age: Infinity, records: 64 });
+    open.push(next);
+    await next.set(KEY, 'x', INFO);
+    expect((await next.stats()).objects).toBe(48);
+  });
+
   it('clears away texts of which it knows nothing, and rows without a text', async () => {
     const { KeyvSqlite } = await import('@keyv/sqlite');
     const store = sqliteStore(join(folder, 'strays.sqlite'));

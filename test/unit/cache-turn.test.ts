@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,12 +109,32 @@ describe('a turn', () => {
       mkdirSync(folder, { mode: 0o700 });
       // There when a file is to be made, and not when it is read.
       symlinkSync('missing', path());
-      const turn = takeTurn({ folder, wait: LONG }, 'key', nothing);
+      const turn = takeTurn({ folder, wait: LONG }, 'key', () => Promise.resolve('the result'));
       for (let rounds = 0; rounds < 20; rounds += 1) await setImmediate();
       rmSync(path());
-      expect(await turn).toEqual({ end: expect.any(Function) });
+      expect(await turn).toEqual({ found: 'the result' });
     },
   );
+
+  it('is not taken by those who have waited for one that ended without a result', async () => {
+    const first = await takeTurn({ folder, wait: LONG }, 'key', nothing);
+    const waiting = Array.from({ length: 5 }, () => takeTurn({ folder, wait: LONG }, 'key', nothing));
+    first.end!();
+    for (const turn of waiting) expect(await turn).toEqual({});
+    expect(files()).toEqual([]);
+  });
+
+  it('is taken by one of those who have waited for a process that is killed', async () => {
+    const holder = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    mkdirSync(folder, { mode: 0o700 });
+    writeFileSync(path(), String(holder.pid));
+    const waiting = Array.from({ length: 5 }, () => takeTurn({ folder, wait: LONG }, 'key', nothing));
+    holder.kill('SIGKILL');
+    const next = await Promise.race(waiting);
+    expect(next).toEqual({ end: expect.any(Function) });
+    next.end!();
+    expect((await Promise.all(waiting)).filter(({ end }) => end !== undefined)).toEqual([next]);
+  });
 
   it('passes on when its process has ended without a word', async () => {
     const ended = spawnSync(process.execPath, ['-e', '']);

@@ -106,6 +106,8 @@ describe('nearestNames', () => {
     ['SYS_CLONE3', 'clone3'],
     ['Execve', 'execve'],
     ['epoll_wiat', 'epoll_wait'],
+    ['ofrk', 'fork'],
+    ['getpdi', 'getpid'],
   ])('%s: %s', (wrong, right) => {
     expect(nearestNames(wrong, 1)).toEqual([right]);
   });

@@ -13,6 +13,9 @@ const LARGEST_VALUE = 4 * LARGEST_TEXT;
 const PAGE = 10_000;
 const MOST_RECORDS = 1_000_000;
 
+/** Share of its limits that each process may write before it compares a store with them, which reads every row. */
+const UNCOMPARED = 1 / 64;
+
 export type SqliteStore = CacheStore & Required<Pick<CacheStore, 'peek' | 'shrink'>>;
 
 /**
@@ -23,6 +26,8 @@ export type SqliteStore = CacheStore & Required<Pick<CacheStore, 'peek' | 'shrin
 export function sqliteStore(file: string, limits: StoreLimits = DEFAULT_LIMITS): SqliteStore {
   let opened: Promise<Database> | undefined;
   let tuned = false;
+  /** As a share of the limits. Another process may have written much before. */
+  let uncompared = Infinity;
   const database = () => (opened ??= openDatabase(file));
   return {
     tier: 'sqlite',
@@ -46,7 +51,10 @@ export function sqliteStore(file: string, limits: StoreLimits = DEFAULT_LIMITS):
       await db.set(key, text);
       const statement = `INSERT OR REPLACE INTO ${RECORDS} VALUES (?, ?, ?, ?, ?, ?)`;
       await db.query(statement, key, kind, label, bytes, made, used);
-      if (kind === 'object') await evict(db, limits);
+      uncompared += bytes / limits.bytes + 1 / (limits.records ?? DEFAULT_LIMITS.records);
+      if (kind !== 'object' || uncompared <= UNCOMPARED) return;
+      uncompared = 0;
+      await evict(db, limits);
     },
     async remove(keys) {
       await removeAll(await database(), keys);

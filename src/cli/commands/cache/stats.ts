@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { hotDirectory, hotStats } from '../../../cache/hot/directory.ts';
+import { turnsOf } from '../../../cache/open.ts';
 import { removeFiles } from '../../../cache/plain-files.ts';
 import { writeProduct } from '../../output/streams.ts';
 import { printable, writeStderr, table, toJson } from '../../output/report.ts';
@@ -35,6 +37,7 @@ export async function clear({ cache, json, quiet }: CacheOptions): Promise<void>
   // The hot tier first, so that nothing is served while the cache is cleared.
   removeFiles(hotDirectory(cache));
   await use(store, () => store.clear());
+  if (!store.shared) rmSync(turnsOf(store), { recursive: true, force: true });
   if (json) await writeProduct(toJson({ tier: store.tier, path: store.location, cleared: true }));
   else if (!quiet) await writeStderr(`cleared ${printable(store.location)}\n`);
 }
