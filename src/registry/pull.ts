@@ -63,8 +63,7 @@ export async function pullProfile(
   const bytes = await repository.blob(layer, LARGEST_PROFILE);
   const { form, diagnostics } = readProfile(bytes, { file: named });
   // Runtimes would read other members than what is meant.
-  if (form !== 'seccomp')
-    return fail('REGISTRY_NO_PROFILE', { reference: named, reason: OTHER_FORMS[form] });
+  if (form !== 'seccomp') return fail('REGISTRY_NO_PROFILE', { reference: named, reason: OTHER_FORMS[form] });
   return { reference: formatReference({ ...reference, digest }), digest, bytes, diagnostics };
 }
 

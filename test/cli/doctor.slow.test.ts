@@ -19,13 +19,15 @@ it('doctor waits for no program that ignores its end, and is not held up by what
   const result = await runIn(folder, ['doctor', '--json'], { env: { PATH: bin } });
   expect(result).toMatchObject({ code: 0, stderr: '' });
   const { programs } = documentOf(result)['host'] as { programs: { name: string; release: string | null }[] };
-  expect(programs.filter(({ name }) => name !== 'bwrap').map(({ name, release }) => [name, release])).toEqual([
-    ['crun', null],
-    ['runc', null],
-    ['youki', '1.2.3'],
-    ['podman', null],
-    ['docker', '28.2.2'],
-    ['containerd', null],
-    ['nerdctl', null],
-  ]);
+  expect(programs.filter(({ name }) => name !== 'bwrap').map(({ name, release }) => [name, release])).toEqual(
+    [
+      ['crun', null],
+      ['runc', null],
+      ['youki', '1.2.3'],
+      ['podman', null],
+      ['docker', '28.2.2'],
+      ['containerd', null],
+      ['nerdctl', null],
+    ],
+  );
 }, 60_000);

@@ -573,7 +573,10 @@ describe.skipIf(skipWithout(registry))('a registry that lies', () => {
       const command = [process.execPath, MAIN, ...words].join(' ');
       const env = environment(folder);
       // The liar answers in this process.
-      const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn('script', ['-qec', command, '/dev/null'], {
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       const shown = await readText(child.stdout);
       expect(shown).toContain(String.raw`"\u009b31m\u202e"`);
       // oxlint-disable-next-line no-control-regex
