@@ -79,7 +79,7 @@ function holderOf(path: string): number {
   try {
     fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const bytes = Buffer.alloc(20);
-    return Number(bytes.latin1Slice(0, readSync(fd, bytes)));
+    return Number(bytes.toString('latin1', 0, readSync(fd, bytes)));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return 0;
     throw error;
