@@ -563,7 +563,7 @@ const TABLE = {
   },
   PROFILE_NOT_PORTABLE: {
     message: 'runtimes refuse this profile as an artifact: {reason}',
-    hint: 'it can still be compiled, and given to a runtime as a file',
+    hint: '"seccompc simplify" takes out entries that are not needed; any profile can be given to a runtime as a file',
   },
   PROFILE_NEEDS_TARGET: {
     message: 'a profile of the Docker dialect means something else on each machine: {reason}',

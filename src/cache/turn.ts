@@ -1,5 +1,5 @@
 /** Of several processes that compile one profile at the same time, one does, and the others wait for its result. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { errorCode } from '../fs/system-reason.ts';
@@ -73,17 +73,22 @@ function take(path: string): 'free' | 'left over' | 'held' {
     rmSync(path, { force: true });
     return take(path) === 'held' ? 'held' : 'left over';
   }
-  removeFiles(dirname(path), ({ used }) => used < Date.now() - LEFT_OVER);
+  attempt(() => removeFiles(dirname(path), ({ used }) => used < Date.now() - LEFT_OVER));
   return 'free';
 }
 
-/** Of a process that has just ended its turn, 0. */
+/** Of a process that has just ended its turn, 0. A pipe keeps nobody waiting, and a device is not read to its end. */
 function holderOf(path: string): number {
+  let fd: number | undefined;
   try {
-    return Number(readFileSync(path, 'latin1'));
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const bytes = Buffer.alloc(20);
+    return Number(bytes.toString('latin1', 0, readSync(fd, bytes)));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return 0;
     throw error;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 

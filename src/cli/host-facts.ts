@@ -41,6 +41,8 @@ export interface Way {
 
 const RUNTIMES = ['crun', 'runc', 'youki'];
 const ENGINES = ['podman', 'docker', 'containerd', 'nerdctl'];
+/** Bounded, because a program can print anything. */
+const RELEASE = /(?<!\d)\d{1,9}(?:\.\d{1,9}){1,5}/;
 const LIBSECCOMP = /libseccomp(?:\.version)?"?: *"?([\d.]+)/;
 /** The oldest crun that reads the annotation, and the oldest that has a cache (docs/oci.md). */
 const WITH_ANNOTATION = '0.18';
@@ -96,7 +98,7 @@ async function ask(name: string): Promise<Asked> {
   const path = findProgram(name) ?? null;
   const said = path === null ? '' : await output(path, ['--version']);
   const more =
-    path !== null && RUNTIMES.includes(name) && !LIBSECCOMP.test(said)
+    path !== null && said !== '' && RUNTIMES.includes(name) && !LIBSECCOMP.test(said)
       ? await output(path, ['features'])
       : '';
   return {
@@ -104,7 +106,7 @@ async function ask(name: string): Promise<Asked> {
     program: {
       name,
       path,
-      release: /\d+(?:\.\d+)+/.exec(said)?.[0] ?? null,
+      release: RELEASE.exec(said)?.[0] ?? null,
       libseccomp: LIBSECCOMP.exec(`${said}\n${more}`)?.[1] ?? null,
     },
   };
@@ -113,7 +115,8 @@ async function ask(name: string): Promise<Asked> {
 /** Standard output; empty if it cannot be run. */
 function output(path: string, args: string[], env = process.env): Promise<string> {
   return new Promise((resolve) => {
-    execFile(path, args, { timeout: 10_000, env }, (_, stdout) => resolve(stdout)).stdin?.end();
+    const settings = { timeout: 10_000, killSignal: 'SIGKILL', env } as const;
+    execFile(path, args, settings, (_, stdout) => resolve(stdout)).stdin?.end();
   });
 }
 

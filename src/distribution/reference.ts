@@ -39,7 +39,7 @@ export function parseReference(text: string, options: { plainHttp?: boolean } = 
   const host = rest.slice(0, Math.max(slash, 0)).toLowerCase();
   if (host.includes('@'))
     return refuse('name and password belong into the file of "docker login" or "podman login"');
-  if (!HOST.test(host)) return refuse('it names no host');
+  if (!HOST.test(host) || !URL.canParse(`https://${host}`)) return refuse('it names no host');
   const [path = '', digest, ...more] = rest.slice(slash + 1).split('@');
   const colon = path.indexOf(':');
   const [name, tag] = colon < 0 ? [path] : [path.slice(0, colon), path.slice(colon + 1)];

@@ -46,11 +46,14 @@ export async function findingsOf({ document, target }: Pick<Asked, 'document' | 
   if (!PROFILE.test(text)) return [];
   const { findings } = await lint(new TextEncoder().encode(text), { file: document.uri, target, all: true });
   if (findings.some(({ diagnostic: { code } }) => code === 'NOT_A_PROFILE')) return [];
-  const { root } = parseJson(text);
+  const mark = text.startsWith('\uFEFF') ? 1 : 0;
+  const { root } = parseJson(text.slice(mark));
+  // The reader ends lines at \n alone, and does not count a byte order mark.
+  const starts = [mark, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)];
   return findings.slice(0, MOST).map(({ diagnostic: found, fix }) => {
     const { severity, code, message, hint } = found;
     const shown: LspDiagnostic = {
-      range: rangeOf(found, document, root && find(root, found.pointer ?? '').node),
+      range: rangeOf(found, document, starts, root && find(root, found.pointer ?? '').node),
       severity: SEVERITIES[severity],
       code,
       source: 'seccompc',
@@ -61,12 +64,20 @@ export async function findingsOf({ document, target }: Pick<Asked, 'document' | 
 }
 
 /** The value that is meant, or the key or word at the place. */
-function rangeOf({ line = 1, column = 1 }: Diagnostic, document: TextDocument, node?: JsonNode): Range {
-  const start = { line: line - 1, character: column - 1 };
-  const from = document.offsetAt(start);
-  if (node?.offset === from) return { start, end: document.positionAt(node.end) };
-  const [word] = /^(?:"(?:[^"\\\n]|\\.)*"?|[^\s,\]}]*)/.exec(document.getText().slice(from, from + 1000))!;
-  return { start, end: document.positionAt(from + word.length) };
+function rangeOf(
+  { line = 1, column = 1 }: Diagnostic,
+  document: TextDocument,
+  starts: readonly number[],
+  node?: JsonNode,
+): Range {
+  const offset = starts[line - 1]! + column - 1;
+  const [mark] = starts as [number];
+  if (node !== undefined && node.offset + mark === offset)
+    return extent({ offset, length: node.end - node.offset }, document);
+  const [word] = /^(?:"(?:[^"\\\n]|\\.)*"?|[^\s,\]}]*)/.exec(
+    document.getText().slice(offset, offset + 1000),
+  )!;
+  return extent({ offset, length: word.length }, document);
 }
 
 /** Words that may stand at a place of the document. */

@@ -8,6 +8,7 @@ import type { Reference } from '../distribution/reference.ts';
 import { IMAGE_MANIFEST } from '../distribution/repository.ts';
 import type { Descriptor, Manifest, Repository } from '../distribution/repository.ts';
 import { fail } from '../errors.ts';
+import type { Diagnostic } from '../errors.ts';
 import { readProfile } from '../profile/read.ts';
 import type { TrustedKeys } from '../signature.ts';
 import type { Target } from '../target.ts';
@@ -19,6 +20,8 @@ export interface PulledProfile {
   reference: string;
   digest: string;
   bytes: Uint8Array;
+  /** Warnings about the profile. */
+  diagnostics: Diagnostic[];
 }
 
 export interface PulledFilter {
@@ -26,6 +29,11 @@ export interface PulledFilter {
   bytes: Uint8Array;
   trust: 'signed' | 'proved';
 }
+
+const OTHER_FORMS = {
+  config: 'it is a config.json',
+  docker: 'it is of the Docker dialect, whose conditions runtimes ignore; whoever made it has to resolve it',
+};
 
 /** Filters that are tried. A registry can list any number. */
 const MOST_CANDIDATES = 16;
@@ -53,10 +61,10 @@ export async function pullProfile(
     if (signed !== true) return fail('REGISTRY_UNSIGNED', { reference: named, reason });
   }
   const bytes = await repository.blob(layer, LARGEST_PROFILE);
-  // Runtimes would read a config.json as a profile without rules.
-  if (readProfile(bytes, { file: named }).form === 'config')
-    return fail('REGISTRY_NO_PROFILE', { reference: named, reason: 'it is a config.json' });
-  return { reference: formatReference({ ...reference, digest }), digest, bytes };
+  const { form, diagnostics } = readProfile(bytes, { file: named });
+  // Runtimes would read other members than what is meant.
+  if (form !== 'seccomp') return fail('REGISTRY_NO_PROFILE', { reference: named, reason: OTHER_FORMS[form] });
+  return { reference: formatReference({ ...reference, digest }), digest, bytes, diagnostics };
 }
 
 /**
@@ -120,7 +128,7 @@ function onlyLayer(
 ): Descriptor | string {
   if (mediaType !== IMAGE_MANIFEST) return 'it is a list of manifests';
   const found = artifactType ?? config?.mediaType;
-  if (found !== type) return `its type is "${found}", not "${type}"`;
+  if (found !== type) return `its type is "${found?.slice(0, 300)}", not "${type}"`;
   const [layer, ...others] = layers;
   return layer !== undefined && others.length === 0 ? layer : `it has ${layers.length} layers, not one`;
 }

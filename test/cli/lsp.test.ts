@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { TextDocument } from 'vscode-languageserver-textdocument';
 import { environment, MAIN, scratch } from './run.ts';
 
 type Message = { id?: number; method?: string; params?: any; result?: any; error?: unknown };
@@ -122,6 +123,16 @@ describe('the language server', () => {
     ]);
     const other = await open('{ "name": "package", "scripts": { "seccomp": "true" } }');
     expect(await other.found()).toEqual([]);
+  });
+
+  it.each([
+    ['a byte order mark', '\uFEFF', ' '],
+    ['line ends of \\r alone', '', '\r'],
+    ['characters of two units', '', ' "comment": "\u{1F600}\u2028",'],
+  ])('counts as the editor does with %s', async (_, before, within) => {
+    const text = `${before}{ "defaultAction": "${KILL}",${within}"syscalls": [${allow('"raed"')}] }`;
+    const found = (await (await open(text)).found()).find(({ code }) => code === 'UNKNOWN_SYSCALL');
+    expect(TextDocument.create('', 'json', 1, text).getText(found.range)).toBe('"raed"');
   });
 
   it('checks a text again after a change, and forgets it when it is closed', async () => {

@@ -156,6 +156,22 @@ describe('a turn', () => {
     expect(await takeTurn({ folder, wait: LONG }, 'key', nothing)).toEqual({ end: expect.any(Function) });
   });
 
+  it.skipIf(process.platform === 'win32')('waits for no pipe or device for longer than that', async () => {
+    mkdirSync(folder, { mode: 0o700 });
+    expect(spawnSync('mkfifo', [path()]).status).toBe(0);
+    symlinkSync('/dev/zero', join(folder, 'device'));
+    for (const key of ['key', 'device'])
+      expect(await takeTurn({ folder, wait: 30 }, key, nothing)).toEqual({});
+    expect(files()).toEqual([]);
+  });
+
+  it.skipIf(process.platform === 'win32')('is had although what is left over cannot be removed', async () => {
+    mkdirSync(folder, { mode: 0o700 });
+    symlinkSync('circle', join(folder, 'circle'));
+    (await takeTurn({ folder, wait: LONG }, 'key', nothing)).end!();
+    expect(files()).toEqual(['circle']);
+  });
+
   it('is given up at once where something else than a file is in its place', async () => {
     mkdirSync(path(), { recursive: true, mode: 0o700 });
     expect(await takeTurn({ folder, wait: LONG }, 'key', nothing)).toEqual({});

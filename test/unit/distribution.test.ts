@@ -33,6 +33,10 @@ describe('a reference', () => {
     ['oci://registry.example', /names no host/],
     ['oci:///a', /names no host/],
     ['oci://-x/a', /names no host/],
+    ['oci://registry.example:99999/a', /names no host/],
+    ['oci://127.999.0.1/a', /names no host/],
+    ['oci://[::::]/a', /names no host/],
+    ['oci://xn--a/a', /names no host/],
     ['oci://registry.example/', /words of a-z/],
     ['oci://registry.example/A', /words of a-z/],
     ['oci://registry.example/a/../b', /words of a-z/],
@@ -315,6 +319,7 @@ describe('a repository', () => {
     ['http://registry.example/x', /without TLS/],
     ['file:///etc/passwd', /without TLS/],
     ['http://', /names the place/],
+    ['https://me:hunter2@registry.example/x', /registry\.example, with a password/],
   ])('is not led to %s', async (location, reason) => {
     const host = await serve((request, response) => {
       if (request.url!.includes('tags'))
@@ -325,6 +330,7 @@ describe('a repository', () => {
     });
     login(host, USER);
     await expect(open(host).manifest('v1')).rejects.toThrow(reason);
+    await expect(open(host).manifest('v1')).rejects.not.toThrow(/hunter2/);
     await expect(open(host).tags()).rejects.toThrow(reason);
     await expect(open(host).blob(blob, 100)).rejects.toThrow(reason);
   });

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { sha256 } from '../../cache/records/sha256.ts';
 import { parseReference } from '../../distribution/reference.ts';
 import { Repository } from '../../distribution/repository.ts';
-import { fail } from '../../errors.ts';
+import { diagnosticJson, fail } from '../../errors.ts';
 import { pullFilter, pullProfile } from '../../registry/pull.ts';
 import { CliCommand } from '../command.ts';
 import { addOutputOptions } from '../options/add-options.ts';
@@ -11,9 +11,10 @@ import { addTrust, keysOf } from '../options/cache-options.ts';
 import type { CacheFlags } from '../options/cache-options.ts';
 import { addTargetOptions, targetOf } from '../options/target-options.ts';
 import type { TargetFlags } from '../options/target-options.ts';
-import { toJson, writeStderr } from '../output/report.ts';
+import { printDiagnostics, toJson, writeStderr } from '../output/report.ts';
 import type { OutputOptions } from '../output/report.ts';
 import { isTerminal, writeProduct } from '../output/streams.ts';
+import { printableJson } from '../output/text.ts';
 
 interface Options extends TargetFlags, Pick<CacheFlags, 'trust'>, OutputOptions {
   output?: string;
@@ -56,12 +57,20 @@ async function run(url: string, options: Options): Promise<void> {
   if (json && ((isWritten && (output ?? '-') === '-') || file === '-'))
     fail('USAGE', { reason: 'with --json, give -o and --filter files: standard output has the document' });
   if (file === '-' && isTerminal(1)) fail('OUTPUT_IS_TERMINAL');
+  const place = placeIn(output, reference.name);
+  if (place !== undefined && file !== undefined && resolve(place) === resolve(file))
+    fail('USAGE', { reason: '-o and --filter name one file' });
   const keys = (await keysOf(options))?.trusted;
   const repository = new Repository(reference);
   const profile = await pullProfile(repository, reference, keys);
   const filter =
     file === undefined ? undefined : await pullFilter(repository, profile, targetOf(options), keys);
-  if (isWritten) await writeProduct(profile.bytes, placeIn(output, reference.name));
+  await printDiagnostics(profile.diagnostics, options);
+  if (isWritten) {
+    // Only a terminal obeys what is in it; a file is what the digest says.
+    const isShown = (place ?? '-') === '-' && isTerminal(1);
+    await writeProduct(isShown ? printableJson(Buffer.from(profile.bytes).toString()) : profile.bytes, place);
+  }
   if (filter !== undefined) await writeProduct(filter.bytes, file);
   if (json) {
     const { digest, trust } = filter ?? {};
@@ -72,8 +81,9 @@ async function run(url: string, options: Options): Promise<void> {
       instructions: filter.bytes.length / 8,
     };
     const { reference: full, bytes } = profile;
+    const diagnostics = profile.diagnostics.map(diagnosticJson);
     await writeProduct(
-      toJson({ reference: full, profileSha256: sha256(bytes), filter: found ?? null, diagnostics: [] }),
+      toJson({ reference: full, profileSha256: sha256(bytes), filter: found ?? null, diagnostics }),
     );
   } else if (!quiet) {
     const about = filter && `, filter of ${filter.bytes.length / 8} instructions, ${filter.trust}`;

@@ -1,7 +1,9 @@
 /** A registry that lies, and somebody who can write to it: no filter comes out that is not the profile's. */
 import { createHash } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseReference } from '../../../src/distribution/reference.ts';
 import { Repository } from '../../../src/distribution/repository.ts';
@@ -15,7 +17,7 @@ import { readTrustedKeys } from '../../../src/signature.ts';
 import type { TrustedKeys } from '../../../src/signature.ts';
 import { makeTarget } from '../../../src/target.ts';
 import type { Target } from '../../../src/target.ts';
-import { runIn, scratch } from '../../cli/run.ts';
+import { documentOf, environment, MAIN, runIn, scratch } from '../../cli/run.ts';
 import { available, skipWithout } from '../../oracle/compare.ts';
 import type { Server } from '../../stores/servers.ts';
 import { makeKey } from '../../unit/cache-records.ts';
@@ -542,6 +544,11 @@ describe.skipIf(skipWithout(registry))('a registry that lies', () => {
         `{"ociVersion":"1.0.2","linux":{"seccomp":${PROFILES.strict}}}`,
         'REGISTRY_NO_PROFILE',
       ],
+      [
+        'conditions of the Docker dialect',
+        PROFILES.strict.replace('"action":"SCMP_ACT_ALLOW"', '$&,"includes":{"caps":["CAP_SYS_ADMIN"]}'),
+        'REGISTRY_NO_PROFILE',
+      ],
       ['a config.json without a profile', '{"ociVersion":"1.0.2","linux":{}}', 'REGISTRY_NO_PROFILE'],
     ])('with %s in it', async (_, content, code) => {
       const name = `content${(copies += 1)}`;
@@ -549,6 +556,37 @@ describe.skipIf(skipWithout(registry))('a registry that lies', () => {
       await putBlob(name, '{}');
       await putManifest(name, { ...(await manifestOf('strict', 'v1')), layers }, 'v1');
       expect(await refusal(pull(name, { keys: null }))).toMatchObject({ code, exit: 65 });
+    });
+
+    it('are written as they are, shown without escape sequences, and warned of', async () => {
+      const name = `odd${(copies += 1)}`;
+      const content = PROFILES.strict.replace('{', '{"x":"\u009b31m\u202e",');
+      const layers = [await putBlob(name, Buffer.from(content))];
+      await putBlob(name, '{}');
+      await putManifest(name, { ...(await manifestOf('strict', 'v1')), layers }, 'v1');
+      const words = ['pull', `${liar.url}/${name}:v1`, '--plain-http'];
+      const result = await runIn(folder, [...words, '--json', '-o', 'odd.json']);
+      expect(result.code).toBe(0);
+      expect(readFileSync(join(folder, 'odd.json'), 'utf8')).toBe(content);
+      expect(documentOf(result)).toMatchObject({ diagnostics: [{ code: 'UNKNOWN_KEY' }] });
+      expect((await runIn(folder, words)).stdout.toString()).toBe(content);
+      const command = [process.execPath, MAIN, ...words].join(' ');
+      const env = environment(folder);
+      // The liar answers in this process.
+      const child = spawn('script', ['-qec', command, '/dev/null'], {
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const shown = await readText(child.stdout);
+      expect(shown).toContain(String.raw`"\u009b31m\u202e"`);
+      // oxlint-disable-next-line no-control-regex
+      expect(shown).not.toMatch(/[\u009b\u202e]/);
+    });
+
+    it('have a place of their own', async () => {
+      const words = ['pull', `${liar.url}/strict:v1`, '--plain-http', '-o', 'one', '--filter', './one'];
+      expect(await runIn(folder, words)).toMatchObject({ code: 64 });
+      expect(existsSync(join(folder, 'one'))).toBe(false);
     });
 
     it('under a tag, changed, with or without the signature', async () => {
