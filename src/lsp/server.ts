@@ -78,6 +78,8 @@ export function serveLanguage(
     });
     client.onNotification('exit', end);
     client.onClose(end);
+    // A file or /dev/null ends, and is not closed.
+    input.once('end', end);
     client.listen();
   });
 }

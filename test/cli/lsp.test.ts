@@ -1,6 +1,6 @@
 /** `seccompc lsp`, asked by a client of our own. Its answers have many forms, of which each test knows one. */
 // oxlint-disable typescript/no-explicit-any
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -245,5 +245,8 @@ describe('the language server', () => {
     const lost = client();
     lost.close();
     expect(await lost.ended).toBe(1);
+    // A file is read to its end, and nothing closes it.
+    const nobody = spawnSync(process.execPath, [MAIN, 'lsp'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    expect([nobody.status, nobody.stdout.length, nobody.stderr.length]).toEqual([1, 0, 0]);
   });
 });

@@ -62,6 +62,7 @@ profile (--format oci) it is exact where the format can say it; elsewhere it is 
 laxer, and each such call is named. --exact refuses then. As a filter it is always exact.
 
 --explain CALL says which input decides a call and writes nothing: read, 'socket(AF_INET, 1)'.
+Missing arguments are 0.
 
 Exit codes: 0 exact; 1 stricter than asked; 2 cannot be computed; 65 an input is faulty.
 `;
