@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import { credentialsFor } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { fail, SeccompcError } from '../errors.ts';
@@ -54,6 +55,7 @@ export class Http {
   readonly #patience: Patience;
   readonly #base: URL;
   #credentials: Promise<Credentials | undefined> | undefined;
+  #local: Promise<void> | undefined;
   /** The value of the header that allows it, as soon as the registry has asked for one. */
   readonly #allowed = new Map<Access, Promise<string>>();
 
@@ -134,6 +136,8 @@ export class Http {
     let at = url;
     for (let hops = 0; hops <= MOST_REDIRECTS; hops += 1) {
       this.#refuseUnsafe(at);
+      if (at.protocol === 'http:' && at.hostname === 'localhost')
+        await (this.#local ??= this.#refuseElsewhere());
       const response = await fetch(at, {
         method,
         // Compressed, the digests would be those of something else.
@@ -160,6 +164,15 @@ export class Http {
     if (url.username !== '' || url.password !== '')
       throw this.#damaged(`it leads to ${url.origin}, with a password in the address`);
     if (url.protocol !== 'https:' && !isPlain) throw this.#damaged(`it leads to ${url.origin}, without TLS`);
+  }
+
+  /** Whoever answers for names on the network can say where "localhost" is, if /etc/hosts does not. */
+  async #refuseElsewhere(): Promise<void> {
+    const found = await lookup('localhost', { all: true });
+    const other = found.find(({ address, family }) => !isLoopback(family === 6 ? `[${address}]` : address));
+    if (other === undefined) return;
+    const reason = `localhost is ${other.address} here, and plain HTTP goes to this machine only`;
+    throw new RegistryFault('REGISTRY_UNREACHABLE', { place: this.#place, reason });
   }
 
   async #read(response: Response, most: number): Promise<Uint8Array> {

@@ -1,9 +1,11 @@
 /** The client of registries, with a small server for each answer that a real registry gives too seldom. */
+import dns from 'node:dns/promises';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -333,6 +335,25 @@ describe('a repository', () => {
     await expect(open(host).manifest('v1')).rejects.not.toThrow(/hunter2/);
     await expect(open(host).tags()).rejects.toThrow(reason);
     await expect(open(host).blob(blob, 100)).rejects.toThrow(reason);
+  });
+
+  it('sends nothing to a localhost that is another machine', async () => {
+    const host = (await serve((_, response) => response.end(BLOB))).replace('127.0.0.1', 'localhost');
+    expect(Buffer.from(await open(host).blob(blob, 100))).toEqual(BLOB);
+    asked.length = 0;
+    const lookup = vi.spyOn(dns, 'lookup') as unknown as { mockResolvedValue(value: object): void };
+    lookup.mockResolvedValue([
+      { address: '127.0.0.1', family: 4 },
+      { address: '192.0.2.1', family: 4 },
+    ]);
+    syncBuiltinESMExports();
+    try {
+      await expect(open(host).blob(blob, 100)).rejects.toThrow(/localhost is 192\.0\.2\.1 here/);
+    } finally {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    }
+    expect(asked).toEqual([]);
   });
 
   it('gives up a redirect in circles', async () => {
