@@ -50,18 +50,18 @@ export async function readPatch(
     findings.report(diagnostic('PATCH_MEMBER', { member }, { pointer: `${root}/${member}` }));
   }
   findings.refuseErrors();
+  const names = arches.map(({ name }) => name);
+  const reader = { ...target, arch: names[0]!, architectures: names };
   // A default action that no entry has shows where none matches.
   const taken = new Set(
-    resolveProfile(profile, target).seccomp!.syscalls.map(({ errnoRet = 1 }) => errnoRet & SECCOMP_RET_DATA),
+    resolveProfile(profile, reader).seccomp!.syscalls.map(({ errnoRet = 1 }) => errnoRet & SECCOMP_RET_DATA),
   );
   let free = 0;
   while (taken.has(free)) free++;
+  if (free > SECCOMP_RET_DATA)
+    throw new SeccompcError([undecided({ reason: 'the patch gives every errno', isBudget: false })]);
   Object.assign(patch, { defaultAction: 'SCMP_ACT_TRACE', defaultErrnoRet: free });
-  const names = arches.map(({ name }) => name);
-  const lowered = await lowerProfile(profile, {
-    target: { ...target, arch: names[0]!, architectures: names },
-    file,
-  });
+  const lowered = await lowerProfile(profile, { target: reader, file });
   if (!lowered.confined) throw new Error('internal error: a patch asks for no filter');
   return { side: overlay(lowered.reference), profile, lowered };
 }

@@ -296,6 +296,15 @@ describe('an extension', () => {
     }
   });
 
+  it('is refused where no answer is left that tells calls without an entry', async () => {
+    const syscalls = Array.from({ length: 0x10000 }, (_, errnoRet) => ({
+      names: [errnoRet === 0 ? 'getpid' : 'z'],
+      action: 'SCMP_ACT_TRACE',
+      errnoRet,
+    }));
+    expect(await faultsOf({ syscalls })).toMatchObject({ diagnostics: [{ code: 'UNDECIDED' }] });
+  });
+
   it('takes a kill and a trace of a patch for what they are', async () => {
     const entries = ['KILL_THREAD', 'TRACE'].map((action) => ({ names: [action === 'TRACE' ? 'lseek' : 'read'], action: `SCMP_ACT_${action}`, errnoRet: action === 'TRACE' ? 0 : undefined })); // prettier-ignore
     const { programs } = await extended(await side(profile([allow('read')])), entries as Entry[]);
