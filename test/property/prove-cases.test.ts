@@ -230,9 +230,9 @@ describe('the proof by cases', () => {
           if (isProvedByCases(made.program, made)) proved++;
         },
       ),
-      { seed: 3, numRuns: runs(40, 150) },
+      { seed: 3, numRuns: runs(25, 150) },
     );
-    expect(tried).toBeGreaterThan(0.6 * runs(40, 150));
+    expect(tried).toBeGreaterThan(0.6 * runs(25, 150));
     expect(proved).toBeGreaterThan(0.95 * tried);
   });
 
@@ -262,9 +262,9 @@ describe('the proof by cases', () => {
           }
         },
       ),
-      { numRuns: runs(50, 150) },
+      { numRuns: runs(30, 150) },
     );
-    expect(caught).toBeGreaterThan(2 * runs(50, 150));
+    expect(caught).toBeGreaterThan(2 * runs(30, 150));
   });
 
   it('doubts an input near one that a wrong return value answers otherwise', async () => {
