@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -28,4 +28,27 @@ export function projectWithPackage(also: readonly string[] = []): string {
   }
   writeFileSync(join(project, 'package.json'), '{ "private": true }');
   return project;
+}
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs Node in the project, with nothing in the environment that could change what it prints. */
+export function nodeIn(project: string, ...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env['PATH'] };
+    const child = execFile(process.execPath, args, { cwd: project, env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : (child.exitCode ?? 1), stdout, stderr });
+    });
+  });
+}
+
+export function writeIn(project: string, path: string, text: string): string {
+  const file = join(project, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  return file;
 }
