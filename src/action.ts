@@ -13,7 +13,9 @@ export const SECCOMP_RET_TRACE = 0x7ff00000;
 export const SECCOMP_RET_LOG = 0x7ffc0000;
 export const SECCOMP_RET_ALLOW = 0x7fff0000;
 
-/** Upper half of a return value: which action. Lower half: its data (an errno, a tracer's message). */
+/**
+ * Upper half of a return value: which action. Lower half: its data (an errno, a tracer's message).
+ */
 export const SECCOMP_RET_ACTION_FULL = 0xffff0000;
 export const SECCOMP_RET_DATA = 0x0000ffff;
 
@@ -57,7 +59,9 @@ const LABELS = new Map<number, string>([
   [SECCOMP_RET_ALLOW, 'ALLOW'],
 ]);
 
-/** `ERRNO`, `ALLOW` ...; undefined for a value the kernel does not know (it then kills the process). */
+/**
+ * `ERRNO`, `ALLOW` ...; undefined for a value the kernel does not know (it then kills the process).
+ */
 export function actionLabel(value: number): string | undefined {
   return LABELS.get((value & SECCOMP_RET_ACTION_FULL) >>> 0);
 }
@@ -67,14 +71,18 @@ export function isKnownAction(value: number): boolean {
   return actionLabel(value) !== undefined;
 }
 
-/** Sorts return values as the kernel does among several filters: the lower, the stricter (a signed compare). */
+/**
+ * Sorts return values as the kernel does among several filters: the lower, the stricter (a signed
+ * compare).
+ */
 export function compareSeverity(a: number, b: number): number {
   return ((a & SECCOMP_RET_ACTION_FULL) | 0) - ((b & SECCOMP_RET_ACTION_FULL) | 0);
 }
 
 /**
- * Sorts return values by what gets through, the strictest first: the kernel's order of actions, and of the ERRNOs the one
- * with errno 0 last. There the call does not run, but reports success; any other errno is a refusal.
+ * Sorts return values by what gets through, the strictest first: the kernel's order of actions, and
+ * of the ERRNOs the one with errno 0 last. There the call does not run, but reports success; any
+ * other errno is a refusal.
  */
 export function compareStrictness(a: number, b: number): number {
   return compareSeverity(a, b) || Number(isFalseSuccess(a)) - Number(isFalseSuccess(b));

@@ -1,8 +1,8 @@
 /**
  * The 23 architectures of the OCI runtime-spec and what a filter must know of each.
  *
- * Sources: `AUDIT_ARCH_*` in linux/audit.h, EM_* in linux/elf-em.h, the OCI runtime-spec's `SCMP_ARCH_*`
- * constants, docs/semantics.md section 2.
+ * Sources: `AUDIT_ARCH_*` in linux/audit.h, EM_* in linux/elf-em.h, the OCI runtime-spec's
+ * `SCMP_ARCH_*` constants, docs/semantics.md section 2.
  */
 
 /** The 18 syscall tables: architectures that differ in byte order only share one. */
@@ -113,15 +113,18 @@ export function ociArchName(name: ArchName): string {
 }
 
 /**
- * Reads an architecture name in any spelling people use: `SCMP_ARCH_X86_64`, `x86_64`, `amd64`, any case.
- * Undefined for anything else, `SCMP_ARCH_NATIVE` included (both runtimes refuse it).
+ * Reads an architecture name in any spelling people use: `SCMP_ARCH_X86_64`, `x86_64`, `amd64`, any
+ * case. Undefined for anything else, `SCMP_ARCH_NATIVE` included (both runtimes refuse it).
  */
 export function parseArch(text: string): ArchName | undefined {
   const plain = text.toLowerCase().replace(/^scmp_arch_/, '');
   return bySpelling.get(plain)?.name;
 }
 
-/** An audit arch as the kernel's log and its headers write it: eight hex digits, or any number of them after 0x. */
+/**
+ * An audit arch as the kernel's log and its headers write it: eight hex digits, or any number of
+ * them after 0x.
+ */
 export function parseAuditArch(text: string): number | undefined {
   return /^(?:0x[0-9a-f]{1,8}|[0-9a-f]{8})$/i.test(text) ? Number.parseInt(text, 16) : undefined;
 }
@@ -131,7 +134,10 @@ export function archesOf(auditArch: number | undefined): ArchName[] {
   return ARCHES.filter((each) => each.auditArch === auditArch).map(({ name }) => name);
 }
 
-/** The ABI of a call: its audit arch, and for x86_64 bit 30 of the number. Undefined for an unknown audit arch. */
+/**
+ * The ABI of a call: its audit arch, and for x86_64 bit 30 of the number. Undefined for an unknown
+ * audit arch.
+ */
 export function abiOfCall(auditArch: number, nr: number): ArchName | undefined {
   const abi = allArches().find((each) => each.auditArch === auditArch);
   const isX86 = abi?.name === 'X86_64' || abi?.name === 'X32';

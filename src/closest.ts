@@ -4,9 +4,10 @@ import { distance } from 'fastest-levenshtein';
 const LONGEST = 80;
 
 /**
- * The candidates of which at most a third of the word's letters, or one, is wrong, the best first; equal ones in their
- * order. Letters that changed places count once.
- * @param stemOf what of a word counts first; the rest decides between candidates that are equal otherwise
+ * The candidates of which at most a third of the word's letters, or one, is wrong, the best first;
+ * equal ones in their order. Letters that changed places count once.
+ * @param stemOf what of a word counts first; the rest decides between candidates that are equal
+ *   otherwise
  */
 export function closest(
   word: string,

@@ -24,7 +24,8 @@ export type { LoweredProfile } from './compile/lowered.ts';
 /**
  * Compiles a profile. All errors of all stages are reported together.
  *
- * @throws SeccompcError if the profile or the options are not acceptable; nothing is ever compiled in part
+ * @throws SeccompcError if the profile or the options are not acceptable; nothing is ever compiled
+ *   in part
  */
 export async function compile(input: ProfileInput, options: CompileOptions): Promise<Filter> {
   const filter = await runPipeline(input, compileSettings(options));
@@ -32,7 +33,10 @@ export async function compile(input: ProfileInput, options: CompileOptions): Pro
   return filter;
 }
 
-/** The same at once, after `addTables` with those of the architectures. @throws as {@link compile} */
+/**
+ * The same at once, after `addTables` with those of the architectures.
+ * @throws as {@link compile}
+ */
 export function compileNow(input: ProfileInput, options: CompileOptions): Filter {
   const settings = compileSettings(options);
   const read = readStages(input, settings);
@@ -44,14 +48,17 @@ export function compileNow(input: ProfileInput, options: CompileOptions): Filter
   return filter;
 }
 
-/** The first four stages, in which a profile is found to be acceptable or not. @throws as {@link compile} */
+/**
+ * The first four stages, in which a profile is found to be acceptable or not.
+ * @throws as {@link compile}
+ */
 export function lowerProfile(input: ProfileInput, settings: CompileSettings): Promise<LoweredProfile> {
   return runPipeline(input, settings, { until: 'lower' });
 }
 
 /**
- * The stages in order. Each is a pure function: the settings hold all that the result depends on. `until` ends with
- * the lowered profile; `find` may have its program already.
+ * The stages in order. Each is a pure function: the settings hold all that the result depends on.
+ * `until` ends with the lowered profile; `find` may have its program already.
  *
  * @throws as {@link compile}
  */

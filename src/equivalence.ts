@@ -18,7 +18,10 @@ import { prove } from './prove/prove.ts';
 import type { ProofResult } from './prove/prove.ts';
 import { loadTables } from './syscalls/load.ts';
 
-/** A filter from any compiler: raw bytes, 8 for each instruction, in the byte order of its machine, or instructions. */
+/**
+ * A filter from any compiler: raw bytes, 8 for each instruction, in the byte order of its machine,
+ * or instructions.
+ */
 export type ProgramInput = Uint8Array | readonly SockFilter[];
 
 /** A profile with the target that it is compiled for. */
@@ -37,7 +40,10 @@ export interface FilterSide {
 
 /** How far a proof goes. */
 export interface ProofLimits {
-  /** Nodes that a decision diagram may have; 2^19 unless given. Above it, a question can be undecided. */
+  /**
+   * Nodes that a decision diagram may have; 2^19 unless given. Above it, a question can be
+   * undecided.
+   */
   nodeBudget?: number | undefined;
   /** Calls to report that show a difference; 32 unless given. */
   limit?: number | undefined;
@@ -47,21 +53,25 @@ export type ProveOptions = TargetChoice & ProofLimits & { file?: string | undefi
 
 export interface CompareOptions extends ProofLimits {
   /**
-   * What is asked of the second side: `equal` (default) to give the same answer to every call, `tightens` never to be
-   * less strict, `loosens` never to be stricter.
+   * What is asked of the second side: `equal` (default) to give the same answer to every call,
+   * `tightens` never to be less strict, `loosens` never to be stricter.
    */
   relation?: Relation | undefined;
 }
 
-/** `fingerprint`: bytes that are equal exactly if the answers to every call are; the command prints their SHA-256. */
+/**
+ * `fingerprint`: bytes that are equal exactly if the answers to every call are; the command prints
+ * their SHA-256.
+ */
 export type FingerprintResult = { verdict: 'made'; fingerprint: Uint8Array; nodes: number } | Failure;
 
 /**
- * Proves a filter against a profile, for every architecture, number, argument and instruction pointer. `equal` is proved,
- * never assumed; `different` comes with calls that show it. `diagnostics` has the warnings about the profile.
+ * Proves a filter against a profile, for every architecture, number, argument and instruction
+ * pointer. `equal` is proved, never assumed; `different` comes with calls that show it.
+ * `diagnostics` has the warnings about the profile.
  *
- * @throws SeccompcError if the profile or the options are not acceptable, the profile asks for no filter, or the input is
- *   no filter (NOT_A_FILTER)
+ * @throws SeccompcError if the profile or the options are not acceptable, the profile asks for no
+ *   filter, or the input is no filter (NOT_A_FILTER)
  */
 export async function proveProfile(
   filter: ProgramInput,
@@ -78,8 +88,8 @@ export async function proveProfile(
 }
 
 /**
- * Compares what two filters answer to every call. Each side is a profile with its target or a filter with its
- * architecture.
+ * Compares what two filters answer to every call. Each side is a profile with its target or a
+ * filter with its architecture.
  *
  * @throws SeccompcError as {@link proveProfile}
  */

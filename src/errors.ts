@@ -1009,7 +1009,10 @@ const TABLE = {
 
 export type Code = keyof typeof TABLE;
 
-/** Makes a diagnostic of the table's text. `values` fills the `{word}`s; `hint` replaces the table's. */
+/**
+ * Makes a diagnostic of the table's text. `values` fills the `{word}`s; `hint` replaces the
+ * table's.
+ */
 export function diagnostic(
   code: Code,
   values: Record<string, string | number | bigint> = {},
@@ -1051,10 +1054,16 @@ function defineLater(found: Diagnostic, make: () => string | undefined): void {
   });
 }
 
-/** Reports of one code that are kept. A person reads a few; a hostile profile has one for every three bytes. */
+/**
+ * Reports of one code that are kept. A person reads a few; a hostile profile has one for every
+ * three bytes.
+ */
 export const MAX_OF_A_KIND = 100;
 
-/** Adds diagnostics to a list, the first {@link MAX_OF_A_KIND} of each code; one note counts the others. */
+/**
+ * Adds diagnostics to a list, the first {@link MAX_OF_A_KIND} of each code; one note counts the
+ * others.
+ */
 export function collector(diagnostics: Diagnostic[]): (found: Diagnostic) => void {
   const counts = new Map<string, number>();
   const leftOut = new Map<string, Diagnostic>();
@@ -1098,7 +1107,9 @@ export function codeTable(): ReadonlyArray<Entry & { code: Code; severity: Sever
   return Object.entries(TABLE).map(([code, entry]) => ({ code: code as Code, severity: 'error', ...entry }));
 }
 
-/** The only error this project throws on purpose: one or more diagnostics, and what to exit with. */
+/**
+ * The only error this project throws on purpose: one or more diagnostics, and what to exit with.
+ */
 export class SeccompcError extends Error {
   override readonly name = 'SeccompcError';
   readonly diagnostics: readonly Diagnostic[];

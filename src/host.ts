@@ -20,7 +20,9 @@ export function hostArch(): ArchName {
   return fail('HOST_ARCHITECTURE_UNKNOWN', { machine: machine() });
 }
 
-/** The running kernel's version on Linux; undefined elsewhere, where no profile will ever meet it. */
+/**
+ * The running kernel's version on Linux; undefined elsewhere, where no profile will ever meet it.
+ */
 export function hostKernel(): KernelVersion | undefined {
   if (process.platform !== 'linux') return undefined;
   return parseKernelVersion(release());

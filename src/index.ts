@@ -1,6 +1,7 @@
 /**
- * seccompc: OCI seccomp profiles to classic BPF, with the pipeline of the command as functions. Nothing here reads the
- * host or needs Node. The cache (`seccompc/cache`) and the resident compiler (`seccompc/serve`) do.
+ * seccompc: OCI seccomp profiles to classic BPF, with the pipeline of the command as functions.
+ * Nothing here reads the host or needs Node. The cache (`seccompc/cache`) and the resident compiler
+ * (`seccompc/serve`) do.
  */
 export { compile } from './compile.ts';
 export type { Filter } from './compile/filter.ts';

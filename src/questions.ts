@@ -1,4 +1,7 @@
-/** Answers about profiles and filters for callers of the library: which entry decides, and whether statements hold. */
+/**
+ * Answers about profiles and filters for callers of the library: which entry decides, and whether
+ * statements hold.
+ */
 import { archOf, parseArch } from './arch.ts';
 import type { Arch } from './arch.ts';
 import { judgeAll } from './assert/judge.ts';
@@ -41,9 +44,11 @@ export type ExplainedEntry = Explanation['considered'][number] & {
 export type ExplainedCall = Omit<Explanation, 'considered'> & { considered: ExplainedEntry[] };
 
 /**
- * Says which entry of a profile gives the answer to a call, and why each other entry that names it does not.
+ * Says which entry of a profile gives the answer to a call, and why each other entry that names it
+ * does not.
  *
- * @throws SeccompcError if the profile, the options or the call are not acceptable, or the profile asks for no filter
+ * @throws SeccompcError if the profile, the options or the call are not acceptable, or the profile
+ *   asks for no filter
  */
 export async function explain(
   input: ProfileInput,
@@ -103,11 +108,17 @@ export interface AssertionOptions {
   file?: string | undefined;
   /** Nodes that a decision diagram may have. */
   nodeBudget?: number | undefined;
-  /** The other profile or filter that an assertion such as `at-most base.json` names; none unless given. */
+  /**
+   * The other profile or filter that an assertion such as `at-most base.json` names; none unless
+   * given.
+   */
   resolve?: ((name: string) => Promise<ProfileSide | FilterSide>) | undefined;
 }
 
-/** One assertion and what was found: it holds for every call, fails for the call that is given, or is undecided. */
+/**
+ * One assertion and what was found: it holds for every call, fails for the call that is given, or
+ * is undecided.
+ */
 export type AssertionResult = { text: string; line: number } & PropertyResult;
 
 /**

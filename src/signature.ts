@@ -1,4 +1,7 @@
-/** Ed25519 (RFC 8032) signatures of what others could change, and ECDSA P-256 to check those of cosign. */
+/**
+ * Ed25519 (RFC 8032) signatures of what others could change, and ECDSA P-256 to check those of
+ * cosign.
+ */
 import { createHash, createPrivateKey, createPublicKey, sign as signBytes, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
@@ -56,8 +59,8 @@ export function readSigner(pem: string): Signer {
 }
 
 /**
- * @param pems public keys in SPKI, as `openssl pkey -pubout` and `cosign generate-key-pair` write them; one text may hold
- *   several
+ * @param pems public keys in SPKI, as `openssl pkey -pubout` and `cosign generate-key-pair` write
+ *   them; one text may hold several
  * @throws TypeError for anything else, a private key included: it has no business where signatures
  *   are only checked
  */

@@ -9,12 +9,14 @@ export interface KernelVersion {
 }
 
 /**
- * What a profile is compiled for. Everything the result depends on besides the profile and the options
- * of the code generator is in here; nothing is read from the host. The command fills it from flags and
- * host, a library caller by hand. It is recorded in the result.
+ * What a profile is compiled for. Everything the result depends on besides the profile and the
+ * options of the code generator is in here; nothing is read from the host. The command fills it
+ * from flags and host, a library caller by hand. It is recorded in the result.
  */
 export interface Target {
-  /** The native architecture: always in the filter, chooses the archMap entry and the byte order. */
+  /**
+   * The native architecture: always in the filter, chooses the archMap entry and the byte order.
+   */
   arch: ArchName;
   /** Replaces the profile's own list; undefined keeps it. */
   architectures?: ArchName[];
@@ -28,13 +30,18 @@ export interface Target {
   engineRelease?: string;
   /** Whose reading of the OCI object where crun and runc differ. docs/semantics.md section 12. */
   semantics: 'crun' | 'runc';
-  /** The release of runc: `1.3` or `1.3.6`. Without one, runc 1.1.5's stub, and everything that some release takes. */
+  /**
+   * The release of runc: `1.3` or `1.3.6`. Without one, runc 1.1.5's stub, and everything that some
+   * release takes.
+   */
   runcRelease?: string;
   /** runc's stub: numbers above the largest one named get ENOSYS. docs/semantics.md section 9. */
   enosysStub: boolean;
   /** Calls that the profile does not name and that are newer than this release get ENOSYS. */
   enosysAfter?: KernelVersion;
-  /** What two rules with different actions that can both match one call are: a warning or an error. */
+  /**
+   * What two rules with different actions that can both match one call are: a warning or an error.
+   */
   overlap: 'warn' | 'error';
   /** A name no table knows is an error instead of a warning. */
   failUnknown: boolean;
@@ -67,11 +74,13 @@ const DEFAULT_CAPABILITIES: Record<Target['engine'], readonly string[]> = {
 const NEWEST_KERNEL: KernelVersion = { major: 7, minor: 2 };
 
 /**
- * The bounding set of a container, sorted: the base, without what is dropped, with what is added, as the engine combines
- * its options --cap-add and --cap-drop (docs/semantics.md section 11). `ALL` in `drop` starts from no capability, `ALL` in
- * `add` from every one. Names are in any case, with or without `CAP_`.
+ * The bounding set of a container, sorted: the base, without what is dropped, with what is added,
+ * as the engine combines its options --cap-add and --cap-drop (docs/semantics.md section 11). `ALL`
+ * in `drop` starts from no capability, `ALL` in `add` from every one. Names are in any case, with
+ * or without `CAP_`.
  *
- * @throws SeccompcError TARGET_INVALID for a name that the kernel does not have, and for what podman refuses
+ * @throws SeccompcError TARGET_INVALID for a name that the kernel does not have, and for what
+ *   podman refuses
  */
 export function capabilitySet(
   engine: Target['engine'],
@@ -109,8 +118,8 @@ function capabilityNamed(text: string): string {
 }
 
 /**
- * The two numbers that a release begins with, as Docker reads it: what follows, as in "6.1.0-13-amd64" or "3.12custom", does not
- * matter. Undefined for anything else.
+ * The two numbers that a release begins with, as Docker reads it: what follows, as in
+ * "6.1.0-13-amd64" or "3.12custom", does not matter. Undefined for anything else.
  */
 export function parseKernelVersion(text: string): KernelVersion | undefined {
   const [, major, minor] = /^(\d{1,3})\.(\d{1,5})(?!\d)/.exec(text) ?? [];
@@ -156,17 +165,23 @@ export function compareReleases(a: string, b: string): number {
 }
 
 /**
- * A {@link Target} as a caller writes it. Only `arch` is required; names and releases are spelled as on the command line.
- * Nothing is read from the host.
+ * A {@link Target} as a caller writes it. Only `arch` is required; names and releases are spelled
+ * as on the command line. Nothing is read from the host.
  */
 export interface TargetOptions {
   /** The native architecture: `x86_64`, `amd64`, `arm64`, `SCMP_ARCH_AARCH64`, in any case. */
   arch: string;
   /** Replaces the profile's own list; `native`: only `arch`. */
   architectures?: readonly string[] | 'native' | undefined;
-  /** The container's bounding set: `NET_ADMIN`, `CAP_NET_ADMIN`, `ALL`. The engine's default unless given. */
+  /**
+   * The container's bounding set: `NET_ADMIN`, `CAP_NET_ADMIN`, `ALL`. The engine's default unless
+   * given.
+   */
   capabilities?: readonly string[] | undefined;
-  /** Kernel release for minKernel: `6.1` or `{ major: 6, minor: 1 }`. The newest known release unless given. */
+  /**
+   * Kernel release for minKernel: `6.1` or `{ major: 6, minor: 1 }`. The newest known release
+   * unless given.
+   */
   kernel?: string | KernelVersion | undefined;
   /** Whose reading of the Docker dialect; `moby` unless given. `docker` is another name of that. */
   engine?: EngineName | undefined;
@@ -176,7 +191,10 @@ export interface TargetOptions {
   semantics?: RuntimeName | undefined;
   /** As in a target: `1.3` beside `runc` means `runc@1.3`. */
   runcRelease?: string | undefined;
-  /** Answer ENOSYS to calls newer than any in the profile; true with `runc`, else false, unless given. */
+  /**
+   * Answer ENOSYS to calls newer than any in the profile; true with `runc`, else false, unless
+   * given.
+   */
   enosysStub?: boolean | undefined;
   /** Answer ENOSYS to unnamed calls that are newer than this release. */
   enosysAfter?: string | KernelVersion | undefined;
@@ -189,10 +207,11 @@ export interface TargetOptions {
 }
 
 /**
- * The target that the options describe, every option that is not given at its default (docs/cli.md).
+ * The target that the options describe, every option that is not given at its default
+ * (docs/cli.md).
  *
- * @throws SeccompcError TARGET_INVALID with everything that is wrong, an unknown option included: a misspelled option
- *   that is ignored could give a weaker filter
+ * @throws SeccompcError TARGET_INVALID with everything that is wrong, an unknown option included: a
+ *   misspelled option that is ignored could give a weaker filter
  */
 export function makeTarget(options: TargetOptions): Target {
   const reader = new OptionReader();

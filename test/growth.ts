@@ -1,9 +1,11 @@
 /**
- * Profiles with many rules on the arguments of one call, to see how costs grow with the rules. The same family and number of
- * rules always give the same profile.
+ * Profiles with many rules on the arguments of one call, to see how costs grow with the rules. The
+ * same family and number of rules always give the same profile.
  */
 
-/** One condition as it stands in a profile; values are decimal, since they may be larger than 2^53. */
+/**
+ * One condition as it stands in a profile; values are decimal, since they may be larger than 2^53.
+ */
 interface Arg {
   readonly index: number;
   readonly op: string;

@@ -1,6 +1,7 @@
 /**
- * How often a test repeats what it does at random. `npm test` repeats it a few times, so that it ends soon; `.ci/run`
- * sets SECCOMPC_RUNS to `full`. A number there is a factor on the full count, for a long search.
+ * How often a test repeats what it does at random. `npm test` repeats it a few times, so that it
+ * ends soon; `.ci/run` sets SECCOMPC_RUNS to `full`. A number there is a factor on the full count,
+ * for a long search.
  */
 const setting = process.env['SECCOMPC_RUNS'] ?? 'few';
 const factor = Number(setting);

@@ -36,8 +36,8 @@ export class ArgumentFacts {
   }
 
   /**
-   * An argument by its place or name; undefined if a filter cannot see it, because it is in a struct that another one
-   * points to.
+   * An argument by its place or name; undefined if a filter cannot see it, because it is in a
+   * struct that another one points to.
    */
   argument(abi: Arch, call: string, which: string | number): Argument | undefined {
     const signature = signatureOf(abi, call);
@@ -64,7 +64,9 @@ export class ArgumentFacts {
     }
   }
 
-  /** The bits in which a value of flags is the only one: a socket's type has SOCK_CLOEXEC beside it. */
+  /**
+   * The bits in which a value of flags is the only one: a socket's type has SOCK_CLOEXEC beside it.
+   */
   field(abi: Arch, call: string, index: number, value: bigint): bigint | undefined {
     const field = constantsOf(abi, call, index)?.field ?? 0n;
     return field !== 0n && (value & ~field) === 0n ? field : undefined;

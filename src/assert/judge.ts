@@ -56,8 +56,8 @@ export async function* judgeAll(
 }
 
 /**
- * The calls that assertions are about. A filter that tests x86_64 sees those of x32 too; if it kills all of them, it is
- * no filter for x32.
+ * The calls that assertions are about. A filter that tests x86_64 sees those of x32 too; if it
+ * kills all of them, it is no filter for x32.
  */
 function coveredCalls(prover: PropertyProver, { side, calls }: Subject): readonly NamedCalls[] {
   if (!('endian' in side) || !calls.some(({ abi }) => abi.name === 'X86_64')) return calls;
@@ -65,7 +65,9 @@ function coveredCalls(prover: PropertyProver, { side, calls }: Subject): readonl
   return killed.verdict === 'holds' ? calls.filter(({ abi }) => abi.name !== 'X32') : calls;
 }
 
-/** Actions by verb; the first is an example. Data in the low half does not count, except of `errno`. */
+/**
+ * Actions by verb; the first is an example. Data in the low half does not count, except of `errno`.
+ */
 const ACTIONS: Record<Exclude<Verb, 'errno'>, readonly number[]> = {
   allow: [SECCOMP_RET_ALLOW, SECCOMP_RET_LOG],
   deny: [SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRAP, SECCOMP_RET_ERRNO],
@@ -82,7 +84,9 @@ const BREAKS: Record<RelationName, (answer: number, others: number) => boolean> 
   'same-as': (answer, others) => answer !== others,
 };
 
-/** @throws SeccompcError if the assertion names what does not exist, or a file that cannot be read */
+/**
+ * @throws SeccompcError if the assertion names what does not exist, or a file that cannot be read
+ */
 export async function judge({ claim }: Assertion, judged: Judged): Promise<Judgement> {
   switch (claim.kind) {
     case 'relation':
@@ -127,7 +131,8 @@ function judgeAnswers(
   { verb, errno, calls: patterns, on }: Claim & { kind: 'answer' },
   { prover, calls, facts }: Judged,
 ): Judgement {
-  // Whether a name or a constant exists is checked on all architectures, before anything is decided.
+  // Whether a name or a constant exists is checked on all architectures, before anything is
+  // decided.
   const questions = calls.flatMap(({ abi, table }) => {
     const sets = patterns.flatMap((call) => waysTo(call, { abi, table, facts, asPassed: verb === 'allow' }));
     if (sets.length === 0 || (on !== undefined && !on.includes(abi.name))) return [];

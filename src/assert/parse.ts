@@ -1,4 +1,7 @@
-/** Assertions about a filter as people write them: `deny socket(AF_ALG)`, `errno ENOSYS clone3 on x86_64`. */
+/**
+ * Assertions about a filter as people write them: `deny socket(AF_ALG)`,
+ * `errno ENOSYS clone3 on x86_64`.
+ */
 import { parseArch } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import { diagnostic, SeccompcError } from '../errors.ts';

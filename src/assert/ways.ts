@@ -15,8 +15,9 @@ export interface Context extends NamedCalls {
 }
 
 /**
- * The numbers and arguments by which a program makes a call: its own number, and those of socketcall and ipc. Where a
- * filter cannot see an argument, because it is behind a pointer, it can have any value.
+ * The numbers and arguments by which a program makes a call: its own number, and those of
+ * socketcall and ipc. Where a filter cannot see an argument, because it is behind a pointer, it can
+ * have any value.
  */
 export function waysTo({ name, args }: CallPattern, context: Context): CallSet[] {
   const { abi, table, facts, asPassed } = context;

@@ -76,7 +76,9 @@ export function answerTo({ profile, lowered }: Subject, wanted: Wanted): Answer 
   return { explanation: undefined, text, entries: entries.map(({ pointer }) => pointer) };
 }
 
-/** The arguments on which the answer depends, by their index; undefined if one of them is not known. */
+/**
+ * The arguments on which the answer depends, by their index; undefined if one of them is not known.
+ */
 export function testedArgs(
   { rules }: Decision,
   args: LoggedArgs | undefined,

@@ -1,6 +1,8 @@
 import { straceLine } from './strace-line.ts';
 
-/** A row of `strace -c`: share, seconds, microseconds for each call, calls, perhaps errors, name. */
+/**
+ * A row of `strace -c`: share, seconds, microseconds for each call, calls, perhaps errors, name.
+ */
 const ROW = /^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?([a-z_]\w*)\s*$/;
 
 /** How often each call was made, by a summary of `strace -c` or a log of strace. */

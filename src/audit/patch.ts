@@ -1,4 +1,7 @@
-/** The smallest change of a profile that allows one logged call, and the proof that it changes nothing else. */
+/**
+ * The smallest change of a profile that allows one logged call, and the proof that it changes
+ * nothing else.
+ */
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW } from '../action.ts';
 import { archOf, ociArchName } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
@@ -39,9 +42,9 @@ export function wantedIn({ lowered }: Subject, { abi, nr, name, action, args }: 
 }
 
 /**
- * Looks for the smallest change that allows the call: its name is taken from the entries that refuse it, or added to an
- * entry that allows. Each candidate is compared with the profile for every possible call, and counts only if nothing but
- * this call changes.
+ * Looks for the smallest change that allows the call: its name is taken from the entries that
+ * refuse it, or added to an entry that allows. Each candidate is compared with the profile for
+ * every possible call, and counts only if nothing but this call changes.
  *
  * @param anyArguments allow the call with any arguments if the record has none
  */
@@ -70,7 +73,9 @@ export async function proposePatch(
   return none(reason);
 }
 
-/** The smallest first. What is added comes before what is removed, from the last entry to the first. */
+/**
+ * The smallest first. What is added comes before what is removed, from the last entry to the first.
+ */
 function candidates(
   { text, lowered, profile }: Subject,
   wanted: Wanted,

@@ -6,8 +6,8 @@ import { formatJson } from '../profile/oci-text.ts';
 import type { AuditRecord } from './records.ts';
 
 /**
- * The calls that crun and runc make once the filter is on, up to the execve of the program, and that end the start where they
- * get EPERM. Source: syscall-tables/starts.tsv.
+ * The calls that crun and runc make once the filter is on, up to the execve of the program, and
+ * that end the start where they get EPERM. Source: syscall-tables/starts.tsv.
  */
 export function startCalls(): string[] {
   const needed = allFacts().filter(
@@ -31,7 +31,8 @@ export interface Recorded {
 
 /**
  * @param records of every call that was made
- * @param narrowed indexes of the arguments to compare, by call: only the recorded values are allowed
+ * @param narrowed indexes of the arguments to compare, by call: only the recorded values are
+ *   allowed
  */
 export function recordedProfile(
   records: readonly AuditRecord[],

@@ -1,6 +1,7 @@
 /**
- * Refused calls in the logs that people have: SECCOMP records of the kernel (dmesg, journal, audit.log, also as
- * `ausearch -i` shows them) and strace. Sources: kernel/auditsc.c `audit_seccomp`, auparse/seccomptab.h of audit-userspace.
+ * Refused calls in the logs that people have: SECCOMP records of the kernel (dmesg, journal,
+ * audit.log, also as `ausearch -i` shows them) and strace. Sources: kernel/auditsc.c
+ * `audit_seccomp`, auparse/seccomptab.h of audit-userspace.
  */
 import {
   SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD,
@@ -101,7 +102,8 @@ export async function readLog(text: string, arch?: ArchName): Promise<Log> {
 }
 
 /**
- * Every call of a strace log, each once; with its arguments, so once for each list of them, where they are wanted.
+ * Every call of a strace log, each once; with its arguments, so once for each list of them, where
+ * they are wanted.
  *
  * @param arch of strace
  */
@@ -213,7 +215,9 @@ class StraceReader {
     return errno === undefined ? [] : [{ ...made, action: SECCOMP_RET_ERRNO, errno }];
   }
 
-  /** A call without result at the end of a log, as people paste it, was the last one of its process. */
+  /**
+   * A call without result at the end of a log, as people paste it, was the last one of its process.
+   */
   end(): Raw[] {
     return [...this.#last.values()]
       .filter(({ result, call }) => result === '?' && !/^exit(_group)?$/.test(call))
@@ -315,7 +319,10 @@ async function resolve(raw: readonly Raw[]): Promise<Log> {
   return log;
 }
 
-/** Of an audit arch in hex (without 0x in the kernel's log), or of a name such as `AUDIT_ARCH_I386` or `x86_64`. */
+/**
+ * Of an audit arch in hex (without 0x in the kernel's log), or of a name such as `AUDIT_ARCH_I386`
+ * or `x86_64`.
+ */
 function archesNamed(text: string): ArchName[] {
   const number = hexArch(text);
   if (number !== undefined) return archesOf(number);

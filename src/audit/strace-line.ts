@@ -1,4 +1,7 @@
-/** How a line of strace begins, for all readers of its logs: with -f, -t, -r, -i and -n, and what strace itself says. */
+/**
+ * How a line of strace begins, for all readers of its logs: with -f, -t, -r, -i and -n, and what
+ * strace itself says.
+ */
 export interface StraceLine {
   /** Empty where strace follows one process. */
   pid: string;

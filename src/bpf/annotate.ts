@@ -66,7 +66,10 @@ export function annotate(
   );
 }
 
-/** What each test asks and each return answers, without the rest of the comment; undefined for all that is neither. */
+/**
+ * What each test asks and each return answers, without the rest of the comment; undefined for all
+ * that is neither.
+ */
 export function nodeLabels(
   program: readonly SockFilter[],
   options: DisassembleOptions,
@@ -282,7 +285,9 @@ function ofArgument(
   return new Set(names).size === 1 ? names[0] : undefined;
 }
 
-/** `0 read`, or `2 open (X86_64), fork (X86)` for several architectures; undefined without a name. */
+/**
+ * `0 read`, or `2 open (X86_64), fork (X86)` for several architectures; undefined without a name.
+ */
 function describeNumber(nr: number, state: State): string | undefined {
   const { tables } = state.options;
   if (tables === undefined) return undefined;

@@ -9,7 +9,9 @@ import {
 } from './instruction.ts'; // prettier-ignore
 import type { SockFilter } from './instruction.ts';
 
-/** The opcodes of seccomp_check_filter and bpf_check_classic (kernel/seccomp.c, net/core/filter.c). */
+/**
+ * The opcodes of seccomp_check_filter and bpf_check_classic (kernel/seccomp.c, net/core/filter.c).
+ */
 const ALLOWED = new Set<number>([
   BPF_LD | BPF_W | BPF_ABS,
   BPF_LD | BPF_W | BPF_LEN,

@@ -105,7 +105,9 @@ function inRange(found: SockFilter): SockFilter | undefined {
   return fits(code, 16) && fits(jt, 8) && fits(jf, 8) && fits(k, 32) ? found : undefined;
 }
 
-/** `ld [4]`, `jeq #0xc000003e, 2, 40`, `.insn 0x0012, 1, 0, 0x5`; `index` makes targets absolute. */
+/**
+ * `ld [4]`, `jeq #0xc000003e, 2, 40`, `.insn 0x0012, 1, 0, 0x5`; `index` makes targets absolute.
+ */
 export function formatInstruction({ code, jt, jf, k }: SockFilter, index: number): string {
   const hex = k.toString(16);
   const hasTargets = jt !== 0 || jf !== 0;

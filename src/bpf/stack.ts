@@ -1,8 +1,9 @@
 /**
- * All filters of a thread as the kernel runs them: each one at every call, the newest first. The strictest action counts;
- * among equal actions the data of the newest filter.
+ * All filters of a thread as the kernel runs them: each one at every call, the newest first. The
+ * strictest action counts; among equal actions the data of the newest filter.
  *
- * Source: seccomp_run_filters in kernel/seccomp.c; seccomp(2), "the first-seen action value of highest precedence".
+ * Source: seccomp_run_filters in kernel/seccomp.c; seccomp(2), "the first-seen action value of
+ * highest precedence".
  */
 import { compareSeverity, SECCOMP_RET_ALLOW } from '../action.ts';
 import type { Endian, SeccompData, SockFilter } from './instruction.ts';
@@ -32,11 +33,17 @@ export function strictest(newer: number, older: number): number {
 }
 
 export interface StackRun extends Run {
-  /** Place of the filter that decides; undefined if all allow the call. `path` is that of this filter, or the oldest. */
+  /**
+   * Place of the filter that decides; undefined if all allow the call. `path` is that of this
+   * filter, or the oldest.
+   */
   by?: number | undefined;
 }
 
-/** `steps` are those of all programs: the kernel runs each to its end. @throws RangeError as {@link run} */
+/**
+ * `steps` are those of all programs: the kernel runs each to its end.
+ * @throws RangeError as {@link run}
+ */
 export function runPrograms(programs: Programs, data: SeccompData): StackRun {
   if ('program' in programs) return run(programs.program, data, programs.endian);
   const runs = programs.stack.map((program) => run(program, data, programs.endian));

@@ -8,10 +8,14 @@ import { loadTables } from '../syscalls/load.ts';
 import { signatureOf } from '../syscalls/signatures.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 
-/** The architectures that a program compares seccomp_data.arch with, in program order; X32 comes with X86_64. */
+/**
+ * The architectures that a program compares seccomp_data.arch with, in program order; X32 comes
+ * with X86_64.
+ */
 export function testedArches(program: readonly SockFilter[]): ArchName[] {
   const found = new Set<ArchName>();
-  // Instructions that some path reaches with seccomp_data.arch in the accumulator. Branches go forward only.
+  // Instructions that some path reaches with seccomp_data.arch in the accumulator. Branches go
+  // forward only.
   const reachedWithArch = new Set<number>();
   program.forEach(({ code, jt, jf, k }, at) => {
     const holdsArch = isLoad(code) ? k === OFFSET_ARCH : reachedWithArch.has(at);

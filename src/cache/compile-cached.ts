@@ -39,7 +39,9 @@ export interface Cache {
   recent?: RecentFilters | undefined;
   /** The nearest first. */
   stores: readonly CacheStore[];
-  /** For stores that others can write to: without any, nothing there is believed without a proof. */
+  /**
+   * For stores that others can write to: without any, nothing there is believed without a proof.
+   */
   keys?: Keys | undefined;
   /** Milliseconds that a store may take for one answer; {@link STORE_DEADLINE} unless given. */
   deadline?: number;
@@ -124,8 +126,8 @@ async function compileByStores(
 }
 
 /**
- * Length of an input whose compilation may take longer than the start of a process. That of Docker's default profile,
- * which is less than half as long, does not.
+ * Length of an input whose compilation may take longer than the start of a process. That of
+ * Docker's default profile, which is less than half as long, does not.
  */
 const LARGE = 32 * 1024;
 
@@ -200,7 +202,9 @@ async function findByLowered(
   });
 }
 
-/** Keeps a program, and both ways to it. A store that the program is `from` has all but one of them. */
+/**
+ * Keeps a program, and both ways to it. A store that the program is `from` has all but one of them.
+ */
 async function keepFilter(
   tiers: Tiers,
   filter: Filter,

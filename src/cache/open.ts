@@ -64,8 +64,8 @@ export async function closeCache({ stores }: Cache): Promise<void> {
 /**
  * The store at a location: a folder, `sqlite:FILE`, a server, or, without one, the user's cache
  * folder. Nothing is opened or created yet.
- * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG, REFERENCE_INVALID; CacheFault for a user without a
- *   home, and for `sqlite:FILE` where there is no SQLite
+ * @throws SeccompcError CACHE_SCHEME_UNKNOWN, CACHE_ADDRESS_WRONG, REFERENCE_INVALID; CacheFault
+ *   for a user without a home, and for `sqlite:FILE` where there is no SQLite
  */
 export function openStore(location?: string): CacheStore {
   return openWith(location, (file) =>

@@ -1,4 +1,6 @@
-/** Directories of plain files that several processes use: hot entries, and records without SQLite. */
+/**
+ * Directories of plain files that several processes use: hot entries, and records without SQLite.
+ */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isTemporaryName } from '../fs/replace.ts';
@@ -10,7 +12,9 @@ export interface PlainFile {
   name: string;
   /** Bytes. */
   size: number;
-  /** The last reading, if the file system notes it, or else the writing; milliseconds since 1970. */
+  /**
+   * The last reading, if the file system notes it, or else the writing; milliseconds since 1970.
+   */
   used: number;
 }
 

@@ -51,7 +51,8 @@ export function recentFilters(limit: number = 64 * 1024 * 1024): RecentFilters {
 
 function nameOf(input: string | Uint8Array, options: CompileSettings): string {
   if (typeof input !== 'string') return `bytes ${sha256(input)} ${JSON.stringify(options)}`;
-  // UTF-8, which is hashed in a third of the time, turns every unpaired surrogate into the same bytes.
+  // UTF-8, which is hashed in a third of the time, turns every unpaired surrogate into the same
+  // bytes.
   const encoding = input.isWellFormed() ? 'utf8' : 'utf16le';
   return `${encoding} ${sha256(Buffer.from(input, encoding))} ${JSON.stringify(options)}`;
 }

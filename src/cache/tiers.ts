@@ -24,7 +24,9 @@ export class Tiers {
     return this.#stores.some(({ shared }) => !shared);
   }
 
-  /** The first answer that `look` finds. What it refuses is a warning, and the next store is asked. */
+  /**
+   * The first answer that `look` finds. What it refuses is a warning, and the next store is asked.
+   */
   async find<T extends object>(
     look: (store: CacheStore) => Promise<T | Refused | undefined>,
   ): Promise<{ found: T; store: CacheStore } | undefined> {

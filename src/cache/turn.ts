@@ -1,4 +1,7 @@
-/** Of several processes that compile one profile at the same time, one does, and the others wait for its result. */
+/**
+ * Of several processes that compile one profile at the same time, one does, and the others wait for
+ * its result.
+ */
 import { closeSync, constants, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -9,11 +12,17 @@ import { removeFiles } from './plain-files.ts';
 export interface Turns {
   /** Made if it is missing. If others can write to it, nobody waits. */
   folder: string;
-  /** Milliseconds after which a process compiles although another one does; {@link LONGEST_WAIT} unless given. */
+  /**
+   * Milliseconds after which a process compiles although another one does; {@link LONGEST_WAIT}
+   * unless given.
+   */
   wait?: number;
 }
 
-/** Milliseconds. Under load the process that compiles needs several seconds; that one ended is seen at once. */
+/**
+ * Milliseconds. Under load the process that compiles needs several seconds; that one ended is seen
+ * at once.
+ */
 const LONGEST_WAIT = 20_000;
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 200;
@@ -21,11 +30,13 @@ const LONGEST_PAUSE = 200;
 const LEFT_OVER = 60 * 60 * 1000;
 
 /**
- * Waits for the result of another process, or for the turn to make it. A turn is a file with the number of its process.
- * It only saves work: whoever has waited too long, or cannot make the file, goes on without a turn.
+ * Waits for the result of another process, or for the turn to make it. A turn is a file with the
+ * number of its process. It only saves work: whoever has waited too long, or cannot make the file,
+ * goes on without a turn.
  *
  * @param look gives the result if it is kept
- * @returns the result, or what to call when it is made, or neither; never rejects unless `look` does
+ * @returns the result, or what to call when it is made, or neither; never rejects unless `look`
+ *   does
  */
 export async function takeTurn<T>(
   { folder, wait = LONGEST_WAIT }: Turns,
@@ -43,7 +54,8 @@ export async function takeTurn<T>(
     if (turn !== 'held') {
       // Whoever had the turn before has kept the result since the caller looked.
       const found = await look();
-      // Or there is none, as for a profile that is refused: then those who waited do not wait for each other too.
+      // Or there is none, as for a profile that is refused: then those who waited do not wait for
+      // each other too.
       if (found === undefined && !(turn === 'free' && hasWaited)) return { end };
       end();
       return { found };
@@ -59,7 +71,10 @@ export async function takeTurn<T>(
   }
 }
 
-/** Takes the turn that is free, or left over from a process that is dead, unless another one holds it. */
+/**
+ * Takes the turn that is free, or left over from a process that is dead, unless another one holds
+ * it.
+ */
 function take(path: string): 'free' | 'left over' | 'held' {
   try {
     writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
@@ -77,7 +92,10 @@ function take(path: string): 'free' | 'left over' | 'held' {
   return 'free';
 }
 
-/** Of a process that has just ended its turn, 0. A pipe keeps nobody waiting, and a device is not read to its end. */
+/**
+ * Of a process that has just ended its turn, 0. A pipe keeps nobody waiting, and a device is not
+ * read to its end.
+ */
 function holderOf(path: string): number {
   let fd: number | undefined;
   try {

@@ -13,7 +13,10 @@ export interface Invocation {
   program: () => Promise<CliCommand>;
 }
 
-/** A command whose action returns the exit code. Commander drops the result of an action, so it is stored here. */
+/**
+ * A command whose action returns the exit code. Commander drops the result of an action, so it is
+ * stored here.
+ */
 export class CliCommand extends Command {
   /** Of the action that ran, kept by the outermost command. */
   exitCode: number = EXIT.ok;

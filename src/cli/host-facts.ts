@@ -1,4 +1,7 @@
-/** What this machine has for filters: kernel, runtimes, and which ways to deliver a filter work here. */
+/**
+ * What this machine has for filters: kernel, runtimes, and which ways to deliver a filter work
+ * here.
+ */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -16,7 +19,10 @@ export interface HostFacts {
     actions: string[] | null;
     logged: string[] | null;
     userNotification: boolean | null;
-    /** Filters of this process, which every program that it starts has too; null if the kernel does not say. */
+    /**
+     * Filters of this process, which every program that it starts has too; null if the kernel does
+     * not say.
+     */
     ownFilters: number | null;
   };
   programs: HostProgram[];

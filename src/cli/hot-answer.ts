@@ -6,9 +6,9 @@ import { EXIT } from '../errors.ts';
 import { isTerminal, writeProduct, writeStandard } from './output/streams.ts';
 
 /**
- * Repeats the output of an earlier run with the same command line and input, or runs a command under the filter of one.
- * Returns its exit code, or undefined on a miss. Only complete results are stored, so nothing is printed before the entry was
- * found valid.
+ * Repeats the output of an earlier run with the same command line and input, or runs a command
+ * under the filter of one. Returns its exit code, or undefined on a miss. Only complete results are
+ * stored, so nothing is printed before the entry was found valid.
  *
  * @throws as {@link writeProduct}
  */

@@ -18,7 +18,10 @@ export interface Made {
   product: (request: HotRequest) => Promise<string | Uint8Array>;
 }
 
-/** Stores the output for the next run of the same command line, unless it has --no-cache. Returns warnings. */
+/**
+ * Stores the output for the next run of the same command line, unless it has --no-cache. Returns
+ * warnings.
+ */
 export async function keepHot(args: readonly string[], made: Made): Promise<Diagnostic[]> {
   const { input, warnings, diagnostics, output, summary = '', product } = made;
   const request = hotRequest(args);

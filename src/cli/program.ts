@@ -11,7 +11,10 @@ import { OutputClosed, writeStandard } from './output/streams.ts';
 import { printFailure, writeStderr } from './output/report.ts';
 import type { OutputOptions } from './output/report.ts';
 
-/** One line in the list of commands, and the module that knows the rest; only the one that runs is loaded. */
+/**
+ * One line in the list of commands, and the module that knows the rest; only the one that runs is
+ * loaded.
+ */
 interface Entry {
   summary: string;
   load: () => Promise<{ makeCommand: (invocation: Invocation) => CliCommand }>;
@@ -292,7 +295,10 @@ function helpWidth(): number | undefined {
   return Number(process.env['COLUMNS']) || (isTTY ? columns : undefined) || undefined;
 }
 
-/** `help A B` is `A B --help`. A word that is no command is refused, with a guess, instead of explained. */
+/**
+ * `help A B` is `A B --help`. A word that is no command is refused, with a guess, instead of
+ * explained.
+ */
 function helpWords(args: readonly string[]): readonly string[] {
   const [first, ...rest] = args;
   const flag = rest.includes('--all') ? FULL_HELP : '--help';
@@ -302,7 +308,9 @@ function helpWords(args: readonly string[]): readonly string[] {
   return words.filter((word) => !['-h', '--help', FULL_HELP].includes(word));
 }
 
-/** A command made elsewhere has none of the program's settings yet, and neither have those below it. */
+/**
+ * A command made elsewhere has none of the program's settings yet, and neither have those below it.
+ */
 function adopt(parent: CliCommand, command: CliCommand): void {
   parent.addCommand(command);
   settle(parent, command);
@@ -313,7 +321,9 @@ function settle(parent: Command, command: Command): void {
   for (const below of command.commands) settle(command, below);
 }
 
-/** Commander reads `-1` as a number but `-0x1` as an option. Arguments after `--` stay as they are. */
+/**
+ * Commander reads `-1` as a number but `-0x1` as an option. Arguments after `--` stay as they are.
+ */
 function plainWords(args: readonly string[]): string[] {
   const end = args.includes('--') ? args.indexOf('--') : args.length;
   return args.map((arg, index) => {

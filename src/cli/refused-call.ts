@@ -11,7 +11,8 @@ import { inKernelLog } from '../oci/process/kernel-log.ts';
 import type { Target } from '../target.ts';
 
 /**
- * Says at which call the filter of a profile has ended a process, as far as the kernel has logged it.
+ * Says at which call the filter of a profile has ended a process, as far as the kernel has logged
+ * it.
  *
  * @param pid undefined for a process below the command: its number is not known any more
  * @param since ms since 1970, against earlier processes

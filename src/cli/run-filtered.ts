@@ -1,4 +1,7 @@
-/** Running a command under a filter, without what compiles one: an answer of the hot tier needs no more. */
+/**
+ * Running a command under a filter, without what compiles one: an answer of the hot tier needs no
+ * more.
+ */
 import { constants } from 'node:os';
 import type { ArchName } from '../arch.ts';
 import { diagnostic, fail } from '../errors.ts';

@@ -6,8 +6,8 @@ const LATER =
 const NEWEST = 26;
 
 /**
- * Tells V8 to optimise functions later: most processes end before optimised code has paid for itself. docs/performance.md
- * has what that saves, also in compilations of a second.
+ * Tells V8 to optimise functions later: most processes end before optimised code has paid for
+ * itself. docs/performance.md has what that saves, also in compilations of a second.
  */
 export function expectShortRun(): void {
   const release = Number.parseInt(process.versions.node, 10);

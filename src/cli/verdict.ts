@@ -41,7 +41,10 @@ export function compareOperands(
   return { ...result, differences: nativeFirst(result.differences, calls) };
 }
 
-/** Compares and prints the verdict with its witnesses. Gives the exit code: 0 it holds, 1 it does not, 2 undecided. */
+/**
+ * Compares and prints the verdict with its witnesses. Gives the exit code: 0 it holds, 1 it does
+ * not, 2 undecided.
+ */
 export async function printVerdict(
   first: Operand,
   second: Operand,
@@ -129,7 +132,9 @@ function filterLine(
   return decides === 0 ? alone : `${alone}; it decides ${decides} of these calls`;
 }
 
-/** The architectures in the order of the sides, each with its calls in the order of their numbers. */
+/**
+ * The architectures in the order of the sides, each with its calls in the order of their numbers.
+ */
 function nativeFirst(differences: readonly Difference[], calls: readonly NamedCalls[]): Difference[] {
   const order = calls.map(({ abi }) => abi.name);
   const placeOf = ({ abi }: Difference) =>

@@ -6,10 +6,10 @@ import type { Node, Test } from './graph.ts';
 /**
  * Gives a graph its addresses: the one place where instructions are made and jumps are measured.
  *
- * The program is written from its end to its start. A node's successors are always written before it, so every
- * jump distance is known when the jump is made, and there are no labels and no fix-ups. Where a target lies
- * further than a branch reaches (255), a nearer stand-in is written: a copy of a RET, a copy of a test whose own
- * targets are in reach, or a JA.
+ * The program is written from its end to its start. A node's successors are always written before
+ * it, so every jump distance is known when the jump is made, and there are no labels and no
+ * fix-ups. Where a target lies further than a branch reaches (255), a nearer stand-in is written: a
+ * copy of a RET, a copy of a test whose own targets are in reach, or a JA.
  */
 export function assemble(root: Node): SockFilter[] {
   const assembler = new Assembler(root);
@@ -44,7 +44,10 @@ class Assembler {
     return this.#reversed.toReversed();
   }
 
-  /** Writes a node behind whatever it needs that is not written yet. A list of what is open, since chains are long. */
+  /**
+   * Writes a node behind whatever it needs that is not written yet. A list of what is open, since
+   * chains are long.
+   */
   write(root: Node): void {
     const open = [root];
     for (let node = open.at(-1); node !== undefined; node = open.at(-1)) {
@@ -110,9 +113,13 @@ class Assembler {
     if (this.#distance(node) !== 0) this.#standIn(node);
   }
 
-  /** A branch falls into the side that is written last: the smaller one, so that the other, first, stays in reach. */
+  /**
+   * A branch falls into the side that is written last: the smaller one, so that the other, first,
+   * stays in reach.
+   */
   #farSide({ operation, yes, no }: Test): Node {
-    // The kernel can turn JEQ, JGT and JGE around, but for a JSET whose false side is far it adds a jump.
+    // The kernel can turn JEQ, JGT and JGE around, but for a JSET whose false side is far it adds a
+    // jump.
     if (operation === BPF_JSET && no.kind !== 'ret') return yes;
     return this.#weights[yes.id]! >= this.#weights[no.id]! ? yes : no;
   }

@@ -2,8 +2,9 @@
 class OutOfEffort extends Error {}
 
 /**
- * Work of one compilation, counted rather than timed, so that the same profile becomes the same program on every machine.
- * Where it is used up, a search gives way to a form that needs none. A unit is about one step of a loop over rules.
+ * Work of one compilation, counted rather than timed, so that the same profile becomes the same
+ * program on every machine. Where it is used up, a search gives way to a form that needs none. A
+ * unit is about one step of a loop over rules.
  */
 export class Effort {
   #left: number;
@@ -24,7 +25,9 @@ export class Effort {
     if (this.#left < this.#floor) throw new OutOfEffort();
   }
 
-  /** What a search finds with at most so many units of what is left; undefined when it takes more. */
+  /**
+   * What a search finds with at most so many units of what is left; undefined when it takes more.
+   */
   within<T>(units: number, search: () => T): T | undefined {
     const before = this.#floor;
     this.#floor = Math.max(before, this.#left - units);

@@ -21,7 +21,8 @@ import type { Optimize } from './goal.ts';
 export { TooManyRules };
 
 /**
- * The program of a policy. One that is longer than the kernel takes is made for size, whatever it should be made for.
+ * The program of a policy. One that is longer than the kernel takes is made for size, whatever it
+ * should be made for.
  *
  * @throws TooManyRules
  */
@@ -33,8 +34,8 @@ export function generateProgram(policy: Policy, optimize: Optimize, tables: Sysc
 }
 
 /**
- * A program that is never longer than one made without any search. A search sees single decisions, so it can lose what
- * decisions would have in common, or jumps of the layout.
+ * A program that is never longer than one made without any search. A search sees single decisions,
+ * so it can lose what decisions would have in common, or jumps of the layout.
  */
 function shortest(policy: Policy, weights: Weights): SockFilter[] {
   const program = generate(policy, weights);
@@ -54,23 +55,27 @@ function isSearched({ rules }: Decision): boolean {
   return rules.length > 1 && rules.some(({ conditions }) => conditions.length > 1);
 }
 
-/** How many times as long a program for attach is as one for size, at most: 1.2 was the most that was measured. */
+/**
+ * How many times as long a program for attach is as one for size, at most: 1.2 was the most that
+ * was measured.
+ */
 const MOST_SAVED = 1.25;
 
 /** Work put into the search for short programs, see {@link Effort}: some 300 ms. */
 const MAX_EFFORT = 2_000_000;
 
 /**
- * Turns a policy into a program: one tree of tests on the syscall number for each audit arch, behind a test of the
- * audit arch, with the argument tests of each decision at its leaves.
+ * Turns a policy into a program: one tree of tests on the syscall number for each audit arch,
+ * behind a test of the audit arch, with the argument tests of each decision at its leaves.
  *
- * Where two numberings are nearly the same (x32 and x86_64; the asm-generic architectures), the second becomes a tree
- * of exceptions that runs into the first. docs/codegen.md.
+ * Where two numberings are nearly the same (x32 and x86_64; the asm-generic architectures), the
+ * second becomes a tree of exceptions that runs into the first. docs/codegen.md.
  */
 export function generate(policy: Policy, weights: Weights, effort = new Effort(MAX_EFFORT)): SockFilter[] {
   const graph = new Graph();
   const decisions = new Decisions({ graph, endian: policy.endian, goal: weights.arguments, effort });
-  // Those on 32 bits first: they are part of what is left of those on 64 once the high words are known.
+  // Those on 32 bits first: they are part of what is left of those on 64 once the high words are
+  // known.
   decisions.findAll(narrowFirst(policy));
   const leaf = (decision: Decision) => decisions.nodeOf(decision);
   const numberings = policy.arches.map((arch) => ({ arch, ranges: leafRanges(arch.ranges, leaf) }));
@@ -173,13 +178,16 @@ function plainTree(
   return select(graph, intervals, weights.prices, { isJumpTarget, sharedTrees });
 }
 
-/** Bit 31 stays: numbers that only look like x32's after the mask must still land in the default. */
+/**
+ * Bit 31 stays: numbers that only look like x32's after the mask must still land in the default.
+ */
 const CLEAR_X32_BIT = 0xbfffffff;
 const BIT_31 = 0x80000000;
 
 /**
- * x86_64 and x32 in one tree: numbers with bit 30 lose it, pass the tree of those calls that differ, and go on
- * into the tree of x86_64. Undefined where numbers beyond both would come out wrong, or too many calls differ.
+ * x86_64 and x32 in one tree: numbers with bit 30 lose it, pass the tree of those calls that
+ * differ, and go on into the tree of x86_64. Undefined where numbers beyond both would come out
+ * wrong, or too many calls differ.
  */
 function foldedTree(ranges: readonly LeafRange[], weight: Weigh, context: Context): Selection | undefined {
   const { graph, weights, isJumpTarget } = context;
@@ -225,8 +233,8 @@ function exceptionTree(
 }
 
 /**
- * A tree that passes on to another enters it as deep inside as its own tests allow: what it already knows of the
- * number, `from`..`to`, need not be asked again.
+ * A tree that passes on to another enters it as deep inside as its own tests allow: what it already
+ * knows of the number, `from`..`to`, need not be asked again.
  */
 function enterInside(graph: Graph, node: Node, pass: Node, from: number, to: number): Node {
   if (node === pass) return skipDecided(pass, from, to);
@@ -251,8 +259,8 @@ function skipDecided(node: Node, from: number, to: number): Node {
 }
 
 /**
- * The second numbering as exceptions to the first: where both agree, pass on to the first one's tree. A stretch of
- * agreement between two exceptions of its own answer joins them instead.
+ * The second numbering as exceptions to the first: where both agree, pass on to the first one's
+ * tree. A stretch of agreement between two exceptions of its own answer joins them instead.
  */
 function exceptionIntervals(
   ranges: readonly LeafRange[],

@@ -2,9 +2,9 @@ import { BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JSET } from '../bpf/instruction.ts';
 import type { SockFilter } from '../bpf/instruction.ts';
 
 /**
- * A program before it has addresses: a graph of tests and loads that ends in return values. Equal nodes are one
- * object, so equal tails are written once. Every path loads a word before it tests it; which word the
- * accumulator holds at a node is the builder's business.
+ * A program before it has addresses: a graph of tests and loads that ends in return values. Equal
+ * nodes are one object, so equal tails are written once. Every path loads a word before it tests
+ * it; which word the accumulator holds at a node is the builder's business.
  */
 export type Node = Ret | Test | Load | And | Gather;
 
@@ -45,11 +45,16 @@ export interface And {
   readonly next: Node;
 }
 
-/** Puts something else in the accumulator, such as bits of several words, then goes on with `next`. */
+/**
+ * Puts something else in the accumulator, such as bits of several words, then goes on with `next`.
+ */
 export interface Gather {
   readonly kind: 'gather';
   readonly id: number;
-  /** No branches; what was in the accumulator before does not matter to them. They may change the index register, too. */
+  /**
+   * No branches; what was in the accumulator before does not matter to them. They may change the
+   * index register, too.
+   */
   readonly steps: readonly SockFilter[];
   readonly next: Node;
 }
@@ -63,13 +68,18 @@ const GATHER = 4;
 /** 2^32 divided by the golden ratio: products with it spread over all bits. */
 const SPREAD = 0x9e3779b1;
 
-/** Makes nodes; asks twice for the same, answers with one. Ids count up from 0 in order of making. */
+/**
+ * Makes nodes; asks twice for the same, answers with one. Ids count up from 0 in order of making.
+ */
 export class Graph {
   /** By a hash of all that a node is. */
   readonly #nodes = new Map<number, Node[]>();
   #count = 0;
 
-  /** The nodes of one hash: numbers rather than texts as keys, since a search in the interpreter makes hundreds. */
+  /**
+   * The nodes of one hash: numbers rather than texts as keys, since a search in the interpreter
+   * makes hundreds.
+   */
   #alike(tag: number, constant: number, a: number, b: number): Node[] {
     const hash = Math.imul(Math.imul(Math.imul(tag ^ constant, SPREAD) ^ a, SPREAD) ^ b, SPREAD);
     let alike = this.#nodes.get(hash);
@@ -181,7 +191,10 @@ export function instructionsOf(node: Node): number {
   return node.kind === 'gather' ? node.steps.length : 1;
 }
 
-/** How many nodes other than return values can be reached from these: near enough the instructions they will take. */
+/**
+ * How many nodes other than return values can be reached from these: near enough the instructions
+ * they will take.
+ */
 export function graphSize(...roots: Node[]): number {
   let size = 0;
   for (const node of reachable(...roots)) if (node.kind !== 'ret') size += instructionsOf(node);

@@ -16,9 +16,14 @@ export interface Filter {
   endian: Endian;
   /** Architectures in the filter, native first. */
   arches: ArchName[];
-  /** False if the input asks for no filter at all, which only `allowUnconfined` accepts; the program is then empty. */
+  /**
+   * False if the input asks for no filter at all, which only `allowUnconfined` accepts; the program
+   * is then empty.
+   */
   confined: boolean;
-  /** Filter flags of the profile; undefined if it has no such member (runtimes then use SPEC_ALLOW). */
+  /**
+   * Filter flags of the profile; undefined if it has no such member (runtimes then use SPEC_ALLOW).
+   */
   flags: FlagName[] | undefined;
   listenerPath?: string;
   target: Target;
@@ -34,7 +39,9 @@ export function runtimeMembers(seccomp: Seccomp | null): Pick<Filter, 'flags' | 
   return { flags, ...(listenerPath === undefined ? {} : { listenerPath }) };
 }
 
-/** @throws SeccompcError NOT_CONFINED for an input that asks for no filter, unless that is allowed */
+/**
+ * @throws SeccompcError NOT_CONFINED for an input that asks for no filter, unless that is allowed
+ */
 export function refuseUnconfined(
   { confined, diagnostics }: Filter,
   { allowUnconfined = false, file }: CompileMode,

@@ -41,7 +41,11 @@ export class Findings {
   }
 }
 
-/** The first stage. @throws SeccompcError if the input cannot be read so far that a search for more errors makes sense */
+/**
+ * The first stage.
+ * @throws SeccompcError if the input cannot be read so far that a search for more errors makes
+ *   sense
+ */
 export function readInput(
   input: ProfileInput,
   options: ReadOptions,

@@ -12,7 +12,10 @@ export function needsListener(flag: FlagName): boolean {
   return !(flag in BITS);
 }
 
-/** The flags for seccomp(2), without those that need a listener. As runtimes do: SPEC_ALLOW unless the profile says otherwise. */
+/**
+ * The flags for seccomp(2), without those that need a listener. As runtimes do: SPEC_ALLOW unless
+ * the profile says otherwise.
+ */
 export function flagBits(flags: readonly FlagName[] = ['SECCOMP_FILTER_FLAG_SPEC_ALLOW']): number {
   return flags.reduce((bits, flag) => bits | (BITS[flag] ?? 0), 0);
 }

@@ -4,7 +4,9 @@ import type { Policy } from '../policy/types.ts';
 import type { Reference } from '../prove/profile/reference.ts';
 import type { Filter } from './filter.ts';
 
-/** A profile without errors, before code generation. `confined` is false if it asks for no filter. */
+/**
+ * A profile without errors, before code generation. `confined` is false if it asks for no filter.
+ */
 export type LoweredProfile = { diagnostics: Diagnostic[] } & (
   | { confined: true; arches: Arch[]; policy: Policy; reference: Reference }
   | { confined: false }

@@ -26,7 +26,10 @@ export function generatedProgram(
   }
 }
 
-/** Why the kernel would refuse a program; of one that is too long also which call takes the most room. */
+/**
+ * Why the kernel would refuse a program; of one that is too long also which call takes the most
+ * room.
+ */
 export function kernelFaults(
   program: readonly SockFilter[],
   policy: Policy,

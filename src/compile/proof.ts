@@ -7,14 +7,16 @@ import type { Witness } from '../prove/prove.ts';
 import type { Reference } from '../prove/profile/reference.ts';
 import type { ProofMode } from './settings.ts';
 
-/** Whether a program from any source is proved to answer every possible call as the profile says. */
+/**
+ * Whether a program from any source is proved to answer every possible call as the profile says.
+ */
 export function isProved(program: readonly SockFilter[], reference: Reference): boolean {
   return prove(program, reference).verdict === 'equal';
 }
 
 /**
- * Proves a program that was just generated. One that differs from its profile is a bug of the compiler and is never
- * handed out.
+ * Proves a program that was just generated. One that differs from its profile is a bug of the
+ * compiler and is never handed out.
  *
  * @throws SeccompcError PROOF_CONTRADICTS; {@link Contradiction} if a call shows it
  */

@@ -11,7 +11,10 @@ export type ProofMode = 'auto' | 'never' | 'require';
 export interface CompileMode {
   /** What the program is optimized for: `attach` (default), `frequency` or `size`. */
   optimize?: Optimize | undefined;
-  /** `auto` (default) proves the program unless the proof is too large, `require` fails then, `never` skips it. */
+  /**
+   * `auto` (default) proves the program unless the proof is too large, `require` fails then,
+   * `never` skips it.
+   */
   prove?: ProofMode | undefined;
   /** Name of the input in diagnostics; `-` unless given. */
   file?: string | undefined;
@@ -22,7 +25,10 @@ export interface CompileMode {
 /** A target: from {@link makeTarget}, or its options. */
 export type TargetChoice = { target: Target } | TargetOptions;
 
-/** What a profile is compiled for, and how: `{ arch: 'x86_64', prove: 'require' }` or `{ target, prove: 'require' }`. */
+/**
+ * What a profile is compiled for, and how: `{ arch: 'x86_64', prove: 'require' }` or
+ * `{ target, prove: 'require' }`.
+ */
 export type CompileOptions = TargetChoice & CompileMode;
 
 /** The options of a compilation after they were checked. */

@@ -6,7 +6,10 @@ import { isAbsolute, join } from 'node:path';
 import { fail } from '../errors.ts';
 import type { RepositoryAddress } from './reference.ts';
 
-/** `refresh`: a token that an authorization server gives a short-lived one for; `bearer`: such a short-lived one. */
+/**
+ * `refresh`: a token that an authorization server gives a short-lived one for; `bearer`: such a
+ * short-lived one.
+ */
 export type Credentials = { username: string; password: string } | { refresh: string } | { bearer: string };
 
 /** Milliseconds for a credential helper, which may ask a person. */
@@ -19,7 +22,10 @@ type Members = Record<string, unknown>;
 const membersOf = (value: unknown): Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};
 
-/** The first that a file or a helper has for the repository; undefined for nobody in particular. @throws SeccompcError */
+/**
+ * The first that a file or a helper has for the repository; undefined for nobody in particular.
+ * @throws SeccompcError
+ */
 export async function credentialsFor(
   address: RepositoryAddress,
   env: NodeJS.ProcessEnv = process.env,

@@ -49,7 +49,10 @@ const LONGEST_REASON = 300;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const BUSY = new Set([429, 500, 502, 503, 504]);
 
-/** Questions to the registry of one repository: with its credentials, which no other host gets, again after a failure. */
+/**
+ * Questions to the registry of one repository: with its credentials, which no other host gets,
+ * again after a failure.
+ */
 export class Http {
   readonly #address: RepositoryAddress;
   readonly #patience: Patience;
@@ -71,7 +74,10 @@ export class Http {
     return new URL(path, from);
   }
 
-  /** The answer, whatever its status. @throws RegistryFault if there is none, or access is refused */
+  /**
+   * The answer, whatever its status.
+   * @throws RegistryFault if there is none, or access is refused
+   */
   async ask(access: Access, url: URL, question: Question = {}): Promise<Answer> {
     let known = this.#allowed.get(access);
     let answer = await this.#persist(url, await this.#with(known, url, question));
@@ -166,7 +172,9 @@ export class Http {
     if (url.protocol !== 'https:' && !isPlain) throw this.#damaged(`it leads to ${url.origin}, without TLS`);
   }
 
-  /** Whoever answers for names on the network can say where "localhost" is, if /etc/hosts does not. */
+  /**
+   * Whoever answers for names on the network can say where "localhost" is, if /etc/hosts does not.
+   */
   async #refuseElsewhere(): Promise<void> {
     const found = await lookup('localhost', { all: true });
     const other = found.find(({ address, family }) => !isLoopback(family === 6 ? `[${address}]` : address));

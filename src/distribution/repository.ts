@@ -75,8 +75,8 @@ export interface RepositorySettings {
 }
 
 /**
- * One repository of a registry (OCI distribution-spec 1.1). Nothing that a registry gives is handed out before its digest
- * was computed here. Every method throws RegistryFault.
+ * One repository of a registry (OCI distribution-spec 1.1). Nothing that a registry gives is handed
+ * out before its digest was computed here. Every method throws RegistryFault.
  */
 export class Repository {
   readonly address: RepositoryAddress;
@@ -106,7 +106,10 @@ export class Repository {
     return body;
   }
 
-  /** Sends a blob, unless it is there. `source`: another repository of the registry that may have it. */
+  /**
+   * Sends a blob, unless it is there. `source`: another repository of the registry that may have
+   * it.
+   */
   putBlob(bytes: Uint8Array, source?: string): Promise<void> {
     const digest = digestOf(bytes);
     let put = this.#there.get(digest);
@@ -119,7 +122,10 @@ export class Repository {
     return put;
   }
 
-  /** An upload that breaks is begun anew. To ask whether it came through waits until the registry answers again. */
+  /**
+   * An upload that breaks is begun anew. To ask whether it came through waits until the registry
+   * answers again.
+   */
   async #putBlob(digest: string, bytes: Uint8Array, source: string | undefined): Promise<void> {
     for (let left = UPLOADS; ; left -= 1) {
       // A mount asks that too.
@@ -170,7 +176,10 @@ export class Repository {
     return { digest, bytes: answer.body, manifest };
   }
 
-  /** The digest of the manifest of a tag or digest, by what the registry says; undefined if there is none. */
+  /**
+   * The digest of the manifest of a tag or digest, by what the registry says; undefined if there is
+   * none.
+   */
   async digest(reference: string): Promise<string | undefined> {
     const headers = { accept: `${IMAGE_MANIFEST}, ${IMAGE_INDEX}` };
     const answer = await this.#ask('pull', `manifests/${reference}`, { method: 'HEAD', headers });
@@ -179,7 +188,10 @@ export class Repository {
     return answer.headers.get('docker-content-digest') ?? (await this.manifest(reference))?.digest;
   }
 
-  /** Sends a manifest whose blobs are there. Gives whether the registry lists it as a referrer of its subject. */
+  /**
+   * Sends a manifest whose blobs are there. Gives whether the registry lists it as a referrer of
+   * its subject.
+   */
   async putManifest(manifest: Manifest, tag?: string): Promise<boolean> {
     const body = manifestBytes(manifest);
     const digest = digestOf(body);
@@ -205,7 +217,10 @@ export class Repository {
     );
   }
 
-  /** What refers to a manifest, by the registry's own list, or by the tag that stands for it where it has none. */
+  /**
+   * What refers to a manifest, by the registry's own list, or by the tag that stands for it where
+   * it has none.
+   */
   async referrers(subject: string): Promise<Descriptor[]> {
     const pages =
       this.#facts.listsNone === true ? [] : await this.#pages(`referrers/${subject}`, MOST_PAGES.referrers);
@@ -220,8 +235,8 @@ export class Repository {
   }
 
   /**
-   * Adds to the index that stands for a list of referrers, and keeps what others have there. Others may write it at the
-   * same time, so it is read again.
+   * Adds to the index that stands for a list of referrers, and keeps what others have there. Others
+   * may write it at the same time, so it is read again.
    */
   async addReferrers(subject: string, added: readonly Descriptor[]): Promise<void> {
     for (let tries = 0; tries < 5; tries += 1) {

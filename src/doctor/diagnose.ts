@@ -1,4 +1,7 @@
-/** Whether a container starts: the decisions of its profile on the calls that were seen in real starts. */
+/**
+ * Whether a container starts: the decisions of its profile on the calls that were seen in real
+ * starts.
+ */
 import {
   SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_RET_DATA, SECCOMP_RET_ERRNO, SECCOMP_RET_LOG,
   SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF,
@@ -18,7 +21,10 @@ const RECORDED: ArchName = 'X86_64';
 
 export interface Need {
   fact: Fact;
-  /** The answer of the filter, u32; undefined if it depends on arguments that are not the same in every start, or a receiver. */
+  /**
+   * The answer of the filter, u32; undefined if it depends on arguments that are not the same in
+   * every start, or a receiver.
+   */
   answer: number | undefined;
   symptom: string;
 }

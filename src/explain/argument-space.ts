@@ -48,7 +48,10 @@ export class ArgumentSpace {
     });
   }
 
-  /** What is left of a function where bits of an argument are known: those of `mask` are those of `value`. */
+  /**
+   * What is left of a function where bits of an argument are known: those of `mask` are those of
+   * `value`.
+   */
   restrict(node: Node, arg: number, mask: bigint, value: bigint): Node {
     const { bdd } = this;
     const known = new Map<number, boolean>();

@@ -38,7 +38,10 @@ export interface EntryEffect {
   isDefault: boolean;
   /** Of an entry without effect: the first call that does not get its action. */
   disagreement?: Disagreement;
-  /** Names on which another entry always decides otherwise, although the entry has an effect on others. */
+  /**
+   * Names on which another entry always decides otherwise, although the entry has an effect on
+   * others.
+   */
   overruled: { name: string; disagreement: Disagreement }[];
 }
 
@@ -301,7 +304,10 @@ function allHold(conditions: readonly Condition[], args: readonly bigint[]): boo
   return conditions.every((condition) => holds(condition, args[condition.arg]!));
 }
 
-/** Arguments for which all conditions hold, with the other arguments small and large; none if there are none. */
+/**
+ * Arguments for which all conditions hold, with the other arguments small and large; none if there
+ * are none.
+ */
 export function samples(conditions: readonly Condition[]): bigint[][] {
   const values = conditions.map((condition) => commonValue(condition, condition));
   if (values.includes(undefined)) return [];

@@ -1,4 +1,6 @@
-/** Which entry of a profile decides a call, and why each other entry that names the call does not. */
+/**
+ * Which entry of a profile decides a call, and why each other entry that names the call does not.
+ */
 import type { Arch } from '../arch.ts';
 import { abiOfCall } from '../arch.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
@@ -65,7 +67,10 @@ export interface Explanation {
 
 type Lowered = LoweredProfile & { confined: true };
 
-/** What one entry means for the number of a call: rules, of which one list is empty if it always applies. */
+/**
+ * What one entry means for the number of a call: rules, of which one list is empty if it always
+ * applies.
+ */
 interface Rules {
   pointer: string;
   action: number;
@@ -133,7 +138,9 @@ function sourceOf(answer: number, isDecided: boolean, isFree: boolean, lowered: 
   throw new Error(`no entry gives the answer 0x${answer.toString(16)}`);
 }
 
-/** The decision for the number of a call; undefined for an audit arch that the filter does not have. */
+/**
+ * The decision for the number of a call; undefined for an audit arch that the filter does not have.
+ */
 export function decisionOn(
   policy: Policy,
   { arch, nr }: Pick<SeccompData, 'arch' | 'nr'>,
@@ -175,7 +182,10 @@ function rulesOn(lowered: Lowered, abi: Arch, nr: number): Rules[] {
   });
 }
 
-/** The entries of the file that name the call of a number, with the reason where they make no rule at all. */
+/**
+ * The entries of the file that name the call of a number, with the reason where they make no rule
+ * at all.
+ */
 function namingEntries(
   profile: Profile,
   lowered: Lowered,

@@ -1,4 +1,7 @@
-/** What a filter of any compiler answers to each number, as conditions: read from its decision diagram. */
+/**
+ * What a filter of any compiler answers to each number, as conditions: read from its decision
+ * diagram.
+ */
 import type { Bdd, Node } from '../prove/bdd/bdd.ts';
 import { argWord, WORD_ARCH, WORD_ARGS, WORD_BITS, WORD_IP } from '../prove/bdd/input-words.ts';
 import { canonicalSpace } from '../prove/bdd/space.ts';
@@ -33,7 +36,10 @@ export class FilterDecisions {
     this.#root = programsBdd(space, programs);
   }
 
-  /** Rules that exclude each other, in the order of arguments; undefined if there are more than a reader can use. */
+  /**
+   * Rules that exclude each other, in the order of arguments; undefined if there are more than a
+   * reader can use.
+   */
   on(auditArch: number, nr: number): Decision | undefined {
     const bdd = this.#bdd;
     let node = this.#root;
@@ -77,7 +83,10 @@ export class FilterDecisions {
     return word >= WORD_IP ? INSTRUCTION_POINTER : (word - WORD_ARGS) >> 1;
   }
 
-  /** The functions behind one argument, each with its values; undefined if these are too many to list. */
+  /**
+   * The functions behind one argument, each with its values; undefined if these are too many to
+   * list.
+   */
   #partsOf(node: Node, arg: number): Part[] | undefined {
     const bdd = this.#bdd;
     const first = argWord(arg, 'high') * WORD_BITS;

@@ -1,4 +1,7 @@
-/** What a profile answers, by action: the calls of all its architectures in as few groups as there are answers. */
+/**
+ * What a profile answers, by action: the calls of all its architectures in as few groups as there
+ * are answers.
+ */
 import type { Arch, ArchName } from '../arch.ts';
 import type { Condition, Decision } from '../policy/types.ts';
 import type { NamedCalls } from '../prove/compare.ts';
@@ -15,7 +18,10 @@ export interface AnswerGroup {
   calls: string[];
 }
 
-/** A call whose answer depends on its arguments, and the architectures on which it does so in the same way. */
+/**
+ * A call whose answer depends on its arguments, and the architectures on which it does so in the
+ * same way.
+ */
 export interface ConditionalCall {
   call: string;
   arches: ArchName[];
@@ -36,7 +42,9 @@ export interface DecisionSource {
   decisionOn: (auditArch: number, nr: number) => Decision | undefined;
 }
 
-/** The answers to all calls with a name, those that most calls get first; conditional calls by name. */
+/**
+ * The answers to all calls with a name, those that most calls get first; conditional calls by name.
+ */
 export function overviewOf({ calls, decisionOn }: DecisionSource): Overview {
   const constant = new Map<string, { answer: number; arches: ArchName[] }>();
   const conditional = new Map<string, ConditionalCall>();

@@ -26,7 +26,10 @@ export interface FilterDocument {
 
 /** What a document says about a filter that is not in the filter. */
 export interface DocumentDetails {
-  /** SHA-256 of the program, 64 hex digits: the caller makes it, because this module runs in browsers. */
+  /**
+   * SHA-256 of the program, 64 hex digits: the caller makes it, because this module runs in
+   * browsers.
+   */
   sha256: string;
   cache: FilterDocument['cache'];
   /** Warnings of the cache; they come first. */

@@ -1,6 +1,6 @@
 /**
- * What loads the filter of a source text, behind the filter. One text for each language, in which only the flags differ, so
- * that a reader of filters can tell it from everything else.
+ * What loads the filter of a source text, behind the filter. One text for each language, in which
+ * only the flags differ, so that a reader of filters can tell it from everything else.
  */
 
 const FLAGS = '@FLAGS@';
@@ -39,8 +39,8 @@ int main(int argc, char **argv)
 #endif
 `,
   go: `
-// Load loads the filter into all threads of the process, with no_new_privs. It fails with the errno of the call, or with
-// ESRCH where a thread has another filter.
+// Load loads the filter into all threads of the process, with no_new_privs. It fails with the errno
+// of the call, or with ESRCH where a thread has another filter.
 func Load() error {
 	numbers := map[string]uintptr{
 		"386": 354, "amd64": 317, "arm": 383, "arm64": 277, "loong64": 277, "mips": 4352, "mipsle": 4352,
@@ -115,7 +115,10 @@ export function loaderText(language: keyof typeof LOADERS, flags: number): strin
   return LOADERS[language].replaceAll(FLAGS, String(flags));
 }
 
-/** A source without the loader behind it: both as they are without comments, with one blank where there are any. */
+/**
+ * A source without the loader behind it: both as they are without comments, with one blank where
+ * there are any.
+ */
 export function withoutLoader(code: string, plain: (source: string) => string): string {
   for (const loader of Object.values(LOADERS)) {
     const [before, behind] = plain(loader).split(FLAGS) as [string, string];

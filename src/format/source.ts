@@ -26,7 +26,10 @@ export function toC(image: ProgramImage): string {
   );
 }
 
-/** Go that needs its standard library only. The fields are those of `unix.SockFilter`, so a cast converts an element. */
+/**
+ * Go that needs its standard library only. The fields are those of `unix.SockFilter`, so a cast
+ * converts an element.
+ */
 export function toGo(image: ProgramImage): string {
   return lines(
     // The form that Go's tools recognise (golang.org/s/generatedcode).

@@ -12,7 +12,10 @@ export interface ReadFile {
   found: BigIntStats;
 }
 
-/** Reads a file and what its replacement keeps. `path` is one of `outputPlace`, which must stay open. */
+/**
+ * Reads a file and what its replacement keeps. `path` is one of `outputPlace`, which must stay
+ * open.
+ */
 export async function readForReplacing(path: string): Promise<ReadFile> {
   const handle = await open(path, 'r');
   try {

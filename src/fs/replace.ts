@@ -20,7 +20,9 @@ export interface Attributes {
   mode: number;
   /** Whether the umask takes bits away from the mode, as it does for new files. */
   masked?: boolean;
-  /** User and group; the caller's unless given. `optional`: as far as the caller may change them. */
+  /**
+   * User and group; the caller's unless given. `optional`: as far as the caller may change them.
+   */
   owner?: { uid: number; gid: number; optional?: boolean };
 }
 

@@ -93,7 +93,10 @@ function openNoFollow(file: string, flags: number, mode: number): number {
   }
 }
 
-/** Reads a file as {@link openTrusted} does, if it exists. @throws UntrustedPath; the system's error */
+/**
+ * Reads a file as {@link openTrusted} does, if it exists.
+ * @throws UntrustedPath; the system's error
+ */
 export function readTrusted(path: string): Buffer | undefined {
   let fd: number;
   try {
@@ -201,8 +204,9 @@ export function isOwn({ uid }: Stats): boolean {
 let takesUnmapped = false;
 
 /**
- * From now on takes unmapped owners for root, for a process whose paths were checked when they were installed. A
- * rootless engine starts it in a user namespace, which does not map root: there `/` seems to belong to an unknown user.
+ * From now on takes unmapped owners for root, for a process whose paths were checked when they were
+ * installed. A rootless engine starts it in a user namespace, which does not map root: there `/`
+ * seems to belong to an unknown user.
  */
 export function takeUnmappedForRoot(): void {
   takesUnmapped = true;
@@ -214,7 +218,10 @@ function ownerOf({ uid }: Stats): string {
     : `it belongs to another user (uid ${uid})`;
 }
 
-/** The owner that the kernel shows for an unmapped user: the default of /proc/sys/kernel/overflowuid. */
+/**
+ * The owner that the kernel shows for an unmapped user: the default of
+ * /proc/sys/kernel/overflowuid.
+ */
 const UNMAPPED = 65534;
 
 /** user_namespaces(7): only the initial one maps all 2^32-1 IDs to themselves. */

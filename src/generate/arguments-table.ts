@@ -124,7 +124,10 @@ function describe(call: string, table: TableName, context: Context): string | un
   return `${shown.join('; ') || '-'}\t${form}`;
 }
 
-/** The prototype that serves a call: by hand, by its entry, by width of time and of user ids, or by its own name. */
+/**
+ * The prototype that serves a call: by hand, by its entry, by width of time and of user ids, or by
+ * its own name.
+ */
 function prototypeOf(
   call: string,
   table: TableName,

@@ -13,8 +13,9 @@ export interface Streams {
  *
  *   npm run generate                                       all modules, from the checked-in tables
  *   npm run generate -- --headers DIR --headers-s390 DIR --headers-kernel DIR
- *                                                          the tables too, from unpacked header packages
- *   npm run generate -- --check                            writes nothing; 1 when a file is stale
+ *                                                          the tables too, from unpacked header
+ *   packages npm run generate -- --check                            writes nothing; 1 when a file
+ *   is stale
  *
  * Returns the exit code; 2 means that an input is not as it must be, or wrong usage.
  */

@@ -7,8 +7,8 @@ import { TABLES } from './syscall-modules.ts';
 import { formatTsv, parseTsv } from './tsv.ts';
 
 /**
- * How the host's compiler (of x86_64) reads the headers of a table: folder of its asm/, then the width of a word, the
- * alignment of 64-bit members, and what the table's own compiler defines.
+ * How the host's compiler (of x86_64) reads the headers of a table: folder of its asm/, then the
+ * width of a word, the alignment of 64-bit members, and what the table's own compiler defines.
  */
 const COMPILERS: Readonly<Record<TableName, readonly [folder: string, ...options: string[]]>> = {
   x86: ['x86', '-m32'],
@@ -39,7 +39,10 @@ interface ConstantSet {
   readonly calls: readonly string[];
 }
 
-/** Makes constants.tsv: the host's C compiler evaluates the constants that constant-sets.tsv asks for, for each table. */
+/**
+ * Makes constants.tsv: the host's C compiler evaluates the constants that constant-sets.tsv asks
+ * for, for each table.
+ */
 export function constantsTable(folders: HeaderFolders, calls: CallList, setsText: string): Output {
   const source = verifyUapi(folders);
   const sets = parseTsv('syscall-tables/constant-sets.tsv', setsText, 5).rows.map(
@@ -95,7 +98,10 @@ function tablesOf(tables: readonly TableName[]): string {
   return TABLES.filter((table) => tables.includes(table)).join(',');
 }
 
-/** The sets whose calls a table has. Each is looked for in its own headers; the compiler evaluates all at once. */
+/**
+ * The sets whose calls a table has. Each is looked for in its own headers; the compiler evaluates
+ * all at once.
+ */
 function valuesOn(
   table: TableName,
   sets: readonly ConstantSet[],
@@ -126,7 +132,9 @@ function include(header: string): string {
   return `#include <${header}>\n`;
 }
 
-/** The names of a set on a table, and those constants that its headers do not define for programs. */
+/**
+ * The names of a set on a table, and those constants that its headers do not define for programs.
+ */
 function namesOf(
   { headers, patterns }: ConstantSet,
   table: TableName,
@@ -185,7 +193,10 @@ function compile(table: TableName, folders: HeaderFolders, mode: '-E' | '-S', so
   return text;
 }
 
-/** Single lines of a header of the kernel, which as a whole needs others: `#define NAME VALUE` and `NAME = VALUE,`. */
+/**
+ * Single lines of a header of the kernel, which as a whole needs others: `#define NAME VALUE` and
+ * `NAME = VALUE,`.
+ */
 function linesOf(text: string, wanted: (name: string) => boolean): (readonly [string, string])[] {
   const lines = text.matchAll(/^(?:#define\s+(\w+)\s+([^\n/]+?)|\s*(\w+)\s*=\s*(\w+),?)\s*(?:\/[/*].*)?$/gm);
   return [...lines]

@@ -45,7 +45,10 @@ const FLAGS: Record<FlagName, string> = {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 'Only a fatal signal ends a call that a listener has received.',
 };
 
-/** The schemas for editors: each in one file, with every name that can be completed and what it means. */
+/**
+ * The schemas for editors: each in one file, with every name that can be completed and what it
+ * means.
+ */
 export async function editorSchemas(): Promise<Output[]> {
   const names = await callNames();
   const common: Schema = {
@@ -117,7 +120,9 @@ function described(title: string, words: Record<string, string>): Schema {
   return { title, type: 'string', enum: Object.keys(words), enumDescriptions: Object.values(words) };
 }
 
-/** Other words of the pattern are valid, as they are to the compiler, but editors underline them. */
+/**
+ * Other words of the pattern are valid, as they are to the compiler, but editors underline them.
+ */
 function known(
   title: string,
   words: readonly string[],
@@ -125,7 +130,8 @@ function known(
   enumDescriptions?: readonly string[],
   pattern = '.',
 ): Schema {
-  // First what editors show of a word that is not in the list, which would be the whole list otherwise.
+  // First what editors show of a word that is not in the list, which would be the whole list
+  // otherwise.
   const others = { pattern, errorMessage: warning, deprecationMessage: warning };
   const listed = { enum: words, ...(enumDescriptions && { enumDescriptions }) };
   return { title, type: 'string', anyOf: [others, listed] };

@@ -8,7 +8,8 @@ const OTHER = /^(#ifndef _\w+|#define _\w+_H|#endif(\s+\/\*.*\*\/)?|#include <as
 
 /**
  * Adds the errnos of one header to `names`: numbers, and aliases such as `EWOULDBLOCK` -> `EAGAIN`.
- * @throws InputError for a line of another form, a repeated name or number, or an alias of an unknown name.
+ * @throws InputError for a line of another form, a repeated name or number, or an alias of an
+ *   unknown name.
  */
 export function parseErrnos(file: string, text: string, names: ErrnoNames): void {
   const numbers = new Set([...names.values()].filter((value) => typeof value === 'number'));

@@ -7,7 +7,10 @@ import { byCodeUnit, formatTsv } from './tsv.ts';
 /** The order of the columns in errno.tsv, after the name. */
 export const ERRNO_SETS: readonly ErrnoSet[] = ['generic', 'mips', 'parisc'];
 
-/** Makes errno.tsv: a row for each name, in the order of the generic numbers, then names of other sets only. */
+/**
+ * Makes errno.tsv: a row for each name, in the order of the generic numbers, then names of other
+ * sets only.
+ */
 export function errnoTable(folders: HeaderFolders): Output {
   const sources = new Set<string>();
   const sets = ERRNO_SETS.map((set) => readSet(set, folders, sources));

@@ -41,7 +41,10 @@ export const KERNEL_ROOT = `usr/src/${KERNEL.name}/`;
 const UAPI = 'usr/lib/linux/uapi/';
 const GENERIC = 'usr/include/asm-generic/';
 
-/** The header of one table. `base` is the macro that its numbers count from, with the header that defines it. */
+/**
+ * The header of one table. `base` is the macro that its numbers count from, with the header that
+ * defines it.
+ */
 export interface TableHeader {
   readonly table: TableName;
   readonly file: string;
@@ -108,11 +111,17 @@ export function readHeader(folders: HeaderFolders, from: HeaderPackage, file: st
   return { file, text: bytes.toString('utf8'), source: `${from.name} ${from.version} ${file} sha256:${sum}` };
 }
 
-/** SHA-256 of the lines `SUM  PATH` of all headers below {@link UAPI_FOLDERS}, in the order of their paths. */
+/**
+ * SHA-256 of the lines `SUM  PATH` of all headers below {@link UAPI_FOLDERS}, in the order of their
+ * paths.
+ */
 const UAPI_SUM = '8d254dce20b2dcb3848e3c44eccdcbd37ac03e64a1114bca44091b5f70e79f8f';
 const UAPI_FOLDERS = ['usr/include/asm-generic', 'usr/include/linux', 'usr/lib/linux/uapi'];
 
-/** Holds all of linux-libc-dev to one sum; gives the line that says where constants come from. @throws Error otherwise. */
+/**
+ * Holds all of linux-libc-dev to one sum; gives the line that says where constants come from.
+ * @throws Error otherwise.
+ */
 export function verifyUapi(folders: HeaderFolders): string {
   const root = folders[NEWEST.option];
   const sum = createHash('sha256');

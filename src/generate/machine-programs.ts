@@ -7,18 +7,22 @@ import { ElfHeader } from '../launcher/elf.ts';
 import type { Output } from './output.ts';
 
 /**
- * The programs in machine code: one module for each architecture, one constant for each file `src/launcher/source/*.c`. To
- * add a program, add its file and run `npm run generate`: `_start` of system.h calls `begin(long *stack)`, program.ld leaves
- * no memory for variables, and `programFile` (src/oci/process/program-file.ts) gives the path of the executable.
+ * The programs in machine code: one module for each architecture, one constant for each file
+ * `src/launcher/source/*.c`. To add a program, add its file and run `npm run generate`: `_start` of
+ * system.h calls `begin(long *stack)`, program.ld leaves no memory for variables, and `programFile`
+ * (src/oci/process/program-file.ts) gives the path of the executable.
  *
- * The same bytes come from these releases only, those of Debian 12. With others, or none, the modules stay as they are.
+ * The same bytes come from these releases only, those of Debian 12. With others, or none, the
+ * modules stay as they are.
  */
 const GCC = '12.2.0';
 const BINUTILS = '2.40';
 
 const SOURCE = 'src/launcher/source';
 
-/** The prefix of a compiler, and the oldest machine of the architecture that the programs are for. */
+/**
+ * The prefix of a compiler, and the oldest machine of the architecture that the programs are for.
+ */
 const COMPILERS: Record<string, [prefix: string, ...flags: string[]]> = {
   x86_64: ['x86_64-linux-gnu', '-march=x86-64', '-fcf-protection=none'],
   aarch64: ['aarch64-linux-gnu', '-march=armv8-a', '-mgeneral-regs-only', '-mno-outline-atomics'],
@@ -94,7 +98,10 @@ async function build(folder: string, work: string, arch: string, program: string
   return withoutSections(readFileSync(output));
 }
 
-/** The segment that the kernel loads, which has the headers in it; the rest of the file is for debuggers. */
+/**
+ * The segment that the kernel loads, which has the headers in it; the rest of the file is for
+ * debuggers.
+ */
 function withoutSections(file: Uint8Array): Uint8Array {
   const image = file.slice(0, new ElfHeader(file).loaded);
   new ElfHeader(image).removeSections();

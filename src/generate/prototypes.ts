@@ -1,4 +1,7 @@
-/** The kernel's prototypes of system calls: what include/linux/syscalls.h and the architectures' own headers declare. */
+/**
+ * The kernel's prototypes of system calls: what include/linux/syscalls.h and the architectures' own
+ * headers declare.
+ */
 
 /** One parameter. `name` is undefined where the header has only the type. */
 export interface Parameter {
@@ -6,13 +9,17 @@ export interface Parameter {
   readonly name: string | undefined;
 }
 
-/** By entry name without `sys_`. Where a header has one under several conditions, the key is `name if CONDITION`. */
+/**
+ * By entry name without `sys_`. Where a header has one under several conditions, the key is
+ * `name if CONDITION`.
+ */
 export type Prototypes = Map<string, readonly Parameter[]>;
 
 /**
- * How an argument is kept, by its C type: bits with s or u for its sign; `sw` and `uw` are a word of the kernel, `s64`
- * and `u64` take two registers where a word has 32 bits, `p` is a pointer. Source: include/linux/types.h,
- * include/linux/compat.h, include/uapi/asm-generic/posix_types.h, include/linux/key.h.
+ * How an argument is kept, by its C type: bits with s or u for its sign; `sw` and `uw` are a word
+ * of the kernel, `s64` and `u64` take two registers where a word has 32 bits, `p` is a pointer.
+ * Source: include/linux/types.h, include/linux/compat.h, include/uapi/asm-generic/posix_types.h,
+ * include/linux/key.h.
  */
 export const TYPES: Readonly<Record<string, string>> = {
   ...each('s32', [

@@ -32,7 +32,10 @@ export interface GenerateOptions {
   headers?: HeaderFolders;
 }
 
-/** Makes every generated file in memory. @throws InputError and Error for inputs that are not as they must be. */
+/**
+ * Makes every generated file in memory.
+ * @throws InputError and Error for inputs that are not as they must be.
+ */
 export async function generate({ root, headers }: GenerateOptions): Promise<Output[]> {
   const files = new Map<string, string>();
   for (const name of readdirSync(join(root, 'syscall-tables')).filter((file) => file.endsWith('.tsv')))
@@ -44,7 +47,10 @@ export async function generate({ root, headers }: GenerateOptions): Promise<Outp
   return made.toSorted((a, b) => byCodeUnit(a.path, b.path));
 }
 
-/** Paths whose content is not what it would be if generated now, and what has no business in a generated folder. */
+/**
+ * Paths whose content is not what it would be if generated now, and what has no business in a
+ * generated folder.
+ */
 export function stalePaths(root: string, outputs: readonly Output[]): string[] {
   const changed = outputs.filter(({ path, content }) => contentOf(join(root, path)) !== content);
   return [...changed.map((output) => output.path), ...leftovers(root, outputs)];

@@ -73,7 +73,9 @@ function readTable(files: TableFiles, name: TableName): Table {
   return { name, tsv, sum, calls };
 }
 
-/** A table has a perfect hash of its names and their ids; the texts are there once, in the union. */
+/**
+ * A table has a perfect hash of its names and their ids; the texts are there once, in the union.
+ */
 function tableModule({ name, tsv, sum, calls }: Table, union: readonly string[]): Output {
   const idOf = new Map(union.map((call, id) => [call, id]));
   const names = calls.map((call) => call[1]);
@@ -92,7 +94,8 @@ function tableModule({ name, tsv, sum, calls }: Table, union: readonly string[])
 
 /** Ids are positions in the list of all names, sorted by code unit. */
 function unionModule(files: TableFiles, names: readonly string[], [major, minor]: [number, number]): Output {
-  // The cache key has it: what only explains calls to people does not count. syscall-tables/README.md has the command.
+  // The cache key has it: what only explains calls to people does not count.
+  // syscall-tables/README.md has the command.
   const listing = [...files]
     .filter(([name]) => !/^(?:argument|constant|starts)/.test(name))
     .toSorted(([a], [b]) => byCodeUnit(a, b))

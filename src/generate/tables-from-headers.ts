@@ -27,7 +27,9 @@ const S390_LATE: Readonly<Record<string, number>> = {
   file_setattr: 469,
 };
 
-/** Makes `syscall-tables/*.tsv` from the unpacked header packages and those that are kept by hand. */
+/**
+ * Makes `syscall-tables/*.tsv` from the unpacked header packages and those that are kept by hand.
+ */
 export function tablesFromHeaders(folders: HeaderFolders, files: TableFiles): Output[] {
   const calls = new Map<TableName, ReadonlySet<string>>();
   const s390x = readTable(

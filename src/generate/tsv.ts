@@ -11,7 +11,10 @@ export interface Tsv {
   readonly rows: readonly { readonly line: number; readonly columns: readonly string[] }[];
 }
 
-/** Reads a table file. @throws InputError for a row with another number of columns or an empty column. */
+/**
+ * Reads a table file.
+ * @throws InputError for a row with another number of columns or an empty column.
+ */
 export function parseTsv(file: string, text: string, columnCount: number): Tsv {
   const values = new Map<string, string[]>();
   const rows: { line: number; columns: string[] }[] = [];

@@ -19,10 +19,12 @@ const SPDX = /^\/\* SPDX-License-Identifier: [^*]+ \*\/$/;
 const HOLE = /^(unused|reserved)[0-9]+$/;
 
 /**
- * Reads a finished syscall table header: an include guard, blank lines and one form of `#define __NR_`.
+ * Reads a finished syscall table header: an include guard, blank lines and one form of
+ * `#define __NR_`.
  *
- * With a base every number has to be written `(MACRO + n)`, without one plainly. Anything else is refused,
- * conditions and asm-generic/unistd.h's `__SYSCALL` forms included: they would need a preprocessor.
+ * With a base every number has to be written `(MACRO + n)`, without one plainly. Anything else is
+ * refused, conditions and asm-generic/unistd.h's `__SYSCALL` forms included: they would need a
+ * preprocessor.
  * @throws InputError for another form, a repeated name or a repeated number.
  */
 export function parseUnistd(file: string, text: string, base?: Base): Call[] {
@@ -44,7 +46,8 @@ export function parseUnistd(file: string, text: string, base?: Base): Call[] {
 }
 
 /**
- * The value of a base macro: its last plain `#define` above the `#include <asm/...>` of the table that uses it.
+ * The value of a base macro: its last plain `#define` above the `#include <asm/...>` of the table
+ * that uses it.
  * @throws InputError when either is missing.
  */
 export function readBase(file: string, text: string, macro: string, table: string): Base {

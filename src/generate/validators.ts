@@ -5,8 +5,8 @@ import ociSeccomp from '../profile/schema/oci-seccomp.schema.json' with { type: 
 import type { Output } from './output.ts';
 
 /**
- * Compiles the published schemas ahead of time: to validators that need neither ajv nor the schemas when they
- * run, and to the list of members each object has.
+ * Compiles the published schemas ahead of time: to validators that need neither ajv nor the schemas
+ * when they run, and to the list of members each object has.
  */
 export function validatorOutputs(): Output[] {
   const ajv = new Ajv({
@@ -14,8 +14,8 @@ export function validatorOutputs(): Output[] {
     messages: false,
     strict: true,
     allowUnionTypes: true,
-    // Lengths in UTF-16 units: whether a string is empty needs no helper that counts characters. The logger
-    // would only say that the option is an unusual one.
+    // Lengths in UTF-16 units: whether a string is empty needs no helper that counts characters.
+    // The logger would only say that the option is an unusual one.
     unicode: false,
     logger: false,
     schemas: [ociSeccomp, dockerProfile],
@@ -79,7 +79,10 @@ function membersModule(): string {
   return `${HEADER}import type { Members } from '../schema-members.ts';\n\n${declarations.join('\n')}`;
 }
 
-/** The named members of an object, or the elements of an array, all the way down; null for a plain value. */
+/**
+ * The named members of an object, or the elements of an array, all the way down; null for a plain
+ * value.
+ */
 function membersOf(schema: unknown, root: unknown): Members | null {
   const reference = property(schema, '$ref');
   if (typeof reference === 'string') return membersAt(reference, root);

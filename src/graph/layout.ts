@@ -60,7 +60,10 @@ function widthOf({ node, isMention }: Branch): number {
   return Math.ceil((node.label.length + (isMention ? 2 : 0)) * CHARACTER + 2 * PADDING);
 }
 
-/** Breadth first, so that a shared node is drawn where the path to it is shortest. Actions are drawn at each place. */
+/**
+ * Breadth first, so that a shared node is drawn where the path to it is shortest. Actions are drawn
+ * at each place.
+ */
 function spanning(root: number, nodes: DecisionTree['nodes']): Branch {
   const drawn = new Set<number>([root]);
   const top: Branch = { node: nodes.get(root)!, isMention: false, children: [] };

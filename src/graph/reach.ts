@@ -44,7 +44,10 @@ export function reachedBy(program: readonly SockFilter[], arch: number, nr: numb
   return reached;
 }
 
-/** What the accumulator holds after an instruction; undefined if that depends on more than the number. */
+/**
+ * What the accumulator holds after an instruction; undefined if that depends on more than the
+ * number.
+ */
 function afterwards(
   code: number,
   k: number,
@@ -57,7 +60,10 @@ function afterwards(
   return code === BPF_ST || code === BPF_STX ? a : undefined;
 }
 
-/** The most instructions that one run can execute. @param program one that the kernel accepts (check.ts) */
+/**
+ * The most instructions that one run can execute.
+ * @param program one that the kernel accepts (check.ts)
+ */
 export function longestPath(program: readonly SockFilter[]): number {
   const from: number[] = [];
   for (const [at, { code, jt, jf, k }] of [...program.entries()].toReversed()) {

@@ -1,4 +1,7 @@
-/** The tests of a program as a decision tree. Tests that several paths share are one node, and so is each action. */
+/**
+ * The tests of a program as a decision tree. Tests that several paths share are one node, and so is
+ * each action.
+ */
 import { nodeLabels } from '../bpf/annotate.ts';
 import type { DisassembleOptions } from '../bpf/annotate.ts';
 import { formatInstruction } from '../bpf/disassemble.ts';

@@ -44,7 +44,10 @@ export function refuse({ file, line }: Place, reason: string, hint?: string): ne
 export const ALLOW: Answer = { action: 'SCMP_ACT_ALLOW' };
 export const errno = (number: number): Answer => ({ action: 'SCMP_ACT_ERRNO', errno: number });
 
-/** The profile as JSON: one entry for all names with the same answer, one for each rule with conditions. */
+/**
+ * The profile as JSON: one entry for all names with the same answer, one for each rule with
+ * conditions.
+ */
 export function draftText({ fallback, architectures, rules }: Draft): string {
   const entries = new Map<string, SyscallEntry>();
   for (const { name, action, errno: errnoRet, args = [] } of rules) {
@@ -73,7 +76,8 @@ export function draftText({ fallback, architectures, rules }: Draft): string {
 }
 
 /**
- * The calls that a word names: itself, or all of one of systemd's groups that some architecture of OCI has.
+ * The calls that a word names: itself, or all of one of systemd's groups that some architecture of
+ * OCI has.
  * @throws SeccompcError for an unknown one
  */
 export function namesOf(word: string, place: Place): string[] {

@@ -22,8 +22,8 @@ const OPERATORS: Record<string, SyscallArg['op']> = {
 };
 
 /**
- * LXC's second version: lxc.container.conf(5) and src/lxc/seccomp.c of LXC. A section only says for which machines
- * its rules are: LXC 5.0.2 gives them to all architectures of the machine.
+ * LXC's second version: lxc.container.conf(5) and src/lxc/seccomp.c of LXC. A section only says for
+ * which machines its rules are: LXC 5.0.2 gives them to all architectures of the machine.
  */
 export function lxcDraft(
   text: string,
@@ -77,7 +77,10 @@ function refuseMultiplexed(name: string, arches: ArchName[], place: Place): void
     );
 }
 
-/** `denylist`, `allowlist errno 1`: the action for calls without a rule, and that of rules without an action. */
+/**
+ * `denylist`, `allowlist errno 1`: the action for calls without a rule, and that of rules without
+ * an action.
+ */
 function policyIn(line: string, place: Place, arch: ArchName): { fallback: Answer; listed: Answer } {
   const [, kind, action] = /^(allowlist|whitelist|denylist|blacklist)(?: +(.+?))? *$/.exec(line) ?? [];
   if (kind === undefined)

@@ -15,8 +15,8 @@ const OTHER_FILTERS =
 const ARCHES: Record<string, string> = { 'x86-64': 'x86_64', 'mips64-le': 'mipsel64', 'mips-le': 'mipsel' };
 
 /**
- * `SystemCallFilter=`, `SystemCallErrorNumber=` and `SystemCallArchitectures=` of a unit: systemd.exec(5), and
- * seccomp_parse_syscall_filter in systemd's src/shared/seccomp-util.c.
+ * `SystemCallFilter=`, `SystemCallErrorNumber=` and `SystemCallArchitectures=` of a unit:
+ * systemd.exec(5), and seccomp_parse_syscall_filter in systemd's src/shared/seccomp-util.c.
  */
 export function systemdDraft(text: string, file: string, arch: ArchName): Draft & { notes: Diagnostic[] } {
   const filter = new Filter(arch);

@@ -7,19 +7,24 @@ import { foreignText } from '../profile/foreign.ts';
 import { itemsOf, parseJson, valueOf } from '../profile/json.ts';
 import type { JsonNode } from '../profile/json.ts';
 
-/** A filter as a text holds it: bytes in the order of the target, or instructions without a byte order. */
+/**
+ * A filter as a text holds it: bytes in the order of the target, or instructions without a byte
+ * order.
+ */
 export type FilterText = Uint8Array | { program: SockFilter[]; endian?: Endian };
 
 /** 4096 instructions with a comment each are smaller. UTF-16 units. */
 const LONGEST = 2 * 1024 * 1024;
 
 /**
- * The filter in a text: hex digits, a list of bytes, C, Go, Rust or JSON source, a listing. Undefined
- * unless all of the text is accounted for, so that no filter is read in part, and for what is read as a profile.
+ * The filter in a text: hex digits, a list of bytes, C, Go, Rust or JSON source, a listing.
+ * Undefined unless all of the text is accounted for, so that no filter is read in part, and for
+ * what is read as a profile.
  */
 export function filterInText(text: string): FilterText | undefined {
   if (text.length > LONGEST || text.includes('\0')) return undefined;
-  // Every line of a dump begins with an offset, so it has no member of a profile, though it can be YAML.
+  // Every line of a dump begins with an offset, so it has no member of a profile, though it can be
+  // YAML.
   const dumped = dumpedDigits(text);
   if (dumped !== undefined) return hex(dumped);
   if (foreignText(text)?.coded || /^\s*["']?defaultAction["']?\s*:/m.test(text)) return undefined;
@@ -30,7 +35,10 @@ export function filterInText(text: string): FilterText | undefined {
   return undefined;
 }
 
-/** A line of `xxd`, `hexdump -C` or `od -tx1`: an offset, at most 16 bytes, and what they are as text. */
+/**
+ * A line of `xxd`, `hexdump -C` or `od -tx1`: an offset, at most 16 bytes, and what they are as
+ * text.
+ */
 const DUMP_LINE = /^([0-9a-f]{6,8}):?((?: {1,2}[0-9a-f]{2,4}){1,16})(?: {2,}.{1,18})?$/i;
 
 /** The digits of a dump whose offsets follow each other; undefined for another text. */
@@ -62,7 +70,9 @@ function hex(text: string): Uint8Array | undefined {
   return Uint8Array.from(digits.match(/../g)!, (byte) => Number.parseInt(byte, 16));
 }
 
-/** Of the documents that seccompc writes. With any other one it could be a profile to other readers. */
+/**
+ * Of the documents that seccompc writes. With any other one it could be a profile to other readers.
+ */
 const MEMBERS = new Set([
   'bytes', 'instructions', 'convertedLength', 'sha256', 'confined', 'endian', 'arches', 'target', 'flags',
   'listenerPath', 'proved', 'cache', 'diagnostics',
@@ -98,7 +108,10 @@ const ROW = String.raw`(?:[a-z_]\w*\s*)?\{${['code', 'jt', 'jf', 'k'].map(field)
 // One way to read each blank: a second one would take exponential time.
 const ROWS = String.raw`((?:${ROW}\s*(?:,\s*)?)+)`;
 
-/** What is before and behind the array in C, Go and Rust, without comments. The number in brackets is its length. */
+/**
+ * What is before and behind the array in C, Go and Rust, without comments. The number in brackets
+ * is its length.
+ */
 const FRAMES: [before: RegExp, behind: RegExp][] = [
   [
     /^(?:#include\s*<[\w/.]+>\s*)*(?:[\w()]+\s+)*struct\s+sock_filter\s+\w+\s*\[\s*(\d*)\s*\]\s*=\s*$/,
@@ -116,7 +129,10 @@ const FRAMES: [before: RegExp, behind: RegExp][] = [
   [/^\s*()$/, /^\s*;?\s*$/],
 ];
 
-/** The array of rows in C, Go or Rust. Everything beside it must be known, or a profile could have one in a comment. */
+/**
+ * The array of rows in C, Go or Rust. Everything beside it must be known, or a profile could have
+ * one in a comment.
+ */
 function source(text: string): FilterText | undefined {
   if (!text.includes('{')) return undefined;
   // Without runs of blanks, which the patterns would try to divide in every way.
@@ -143,7 +159,10 @@ function plainCode(text: string): string {
 const DUMPED =
   /^\s*(\d+):\s+(?:0x)?([0-9a-f]{2,4})\s+(?:0x)?([0-9a-f]{2})\s+(?:0x)?([0-9a-f]{2})\s+(?:0x)?([0-9a-f]{8})(?:\s|$)/i;
 
-/** Index, opcode, two offsets and a constant in hex: libseccomp's disassembler, seccomp-tools, firejail. */
+/**
+ * Index, opcode, two offsets and a constant in hex: libseccomp's disassembler, seccomp-tools,
+ * firejail.
+ */
 function dump(text: string): FilterText | undefined {
   const lines = text.split('\n').filter((line) => !/^\s*(line\s+(CODE|OP)\b.*|=+)?\s*$/.test(line));
   const rows = lines.map((line, index) => {

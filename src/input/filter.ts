@@ -7,8 +7,8 @@ import { filterInText, readings } from './filter-text.ts';
 import type { FilterText } from './filter-text.ts';
 
 /**
- * A program that was read from a file. The byte order follows from the opcodes, all of which are below 256, or from the
- * architectures.
+ * A program that was read from a file. The byte order follows from the opcodes, all of which are
+ * below 256, or from the architectures.
  */
 export interface FilterInput {
   program: SockFilter[];
@@ -16,8 +16,9 @@ export interface FilterInput {
 }
 
 /**
- * The filter in the bytes, raw or as a text; undefined for other input. If the kernel would refuse every reading, the first
- * one most of whose opcodes exist: checkProgram says what is wrong with it.
+ * The filter in the bytes, raw or as a text; undefined for other input. If the kernel would refuse
+ * every reading, the first one most of whose opcodes exist: checkProgram says what is wrong with
+ * it.
  */
 export function filterIn(bytes: Uint8Array): FilterInput | undefined {
   const found = candidates(bytes);

@@ -59,7 +59,10 @@ interface Found {
 
 const READERS = ['crun', 'runc'] as const;
 
-/** The profile in a JSON document that is none itself. @throws SeccompcError if that is not clear */
+/**
+ * The profile in a JSON document that is none itself.
+ * @throws SeccompcError if that is not clear
+ */
 export function profileInside(text: string, file: string): Layer | undefined {
   if (!/"(runtimeSpec|Spec|HostConfig|SeccompProfile|ConfigMap|MachineConfig)"/.test(text)) return undefined;
   const { root, diagnostics } = parseJson(text);

@@ -10,8 +10,9 @@ import type { Layer } from './layer.ts';
 import { profileInside } from './places.ts';
 
 /**
- * Profiles as people have them: in the output of a command that shows a container, in base64, in YAML. Only for
- * commands whose result stands alone. Where a runtime reads the same file, only what the runtime reads is accepted.
+ * Profiles as people have them: in the output of a command that shows a container, in base64, in
+ * YAML. Only for commands whose result stands alone. Where a runtime reads the same file, only what
+ * the runtime reads is accepted.
  */
 export interface ProfileText {
   bytes: Uint8Array;

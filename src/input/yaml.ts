@@ -40,7 +40,8 @@ export function yamlToJson(text: string, file: string): string {
     json += part;
     at.column += part.length;
   };
-  // `before` is the room for what JSON has in front of a text and YAML has not. Without it, JSON stays behind.
+  // `before` is the room for what JSON has in front of a text and YAML has not. Without it, JSON
+  // stays behind.
   const moveTo = (offset: number, before = 0) => {
     const { line, col: wanted } = lines.linePos(offset);
     const col = wanted - before;

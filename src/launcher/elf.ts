@@ -1,8 +1,13 @@
-/** The fields of an ELF header that change when bytes are appended to a program or cut off (elf.h). */
+/**
+ * The fields of an ELF header that change when bytes are appended to a program or cut off (elf.h).
+ */
 
 interface Layout {
   readonly wide: boolean;
-  /** Offsets in the file header: of the program headers, of the section headers, and of three u16 about the latter. */
+  /**
+   * Offsets in the file header: of the program headers, of the section headers, and of three u16
+   * about the latter.
+   */
   readonly programs: number;
   readonly sections: number;
   readonly sectionCounts: number;

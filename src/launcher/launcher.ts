@@ -1,4 +1,7 @@
-/** A program for Linux that runs a command under a filter that it embeds, made of machine code that comes with us. */
+/**
+ * A program for Linux that runs a command under a filter that it embeds, made of machine code that
+ * comes with us.
+ */
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_USER_NOTIF } from '../action.ts';
 import { archOf } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
@@ -41,13 +44,15 @@ export function launcherCode(arch: LauncherArch): string {
 }
 
 /**
- * A static ELF executable: `PROGRAM [--keep-fd N]... [--] COMMAND [ARG...]` sets no_new_privs, loads the filter, closes the
- * descriptors from 3 on, and becomes the command. It exits with 64, 69, 126 or 127 if it cannot (docs/launcher.md).
+ * A static ELF executable: `PROGRAM [--keep-fd N]... [--] COMMAND [ARG...]` sets no_new_privs,
+ * loads the filter, closes the descriptors from 3 on, and becomes the command. It exits with 64,
+ * 69, 126 or 127 if it cannot (docs/launcher.md).
  *
  * @param arch of the machine that runs it
  * @param filter a raw program in the byte order of that machine
  * @param flags of the profile; undefined as in a profile without them: SPEC_ALLOW
- * @throws SeccompcError LAUNCHER_ARCHITECTURE, LAUNCHER_HAS_NO_LISTENER; FILTER_* for what the kernel would refuse
+ * @throws SeccompcError LAUNCHER_ARCHITECTURE, LAUNCHER_HAS_NO_LISTENER; FILTER_* for what the
+ *   kernel would refuse
  */
 export function makeLauncher(
   arch: ArchName,

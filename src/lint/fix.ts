@@ -16,7 +16,10 @@ export interface Fixed {
   count: number;
   /** Fixes that are not safe for this profile after all. */
   refused: number;
-  /** Calls that the new profile answers more strictly, one each; proved to be all kinds of change there are. */
+  /**
+   * Calls that the new profile answers more strictly, one each; proved to be all kinds of change
+   * there are.
+   */
   changed: Difference[];
 }
 
@@ -42,8 +45,8 @@ export async function applyFixes(text: string, options: LintOptions): Promise<Fi
 }
 
 /**
- * The last fixes of a list, as many as pass together. Entries that repeat each other are all without effect, but not all can
- * be removed.
+ * The last fixes of a list, as many as pass together. Entries that repeat each other are all
+ * without effect, but not all can be removed.
  */
 async function largestPart(
   text: string,
@@ -104,7 +107,10 @@ function changedText(text: string, changes: readonly Change[]): string {
   return [...parts, text.slice(done)].join('');
 }
 
-/** One fix of a finding, if the new profile is proved to be what it promises; with the calls that it changes. */
+/**
+ * One fix of a finding, if the new profile is proved to be what it promises; with the calls that it
+ * changes.
+ */
 export async function applyFix(
   text: string,
   fix: Fix,

@@ -1,4 +1,7 @@
-/** Findings about one profile: what its compilation says, and what the rules of lint say about its meaning. */
+/**
+ * Findings about one profile: what its compilation says, and what the rules of lint say about its
+ * meaning.
+ */
 import type { ArchName } from '../arch.ts';
 import { abiOfCall, allArches } from '../arch.ts';
 import { run } from '../bpf/interpreter.ts';

@@ -25,14 +25,19 @@ export interface Subject {
   describe: (data: SeccompData) => string;
 }
 
-/** A call that shows the trouble, with the answer that it gets; it is tried on the compiled program. */
+/**
+ * A call that shows the trouble, with the answer that it gets; it is tried on the compiled program.
+ */
 export interface Shown {
   data: SeccompData;
   /** u32 */
   answer: number;
 }
 
-/** A change of the file: an element of an array is removed (undefined), or a member of an object gets a value. */
+/**
+ * A change of the file: an element of an array is removed (undefined), or a member of an object
+ * gets a value.
+ */
 export interface Change {
   /** RFC 6901 */
   pointer: string;
@@ -41,7 +46,10 @@ export interface Change {
 
 export interface Fix {
   changes: Change[];
-  /** What the new profile must be, compared with the old one; this is proved before anything is written. */
+  /**
+   * What the new profile must be, compared with the old one; this is proved before anything is
+   * written.
+   */
   relation: 'equal' | 'tightens';
 }
 

@@ -1,4 +1,7 @@
-/** A language server for profiles: JSON-RPC on two streams, as the Language Server Protocol 3.17 has it. */
+/**
+ * A language server for profiles: JSON-RPC on two streams, as the Language Server Protocol 3.17 has
+ * it.
+ */
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { TextDocumentContentChangeEvent } from 'vscode-languageserver-textdocument';

@@ -26,8 +26,8 @@ interface Part {
 }
 
 /**
- * The rules of functions of the arguments. Each has at most one condition on an argument, and rules with different
- * actions exclude each other, so their order means nothing.
+ * The rules of functions of the arguments. Each has at most one condition on an argument, and rules
+ * with different actions exclude each other, so their order means nothing.
  */
 export class ArgumentRules {
   readonly #bdd: Bdd;
@@ -41,7 +41,10 @@ export class ArgumentRules {
     this.#wide = wide;
   }
 
-  /** The same function is one object. @throws Undecided if there are too many rules, or the caller's address is tested */
+  /**
+   * The same function is one object.
+   * @throws Undecided if there are too many rules, or the caller's address is tested
+   */
   decision(node: Node): Decision {
     let decision = this.#decisions.get(node);
     if (decision === undefined) this.#decisions.set(node, (decision = this.#decisionOf(node)));
@@ -169,9 +172,11 @@ export class ArgumentRules {
   }
 
   /**
-   * Cubes that together are a set of values of one argument, none of which can be left out; undefined if that takes long.
+   * Cubes that together are a set of values of one argument, none of which can be left out;
+   * undefined if that takes long.
    *
-   * Source: S. Minato, "Fast generation of irredundant sum-of-products forms from binary decision diagrams" (1992).
+   * Source: S. Minato, "Fast generation of irredundant sum-of-products forms from binary decision
+   * diagrams" (1992).
    */
   #cover(set: Node): Cube[] | undefined {
     const bdd = this.#bdd;

@@ -35,8 +35,8 @@ export function joined(operation: Operation, sides: Joined['sides']): Joined {
 }
 
 /**
- * @throws SeccompcError UNDECIDED if the result cannot be computed or proved; the faults of a program that the kernel
- *   would refuse
+ * @throws SeccompcError UNDECIDED if the result cannot be computed or proved; the faults of a
+ *   program that the kernel would refuse
  */
 export function merge(operation: Operation, sides: Joined['sides'], options: MergeOptions): Merged {
   const { native, tables, optimize = 'attach', nodeBudget } = options;

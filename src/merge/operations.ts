@@ -9,9 +9,9 @@ export type Operation = 'intersect' | 'union' | 'subtract' | 'extend';
 export const UNMATCHED = 0x7ffe0000;
 
 /**
- * How the answers (u32) of the inputs are joined, from the first input to the last. Among equal actions the data of the
- * first input counts. `intersect` is what the kernel makes of the filters if the last input is loaded first. Of `extend`,
- * all inputs but the first are patches.
+ * How the answers (u32) of the inputs are joined, from the first input to the last. Among equal
+ * actions the data of the first input counts. `intersect` is what the kernel makes of the filters
+ * if the last input is loaded first. Of `extend`, all inputs but the first are patches.
  */
 export const OPERATIONS: Record<Operation, Omit<Joined, 'sides'>> = {
   intersect: { start: UNREFUSED, join: strictest },

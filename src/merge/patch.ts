@@ -92,7 +92,10 @@ export function archesOfFilter(side: Side, native: Arch, nodeBudget?: number): A
   }
 }
 
-/** Warnings about names in entries without which the result is the same; none where that cannot be computed. */
+/**
+ * Warnings about names in entries without which the result is the same; none where that cannot be
+ * computed.
+ */
 export function namesWithoutEffect(base: Side, patches: readonly Patch[], nodeBudget?: number): Diagnostic[] {
   const space = canonicalSpace(nodeBudget);
   const resultOf = (sides: readonly Joined[]) =>

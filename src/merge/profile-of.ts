@@ -1,4 +1,6 @@
-/** A filter's decision diagram as an OCI profile: exact where the format can say it, else stricter. */
+/**
+ * A filter's decision diagram as an OCI profile: exact where the format can say it, else stricter.
+ */
 import { ACTION_NAMES, actionValue, carriesErrno, compareSeverity, compareStrictness, SECCOMP_RET_DATA, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD } from '../action.ts'; // prettier-ignore
 import { archOf } from '../arch.ts';
 import type { Arch } from '../arch.ts';
@@ -35,7 +37,10 @@ export interface ProfileResult {
   lost: Difference[];
 }
 
-/** How a name is put into the profile: not at all, by what it answers, or by the strictest of its answers. */
+/**
+ * How a name is put into the profile: not at all, by what it answers, or by the strictest of its
+ * answers.
+ */
 type Level = 'omit' | 'own' | 'strict';
 
 /** One number with this name. */
@@ -57,7 +62,8 @@ export function readerOf(target: Target): Target {
 }
 
 /**
- * The profile of several filters joined: of those that are found and never laxer, the one that is stricter at fewest calls.
+ * The profile of several filters joined: of those that are found and never laxer, the one that is
+ * stricter at fewest calls.
  *
  * @throws Undecided if there is none
  */
@@ -107,8 +113,8 @@ class Synthesis {
   }
 
   /**
-   * Architectures to try, native first: all, then without one, then the native one alone. An entry means the same on all,
-   * so where they differ, it can be better to refuse one of them.
+   * Architectures to try, native first: all, then without one, then the native one alone. An entry
+   * means the same on all, so where they differ, it can be better to refuse one of them.
    */
   architectures(): Arch[][] {
     const abis = this.#numberings.flatMap((numbering) => numbering.abis);
@@ -120,7 +126,10 @@ class Synthesis {
     return lists.map((list) => [native!, ...list]);
   }
 
-  /** Default actions (u32) to try: what a tracer's skipped call gets, then the strictest answer to numbers without a name. */
+  /**
+   * Default actions (u32) to try: what a tracer's skipped call gets, then the strictest answer to
+   * numbers without a name.
+   */
   *fallbacks(): Generator<number> {
     const { stretches } = this.#numberings[0]!;
     const first = this.#strictest([stretchAt(stretches, MAX_NR).node]);
@@ -193,7 +202,10 @@ class Synthesis {
     return [];
   }
 
-  /** Whether rules on a multiplexing call have the same conditions as those that the calls behind it make. */
+  /**
+   * Whether rules on a multiplexing call have the same conditions as those that the calls behind it
+   * make.
+   */
   #isContradictory(seccomp: Seccomp, levels: ReadonlyMap<string, Level>): boolean {
     const { target, tables } = this.#options;
     if (![...levels].some(([name, level]) => isSplit(name) && level === 'own')) return false;
@@ -287,7 +299,10 @@ function isMultiplexer({ socketcall, ipc }: Arch, nr: number): boolean {
   return nr === socketcall || nr === ipc;
 }
 
-/** An answer (u32) that is as strict as a refusal, but not the same; the answer itself if there is none. */
+/**
+ * An answer (u32) that is as strict as a refusal, but not the same; the answer itself if there is
+ * none.
+ */
 function otherRefusal(answer: number, abi: Arch): number {
   if (answer === SECCOMP_RET_KILL_THREAD) return SECCOMP_RET_KILL_PROCESS;
   // With ENOSYS, C libraries make the call itself.

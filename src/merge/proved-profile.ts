@@ -27,7 +27,8 @@ const SPEC_ALLOW = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';
 const WAIT_KILLABLE = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV';
 
 /**
- * Flags with which nothing is weaker than with those of the profiles, and the listener if calls are handed to one.
+ * Flags with which nothing is weaker than with those of the profiles, and the listener if calls are
+ * handed to one.
  * @throws SeccompcError MERGE_LISTENERS if the profiles name several
  */
 export function mergedMembers(sides: Joined['sides'], notifies: boolean): Members {
@@ -56,7 +57,8 @@ function membersOf({ flags, listenerPath, listenerMetadata }: Seccomp): Members 
 
 /**
  * The profile of an operation: exact, or never laxer.
- * @throws SeccompcError UNDECIDED, MERGE_LISTENERS, or the faults of the profile that would be exact
+ * @throws SeccompcError UNDECIDED, MERGE_LISTENERS, or the faults of the profile that would be
+ *   exact
  */
 export async function mergedProfile(
   side: Joined,
@@ -69,7 +71,10 @@ export async function mergedProfile(
   return proved(side, { ...seccomp, ...mergedMembers(side.sides, notifies) }, lost, options);
 }
 
-/** The shortest form that is found of a profile, at most as long as it is. @throws as {@link mergedProfile} */
+/**
+ * The shortest form that is found of a profile, at most as long as it is.
+ * @throws as {@link mergedProfile}
+ */
 export async function simplifiedProfile(
   reference: Reference,
   options: Omit<ProfileOptions, 'members'>,

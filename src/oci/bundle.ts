@@ -79,7 +79,10 @@ export async function doBundle(
 type Outcome = Omit<BundleResult, 'bundle'>;
 type Confined = CompiledConfig & { confined: true };
 
-/** The path of a configuration, given as file or directory. @throws SeccompcError INPUT_UNREADABLE */
+/**
+ * The path of a configuration, given as file or directory.
+ * @throws SeccompcError INPUT_UNREADABLE
+ */
 export async function configFile(path: string): Promise<string> {
   const found = await readable(() => stat(path));
   return found.isDirectory() ? join(path, 'config.json') : path;
@@ -152,7 +155,10 @@ async function put(file: string, read: ReadFile, text: string): Promise<void> {
   }
 }
 
-/** Whether the work on a configuration failed, or it asks for no filter although that was not allowed. */
+/**
+ * Whether the work on a configuration failed, or it asks for no filter although that was not
+ * allowed.
+ */
 export function isFailure({
   status,
   diagnostics,

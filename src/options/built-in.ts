@@ -1,4 +1,6 @@
-/** Names that stand for a profile wherever one is read. Only data: the hot tier loads this first. */
+/**
+ * Names that stand for a profile wherever one is read. Only data: the hot tier loads this first.
+ */
 export const BUILT_IN_PROFILES = ['container-default', 'docker-default', 'podman-default'] as const;
 export type BuiltInName = (typeof BUILT_IN_PROFILES)[number];
 

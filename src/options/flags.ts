@@ -12,7 +12,10 @@ export type Flags = Readonly<Record<string, unknown>>;
 /** The options that a program depends on, besides its profile. */
 export type ProgramOptions = Required<Pick<CompileSettings, 'target' | 'optimize' | 'prove'>>;
 
-/** The target of the flags. It depends on nothing else, least of all this machine. @throws SeccompcError */
+/**
+ * The target of the flags. It depends on nothing else, least of all this machine.
+ * @throws SeccompcError
+ */
 export function targetOf(flags: TargetFlags & { arch: ArchName }): Target {
   const given = Object.entries(flags).filter(([flag]) => TARGET_FLAGS.has(flag));
   const { capSet = 'default', cap, capDrop, ...members } = Object.fromEntries(given) as typeof flags;
@@ -28,7 +31,10 @@ export function programOf(flags: ProgramFlags): Omit<ProgramOptions, 'target'> {
   return { optimize, prove: requireProof ? 'require' : prove ? 'auto' : 'never' };
 }
 
-/** The flags that give exactly these options on any machine: {@link targetOf} and {@link programOf} undone. */
+/**
+ * The flags that give exactly these options on any machine: {@link targetOf} and {@link programOf}
+ * undone.
+ */
 export function flagsFor({ target, optimize, prove }: ProgramOptions): TargetFlags & ProgramFlags {
   const { capabilities, semantics, runcRelease, engine, engineRelease, ...members } = target;
   const isRelease = semantics === 'runc' && runcRelease !== undefined;
@@ -44,7 +50,10 @@ export function flagsFor({ target, optimize, prove }: ProgramOptions): TargetFla
   };
 }
 
-/** The options that set these flags, with their texts: undefined for a switch. Defaults are given like other values. */
+/**
+ * The options that set these flags, with their texts: undefined for a switch. Defaults are given
+ * like other values.
+ */
 export function givenOptions<S extends OptionSpec>(
   flags: Flags,
   table: readonly S[],

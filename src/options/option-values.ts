@@ -10,7 +10,10 @@ interface ValueType<T> {
   wanted: string;
   /** All values, where there are not too many. */
   known?: () => readonly string[];
-  /** Undefined for a text that is no such value. `before` is what an earlier option of the same name has given. */
+  /**
+   * Undefined for a text that is no such value. `before` is what an earlier option of the same name
+   * has given.
+   */
   parse: (text: string, before: T | undefined) => T | undefined;
   /** The texts of options that give this value together. */
   format: (value: T) => string[];
@@ -82,7 +85,10 @@ export function valuesOf({ takes }: Pick<OptionSpec, 'takes'>): readonly string[
   return takes === 'switch' ? undefined : VALUE_TYPES[takes].known?.();
 }
 
-/** Parses the value of an option. `before` is the value of an earlier option of that name. Undefined if it is invalid. */
+/**
+ * Parses the value of an option. `before` is the value of an earlier option of that name. Undefined
+ * if it is invalid.
+ */
 export function parseValue({ takes }: Pick<OptionSpec, 'takes'>, text: string, before?: unknown): unknown {
   if (isWords(takes)) return takes.find((word) => word === text);
   if (takes === 'switch') return SWITCH.get(text);

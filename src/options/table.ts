@@ -3,13 +3,17 @@ import { FORMAT_NAMES } from '../format/program.ts';
 import type { EngineName, KernelVersion, RuntimeName } from '../target.ts';
 
 /**
- * The one table of the options of `compile`. Made from it: the options of the commands, the words that the hot tier knows,
- * the query of a request to the server and its client, the words in a hook file, the tables in docs/cli.md and docs/serve.md.
+ * The one table of the options of `compile`. Made from it: the options of the commands, the words
+ * that the hot tier knows, the query of a request to the server and its client, the words in a hook
+ * file, the tables in docs/cli.md and docs/serve.md.
  *
  * This file has only data, because the hot tier loads it first.
  */
 export interface OptionSpec {
-  /** Without dashes. The flag has this name in camel case; with `no-` in front the option sets that flag to false. */
+  /**
+   * Without dashes. The flag has this name in camel case; with `no-` in front the option sets that
+   * flag to false.
+   */
   readonly name: string;
   readonly short?: string;
   /** `switch` is an option without a value. An array lists the words that are allowed. */
@@ -25,9 +29,14 @@ export interface OptionSpec {
   readonly default?: string;
   /** The default in the documentation, as Markdown, if it differs. */
   readonly defaultMeaning?: string;
-  /** Set if the default depends on the machine: a stored result then holds for such a machine only. */
+  /**
+   * Set if the default depends on the machine: a stored result then holds for such a machine only.
+   */
   readonly machine?: 'architecture' | 'kernel';
-  /** Set where the option makes a difference for a linux.seccomp object, which no engine has to resolve any more. */
+  /**
+   * Set where the option makes a difference for a linux.seccomp object, which no engine has to
+   * resolve any more.
+   */
   readonly oci?: true;
   /** Name of an option that cannot be given together with this one. */
   readonly excludes?: string;
@@ -39,7 +48,10 @@ export interface OptionSpec {
  */
 export type Group = 'product' | 'input' | 'reading' | 'program' | 'target' | 'cache' | 'messages';
 
-/** Types of the values of options that are not one of a few words. `src/options/option-values.ts` reads and writes them. */
+/**
+ * Types of the values of options that are not one of a few words. `src/options/option-values.ts`
+ * reads and writes them.
+ */
 export interface ValueTypes {
   arch: ArchName;
   arches: ArchName[] | 'native';
@@ -313,7 +325,10 @@ type Value<T> = T extends readonly (infer Word)[]
     ? ValueTypes[T]
     : boolean;
 
-/** The flags that the options of some groups set; those that were not given are missing or have their default. */
+/**
+ * The flags that the options of some groups set; those that were not given are missing or have
+ * their default.
+ */
 export type FlagsOf<G extends Group> = {
   [S in Extract<Spec, { group: G }> as FlagName<S['name']>]?: Value<S['takes']>;
 };

@@ -127,7 +127,10 @@ export function makeCombiner(
     return intern(simplify(ordered, defaultAction));
   }
 
-  /** Reports pairs of rules with different actions that match one call, within the budget: the first, and how many more. */
+  /**
+   * Reports pairs of rules with different actions that match one call, within the budget: the
+   * first, and how many more.
+   */
   function reportOverlaps(rules: readonly Rule[], ordered: readonly Rule[], arch: Arch): void {
     const severity = overlap === 'error' ? 'error' : 'warning';
     const earlier = new EarlierRules(rules);
@@ -195,7 +198,9 @@ class EarlierRules {
     same.push(index);
   }
 
-  /** Rules with other actions that may match the same call, in order; undefined if above `limit`. */
+  /**
+   * Rules with other actions that may match the same call, in order; undefined if above `limit`.
+   */
   thatMayMeet(index: number, limit: number): Rule[] | undefined {
     const rule = this.#rules[index]!;
     const value = this.#valueOf(rule);
@@ -216,7 +221,10 @@ class EarlierRules {
   }
 }
 
-/** Drops conditions that are always true, and rules that never match or come after an unconditional one. */
+/**
+ * Drops conditions that are always true, and rules that never match or come after an unconditional
+ * one.
+ */
 function simplify(rules: readonly Rule[], defaultAction: number): Decision {
   const result: DecisionRule[] = [];
   for (const { conditions, action } of rules) {

@@ -1,4 +1,7 @@
-/** Entries that have no effect, or none on an architecture: told once the rules of all of them are known. */
+/**
+ * Entries that have no effect, or none on an architecture: told once the rules of all of them are
+ * known.
+ */
 import { compareStrictness } from '../action.ts';
 import type { Arch } from '../arch.ts';
 import { diagnostic } from '../errors.ts';

@@ -15,7 +15,10 @@ export function enosysAction(arch: Arch): number {
   return actionValue('SCMP_ACT_ERRNO', errnoNumber('ENOSYS', arch.errnos));
 }
 
-/** runc compares this with defaultErrnoRet before it adds its stub, not the errno: SCMP_ACT_ERRNO(ENOSYS). */
+/**
+ * runc compares this with defaultErrnoRet before it adds its stub, not the errno:
+ * SCMP_ACT_ERRNO(ENOSYS).
+ */
 const ERRNO_ENOSYS = 0x50026;
 
 /** If the default lets calls through, ENOSYS would take them away from programs. */

@@ -2,7 +2,9 @@ import type { ArchName } from '../arch.ts';
 import type { SyscallTables } from '../syscalls/tables.ts';
 import type { Decision, Policy } from './types.ts';
 
-/** The call with the most rules on one architecture, for the message on a program that is too long. */
+/**
+ * The call with the most rules on one architecture, for the message on a program that is too long.
+ */
 export interface LargestCall {
   /** `number 999` for one that the tables do not name. */
   name: string;

@@ -139,7 +139,9 @@ function reportFlags(
   }
 }
 
-/** Said once: people take SCMP_ACT_KILL for the end of the process. docs/semantics.md section 4.1. */
+/**
+ * Said once: people take SCMP_ACT_KILL for the end of the process. docs/semantics.md section 4.1.
+ */
 function reportKill({ defaultAction, syscalls, pointer }: Seccomp, report: (d: Diagnostic) => void): void {
   const killer = syscalls.find(({ action }) => action === 'SCMP_ACT_KILL');
   const killing =

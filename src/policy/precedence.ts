@@ -2,12 +2,15 @@ import { compareSeverity } from '../action.ts';
 import type { Rule } from './rules.ts';
 import type { Comparator, Condition } from './types.ts';
 
-/** What libseccomp asks first of one argument. The other comparators keep the order of the profile. */
+/**
+ * What libseccomp asks first of one argument. The other comparators keep the order of the profile.
+ */
 const RANK: Partial<Record<Comparator, number>> = { eq: 0, lt: 1, le: 1, ge: 2, gt: 2 };
 
 /**
- * Rules in the order in which they decide: the strictest action first, then the narrowest range of one argument, then
- * the earlier entry. Rules of one action on one argument stand where the first of them is. docs/semantics.md 7.4.
+ * Rules in the order in which they decide: the strictest action first, then the narrowest range of
+ * one argument, then the earlier entry. Rules of one action on one argument stand where the first
+ * of them is. docs/semantics.md 7.4.
  */
 export function inOrderOfDecision(rules: readonly Rule[]): Rule[] {
   const groups = new Map<string, number>();

@@ -11,7 +11,10 @@ const FLAGS: ReadonlySet<FlagName> = new Set([
 ]);
 const UNKNOWN = new Set<ArchName>(['LOONGARCH64', 'M68K', 'PARISC', 'PARISC64', 'SH', 'SHEB']);
 
-/** What youki refuses, or reads otherwise than crun: read in its source (libcontainer/src/seccomp), not tried. */
+/**
+ * What youki refuses, or reads otherwise than crun: read in its source (libcontainer/src/seccomp),
+ * not tried.
+ */
 export function youkiFaults({ syscalls, flags = [], architectures, pointer }: Seccomp): Diagnostic[] {
   const fault = (what: string, where: string, hint?: string) =>
     diagnostic('YOUKI_REFUSES', { what }, { pointer: where, hint });

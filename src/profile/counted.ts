@@ -4,7 +4,9 @@ import type { Position } from './types.ts';
 
 type Place = { pointer: string; hint?: string | undefined } & Partial<Position>;
 
-/** One diagnostic for each kind: it has the place of the first, and its message counts the others. */
+/**
+ * One diagnostic for each kind: it has the place of the first, and its message counts the others.
+ */
 export class CountedFindings {
   readonly #found = new Map<
     string,

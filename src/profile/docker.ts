@@ -160,7 +160,10 @@ class Resolver {
     ];
   }
 
-  /** Why a condition drops an entry, as it stands in the profile and what the target has; undefined if none does. */
+  /**
+   * Why a condition drops an entry, as it stands in the profile and what the target has; undefined
+   * if none does.
+   */
   dropped({ includes, excludes }: Pick<DockerEntry, 'includes' | 'excludes'>): string | undefined {
     const isNative = (arches: string[]) => arches.includes(this.arch.name);
     const holds = (capability: string) => this.held.has(capability);
@@ -260,7 +263,10 @@ class Resolver {
   }
 }
 
-/** "X.Y" as Docker reads it: numbers up to 255, not both 0. Empty is 0.0, which every kernel reaches. */
+/**
+ * "X.Y" as Docker reads it: numbers up to 255, not both 0. Empty is 0.0, which every kernel
+ * reaches.
+ */
 function parseMinKernel(text: string): [major: number, minor: number] | undefined {
   if (text === '') return [0, 0];
   const [, major, minor] = /^(\d+)\.(\d+)$/.exec(text)?.map(Number) ?? [];

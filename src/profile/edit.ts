@@ -7,8 +7,8 @@ import { escapeToken, find, tokensOf } from './pointer.ts';
 export type Change = { op: 'add'; path: string; value: unknown } | { op: 'remove'; path: string };
 
 /**
- * Applies the changes one after another and leaves every other character as it is. What is added looks like what is beside
- * it: that is why no formatter does it.
+ * Applies the changes one after another and leaves every other character as it is. What is added
+ * looks like what is beside it: that is why no formatter does it.
  *
  * @param text a JSON document, with or without a byte order mark
  * @throws Error for a path that does not exist

@@ -30,7 +30,10 @@ function unlessEmpty<Item>(list: Item[]): Item[] | undefined {
   return list.length === 0 ? undefined : list;
 }
 
-/** `JSON.stringify(value, null, unit)`, which would refuse a bigint. Members that are undefined are left out. */
+/**
+ * `JSON.stringify(value, null, unit)`, which would refuse a bigint. Members that are undefined are
+ * left out.
+ */
 export function formatJson(value: unknown, indent: string, unit = '  '): string {
   const inner = `${indent}${unit}`;
   return joinJson(value, (each) => formatJson(each, inner, unit), {

@@ -1,2 +1,4 @@
-/** The build puts the package's code here: bundlers for Node find only its UMD form, and fail on it. */
+/**
+ * The build puts the package's code here: bundlers for Node find only its UMD form, and fail on it.
+ */
 export { createScanner } from 'jsonc-parser';

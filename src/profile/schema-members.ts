@@ -43,7 +43,9 @@ export function knownMembers(
   return { node, diagnostics: walk.findings.diagnostics() };
 }
 
-/** The values that runc or crun reads into a member of an object that `objects` make up, in order. */
+/**
+ * The values that runc or crun reads into a member of an object that `objects` make up, in order.
+ */
 export function valuesOf(
   objects: readonly Located[],
   name: string,
@@ -83,7 +85,9 @@ function sinceNull(values: readonly Located[]): readonly Located[] {
   return values.slice(values.findLastIndex(({ node }) => node.kind === 'null') + 1);
 }
 
-/** Numbers that runc holds by pointer, which null clears. Null changes no other number or string. */
+/**
+ * Numbers that runc holds by pointer, which null clears. Null changes no other number or string.
+ */
 const POINTERS = /\/(defaultErrnoRet|errnoRet)$/;
 
 /** The known members of a value, and its kind of place: a pointer without positions. */

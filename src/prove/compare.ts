@@ -1,9 +1,9 @@
 /**
  * Compares what two filters answer, for every input: profiles or programs, in any combination.
  *
- * Both become functions over the bits of the input, where equality is one comparison of node numbers. When
- * that needs too many nodes, a program is proved against a profile by cases, and another order of the bits is
- * tried; what none of them can decide is "undecided".
+ * Both become functions over the bits of the input, where equality is one comparison of node
+ * numbers. When that needs too many nodes, a program is proved against a profile by cases, and
+ * another order of the bits is tried; what none of them can decide is "undecided".
  */
 import { compareStrictness } from '../action.ts';
 import { abiOfCall } from '../arch.ts';
@@ -28,10 +28,16 @@ import { resolveReference } from './profile/reference.ts';
 import type { Space, TestGroup } from './bdd/space.ts';
 import { canonicalSpace, interleavedSpace } from './bdd/space.ts';
 
-/** One side of a comparison: a program or all programs of a process, with the byte order of the machine, or a profile. */
+/**
+ * One side of a comparison: a program or all programs of a process, with the byte order of the
+ * machine, or a profile.
+ */
 export type Side = Programs | Reference;
 
-/** Several sides as one: the answers (u32) to a call are joined from the first side to the last, beginning with `start`. */
+/**
+ * Several sides as one: the answers (u32) to a call are joined from the first side to the last,
+ * beginning with `start`.
+ */
 export interface Joined {
   sides: readonly (Side | Joined)[];
   start: number | undefined;
@@ -39,8 +45,8 @@ export interface Joined {
 }
 
 /**
- * What is asked of the second side: to answer as the first does; never to be less strict; never to be more
- * strict. The order is that of compareStrictness.
+ * What is asked of the second side: to answer as the first does; never to be less strict; never to
+ * be more strict. The order is that of compareStrictness.
  */
 export type Relation = 'equal' | 'tightens' | 'loosens';
 
@@ -55,15 +61,18 @@ export interface Difference {
 }
 
 /**
- * `nodes`: how many the BDD had in all. `fingerprint`: see fingerprint.ts; there only when the relation is
- * equality of the two sides and the first representation did.
+ * `nodes`: how many the BDD had in all. `fingerprint`: see fingerprint.ts; there only when the
+ * relation is equality of the two sides and the first representation did.
  */
 export type ComparisonResult =
   | { verdict: 'holds'; nodes: number; fingerprint?: Uint8Array }
   | { verdict: 'broken'; differences: Difference[] }
   | Failure;
 
-/** `malformed`: the kernel would refuse the program. `undecided`: too large, or outside what can be computed; `isBudget`: a larger budget may decide it. */
+/**
+ * `malformed`: the kernel would refuse the program. `undecided`: too large, or outside what can be
+ * computed; `isBudget`: a larger budget may decide it.
+ */
 export type Failure =
   | { verdict: 'malformed'; side: 'first' | 'second'; reason: string }
   | { verdict: 'undecided'; reason: string; isBudget: boolean };
@@ -76,7 +85,10 @@ export interface CompareOptions {
   nodeBudget?: number;
   /** Differences to report, one for each call; 32 unless said. */
   limit?: number;
-  /** Calls with names, besides those of a profile's own architectures: each that differs is reported. */
+  /**
+   * Calls with names, besides those of a profile's own architectures: each that differs is
+   * reported.
+   */
   calls?: readonly NamedCalls[];
 }
 
@@ -124,7 +136,10 @@ export function compare(first: Side | Joined, second: Side, options: CompareOpti
   }
 }
 
-/** A filter's canonical form (see fingerprint.ts): the same bytes for every program and profile that means the same. */
+/**
+ * A filter's canonical form (see fingerprint.ts): the same bytes for every program and profile that
+ * means the same.
+ */
 export function fingerprint(
   side: Side,
   options: Pick<CompareOptions, 'nodeBudget'> = {},
@@ -145,7 +160,9 @@ interface Question {
   limit: number;
 }
 
-/** The ways to an answer, those that end soonest first. All together take a bounded number of steps. */
+/**
+ * The ways to an answer, those that end soonest first. All together take a bounded number of steps.
+ */
 function attemptsAt(question: Question, nodeBudget = DEFAULT_NODE_BUDGET): (() => ComparisonResult)[] {
   const { sides, relation } = question;
   const [first, second] = sides;
@@ -166,7 +183,10 @@ function attemptsAt(question: Question, nodeBudget = DEFAULT_NODE_BUDGET): (() =
   ];
 }
 
-/** The first answer that does not exceed its means. @throws Undecided with the reason of the last attempt, which is given most. */
+/**
+ * The first answer that does not exceed its means.
+ * @throws Undecided with the reason of the last attempt, which is given most.
+ */
 function firstDecided(question: Question, attempts: readonly (() => ComparisonResult)[]): ComparisonResult {
   let reason: Undecided | undefined;
   for (const attempt of attempts) {
@@ -210,7 +230,10 @@ function compareIn(space: Space, { sides, relation, limit, calls }: Question): C
   return { verdict: 'broken', differences: inputs.map((input) => replay(pair, sides, relation, input)) };
 }
 
-/** A program against a profile without a BDD. @throws Undecided where that does not show anything */
+/**
+ * A program against a profile without a BDD.
+ * @throws Undecided where that does not show anything
+ */
 function compareByCases({ sides }: Question, effort: Effort): ComparisonResult {
   const [{ arches }, { program }] = sides;
   const proof = building('second', () => new CaseProof(program!.program, program!.endian, arches!, effort));
@@ -223,7 +246,10 @@ function compareByCases({ sides }: Question, effort: Effort): ComparisonResult {
   return { verdict: 'broken', differences: [difference] };
 }
 
-/** Calls with names, without arguments: filters that are nothing like each other mostly differ there. */
+/**
+ * Calls with names, without arguments: filters that are nothing like each other mostly differ
+ * there.
+ */
 function differingExamples({ sides, relation, calls, limit }: Question): Difference[] {
   const differences: Difference[] = [];
   for (const { abi, table } of calls)

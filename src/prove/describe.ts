@@ -6,7 +6,10 @@ import type { SeccompData } from '../bpf/instruction.ts';
 import { errnoName } from '../errno.ts';
 import { loadTables } from '../syscalls/load.ts';
 
-/** A return value taken apart. `errno` and its name (in the architecture's own numbering) are there for ERRNO only. */
+/**
+ * A return value taken apart. `errno` and its name (in the architecture's own numbering) are there
+ * for ERRNO only.
+ */
 export interface Answer {
   /** The kernel's name of the action; a value it does not know kills the process. */
   action: string;
@@ -24,7 +27,10 @@ export function answerParts(value: number, abi: ArchName | undefined): Answer {
   return { action, errno, errnoName: errnoName(errno, set) ?? null, value };
 }
 
-/** `ALLOW`, `ERRNO EPERM (1)`, `TRACE (7)`; the lower half is told of other actions only where it is not 0. */
+/**
+ * `ALLOW`, `ERRNO EPERM (1)`, `TRACE (7)`; the lower half is told of other actions only where it is
+ * not 0.
+ */
 export function describeAnswer(value: number, abi: ArchName | undefined): string {
   const { action, errnoName: name } = answerParts(value, abi);
   const label = actionLabel(value) === undefined ? `${action} (unknown 0x${value.toString(16)})` : action;
@@ -35,7 +41,8 @@ export function describeAnswer(value: number, abi: ArchName | undefined): string
 
 /** The name of a call; undefined for a number that its ABI does not use. */
 export async function nameOfCall(abi: ArchName | undefined, nr: number): Promise<string | undefined> {
-  // A witness may lie on an architecture that neither side lists, so its table need not be there yet.
+  // A witness may lie on an architecture that neither side lists, so its table need not be there
+  // yet.
   return abi === undefined ? undefined : (await loadTables([archOf(abi).table])).of(abi).nameOf(nr);
 }
 

@@ -1,4 +1,7 @@
-/** Properties of a filter, for every input: which calls of a set get an answer that they must not get. */
+/**
+ * Properties of a filter, for every input: which calls of a set get an answer that they must not
+ * get.
+ */
 import { abiOfCall } from '../arch.ts';
 import type { ArchName } from '../arch.ts';
 import type { SeccompData } from '../bpf/instruction.ts';
@@ -16,7 +19,9 @@ import { answerOf } from './profile/reference-answer.ts';
 import { resolveReference } from './profile/reference.ts';
 import { programsBdd } from './program/stack-bdd.ts';
 
-/** A test of an argument of which the kernel keeps the low `bits`; the others can have any value. */
+/**
+ * A test of an argument of which the kernel keeps the low `bits`; the others can have any value.
+ */
 export interface ArgumentTest {
   /** 0..5 */
   arg: number;
@@ -28,7 +33,10 @@ export interface ArgumentTest {
   /** Two's complement in `bits` bits, or all 64. */
   value: bigint;
   mask: bigint;
-  /** Only values as programs pass them: the bits above `bits` are zero, or copies of a signed number's first bit. */
+  /**
+   * Only values as programs pass them: the bits above `bits` are zero, or copies of a signed
+   * number's first bit.
+   */
   extended: boolean;
 }
 
@@ -97,7 +105,10 @@ export class PropertyProver {
     });
   }
 
-  /** Whether the answers of this filter to all calls outside the sets stand in a relation to those of another. */
+  /**
+   * Whether the answers of this filter to all calls outside the sets stand in a relation to those
+   * of another.
+   */
   relate(
     other: PropertyProver,
     breaks: (answer: number, others: number) => boolean,

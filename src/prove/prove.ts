@@ -1,11 +1,17 @@
-/** The proof that a program answers every call as its profile says: the last step of every compilation. */
+/**
+ * The proof that a program answers every call as its profile says: the last step of every
+ * compilation.
+ */
 import type { ArchName } from '../arch.ts';
 import { archOf } from '../arch.ts';
 import type { Endian, SeccompData, SockFilter } from '../bpf/instruction.ts';
 import { compare } from './compare.ts';
 import type { Reference } from './profile/reference.ts';
 
-/** A call that the program answers wrongly. Both values have been found again without the proof's means. */
+/**
+ * A call that the program answers wrongly. Both values have been found again without the proof's
+ * means.
+ */
 export interface Witness {
   data: SeccompData;
   /** Whose call it is; undefined for an audit arch that no ABI has. */
@@ -17,8 +23,8 @@ export interface Witness {
 }
 
 /**
- * `nodes`: size of the BDD. `fingerprint`: canonical bytes of the function, to be hashed; missing when the
- * proof needed one of the fallbacks. `malformed`: the kernel would refuse the program.
+ * `nodes`: size of the BDD. `fingerprint`: canonical bytes of the function, to be hashed; missing
+ * when the proof needed one of the fallbacks. `malformed`: the kernel would refuse the program.
  */
 export type ProofResult =
   | { verdict: 'equal'; nodes: number; fingerprint?: Uint8Array }
@@ -36,8 +42,8 @@ export interface ProofOptions {
 }
 
 /**
- * Proves a program against a resolved profile, for all 2^32 architectures, 2^32 numbers, six 64-bit arguments and
- * instruction pointers. "equal" is said of nothing that was not proved.
+ * Proves a program against a resolved profile, for all 2^32 architectures, 2^32 numbers, six 64-bit
+ * arguments and instruction pointers. "equal" is said of nothing that was not proved.
  */
 export function prove(
   program: readonly SockFilter[],

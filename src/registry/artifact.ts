@@ -1,4 +1,6 @@
-/** The two kinds of artifacts: a profile, and a filter that was compiled from it. docs/registry.md */
+/**
+ * The two kinds of artifacts: a profile, and a filter that was compiled from it. docs/registry.md
+ */
 import { COMPILER_REVISION } from '../cache/key.ts';
 import { packageVersion } from '../cache/version.ts';
 import { descriptorOf, EMPTY_CONFIG, IMAGE_MANIFEST } from '../distribution/repository.ts';
@@ -6,7 +8,10 @@ import type { Descriptor, Manifest } from '../distribution/repository.ts';
 import { loadTables } from '../syscalls/load.ts';
 import type { Target } from '../target.ts';
 
-/** Of CNCF's proposal for Kubernetes (KEP-6061): exactly one layer, the `linux.seccomp` object as JSON. */
+/**
+ * Of CNCF's proposal for Kubernetes (KEP-6061): exactly one layer, the `linux.seccomp` object as
+ * JSON.
+ */
 export const PROFILE_TYPE = 'application/vnd.cncf.seccomp-profile.config.v1+json';
 export const LARGEST_PROFILE = 1024 * 1024;
 
@@ -97,7 +102,10 @@ const OTHERS = new Set(
   ['optimize', 'flags', 'proved', 'fingerprint', 'signature', 'signature.key'].map((name) => PREFIX + name),
 );
 
-/** Whether an artifact says that it is for this target and build, and nothing more that could decide what it is for. */
+/**
+ * Whether an artifact says that it is for this target and build, and nothing more that could decide
+ * what it is for.
+ */
 export function isExactlyFor(
   { annotations = {} }: Pick<Descriptor, 'annotations'>,
   wanted: Readonly<Record<string, string>>,

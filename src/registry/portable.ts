@@ -11,13 +11,19 @@ import type { Seccomp, SyscallEntry } from '../profile/types.ts';
 import type { Target } from '../target.ts';
 import { LARGEST_PROFILE } from './artifact.ts';
 
-/** Limits of the library with which runtimes merge profiles (kubernetes-sigs/security-profiles-merger). */
+/**
+ * Limits of the library with which runtimes merge profiles
+ * (kubernetes-sigs/security-profiles-merger).
+ */
 const MOST = { entriesOfCall: 128, rulesOfCall: 256, namesOfEntry: 1024, rules: 16_384 };
 
 /** What a profile has to compile for. */
 export interface Aim {
   targets: readonly Target[];
-  /** Why a profile of the Docker dialect cannot be resolved; undefined if it can be, for the first target. */
+  /**
+   * Why a profile of the Docker dialect cannot be resolved; undefined if it can be, for the first
+   * target.
+   */
   unresolved: string | undefined;
   /** Without a target: this one, for the first architecture that the profile names. */
   otherwise: Target;

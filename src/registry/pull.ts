@@ -40,8 +40,8 @@ const MOST_CANDIDATES = 16;
 
 /**
  * @param trusted must have signed a profile that no digest names
- * @throws RegistryFault; SeccompcError REGISTRY_MISSING, REGISTRY_NO_PROFILE, REGISTRY_UNSIGNED, and for a profile with
- *   faults
+ * @throws RegistryFault; SeccompcError REGISTRY_MISSING, REGISTRY_NO_PROFILE, REGISTRY_UNSIGNED,
+ *   and for a profile with faults
  */
 export async function pullProfile(
   repository: Repository,
@@ -68,8 +68,9 @@ export async function pullProfile(
 }
 
 /**
- * A filter of the profile for a target. It is used if a trusted key has signed it, or if it is proved here to answer every
- * call as the profile asks. What the registry says of it only decides which one is tried first.
+ * A filter of the profile for a target. It is used if a trusted key has signed it, or if it is
+ * proved here to answer every call as the profile asks. What the registry says of it only decides
+ * which one is tried first.
  * @throws RegistryFault; SeccompcError REGISTRY_NO_FILTER, and for a profile with faults
  */
 export async function pullFilter(

@@ -1,4 +1,6 @@
-/** Whose a manifest is: our own signature in its annotations, and those that cosign puts beside it. */
+/**
+ * Whose a manifest is: our own signature in its annotations, and those that cosign puts beside it.
+ */
 import type { Refused } from '../cache/records/envelope.ts';
 import type { Repository, StoredManifest } from '../distribution/repository.ts';
 import { isSignedBy } from '../signature.ts';
@@ -34,7 +36,10 @@ export function ownSignature(
   return trusted.verify(by, signature, statementOf(manifest));
 }
 
-/** A JSON array of texts, so no two manifests have the same, and nothing else that a key signs begins like it. */
+/**
+ * A JSON array of texts, so no two manifests have the same, and nothing else that a key signs
+ * begins like it.
+ */
 function statementOf({ artifactType, subject, config, layers = [], annotations = {} }: Signable): Uint8Array {
   const { [SIGNATURE]: _, ...rest } = annotations;
   const parts = [
@@ -55,8 +60,8 @@ export type SignatureSource = Pick<Repository, 'referrers' | 'manifest' | 'blob'
 export type Received = Pick<StoredManifest, 'digest' | 'bytes'>;
 
 /**
- * Whether a filter may be used without a proof: a trusted key has signed it, and it is exactly for this target and build.
- * `unproved`: only with a proof; `refused`: not at all.
+ * Whether a filter may be used without a proof: a trusted key has signed it, and it is exactly for
+ * this target and build. `unproved`: only with a proof; `refused`: not at all.
  */
 export async function filterTrust(
   source: SignatureSource,
@@ -70,7 +75,10 @@ export async function filterTrust(
   return signed && isExactlyFor(stored.manifest, wanted) ? 'signed' : 'unproved';
 }
 
-/** By our own signature, or one of cosign's. Refused is only what claims a trusted key that has not signed it. */
+/**
+ * By our own signature, or one of cosign's. Refused is only what claims a trusted key that has not
+ * signed it.
+ */
 export async function isSigned(
   source: SignatureSource,
   stored: StoredManifest,
@@ -84,13 +92,21 @@ export async function isSigned(
 const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle/;
 const SIMPLE = 'application/vnd.dev.cosign.simplesigning.v1+json';
 const SIMPLE_SIGNATURE = 'dev.cosignproject.cosign/signature';
-/** cosign lists a bundle in the tag that stands for the list of referrers by the type of its config. */
+/**
+ * cosign lists a bundle in the tag that stands for the list of referrers by the type of its config.
+ */
 const LISTED_AS = 'application/vnd.oci.empty.v1+json';
-/** Each is two questions. Somebody who adds more than these hides signatures, and a manifest without any is not used. */
+/**
+ * Each is two questions. Somebody who adds more than these hides signatures, and a manifest without
+ * any is not used.
+ */
 const MOST_SIGNATURES = 64;
 const LARGEST_SIGNATURE = 1024 * 1024;
 
-/** Whether a trusted key has signed the manifest by cosign: a bundle that refers to it, or the older tag beside it. */
+/**
+ * Whether a trusted key has signed the manifest by cosign: a bundle that refers to it, or the older
+ * tag beside it.
+ */
 export async function isSignedByCosign(
   source: SignatureSource,
   received: Received,
@@ -114,11 +130,17 @@ export async function isSignedByCosign(
   return false;
 }
 
-/** What cosign says when it signs an image, in both formats: other statements on a manifest approve of nothing. */
+/**
+ * What cosign says when it signs an image, in both formats: other statements on a manifest approve
+ * of nothing.
+ */
 const SIGNS = 'https://sigstore.dev/cosign/sign/v1';
 const SIGNS_SIMPLY = 'cosign container image signature';
 
-/** Whether a Sigstore bundle is the signature of this manifest by a trusted key. What else it holds is not needed for that. */
+/**
+ * Whether a Sigstore bundle is the signature of this manifest by a trusted key. What else it holds
+ * is not needed for that.
+ */
 export async function isSignedByBundle(
   bundle: Uint8Array,
   { digest, bytes }: Received,

@@ -1,4 +1,7 @@
-/** What the page needs and has not in its code: the generated modules by name, without those that it does not use. */
+/**
+ * What the page needs and has not in its code: the generated modules by name, without those that it
+ * does not use.
+ */
 import type { Arch } from '../arch.ts';
 import { LAUNCHER_ARCHES, launcherCode } from '../launcher/launcher.ts';
 import { tableData } from '../syscalls/load.ts';

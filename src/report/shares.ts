@@ -1,4 +1,6 @@
-/** What the pictures of the page count: which part of the program, or of the calls, belongs to what. */
+/**
+ * What the pictures of the page count: which part of the program, or of the calls, belongs to what.
+ */
 import type { Arch } from '../arch.ts';
 import { stepBetween } from '../graph/reach.ts';
 import type { DecisionTree, Node } from '../graph/tree.ts';
@@ -43,7 +45,9 @@ export function sharesOf({ rows, filter }: Pick<Study, 'rows' | 'filter'>): Shar
   return [...shares.values()].toSorted((a, b) => b.instructions - a.instructions);
 }
 
-/** The part of the calls of one architecture that can take each step of the program, from 0 to 1. */
+/**
+ * The part of the calls of one architecture that can take each step of the program, from 0 to 1.
+ */
 export function flowOf(
   rows: readonly Row[],
   abi: Arch,

@@ -46,7 +46,10 @@ export interface Row {
   otherwise: number;
   /** In the order in which they are tried. */
   rules: { action: number; text: string }[];
-  /** Pointers of the entries whose rules these are, or of the default action; none if the ENOSYS stub answers. */
+  /**
+   * Pointers of the entries whose rules these are, or of the default action; none if the ENOSYS
+   * stub answers.
+   */
   entries: string[];
   /** Instructions that its calls can run. */
   reached: Set<number>;
@@ -203,7 +206,10 @@ export interface Answer {
   isInBitmap: boolean;
 }
 
-/** The answer on one architecture of the filter; undefined if it has no such call. @throws ArgumentError */
+/**
+ * The answer on one architecture of the filter; undefined if it has no such call.
+ * @throws ArgumentError
+ */
 export function answerTo(study: Study, { call, args }: Question, abi: Arch): Answer | undefined {
   const { profile, lowered, filter } = study;
   const table = lowered.reference.tables.of(abi.name);

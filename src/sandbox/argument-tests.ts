@@ -14,7 +14,10 @@ const MOST_ENTRIES = 1000;
 /** Conditions on one argument together. */
 interface Test {
   cubes: Cube[];
-  /** The kernel reads more bits than a filter compares on this architecture, so it also matches other values. */
+  /**
+   * The kernel reads more bits than a filter compares on this architecture, so it also matches
+   * other values.
+   */
   wider: boolean;
   native?: { op: Native; value: bigint; cubes(bits: number): Cube[] };
 }
@@ -114,7 +117,10 @@ function numberFor(
   }
 }
 
-/** The conditions as all architectures of the filter read them. @throws SeccompcError if they cannot be the same for all */
+/**
+ * The conditions as all architectures of the filter read them.
+ * @throws SeccompcError if they cannot be the same for all
+ */
 export function argsFor(on: ReadonlyMap<Arch, Tests>, rule: string): SyscallArg[][] {
   const [[widest, tests] = [undefined, new Map<number, Test>()]] = [...on].toSorted(
     ([a], [b]) => b.wordBits - a.wordBits,

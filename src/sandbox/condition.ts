@@ -95,7 +95,10 @@ function between(low: bigint, high: bigint, bits: number): Cube[] {
   return cubes;
 }
 
-/** The values from one to another, as numbers of the argument's type; without one, to the end of that. */
+/**
+ * The values from one to another, as numbers of the argument's type; without one, to the end of
+ * that.
+ */
 function range({ bits, signed }: ArgumentView, low?: bigint, high?: bigint): Cube[] {
   const size = 1n << BigInt(bits);
   const from = low ?? (signed ? -size / 2n : 0n);
@@ -139,13 +142,19 @@ function union(view: ArgumentView, flags: readonly Value[]): bigint {
   return mask;
 }
 
-/** Conditions on an argument, compared as the kernel does: only the bits that it reads, with the sign of the C type. */
+/**
+ * Conditions on an argument, compared as the kernel does: only the bits that it reads, with the
+ * sign of the C type.
+ */
 export interface ArgumentConditions {
   /** Equal to one of the values. */
   is(...values: Value[]): Condition;
   /** Equal to none of the values. */
   isNot(...values: Value[]): Condition;
-  /** The field beside the flags, such as the type of a socket beside SOCK_CLOEXEC, is one of the values. */
+  /**
+   * The field beside the flags, such as the type of a socket beside SOCK_CLOEXEC, is one of the
+   * values.
+   */
   fieldIs(...values: Value[]): Condition;
   fieldIsNot(...values: Value[]): Condition;
   /** Less than a value. */

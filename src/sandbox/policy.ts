@@ -30,8 +30,8 @@ export interface SandboxOptions extends Pick<CompileMode, 'optimize'> {
   /** The native architecture, in any spelling; that of this machine unless given. */
   arch?: string;
   /**
-   * The other architectures of the filter; calls of any that is not in it end the thread. Unless given, all that a kernel of
-   * the native one runs, but x32; `native`: none.
+   * The other architectures of the filter; calls of any that is not in it end the thread. Unless
+   * given, all that a kernel of the native one runs, but x32; `native`: none.
    */
   architectures?: readonly string[] | 'native';
 }
@@ -46,8 +46,8 @@ export interface Preset {
 }
 
 /**
- * What a sandbox may call. A policy does not change: each method gives a new one. Every rule holds for every call that it
- * matches; two rules with different answers for one call are refused.
+ * What a sandbox may call. A policy does not change: each method gives a new one. Every rule holds
+ * for every call that it matches; two rules with different answers for one call are refused.
  */
 export class Policy {
   readonly #options: Required<PolicyOptions>;
@@ -70,7 +70,10 @@ export class Policy {
     return this.#with({ answer: 'errno' }, calls, conditions);
   }
 
-  /** Refuses them with an errno: `'ENOSYS'`, as if the kernel did not have them, or a number from 1 to 4094. */
+  /**
+   * Refuses them with an errno: `'ENOSYS'`, as if the kernel did not have them, or a number from 1
+   * to 4094.
+   */
   errno(errno: string | number, calls: Calls, ...conditions: Condition[]): Policy {
     return this.#with({ answer: 'errno', errno }, calls, conditions);
   }
@@ -98,8 +101,8 @@ export class Policy {
   }
 
   /**
-   * The OCI `linux.seccomp` object as JSON, for any runtime. It is for one architecture and those beside it, because the
-   * positions and constants of arguments differ.
+   * The OCI `linux.seccomp` object as JSON, for any runtime. It is for one architecture and those
+   * beside it, because the positions and constants of arguments differ.
    *
    * @throws SeccompcError POLICY_RULE, POLICY_CONFLICT, TARGET_INVALID
    */
@@ -133,7 +136,8 @@ export class Policy {
   }
 
   /**
-   * The filter for bubblewrap on this machine: `args` for its command line, `descriptor` for `stdio` of its process.
+   * The filter for bubblewrap on this machine: `args` for its command line, `descriptor` for
+   * `stdio` of its process.
    *
    * @throws SeccompcError as {@link compile}
    */
@@ -142,7 +146,8 @@ export class Policy {
   }
 
   /**
-   * An executable that runs a command under the filter: `./sandboxed [--keep-fd N]... [--] COMMAND [ARG...]`.
+   * An executable that runs a command under the filter:
+   * `./sandboxed [--keep-fd N]... [--] COMMAND [ARG...]`.
    *
    * @throws SeccompcError as {@link compile}; LAUNCHER_ARCHITECTURE
    */
@@ -171,7 +176,8 @@ export function policy(options: PolicyOptions): Policy {
 }
 
 /**
- * Starts a command under a policy, as `spawn` of node:child_process does. If that is not possible, nothing starts.
+ * Starts a command under a policy, as `spawn` of node:child_process does. If that is not possible,
+ * nothing starts.
  *
  * @throws SeccompcError as {@link Policy.toLauncher}
  */

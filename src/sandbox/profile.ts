@@ -61,8 +61,9 @@ interface Line {
 }
 
 /**
- * The profile that rules are, for architectures of one filter: every call that a rule matches gets its answer, on each
- * of them. @throws SeccompcError POLICY_RULE, POLICY_CONFLICT for what a profile cannot say
+ * The profile that rules are, for architectures of one filter: every call that a rule matches gets
+ * its answer, on each of them.
+ * @throws SeccompcError POLICY_RULE, POLICY_CONFLICT for what a profile cannot say
  */
 export function profileOf({ otherwise, errno, rules }: Rules, arches: readonly Arch[]): Seccomp {
   const tables = tablesFor(arches.map(({ name }) => name));
@@ -146,9 +147,10 @@ function refuseUnknown(call: string, rule: Rule, tables: SyscallTables): void {
 }
 
 /**
- * What a profile does not say of calls that also go through socketcall or ipc, whose arguments a filter cannot read: what
- * is refused by its arguments is refused outright there; if a call is allowed by its arguments, all of socketcall or ipc
- * is refused, because runtimes would allow that call whatever its arguments are.
+ * What a profile does not say of calls that also go through socketcall or ipc, whose arguments a
+ * filter cannot read: what is refused by its arguments is refused outright there; if a call is
+ * allowed by its arguments, all of socketcall or ipc is refused, because runtimes would allow that
+ * call whatever its arguments are.
  */
 function impliedBy(written: readonly Line[], usual: Action, arches: readonly Arch[]): Rule[] {
   const rules: Rule[] = [];

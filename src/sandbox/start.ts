@@ -32,7 +32,8 @@ export function bwrapFilter(bytes: Uint8Array, fd = 3): BwrapFilter {
 }
 
 /**
- * Starts a launcher, as `spawn` starts a command. What `stdio` has from 3 on stays open for the command.
+ * Starts a launcher, as `spawn` starts a command. What `stdio` has from 3 on stays open for the
+ * command.
  *
  * @throws SeccompcError POLICY_RULE for a shell, which would run without the filter
  */

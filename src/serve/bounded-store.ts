@@ -4,10 +4,16 @@ import { CacheFault } from '../cache/stores/store.ts';
 import type { CacheStore } from '../cache/stores/store.ts';
 import { diagnostic } from '../errors.ts';
 
-/** Most unanswered requests of a store. A store that hangs must not collect one for every request of a client. */
+/**
+ * Most unanswered requests of a store. A store that hangs must not collect one for every request of
+ * a client.
+ */
 const PENDING = 64;
 
-/** The same store, for a process that runs for long: each answer has a deadline, and few are waited for at a time. */
+/**
+ * The same store, for a process that runs for long: each answer has a deadline, and few are waited
+ * for at a time.
+ */
 export function boundedStore(store: CacheStore): CacheStore {
   const { tier, location, shared } = store;
   let pending = 0;

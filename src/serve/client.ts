@@ -15,7 +15,10 @@ import { defaultSocket } from './socket.ts';
 
 /** A filter that a server compiled: the members of `compile --json`, with the program as bytes. */
 export type ServerFilter = Omit<FilterDocument, 'bytes' | 'diagnostics'> & {
-  /** The raw program, whose digest was checked; empty when `confined` is false, as only `allowUnconfined` allows. */
+  /**
+   * The raw program, whose digest was checked; empty when `confined` is false, as only
+   * `allowUnconfined` allows.
+   */
   bytes: Uint8Array;
   diagnostics: Diagnostic[];
 };
@@ -27,11 +30,16 @@ export interface ConnectOptions {
   timeout?: number;
 }
 
-/** A client of `seccompc serve`. Connections are opened when they are needed, kept, and shared by parallel calls. */
+/**
+ * A client of `seccompc serve`. Connections are opened when they are needed, kept, and shared by
+ * parallel calls.
+ */
 export interface Connection {
   /**
-   * Compiles as {@link compile} of the library does, with the same options. The server's machine has no influence.
-   * @throws SeccompcError with the diagnostics of the server; SERVER_UNAVAILABLE, SERVER_ANSWER_REFUSED
+   * Compiles as {@link compile} of the library does, with the same options. The server's machine
+   * has no influence.
+   * @throws SeccompcError with the diagnostics of the server; SERVER_UNAVAILABLE,
+   *   SERVER_ANSWER_REFUSED
    */
   compile(input: string | Uint8Array, options: CompileOptions): Promise<ServerFilter>;
   /**

@@ -8,7 +8,10 @@ export interface ConnectionLimits {
   requests: number;
   /** Bytes of one body. */
   body: number;
-  /** Bytes of bodies that connections may have beyond their equal shares, which are as much once more. */
+  /**
+   * Bytes of bodies that connections may have beyond their equal shares, which are as much once
+   * more.
+   */
   bodies: number;
   /** Milliseconds in which a client must have taken an answer. */
   writeTime: number;
@@ -54,7 +57,10 @@ export interface Connections {
   whenIdle(call: () => void): void;
 }
 
-/** Requests that one connection may have sent without waiting for answers. A client with more gets none of them. */
+/**
+ * Requests that one connection may have sent without waiting for answers. A client with more gets
+ * none of them.
+ */
 const MOST_OPEN = 64;
 
 /** @param onGone Receives each connection that was closed. */
@@ -63,7 +69,10 @@ export function makeConnections(
   onGone: (connection: Connection) => void,
 ): Connections {
   const all = new Map<Socket, Connection>();
-  /** Half of what bodies may take is divided among the connections, the other half is for those that need more. */
+  /**
+   * Half of what bodies may take is divided among the connections, the other half is for those that
+   * need more.
+   */
   const share = Math.floor(limits.bodies / limits.connections);
   let free = limits.bodies;
   let uses = 0;
@@ -85,7 +94,10 @@ export function makeConnections(
     if (open === 0) idle?.();
   }
 
-  /** Idle connections first, then those that are still sending a request; the longest unused of them. */
+  /**
+   * Idle connections first, then those that are still sending a request; the longest unused of
+   * them.
+   */
   function mostDispensable(): Connection | undefined {
     const rank = ({ open: requests, reading }: Connection) => (requests === 0 ? 0 : reading > 0 ? 1 : 2);
     const [first] = [...all.values()]

@@ -47,11 +47,15 @@ export interface FilterSettings {
   worker?: string | undefined;
 }
 
-/** Filters by request and by digest: from memory, else from the store, else compiled once for all who wait. */
+/**
+ * Filters by request and by digest: from memory, else from the store, else compiled once for all
+ * who wait.
+ */
 export interface Filters {
   /**
    * @param owner who asks: owners take turns
-   * @throws SeccompcError for a profile that is not acceptable; SERVER_BUSY, COMPILE_TOO_SLOW, COMPILE_TOO_LARGE
+   * @throws SeccompcError for a profile that is not acceptable; SERVER_BUSY, COMPILE_TOO_SLOW,
+   *   COMPILE_TOO_LARGE
    */
   compile(input: Uint8Array, keyed: KeyedOptions<QueryOptions>, owner: object): Promise<ServedFilter>;
   /** The owner has gone: what only it waits for need not begin. */

@@ -53,7 +53,8 @@ export function makeHandler({ filters, metrics, connections, host }: HandlerSett
     const url = request.url!;
     const connection = connections.of(request.socket);
     if (connection === undefined || request.socket.destroyed) return;
-    // A hit by digest needs no promise and parses nothing. It waits for earlier answers of its connection.
+    // A hit by digest needs no promise and parses nothing. It waits for earlier answers of its
+    // connection.
     if (url.startsWith(FILTERS) && request.method === 'GET' && response.socket !== null && !stopping) {
       const digest = url.slice(FILTERS.length);
       const program = filters.inMemory(digest);

@@ -9,8 +9,8 @@ export class RequestAborted extends Error {
 }
 
 /**
- * The whole body of a request, which is held for its connection: give its length back when it is done with. What comes
- * beyond the limit is not kept.
+ * The whole body of a request, which is held for its connection: give its length back when it is
+ * done with. What comes beyond the limit is not kept.
  * @throws SeccompcError REQUEST_TOO_LARGE, SERVER_BUSY, REQUEST_INVALID; RequestAborted
  */
 export async function readBody(
@@ -51,7 +51,9 @@ export async function readBody(
 
 class BodyRefused extends Error {}
 
-/** @throws SeccompcError REQUEST_TOO_LARGE for a body that announces itself as larger than the limit */
+/**
+ * @throws SeccompcError REQUEST_TOO_LARGE for a body that announces itself as larger than the limit
+ */
 export function refuseDeclared(request: IncomingMessage, limit: number): void {
   if (Number(request.headers['content-length'] ?? 0) > limit) tooLarge(limit);
 }
@@ -69,7 +71,8 @@ export function refuseOtherTypes({ headers }: IncomingMessage): void {
 }
 
 /**
- * Which of the two types an Accept header prefers (RFC 9110 section 12.5.1); JSON when it has no preference.
+ * Which of the two types an Accept header prefers (RFC 9110 section 12.5.1); JSON when it has no
+ * preference.
  * @throws SeccompcError ANSWER_TYPE when it wants neither
  */
 export function preferredType(accept: string | undefined): typeof JSON_TYPE | typeof RAW_TYPE {

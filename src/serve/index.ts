@@ -1,4 +1,6 @@
-/** A resident compiler at a Unix socket, and its client: `seccompc serve` as functions. Needs Node. */
+/**
+ * A resident compiler at a Unix socket, and its client: `seccompc serve` as functions. Needs Node.
+ */
 export { connect } from './client.ts';
 export type { Connection, ConnectOptions, ServerFilter } from './client.ts';
 export { startServer } from './server.ts';

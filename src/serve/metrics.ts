@@ -17,7 +17,10 @@ interface Gauge {
 export interface Metrics {
   /** Answered requests, by route and status. */
   request(route: Route, status: number): void;
-  /** Compile requests that were answered with a filter, by where it came from: `memory`, a store, `none`. */
+  /**
+   * Compile requests that were answered with a filter, by where it came from: `memory`, a store,
+   * `none`.
+   */
   filter(tier: string): void;
   /** Compile requests whose profile was refused, by whether the refusal was in memory. */
   refused(remembered: boolean): void;

@@ -50,8 +50,8 @@ export function readQuery(query: URLSearchParams, host: HostDefaults): QueryOpti
 }
 
 /**
- * The flags that a query sets. Its parameters are the options of the table, without dashes. An option without a value is
- * set by its name alone, or by 1 or true, and not set by 0 or false.
+ * The flags that a query sets. Its parameters are the options of the table, without dashes. An
+ * option without a value is set by its name alone, or by 1 or true, and not set by 0 or false.
  */
 export function readFlags(query: URLSearchParams, table: readonly OptionSpec[], faults: Diagnostic[]): Flags {
   const fault = (reason: string, hint?: string) =>
@@ -82,7 +82,10 @@ export function readFlags(query: URLSearchParams, table: readonly OptionSpec[], 
   return flags;
 }
 
-/** The query that asks for exactly these options, whatever machine the server runs on: {@link readQuery} undone. */
+/**
+ * The query that asks for exactly these options, whatever machine the server runs on:
+ * {@link readQuery} undone.
+ */
 export function writeQuery({
   target,
   optimize = 'attach',

@@ -49,7 +49,9 @@ function statusOf({ diagnostics, exitCode }: SeccompcError): number {
   return status ?? (exitCode === EXIT.software ? 500 : 422);
 }
 
-/** Seconds after which a refused request is compiled again; undefined if that would change nothing. */
+/**
+ * Seconds after which a refused request is compiled again; undefined if that would change nothing.
+ */
 function retryAfter(error: unknown): number | undefined {
   if (!(error instanceof Refusal) || error.until === Infinity) return undefined;
   return Math.max(1, Math.ceil((error.until - performance.now()) / 1000));

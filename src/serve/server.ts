@@ -33,7 +33,10 @@ export interface ServerLimits {
   memory: number;
   /** Bytes of one profile. */
   body: number;
-  /** Bytes of profiles of unanswered requests: so many in equal shares for the connections, and as many beyond them. */
+  /**
+   * Bytes of profiles of unanswered requests: so many in equal shares for the connections, and as
+   * many beyond them.
+   */
   bodies: number;
   /** Connections. */
   connections: number;
@@ -158,7 +161,10 @@ async function closeServer(server: Server): Promise<void> {
   clearTimeout(timer);
 }
 
-/** A request that is not HTTP, has a too long head, or is too slow. The rest of the connection cannot be read. */
+/**
+ * A request that is not HTTP, has a too long head, or is too slow. The rest of the connection
+ * cannot be read.
+ */
 function answerUnreadable(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
   const { open, reading } = connections.of(socket) ?? { open: 0, reading: 0 };
   // If an earlier request is unanswered, the client would take this answer for that one's.

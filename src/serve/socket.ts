@@ -22,13 +22,16 @@ export function defaultSocket(environment: NodeJS.ProcessEnv = process.env): str
 
 /** A socket that a server listens at. */
 export interface ListeningSocket {
-  /** Removes the path if it still leads to this socket. Clients can connect until then, so it never looks stale. */
+  /**
+   * Removes the path if it still leads to this socket. Clients can connect until then, so it never
+   * looks stale.
+   */
   remove(): Promise<void>;
 }
 
 /**
- * Makes the server listen at a path, for its own user alone (mode 0600). Of servers that start at the same time, one gets
- * the path. A socket without a listener is replaced; anything else stays.
+ * Makes the server listen at a path, for its own user alone (mode 0600). Of servers that start at
+ * the same time, one gets the path. A socket without a listener is replaced; anything else stays.
  * @throws SeccompcError SOCKET_REFUSED; the server is then closed
  */
 export async function listenAt(server: Server, path: string): Promise<ListeningSocket> {
@@ -95,7 +98,8 @@ async function stateOf(name: string): Promise<NameState> {
       probe.destroy();
       resolve('answers');
     });
-    // Only a refused connection means that there is no listener. Other errors may come from a busy server.
+    // Only a refused connection means that there is no listener. Other errors may come from a busy
+    // server.
     probe.once('error', ({ message }) =>
       resolve(/ECONNREFUSED/.test(message) ? 'stale' : /ENOENT/.test(message) ? 'free' : 'answers'),
     );

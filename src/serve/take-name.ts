@@ -3,7 +3,10 @@ import { fail } from '../errors.ts';
 /** What a name leads to. `stale`: a socket without a listener. */
 export type NameState = 'free' | 'stale' | 'answers' | 'other';
 
-/** Names of sockets in a directory, and one socket, at which we listen already, that they can be given to. */
+/**
+ * Names of sockets in a directory, and one socket, at which we listen already, that they can be
+ * given to.
+ */
 export interface Names {
   stateOf(name: string): Promise<NameState>;
   /** Gives the name to our socket; false if it is not free. */
@@ -17,12 +20,13 @@ export interface Names {
 const MOST_LOCKS = 9;
 
 /**
- * Gives our listening socket the name `path`, unless another server has it or is about to take it. Of servers that start
- * at the same time, exactly one gets it.
+ * Gives our listening socket the name `path`, unless another server has it or is about to take it.
+ * Of servers that start at the same time, exactly one gets it.
  *
- * A free name is taken by link(2), which fails if the name is not free. A stale name may only be replaced by the owner of
- * the next lock, `path.1` and so on. The lock is a name of its owner's socket too: it is valid exactly as long as its
- * owner listens, so no lock has to be removed because of its age.
+ * A free name is taken by link(2), which fails if the name is not free. A stale name may only be
+ * replaced by the owner of the next lock, `path.1` and so on. The lock is a name of its owner's
+ * socket too: it is valid exactly as long as its owner listens, so no lock has to be removed
+ * because of its age.
  * @throws SeccompcError SOCKET_REFUSED
  */
 export async function takeName(names: Names, path: string, level = 0): Promise<void> {

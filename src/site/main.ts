@@ -1,4 +1,7 @@
-/** `npm run site [FOLDER]`: the documentation, the playground and a table of all calls, as files for any web server. */
+/**
+ * `npm run site [FOLDER]`: the documentation, the playground and a table of all calls, as files for
+ * any web server.
+ */
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +33,10 @@ async function makeSite(folder: string): Promise<void> {
   write('playground.html', await playground());
 }
 
-/** The page of a report with the profile of this package, libseccomp's filter for it, and the tables of all architectures. */
+/**
+ * The page of a report with the profile of this package, libseccomp's filter for it, and the tables
+ * of all architectures.
+ */
 async function playground(): Promise<string> {
   const file = 'container-default.json';
   const text = readFileSync(join('profiles', file), 'utf8');

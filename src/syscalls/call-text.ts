@@ -12,7 +12,10 @@ export interface Comparison {
   readonly valueTwo: bigint;
 }
 
-/** `socket(AF_VSOCK, SOCK_STREAM, 0)`; all arguments if one is not 0, else none: `read()`. Load the call facts first. */
+/**
+ * `socket(AF_VSOCK, SOCK_STREAM, 0)`; all arguments if one is not 0, else none: `read()`. Load the
+ * call facts first.
+ */
 export function describeCall(
   arch: Arch | ArchName | undefined,
   call: string,
@@ -27,7 +30,10 @@ export function describeCall(
   return `${call}(${shown.join(', ')})`;
 }
 
-/** `AF_VSOCK`, `CLONE_NEWUSER|SIGCHLD`, `0x1f`, `7`: what parseArgument reads back to the same 64 bits. */
+/**
+ * `AF_VSOCK`, `CLONE_NEWUSER|SIGCHLD`, `0x1f`, `7`: what parseArgument reads back to the same 64
+ * bits.
+ */
 export function describeArgument(
   arch: Arch | ArchName | undefined,
   call: string,
@@ -53,7 +59,10 @@ function plain(value: bigint): string {
   return value < 10n ? String(value) : `0x${value.toString(16)}`;
 }
 
-/** Undefined if no name says anything about the value. Bits above the 32 that constants have are told of first. */
+/**
+ * Undefined if no name says anything about the value. Bits above the 32 that constants have are
+ * told of first.
+ */
 function nameOf({ kind, field, entries, names }: Constants, value: bigint): string | undefined {
   const low = BigInt.asUintN(32, value);
   const parts = low === value ? [] : [plain(value - low)];
@@ -90,7 +99,10 @@ const OPERATORS: Readonly<Record<string, string>> = {
   GT: '>',
 };
 
-/** `family == AF_VSOCK`, `(clone_flags & CLONE_NEWUSER) != 0`, `args[2] < 0x10`. Load the call facts first. */
+/**
+ * `family == AF_VSOCK`, `(clone_flags & CLONE_NEWUSER) != 0`, `args[2] < 0x10`. Load the call facts
+ * first.
+ */
 export function describeCondition(
   arch: Arch | ArchName | undefined,
   call: string,
@@ -121,8 +133,9 @@ export class ArgumentError extends Error {
 }
 
 /**
- * Reads an argument: decimal, 0x hex, negative (two's complement of 64 bits), a constant of this argument, or several of
- * these joined by `|`. Unsigned 64 bits. @throws ArgumentError. Load the call facts first.
+ * Reads an argument: decimal, 0x hex, negative (two's complement of 64 bits), a constant of this
+ * argument, or several of these joined by `|`. Unsigned 64 bits.
+ * @throws ArgumentError. Load the call facts first.
  */
 export function parseArgument(arch: Arch | ArchName, call: string, index: number, text: string): bigint {
   const parts = text.split('|').map((part) => part.trim());

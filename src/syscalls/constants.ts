@@ -1,12 +1,18 @@
 import { type Arch, type ArchName, archOf, type TableName } from '../arch.ts';
 import { loadSignatures, signatureOf } from './signatures.ts';
 
-/** The constants that arguments of system calls take. Source: syscall-tables/constants.tsv and constant-sets.tsv. */
+/**
+ * The constants that arguments of system calls take. Source: syscall-tables/constants.tsv and
+ * constant-sets.tsv.
+ */
 
 export interface Constants {
   /** `values`: the argument is one of them. `flags`: it is a union of some. */
   readonly kind: 'values' | 'flags';
-  /** Bits of flags that are one value together, such as the type of a socket below SOCK_CLOEXEC; 0 without. */
+  /**
+   * Bits of flags that are one value together, such as the type of a socket below SOCK_CLOEXEC; 0
+   * without.
+   */
   readonly field: bigint;
   /** u32 by name. */
   readonly entries: ReadonlyMap<string, bigint>;
@@ -17,7 +23,10 @@ export interface Constants {
 interface Data {
   /** `set kind mask call:argument...`, one a line, by tabs. */
   readonly sets: string;
-  /** `set`, then lines `NAME value`, the only tables that have it, and `tables=value` for those where it differs. */
+  /**
+   * `set`, then lines `NAME value`, the only tables that have it, and `tables=value` for those
+   * where it differs.
+   */
   readonly constants: string;
 }
 
@@ -57,7 +66,10 @@ export function addConstants(data: Data): void {
   byUse = uses;
 }
 
-/** The constants of an argument of a call; undefined for one that takes none that are known. @throws Error before {@link loadCallFacts}. */
+/**
+ * The constants of an argument of a call; undefined for one that takes none that are known.
+ * @throws Error before {@link loadCallFacts}.
+ */
 export function constantsOf(arch: Arch | ArchName, call: string, index: number): Constants | undefined {
   if (byUse === undefined) throw new Error('the constants are not loaded');
   const { table } = typeof arch === 'string' ? archOf(arch) : arch;

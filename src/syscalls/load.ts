@@ -4,7 +4,10 @@ import { type NameIndex, positionOf } from './perfect-hash.ts';
 import { firstRelease, kernelVersion } from './since.ts';
 import type { SyscallTable, SyscallTables } from './tables.ts';
 
-/** What a generated table module holds: ids of names, and their numbers in the same order, numbers ascending. */
+/**
+ * What a generated table module holds: ids of names, and their numbers in the same order, numbers
+ * ascending.
+ */
 export interface TableData {
   readonly ids: readonly number[];
   readonly numbers: readonly number[];
@@ -73,10 +76,15 @@ export function tablesNow(names: Iterable<TableName>): SyscallTables {
   };
 }
 
-/** Ids of the names that were asked for: the runtime hashes a string once, and faster than we do. */
+/**
+ * Ids of the names that were asked for: the runtime hashes a string once, and faster than we do.
+ */
 const asked = new Map<string, number>();
 
-/** The position of a name among the names of all tables, 0..507 in code unit order; -1 for an unknown name. */
+/**
+ * The position of a name among the names of all tables, 0..507 in code unit order; -1 for an
+ * unknown name.
+ */
 export function nameId(name: string): number {
   let id = asked.get(name);
   if (id === undefined) {

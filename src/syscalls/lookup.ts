@@ -20,7 +20,9 @@ export interface ArchCall {
 export type LookupQuery = { readonly name: string } | { readonly nr: number };
 
 export type LookupResult =
-  /** `calls` and `absent` together are the architectures asked, in their order; at least one call. */
+  /**
+   * `calls` and `absent` together are the architectures asked, in their order; at least one call.
+   */
   | {
       readonly kind: 'found';
       readonly query: LookupQuery;
@@ -33,8 +35,8 @@ export type LookupResult =
   | { readonly kind: 'unknown'; readonly query: LookupQuery; readonly nearest: readonly string[] };
 
 /**
- * Everything known of a system call, by name or by number (decimal or 0x hex, u32), on the architectures asked.
- * Pure data; the command line puts it into words.
+ * Everything known of a system call, by name or by number (decimal or 0x hex, u32), on the
+ * architectures asked. Pure data; the command line puts it into words.
  */
 export async function lookup(text: string, arches: readonly ArchName[] | 'all'): Promise<LookupResult> {
   const query = parseQuery(text);
@@ -62,7 +64,10 @@ export function auditArchHex(auditArch: number): string {
   return `0x${auditArch.toString(16).padStart(8, '0')}`;
 }
 
-/** A number that does not fit 32 bits, or is written in another way, is taken as a name, and so unknown. */
+/**
+ * A number that does not fit 32 bits, or is written in another way, is taken as a name, and so
+ * unknown.
+ */
 function parseQuery(text: string): LookupQuery {
   const nr = /^(?:[0-9]{1,10}|0x[0-9a-f]{1,8})$/i.test(text) ? Number(text) : NaN;
   return nr <= 0xffffffff ? { nr } : { name: text };
@@ -82,7 +87,10 @@ function callOn(arch: Arch, tables: SyscallTables, query: LookupQuery): ArchCall
   return [{ arch: arch.name, auditArch: arch.auditArch, name, nr, since }];
 }
 
-/** What people copy from headers, tracers and kernel sources, and what distinguishes calls of one name. */
+/**
+ * What people copy from headers, tracers and kernel sources, and what distinguishes calls of one
+ * name.
+ */
 const stemOf = (name: string): string =>
   name
     .toLowerCase()
@@ -90,8 +98,8 @@ const stemOf = (name: string): string =>
     .replace(/^_|(?:32|64)$/g, '');
 
 /**
- * Names of calls that are close to a name, as {@link closest} says; prefixes, case, a leading underscore and a 32 or 64
- * at the end hardly count.
+ * Names of calls that are close to a name, as {@link closest} says; prefixes, case, a leading
+ * underscore and a 32 or 64 at the end hardly count.
  */
 export function nearestNames(name: string, limit: number): string[] {
   return closest(name, allNames(), stemOf).slice(0, limit);

@@ -1,15 +1,17 @@
 /**
  * A minimal perfect hash over a fixed list of names: n names, n slots, one probe.
  *
- * Hash and displace: the hash of a name chooses a bucket, the bucket's displacement mixed into the hash chooses
- * the slot, and the slot holds the position of the one name that can be meant. Building and look-up share the two
- * functions at the end of this file, so that they cannot drift apart. Names are hashed and compared by UTF-16
- * code units: no folding, no normalisation.
+ * Hash and displace: the hash of a name chooses a bucket, the bucket's displacement mixed into the
+ * hash chooses the slot, and the slot holds the position of the one name that can be meant.
+ * Building and look-up share the two functions at the end of this file, so that they cannot drift
+ * apart. Names are hashed and compared by UTF-16 code units: no folding, no normalisation.
  */
 
 /** Depends on the names alone; the same list always gives the same three values. */
 export interface PerfectHash {
-  /** Chosen so that no two names have the same 32-bit hash and every bucket finds a displacement. */
+  /**
+   * Chosen so that no two names have the same 32-bit hash and every bucket finds a displacement.
+   */
   readonly seed: number;
   /** One per bucket, u32. */
   readonly displacements: readonly number[];
@@ -24,7 +26,10 @@ export interface NameIndex extends PerfectHash {
   readonly longest: number;
 }
 
-/** The position of a name, 0..n-1, or -1. Never reads more than `longest` code units; any value is safe. */
+/**
+ * The position of a name, 0..n-1, or -1. Never reads more than `longest` code units; any value is
+ * safe.
+ */
 export function positionOf(index: NameIndex, name: unknown): number {
   if (typeof name !== 'string' || name.length > index.longest) return -1;
   const hash = hashOf(name, index.seed);
@@ -89,7 +94,10 @@ function hashOf(name: string, seed: number): number {
   return hash >>> 0;
 }
 
-/** Mixes a displacement into a hash (the finaliser of MurmurHash3) and takes it to a slot, 0..count-1. */
+/**
+ * Mixes a displacement into a hash (the finaliser of MurmurHash3) and takes it to a slot,
+ * 0..count-1.
+ */
 function slotOf(hash: number, displacement: number, count: number): number {
   let mixed = hash ^ Math.imul(displacement, 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);

@@ -7,7 +7,10 @@ export interface Argument {
   readonly name: string;
   /** C type without the name: `unsigned int`, `const char *`. */
   readonly type: string;
-  /** How many low bits of the 64 that a filter sees the kernel looks at; 0 for a register that it skips. */
+  /**
+   * How many low bits of the 64 that a filter sees the kernel looks at; 0 for a register that it
+   * skips.
+   */
   readonly bits: 0 | 8 | 16 | 32 | 64;
   /** Whether the kernel takes the highest of these bits as a sign. */
   readonly signed: boolean;
@@ -23,7 +26,9 @@ export type Form =
       readonly struct: string;
       readonly members: readonly string[];
     }
-  /** The first argument selects one of these calls; the others are its arguments, or point to them. */
+  /**
+   * The first argument selects one of these calls; the others are its arguments, or point to them.
+   */
   | { readonly kind: 'multiplexer'; readonly calls: ReadonlyMap<number, string> };
 
 export interface Signature {
@@ -62,8 +67,9 @@ export function addSignatures({ sets, rows, types }: Data): void {
 }
 
 /**
- * The arguments of a call as a filter sees them on an architecture; undefined for a call that it does not have, or of
- * which no arguments are known. @throws Error before {@link loadSignatures}.
+ * The arguments of a call as a filter sees them on an architecture; undefined for a call that it
+ * does not have, or of which no arguments are known.
+ * @throws Error before {@link loadSignatures}.
  */
 export function signatureOf(arch: Arch | ArchName, call: string): Signature | undefined {
   if (data === undefined) throw new Error('the signatures are not loaded');

@@ -5,8 +5,9 @@ import { general, later, start } from './generated/since.ts';
 /** Since which Linux release a call answers. Source and rules: syscall-tables/since.tsv. */
 
 /**
- * First release that has this call on this table: `5.3`, `2.6.28`, or `<=3.0` where the true one is only known
- * to be older. The table has to have the call; `id` is its position among the names of all tables.
+ * First release that has this call on this table: `5.3`, `2.6.28`, or `<=3.0` where the true one is
+ * only known to be older. The table has to have the call; `id` is its position among the names of
+ * all tables.
  */
 export function firstRelease(id: number, name: string, table: TableName): string {
   const own = Object.hasOwn(later, name) ? later[name]?.[table] : undefined;

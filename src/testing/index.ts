@@ -1,4 +1,7 @@
-/** Matchers for vitest and jest. Each proves a statement about a profile or a filter for every call that it covers. */
+/**
+ * Matchers for vitest and jest. Each proves a statement about a profile or a filter for every call
+ * that it covers.
+ */
 import type { ProfileInput } from '../compile/findings.ts';
 import type { TargetChoice } from '../compile/settings.ts';
 import { compare } from '../equivalence.ts';
@@ -7,10 +10,16 @@ import type { ComparisonResult, Relation } from '../prove/compare.ts';
 import { describeAnswer, describeCall } from '../prove/describe.ts';
 import { checkAssertions } from '../questions.ts';
 
-/** A profile as text, bytes or parsed JSON; or a side as `compare` takes it, with a target of its own. */
+/**
+ * A profile as text, bytes or parsed JSON; or a side as `compare` takes it, with a target of its
+ * own.
+ */
 export type Subject = ProfileInput | ProfileSide | FilterSide | object;
 
-/** An argument of a call; `_`, or one that is missing, is any value. Texts can name constants: `AF_VSOCK`. */
+/**
+ * An argument of a call; `_`, or one that is missing, is any value. Texts can name constants:
+ * `AF_VSOCK`.
+ */
 export type CallArgument = string | number | bigint;
 
 /** What `expect.extend` takes. */
@@ -44,8 +53,8 @@ export type MatcherFunctions = {
 /**
  * @param target What profiles are compiled for, as `compile` takes it
  *
- * A matcher rejects with SeccompcError for what is no profile, and with Error where a statement cannot be decided, also
- * after `.not`.
+ * A matcher rejects with SeccompcError for what is no profile, and with Error where a statement
+ * cannot be decided, also after `.not`.
  */
 export function seccompMatchers(target: TargetChoice): MatcherFunctions {
   const hold = async (received: Subject, text: string): Promise<MatcherResult> => {

@@ -1,6 +1,6 @@
 /**
- * Waiting items, each with the owners that wait for it. Owners of a lower level come first; on one level they take turns,
- * so an owner with many items does not delay another owner's first one.
+ * Waiting items, each with the owners that wait for it. Owners of a lower level come first; on one
+ * level they take turns, so an owner with many items does not delay another owner's first one.
  */
 export class FairQueue<T> {
   readonly #levelOf: (owner: object) => number;

@@ -20,7 +20,10 @@ export interface Product {
   warnings: Diagnostic[];
 }
 
-/** Workers have no store of their own, so that one can be ended at any moment: they ask the main thread. */
+/**
+ * Workers have no store of their own, so that one can be ended at any moment: they ask the main
+ * thread.
+ */
 export interface StoreRequest {
   /** Returned with the answer, so that a late answer is not taken for that of a later request. */
   id: number;

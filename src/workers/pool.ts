@@ -5,22 +5,32 @@ import { crashed, startThread } from './thread.ts';
 import type { CompilerThread, ThreadSettings } from './thread.ts';
 
 export interface PoolSettings extends ThreadSettings {
-  /** Threads; each compiles one profile at a time. With a quantum there is another one for owners without long work. */
+  /**
+   * Threads; each compiles one profile at a time. With a quantum there is another one for owners
+   * without long work.
+   */
   size: number;
-  /** Milliseconds of one compilation after which it is given up and its thread ended; unlimited unless given. */
+  /**
+   * Milliseconds of one compilation after which it is given up and its thread ended; unlimited
+   * unless given.
+   */
   deadline?: number;
   /**
-   * Milliseconds for which waiting work lets running work go on; unlimited unless given. Work that waits longer replaces the
-   * work that has run longest, whose thread ends. That one starts again later, and its owner is a level higher: it waits
-   * behind all on lower levels, and four times as long before it interrupts others, until some of its work takes less time
-   * again. So endless work can delay other work by little, however much of it there is.
+   * Milliseconds for which waiting work lets running work go on; unlimited unless given. Work that
+   * waits longer replaces the work that has run longest, whose thread ends. That one starts again
+   * later, and its owner is a level higher: it waits behind all on lower levels, and four times as
+   * long before it interrupts others, until some of its work takes less time again. So endless work
+   * can delay other work by little, however much of it there is.
    */
   quantum?: number;
 }
 
 /** Work that was handed to a pool. */
 export interface Work {
-  /** Rejects with WorkDropped, or SeccompcError as {@link CompilerThread.compile} does, and COMPILE_TOO_SLOW. */
+  /**
+   * Rejects with WorkDropped, or SeccompcError as {@link CompilerThread.compile} does, and
+   * COMPILE_TOO_SLOW.
+   */
   readonly result: Promise<Product>;
   /** Another owner waits for the result too. */
   join(owner: object): void;
@@ -57,15 +67,18 @@ interface Task {
 interface Run {
   task: Task;
   thread: CompilerThread;
-  /** Since when it works; Infinity while the compiler is loaded, or a store is asked, which costs no time of the thread. */
+  /**
+   * Since when it works; Infinity while the compiler is loaded, or a store is asked, which costs no
+   * time of the thread.
+   */
   since: number;
   /** Milliseconds that it had worked before that. */
   before: number;
 }
 
 /**
- * Threads that are started before there is work for them. To start one takes longer than to compile most profiles, and when
- * many begin with long work at once, each interruption needs one.
+ * Threads that are started before there is work for them. To start one takes longer than to compile
+ * most profiles, and when many begin with long work at once, each interruption needs one.
  */
 const SPARE = 5;
 
@@ -87,7 +100,8 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
       if (thread === undefined) break;
       void run(queue.take()!, thread);
     }
-    // What waits, or comes next, may take the place of what runs: threads for it are loaded meanwhile.
+    // What waits, or comes next, may take the place of what runs: threads for it are loaded
+    // meanwhile.
     if (quantum !== undefined) loadSpares();
     planInterruption();
   }
@@ -158,7 +172,10 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
     for (const owner of task.owners) queue.add(task, owner);
   }
 
-  /** Waiting work is due when it has waited, and the longest work has run, for the time of its level. */
+  /**
+   * Waiting work is due when it has waited, and the longest work has run, for the time of its
+   * level.
+   */
   function planInterruption(): void {
     clearTimeout(interruption);
     const next = queue.peek();
@@ -179,7 +196,10 @@ export function compilerPool(settings: PoolSettings): CompilerPool {
     return quantum! * 4 ** level;
   }
 
-  /** The first level whose time is more than that of a run. A timer may be early by part of a millisecond. */
+  /**
+   * The first level whose time is more than that of a run. A timer may be early by part of a
+   * millisecond.
+   */
   function levelOfRun({ since, before }: Run): number {
     const ran = before + Math.max(0, performance.now() - since) + 1;
     let level = 0;

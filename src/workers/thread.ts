@@ -16,7 +16,8 @@ export interface ThreadSettings {
 /** A thread that compiles one profile at a time. */
 export interface CompilerThread {
   /**
-   * @param onWork Called when the thread begins to compile (true), and whenever it waits for a store (false)
+   * @param onWork Called when the thread begins to compile (true), and whenever it waits for a
+   *   store (false)
    * @throws SeccompcError for a profile that is not acceptable, COMPILE_TOO_LARGE, INTERNAL_ERROR
    */
   compile(job: Job, onWork: (works: boolean) => void): Promise<Product>;

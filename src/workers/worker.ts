@@ -1,4 +1,7 @@
-/** The thread that compiles: one job after the other, so that the thread which started it stays free. */
+/**
+ * The thread that compiles: one job after the other, so that the thread which started it stays
+ * free.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 // Not from cache/index.ts, which loads every kind of store: they stay with the main thread.
 import { compileCached } from '../cache/compile-cached.ts';

@@ -3,8 +3,8 @@
  *
  *   npm run bench:cache -- [--rounds N]
  *
- * Redis and PostgreSQL are measured where Debian's packages for them are installed; their servers are started for it, on
- * loopback.
+ * Redis and PostgreSQL are measured where Debian's packages for them are installed; their servers
+ * are started for it, on loopback.
  */
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -124,7 +124,9 @@ async function hitsTable(rounds: number, folder: Folder, servers: [string, Serve
   };
 }
 
-/** A store with so many records as a large fleet has: one object and one way to it for each program. */
+/**
+ * A store with so many records as a large fleet has: one object and one way to it for each program.
+ */
 async function fill(store: CacheStore, count: number): Promise<void> {
   const { bytes } = await compile(readFileSync(PROFILE), OPTIONS);
   for (let number = 0; number < count; number += 2) {

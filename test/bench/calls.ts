@@ -92,7 +92,10 @@ function kindOf(subject: Subject, filter: ProvedFilter, call: Call): string {
   return valueOf(subject, filter, call) === SECCOMP_RET_ALLOW ? 'argument checked' : 'denied';
 }
 
-/** What was timed must be what was meant: the kernel's answer is the filter's wherever the filter refuses. */
+/**
+ * What was timed must be what was meant: the kernel's answer is the filter's wherever the filter
+ * refuses.
+ */
 function checkAnswer(subject: Subject, filter: ProvedFilter, call: Call, answer: number): void {
   const value = valueOf(subject, filter, call);
   if (value === SECCOMP_RET_ALLOW) return;

@@ -1,4 +1,7 @@
-/** The picture of docs/codegen.md: time and instructions over rules, one small diagram for each family. */
+/**
+ * The picture of docs/codegen.md: time and instructions over rules, one small diagram for each
+ * family.
+ */
 import { CELL, diagram, sheet } from './diagram.ts';
 import type { Line, Point } from './diagram.ts';
 import { exponent } from './growth.ts';
@@ -9,7 +12,10 @@ type Row = Record<string, Cell>;
 const RULES = { from: 5, to: 800, ticks: [5, 50, 800] };
 const MOST_FIGURE = 10_000;
 
-/** Both figures of each family for one ABI; libseccomp's instructions are those of its shorter program. */
+/**
+ * Both figures of each family for one ABI; libseccomp's instructions are those of its shorter
+ * program.
+ */
 export function growthPicture({ rows }: Table): string {
   const single = rows.filter(({ arches }) => arches === 1);
   const families = [...new Set(single.map(({ family }) => String(family)))];

@@ -106,7 +106,9 @@ function librarys(text: string, library: Libseccomp): Record<string, Cell> {
   };
 }
 
-/** The power of the rules with which a figure grows: the slope of its logarithm, by least squares. */
+/**
+ * The power of the rules with which a figure grows: the slope of its logarithm, by least squares.
+ */
 export function exponent(points: readonly (readonly [rules: number, figure: number])[]): number {
   const logs = points.map(([rules, figure]) => [Math.log(rules), Math.log(figure)] as const);
   const middle = (at: 0 | 1) => logs.reduce((sum, log) => sum + log[at], 0) / logs.length;

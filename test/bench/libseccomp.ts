@@ -1,4 +1,6 @@
-/** libseccomp at work: which calls it knows, the filters it builds, and how long it takes for them. */
+/**
+ * libseccomp at work: which calls it knows, the filters it builds, and how long it takes for them.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

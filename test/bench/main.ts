@@ -1,8 +1,10 @@
 /**
- * The benchmark: filters of this compiler beside libseccomp's for the same rules, and the command as a process.
+ * The benchmark: filters of this compiler beside libseccomp's for the same rules, and the command
+ * as a process.
  *
- * `npm run bench -- --help`. Nothing here is a test: no figure is held to a limit. What is compared takes turns in
- * one run, because the machine is never quiet; ratios of one run say more than times of two.
+ * `npm run bench -- --help`. Nothing here is a test: no figure is held to a limit. What is compared
+ * takes turns in one run, because the machine is never quiet; ratios of one run say more than times
+ * of two.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { attachTable } from './attach.ts';
@@ -30,7 +32,10 @@ import type { Table } from './table.ts';
 
 interface Report {
   machine: Record<string, string>;
-  /** Where each profile comes from, and what was left out of it so that both compilers mean the same. */
+  /**
+   * Where each profile comes from, and what was left out of it so that both compilers mean the
+   * same.
+   */
   profiles: string[];
   skipped: string[];
   tables: Table[];

@@ -1,6 +1,6 @@
 /**
- * What a filter costs a container's start, by each way in which it gets there, and what the hooks and `bundle` cost.
- * Everything that is compared takes turns in random order.
+ * What a filter costs a container's start, by each way in which it gets there, and what the hooks
+ * and `bundle` cost. Everything that is compared takes turns in random order.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,10 @@ const BUNDLES = 1000;
 
 type Commands = Record<string, readonly string[]>;
 
-/** What is put before a command: words that enter a Debian tree, for other runtimes than those of this machine. */
+/**
+ * What is put before a command: words that enter a Debian tree, for other runtimes than those of
+ * this machine.
+ */
 let within: readonly string[] = [];
 /** The program that runs commands in turns, where a tree has it too. */
 let runner = '';

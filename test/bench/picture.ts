@@ -1,10 +1,14 @@
-/** The picture of the README: two groups of bars, one bar for each compiler. Text and bars follow the reader's colours. */
+/**
+ * The picture of the README: two groups of bars, one bar for each compiler. Text and bars follow
+ * the reader's colours.
+ */
 import { libraryMaker, OURS } from './filters.ts';
 import { bars } from './bars.ts';
 import type { Cell, Table } from './table.ts';
 
 /**
- * Instructions and attach time of one profile, for libseccomp at both of its levels and for seccompc.
+ * Instructions and attach time of one profile, for libseccomp at both of its levels and for
+ * seccompc.
  * @throws RangeError if a table has no figures of that profile
  */
 export function picture(profile: string, programs: Table, attach: Table): string {

@@ -1,9 +1,9 @@
 /**
  * How many requests a resident server answers: `npm run bench:serve`, on Linux, after a build.
  *
- * The server is the built command in its own process; the client is this process, with connections that it keeps, one
- * request at a time on each, and nothing parsed but the end of the answer. Rounds with different numbers of connections
- * take turns, because the machine is never quiet.
+ * The server is the built command in its own process; the client is this process, with connections
+ * that it keeps, one request at a time on each, and nothing parsed but the end of the answer.
+ * Rounds with different numbers of connections take turns, because the machine is never quiet.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -160,7 +160,10 @@ async function measureRound(
   };
 }
 
-/** Connections that send profiles which take as long as any to compile, each a new one after every answer. */
+/**
+ * Connections that send profiles which take as long as any to compile, each a new one after every
+ * answer.
+ */
 const HOSTILE = [0, 1, 4, 16];
 const SMALL_REQUESTS = 40;
 

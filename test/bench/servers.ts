@@ -1,4 +1,6 @@
-/** What a look-up costs the servers that a fleet can share: Redis, PostgreSQL and an OCI registry. */
+/**
+ * What a look-up costs the servers that a fleet can share: Redis, PostgreSQL and an OCI registry.
+ */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';

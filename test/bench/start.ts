@@ -1,5 +1,6 @@
 /**
- * What a start of the command costs: whole processes beside a Node that does nothing, in one run of random order.
+ * What a start of the command costs: whole processes beside a Node that does nothing, in one run of
+ * random order.
  *
  *   npm run bench:start -- [--rounds N] [NODE...]
  *

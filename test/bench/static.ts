@@ -13,7 +13,10 @@ import type { Subject } from './subjects.ts';
 import { mean, weightedMean } from './table.ts';
 import type { Cell, Table } from './table.ts';
 
-/** Numbers the kernel emulates at attach on x86_64, `NR_syscalls` of Linux 6.18; other kernels differ by a few. */
+/**
+ * Numbers the kernel emulates at attach on x86_64, `NR_syscalls` of Linux 6.18; other kernels
+ * differ by a few.
+ */
 const EMULATED = 470;
 
 export function staticTable(measured: readonly Measured[]): Table {

@@ -110,7 +110,10 @@ export function findSources(options: Options): { sources: Source[]; skipped: str
   return { sources, skipped };
 }
 
-/** Every source for each of its architectures. @throws SeccompcError for a profile that is not acceptable */
+/**
+ * Every source for each of its architectures.
+ * @throws SeccompcError for a profile that is not acceptable
+ */
 export async function makeSubjects(sources: Source[], library: Libseccomp | undefined): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const source of sources)

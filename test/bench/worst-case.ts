@@ -1,9 +1,11 @@
 /**
- * The search for profiles that take long: `npm run bench:worst -- [--bytes N] [--tries N] [--keep N] [--seed N]`.
+ * The search for profiles that take long:
+ * `npm run bench:worst -- [--bytes N] [--tries N] [--keep N] [--seed N]`.
  *
- * It mixes profiles from recipes, changes those that took longest, and at last compiles the worst of all in a process of
- * their own each, by the options of the command: with proof. It fails if one of them takes more CPU time or memory
- * than the documentation promises. The tests hold no figure of time; they count work instead.
+ * It mixes profiles from recipes, changes those that took longest, and at last compiles the worst
+ * of all in a process of their own each, by the options of the command: with proof. It fails if one
+ * of them takes more CPU time or memory than the documentation promises. The tests hold no figure
+ * of time; they count work instead.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

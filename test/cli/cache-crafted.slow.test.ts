@@ -1,4 +1,7 @@
-/** Caches that somebody else has made: a command ends in its time, and never gives another filter because of them. */
+/**
+ * Caches that somebody else has made: a command ends in its time, and never gives another filter
+ * because of them.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';

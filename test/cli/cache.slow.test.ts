@@ -8,7 +8,10 @@ import type { Result } from './run.ts';
 
 const folder = scratch();
 const run = (args: string[]) => runIn(folder, args);
-/** Written so that the hot tier does not know the words, and leaves them to the store behind it: hot.test.ts has the rest. */
+/**
+ * Written so that the hot tier does not know the words, and leaves them to the store behind it:
+ * hot.test.ts has the rest.
+ */
 const compile = (file: string, cache: string, ...args: string[]) =>
   run(['compile', file, '--arch', 'x86_64', '--json', `--cache=${cache}`, ...args]);
 

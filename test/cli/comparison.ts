@@ -1,4 +1,7 @@
-/** What the tests of verify, diff and fingerprint share: hand-made programs, and witnesses played back. */
+/**
+ * What the tests of verify, diff and fingerprint share: hand-made programs, and witnesses played
+ * back.
+ */
 import { encode } from '../../src/bpf/instruction.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
 import { readProgram, runProgram } from '../oracle/bpf.ts';
@@ -23,8 +26,8 @@ interface Answers {
 }
 
 /**
- * What PLAIN of profiles.ts asks for on x86_64, written by hand and in no order that a compiler would choose. The
- * answers that are given replace its own.
+ * What PLAIN of profiles.ts asks for on x86_64, written by hand and in no order that a compiler
+ * would choose. The answers that are given replace its own.
  */
 export function plainProgram(changed: Partial<Answers> = {}): SockFilter[] {
   const answers = { read: ALLOW, refused: ERRNO | 1, family: 40, otherwise: ERRNO | 1, ...changed };

@@ -76,7 +76,10 @@ describe.skipIf(skipWithout(requirements(['fish'])))('in fish', () => {
   });
 });
 
-/** Runs zsh on a terminal, types each line and the key that lists completions, and waits until its word is on the screen. */
+/**
+ * Runs zsh on a terminal, types each line and the key that lists completions, and waits until its
+ * word is on the screen.
+ */
 const ZSH = `
 zmodload zsh/zpty
 zpty shell zsh -f -i

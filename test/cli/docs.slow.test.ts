@@ -1,4 +1,7 @@
-/** The commands of all pages are run as they stand there, and their output is compared where the page shows it. */
+/**
+ * The commands of all pages are run as they stand there, and their output is compared where the
+ * page shows it.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -89,7 +89,10 @@ describe('doctor', () => {
   });
 });
 
-/** A machine with these programs only: each says its text for `--version`, or the second one for `features`. */
+/**
+ * A machine with these programs only: each says its text for `--version`, or the second one for
+ * `features`.
+ */
 function machine(programs: Record<string, [version: string, features?: string]>, ...tools: string[]): string {
   const bin = mkdtempSync(join(folder, 'bin-'));
   for (const [name, [version, features = '']] of Object.entries(programs)) {

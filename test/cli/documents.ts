@@ -1,5 +1,6 @@
 /**
- * The fenced blocks of a Markdown page that say what a test shall do with them. After the language come words:
+ * The fenced blocks of a Markdown page that say what a test shall do with them. After the language
+ * come words:
  *
  *   ```console run           each line that begins with `$ ` is run; what follows is its output
  *   ```console run exit=65   the same, and the exit code must be 65 instead of 0
@@ -72,8 +73,8 @@ export function stepsOf(block: Block): Step[] {
 }
 
 /**
- * Whether an output is the one that is shown. `...` inside a line stands for any characters, a line of nothing else for
- * any lines.
+ * Whether an output is the one that is shown. `...` inside a line stands for any characters, a line
+ * of nothing else for any lines.
  */
 export function matches(shown: readonly string[], output: string): boolean {
   const pattern = shown

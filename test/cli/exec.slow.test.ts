@@ -98,7 +98,8 @@ describe.skipIf(skipWithout(needs))('exec', () => {
     child.stdout.on('data', (data: Buffer) => {
       const before = output;
       output += data.toString();
-      // The terminal makes a signal of the character, for everybody in the foreground: once for the command.
+      // The terminal makes a signal of the character, for everybody in the foreground: once for the
+      // command.
       if (!before.includes('ready') && output.includes('ready')) child.stdin.write('\u0003');
       // Seccompc passes this one on after any earlier one.
       if (!before.includes('caught') && output.includes('caught'))

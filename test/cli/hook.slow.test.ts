@@ -1,4 +1,7 @@
-/** The hooks as podman and the runtimes start them: an empty environment, a config or a state on standard input. */
+/**
+ * The hooks as podman and the runtimes start them: an empty environment, a config or a state on
+ * standard input.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
@@ -346,7 +349,9 @@ describe.skipIf(!isRoot)('a place that somebody else can change', () => {
     chownSync(at(name), 12345, 12345);
     return at(name);
   };
-  /** A group with other members may write to it, as to a shared directory with its set-group-ID bit. */
+  /**
+   * A group with other members may write to it, as to a shared directory with its set-group-ID bit.
+   */
   const grouped = (name: string) => {
     mkdirSync(at(name), { recursive: true });
     chownSync(at(name), 0, 12345);

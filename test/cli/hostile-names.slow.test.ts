@@ -1,4 +1,7 @@
-/** Names with line breaks, escape sequences and marks of direction: what a terminal and a script get to see of them. */
+/**
+ * Names with line breaks, escape sequences and marks of direction: what a terminal and a script get
+ * to see of them.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -14,7 +17,10 @@ const folder = scratch();
 const at = (...names: string[]) => join(folder, ...names);
 const run = (...args: string[]) => runIn(folder, args);
 
-/** An item of its own, a cell of its own, red on a terminal, the rest backwards, another line in some viewers. */
+/**
+ * An item of its own, a cell of its own, red on a terminal, the rest backwards, another line in
+ * some viewers.
+ */
 const EVIL = 'a\nequal\tb\r\u001b[31m\u009b31m\u202egpj\u2066\u061c\u200f\u2028';
 const SHOWN = 'a\\u000aequal\\u0009b\\u000d\\u001b[31m\\u009b31m\\u202egpj\\u2066\\u061c\\u200f\\u2028';
 /** What must not get out: all of the above, but for line feeds and tabs between items and cells. */

@@ -20,7 +20,10 @@ beforeAll(() => {
 const stats = async (cache: string) =>
   documentOf(await runIn(folder, ['cache', 'stats', '--json', '--cache', cache]));
 
-/** Which tier would answer this command line now: it is asked for JSON, which tells, or for words, whose summary does. */
+/**
+ * Which tier would answer this command line now: it is asked for JSON, which tells, or for words,
+ * whose summary does.
+ */
 function tierOf({ stdout, stderr }: Result): string | undefined {
   const found = /"tier": "(\w+)"/.exec(stdout.toString('latin1')) ?? /from the cache \((\w+)\)/.exec(stderr);
   return found?.[1] ?? (stderr.includes('compiled in') ? 'none' : undefined);

@@ -249,7 +249,9 @@ describe.skipIf(process.platform !== 'linux' || !hasLauncher)('a launcher inside
   });
 });
 
-/** Debian's emulators carry out no seccomp(2): a launcher runs up to it, and the child reports it. */
+/**
+ * Debian's emulators carry out no seccomp(2): a launcher runs up to it, and the child reports it.
+ */
 describe('a launcher for another machine', () => {
   it.each(['aarch64', 'arm', 'ppc64le', 'riscv64', 's390x'])('%s gives the kernel the calls of this one', async (arch) => {
     if (skipWithout(requirements([`qemu-${arch}-static`]))) return;

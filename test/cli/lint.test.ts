@@ -28,7 +28,10 @@ function write(name: string, text: string): string {
   return name;
 }
 
-/** What the schema of SARIF finds in a log. Its draft of JSON Schema names itself in another way than ajv expects. */
+/**
+ * What the schema of SARIF finds in a log. Its draft of JSON Schema names itself in another way
+ * than ajv expects.
+ */
 const { $schema: _, id: __, ...sarifSchema } = schema;
 const validSarif = new Ajv({
   strict: false,

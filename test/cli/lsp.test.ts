@@ -1,4 +1,7 @@
-/** `seccompc lsp`, asked by a client of our own. Its answers have many forms, of which each test knows one. */
+/**
+ * `seccompc lsp`, asked by a client of our own. Its answers have many forms, of which each test
+ * knows one.
+ */
 // oxlint-disable typescript/no-explicit-any
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -9,7 +12,10 @@ import { environment, MAIN, scratch } from './run.ts';
 
 type Message = { id?: number; method?: string; params?: any; result?: any; error?: unknown };
 
-/** Frames of JSON-RPC on the streams of the server: a header with the length in bytes, an empty line, JSON. */
+/**
+ * Frames of JSON-RPC on the streams of the server: a header with the length in bytes, an empty
+ * line, JSON.
+ */
 function client(words = ['lsp', '--stdio', '--arch', 'x86_64']) {
   const server = spawn(process.execPath, [MAIN, ...words], {
     env: environment(scratch()),

@@ -1,4 +1,7 @@
-/** intersect, union, subtract and simplify as commands. What they mean is tested in test/unit/merge.test.ts. */
+/**
+ * intersect, union, subtract and simplify as commands. What they mean is tested in
+ * test/unit/merge.test.ts.
+ */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';

@@ -10,8 +10,8 @@ export function asOrdinaryUser(): { uid?: number; gid?: number } {
 }
 
 /**
- * Whether such a user can run the command at all: not where the project stands in a folder that only root may enter, as
- * root's own. That is no fault of the machine, so it is told, and no more.
+ * Whether such a user can run the command at all: not where the project stands in a folder that
+ * only root may enter, as root's own. That is no fault of the machine, so it is told, and no more.
  */
 export function isForOrdinaryUsers(): boolean {
   const { status } = spawnSync(process.execPath, [MAIN, '--version'], { cwd: '/', ...asOrdinaryUser() });

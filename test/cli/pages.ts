@@ -1,4 +1,7 @@
-/** The pages of the documentation, and the commands in them run as in a project that has installed the package. */
+/**
+ * The pages of the documentation, and the commands in them run as in a project that has installed
+ * the package.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
@@ -9,7 +12,9 @@ import { MAIN } from './run.ts';
 
 export const root = join(import.meta.dirname, '../..');
 
-/** The pages whose shell blocks are marked (documents.ts says how), by their path in the project. */
+/**
+ * The pages whose shell blocks are marked (documents.ts says how), by their path in the project.
+ */
 export const pages = [
   ...['README.md', 'CONTRIBUTING.md', 'profiles/README.md'].filter((page) => existsSync(join(root, page))),
   ...readdirSync(join(root, 'docs'))
@@ -33,7 +38,10 @@ export function projects(): (name: string) => string {
   };
 }
 
-/** Runs the commands of a page in a directory: those with another output or exit code than the page shows. */
+/**
+ * Runs the commands of a page in a directory: those with another output or exit code than the page
+ * shows.
+ */
 export async function faultsOf(page: string, directory: string): Promise<string[]> {
   const faults: string[] = [];
   for (const block of blocksOf(readFileSync(join(root, page), 'utf8'))) {
@@ -49,7 +57,10 @@ export async function faultsOf(page: string, directory: string): Promise<string[
   return faults;
 }
 
-/** Runs a command; `text` is what a terminal would show. Nothing of the user's own settings reaches it. */
+/**
+ * Runs a command; `text` is what a terminal would show. Nothing of the user's own settings reaches
+ * it.
+ */
 export function runShell(command: string, cwd: string): Promise<{ text: string; exitCode: number }> {
   const env = {
     PATH: [join(cwd, 'node_modules/.bin'), dirname(process.execPath), process.env['PATH']].join(':'),

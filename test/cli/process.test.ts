@@ -1,4 +1,7 @@
-/** A process in place of a FILTER: words, refusals and exit codes. What is read of real ones: test/e2e/loaded-filter.test.ts. */
+/**
+ * A process in place of a FILTER: words, refusals and exit codes. What is read of real ones:
+ * test/e2e/loaded-filter.test.ts.
+ */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** The GitHub action, the job for GitLab and the hook for pre-commit, run as those programs run them. */
+/**
+ * The GitHub action, the job for GitLab and the hook for pre-commit, run as those programs run
+ * them.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +20,10 @@ interface Action {
   runs: { using: string; steps: { shell: string; env: Record<string, string>; run: string }[] };
 }
 
-/** Runs the step as a runner does: inputs by their defaults or as given, in the folder of the checkout. */
+/**
+ * Runs the step as a runner does: inputs by their defaults or as given, in the folder of the
+ * checkout.
+ */
 function runAction(inputs: Record<string, string>): { code: number | null; stdout: string; stderr: string } {
   const action = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8')) as Action;
   expect(action.runs).toMatchObject({ using: 'composite', steps: [{ shell: 'bash' }] });

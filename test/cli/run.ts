@@ -32,7 +32,10 @@ export function scratch(): string {
   return folder;
 }
 
-/** The environment of a user who has nothing but a cache folder; no variable of the test's own leaks in. */
+/**
+ * The environment of a user who has nothing but a cache folder; no variable of the test's own leaks
+ * in.
+ */
 export function environment(folder: string, changes: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], HOME: folder, XDG_CACHE_HOME: join(folder, 'xdg-cache'), ...changes };
 }
@@ -58,7 +61,10 @@ export function runIn(folder: string, args: string[], options: RunOptions = {}):
   });
 }
 
-/** Runs the built command once for each of the command lines, without input, all in one process that is started for them. */
+/**
+ * Runs the built command once for each of the command lines, without input, all in one process that
+ * is started for them.
+ */
 export async function runEachIn(folder: string, lines: readonly string[][]): Promise<Result[]> {
   const child = spawn(process.execPath, [LINES, MAIN, JSON.stringify(lines)], {
     cwd: folder,

@@ -1,4 +1,7 @@
-/** One run of each command whose own tests start too many processes for `npm test`: those are in *.slow.test.ts. */
+/**
+ * One run of each command whose own tests start too many processes for `npm test`: those are in
+ * *.slow.test.ts.
+ */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Inputs that ask for no filter: no command takes one for success, unless --allow-unconfined says that this is meant. */
+/**
+ * Inputs that ask for no filter: no command takes one for success, unless --allow-unconfined says
+ * that this is meant.
+ */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -38,7 +41,10 @@ beforeAll(async () => {
   if (code !== 0) throw new Error('there is no filter to compare with');
 });
 
-/** A refusal for want of a filter, and nothing on standard output; a table of `bundle` and `crun-cache` may be there. */
+/**
+ * A refusal for want of a filter, and nothing on standard output; a table of `bundle` and
+ * `crun-cache` may be there.
+ */
 function expectRefusal({ code, stdout, stderr }: Result, table = ''): void {
   expect({ code, stdout: stdout.toString() }).toEqual({ code: 65, stdout: table });
   expect(stderr).toMatch(/error: .*WITHOUT one \[NOT_CONFINED\]$/m);

@@ -95,7 +95,8 @@ describe('verify', () => {
     const outside = witnessesOf(await run([...args, '--json'], everywhere)).filter(
       ({ call }) => call.arch !== 'X86_64',
     );
-    // x32 shares its audit arch with x86_64 and is not in the profile; of all others one call is enough.
+    // x32 shares its audit arch with x86_64 and is not in the profile; of all others one call is
+    // enough.
     expect(outside.map(({ call }) => call.arch)).toContain('X32');
     expect(outside.some(({ call }) => call.auditArch !== 0xc000003e)).toBe(true);
     for (const witness of outside)

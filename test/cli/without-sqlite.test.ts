@@ -1,4 +1,7 @@
-/** The package alone under a Node that has no SQLite: nothing of what stands beside it in a checkout. */
+/**
+ * The package alone under a Node that has no SQLite: nothing of what stands beside it in a
+ * checkout.
+ */
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { isBuiltin } from 'node:module';

@@ -1,4 +1,7 @@
-/** Which calls a profile always allows, by the prover, and which of them a program hides from the kernel's bitmap. */
+/**
+ * Which calls a profile always allows, by the prover, and which of them a program hides from the
+ * kernel's bitmap.
+ */
 import { SECCOMP_RET_ALLOW } from '../../src/action.ts';
 import type { ArchName } from '../../src/arch.ts';
 import type { SockFilter } from '../../src/bpf/instruction.ts';
@@ -18,7 +21,8 @@ export interface BitmapLoss {
 }
 
 /**
- * The numbers below `numbers` that the profile always allows, for each audit arch of the filter, ascending.
+ * The numbers below `numbers` that the profile always allows, for each audit arch of the filter,
+ * ascending.
  * @throws Undecided
  */
 export function constantAllowed(
@@ -39,8 +43,8 @@ export function constantAllowed(
 }
 
 /**
- * The calls that are constant in the profile and not in the program: none in a program this compiler makes.
- * Undefined when the profile is too large to be decided.
+ * The calls that are constant in the profile and not in the program: none in a program this
+ * compiler makes. Undefined when the profile is too large to be decided.
  */
 export function bitmapLosses(
   program: readonly SockFilter[],

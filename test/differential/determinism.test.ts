@@ -1,6 +1,6 @@
 /**
- * Same input, same bytes: whatever the order of the keys in a profile, and in whatever process, folder, time zone and
- * language it is compiled.
+ * Same input, same bytes: whatever the order of the keys in a profile, and in whatever process,
+ * folder, time zone and language it is compiled.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -80,7 +80,10 @@ const golden = fileURLToPath(new URL('digests.tsv', import.meta.url));
 /** The built package, as its own `exports` name it. */
 const library = createRequire(import.meta.url).resolve('seccompc');
 
-/** Compiles in a process of its own, from the built package: lines of texts and targets in, digests out. */
+/**
+ * Compiles in a process of its own, from the built package: lines of texts and targets in, digests
+ * out.
+ */
 const CHILD = `
   import { createHash } from 'node:crypto';
   import { text } from 'node:stream/consumers';

@@ -1,7 +1,8 @@
 /**
- * Compiled programs against libseccomp's, and against the naive evaluator: the profiles of this project, real
- * ones where SECCOMPC_CORPUS names a folder of them, and random ones. libseccomp counts where it is known to be
- * right (docs/semantics.md section 14); the evaluator counts everywhere.
+ * Compiled programs against libseccomp's, and against the naive evaluator: the profiles of this
+ * project, real ones where SECCOMPC_CORPUS names a folder of them, and random ones. libseccomp
+ * counts where it is known to be right (docs/semantics.md section 14); the evaluator counts
+ * everywhere.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -25,8 +26,9 @@ const opened = openLibseccomp('newest');
 const library = () => available(opened);
 
 /**
- * Compares a program with the evaluator and then with libseccomp's in the given shapes. Returns what libseccomp was
- * good for: `equal`, or why it was not asked. Any difference is an error. `trusted`: it is right for this profile.
+ * Compares a program with the evaluator and then with libseccomp's in the given shapes. Returns
+ * what libseccomp was good for: `equal`, or why it was not asked. Any difference is an error.
+ * `trusted`: it is right for this profile.
  */
 function judge(
   profile: OciProfile,

@@ -1,6 +1,6 @@
 /**
- * Compiled programs against the naive evaluator: random profiles on all architectures, under every reading and
- * option that changes the meaning. What one refuses, the other must refuse.
+ * Compiled programs against the naive evaluator: random profiles on all architectures, under every
+ * reading and option that changes the meaning. What one refuses, the other must refuse.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

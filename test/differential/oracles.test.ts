@@ -1,6 +1,7 @@
 /**
- * The judges judged: the naive evaluator and libseccomp know nothing of each other, so where libseccomp is known
- * to be right they must agree, on random profiles of all its architectures and in both of its program shapes.
+ * The judges judged: the naive evaluator and libseccomp know nothing of each other, so where
+ * libseccomp is known to be right they must agree, on random profiles of all its architectures and
+ * in both of its program shapes.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

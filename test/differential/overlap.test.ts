@@ -1,4 +1,7 @@
-/** Bounds of one argument that overlap, with different errnos: libseccomp's order, by docs/semantics.md 7.4. */
+/**
+ * Bounds of one argument that overlap, with different errnos: libseccomp's order, by
+ * docs/semantics.md 7.4.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../oracle/bpf.ts';

@@ -1,4 +1,7 @@
-/** The profiles that the slow suites work on: this project's, and real ones where SECCOMPC_CORPUS names a folder. */
+/**
+ * The profiles that the slow suites work on: this project's, and real ones where SECCOMPC_CORPUS
+ * names a folder.
+ */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +27,10 @@ function jsonFiles(folder: string | undefined): ProfileFile[] {
 export const ownProfiles = jsonFiles(fileURLToPath(new URL('../../profiles/', import.meta.url)));
 export const realProfiles = jsonFiles(process.env['SECCOMPC_CORPUS']);
 
-/** The plain object that a text means for a target: read here when it is plain, resolved when it is a dialect. */
+/**
+ * The plain object that a text means for a target: read here when it is plain, resolved when it is
+ * a dialect.
+ */
 export function plainObject(text: string, native: string): OciProfile | undefined {
   if (!isDialect(text)) return seccompOf(text);
   const { profile, diagnostics } = parseProfile(text, { file: 'profile.json' });
@@ -50,7 +56,10 @@ function written(seccomp: Seccomp): OciProfile {
   };
 }
 
-/** Nothing readable is in a text, or the evaluator refuses it; `alone`: for the native architecture only. */
+/**
+ * Nothing readable is in a text, or the evaluator refuses it; `alone`: for the native architecture
+ * only.
+ */
 export function isRefusedByOracle(text: string, native: string, alone = false): boolean {
   try {
     const profile = plainObject(text, native);

@@ -1,8 +1,10 @@
 /**
- * libseccomp's programs, proved: for a profile that it is known to compile rightly (docs/semantics.md section 14), its
- * program and the profile are equal for every input there is, not only for those that a test thinks of.
+ * libseccomp's programs, proved: for a profile that it is known to compile rightly
+ * (docs/semantics.md section 14), its program and the profile are equal for every input there is,
+ * not only for those that a test thinks of.
  *
- * Where its tables and ours give a name different numbers on an architecture of the filter, the name is left out.
+ * Where its tables and ours give a name different numbers on an architecture of the filter, the
+ * name is left out.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

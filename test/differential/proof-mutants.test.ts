@@ -1,6 +1,7 @@
 /**
- * Every instruction of a real program is changed in every way that a wrong compiler might: each change is caught,
- * with calls that a second BPF machine and the naive evaluator answer as the proof says, or it changes no answer.
+ * Every instruction of a real program is changed in every way that a wrong compiler might: each
+ * change is caught, with calls that a second BPF machine and the naive evaluator answer as the
+ * proof says, or it changes no answer.
  */
 import { describe, expect, it } from 'vitest';
 import { checkProgram } from '../../src/bpf/check.ts';

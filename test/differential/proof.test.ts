@@ -1,6 +1,7 @@
 /**
- * Everything that this compiler makes can be proved: profiles of this project, real ones where SECCOMPC_CORPUS names
- * a folder of them, and random ones, on all 23 architectures and for every goal of the optimiser.
+ * Everything that this compiler makes can be proved: profiles of this project, real ones where
+ * SECCOMPC_CORPUS names a folder of them, and random ones, on all 23 architectures and for every
+ * goal of the optimiser.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * The filter that the playground compares itself with: what libseccomp makes of the profile of this package.
- * `SECCOMPC_UPDATE_GOLDEN=1` makes it anew.
+ * The filter that the playground compares itself with: what libseccomp makes of the profile of this
+ * package. `SECCOMPC_UPDATE_GOLDEN=1` makes it anew.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

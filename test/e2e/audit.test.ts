@@ -1,4 +1,7 @@
-/** Records of the running kernel: what exec says of a call that ended its command, and a patch for each logged one. */
+/**
+ * Records of the running kernel: what exec says of a call that ended its command, and a patch for
+ * each logged one.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +13,10 @@ import { skipWithout } from '../oracle/compare.ts';
 import { runs } from '../runs.ts';
 import { requirements } from './oci/require.ts';
 
-/** Prints every SECCOMP record of the kernel as auditd would write it: linux/netlink.h, AUDIT_NLGRP_READLOG. */
+/**
+ * Prints every SECCOMP record of the kernel as auditd would write it: linux/netlink.h,
+ * AUDIT_NLGRP_READLOG.
+ */
 const LISTENER = String.raw`
 socket(my $s, 16, 3, 9) or die "NETLINK_AUDIT: $!";
 bind($s, pack("S S L L", 16, 0, 0, 1)) or die "NETLINK_AUDIT: $!";
@@ -36,7 +42,10 @@ const file = (name: string, profile: object) => {
 const run = (profile: string, ...command: string[]) =>
   runIn(folder, ['exec', profile, '--no-cache', '--arch', 'x86_64', '--', ...command]);
 
-/** Runs commands under a profile; gives the kernel's records until one that another profile has made afterwards. */
+/**
+ * Runs commands under a profile; gives the kernel's records until one that another profile has made
+ * afterwards.
+ */
 async function recordsUnder(profile: string, script: string): Promise<string> {
   const marking = {
     defaultAction: 'SCMP_ACT_ALLOW',

@@ -1,4 +1,6 @@
-/** The packed library in a page: esbuild bundles it, Chromium runs it from a file, without a server. */
+/**
+ * The packed library in a page: esbuild bundles it, Chromium runs it from a file, without a server.
+ */
 import { execFile } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The cache of the command where everything goes wrong: every request still gets the right filter, in time. */
+/**
+ * The cache of the command where everything goes wrong: every request still gets the right filter,
+ * in time.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

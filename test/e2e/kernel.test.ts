@@ -1,6 +1,7 @@
 /**
- * The running kernel as judge: it loads our programs and then does to real calls what the profile says, on
- * x86_64, on 32-bit x86 through a 32-bit process and through int 0x80, and for x32's numbers.
+ * The running kernel as judge: it loads our programs and then does to real calls what the profile
+ * says, on x86_64, on 32-bit x86 through a 32-bit process and through int 0x80, and for x32's
+ * numbers.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +53,10 @@ async function compiled(profile: OciProfile, native = 'X86_64'): Promise<Uint8Ar
   return result.bytes;
 }
 
-/** Loads our program, makes the calls in every way, and compares with what the profile means. Returns how many. */
+/**
+ * Loads our program, makes the calls in every way, and compares with what the profile means.
+ * Returns how many.
+ */
 async function judge(
   profile: OciProfile,
   calls: readonly { name: string; args: bigint[] }[],
@@ -104,7 +108,10 @@ function allowAfter(length: number): Uint8Array {
   return new Uint8Array(bytes.buffer);
 }
 
-/** All that are filtered: the kernel lets uretprobe and uprobe pass whatever a filter says (docs/semantics.md, 13). */
+/**
+ * All that are filtered: the kernel lets uretprobe and uprobe pass whatever a filter says
+ * (docs/semantics.md, 13).
+ */
 function numbersOf({ table }: Abi): number[] {
   const exempt = table === 'x86_64' ? ['uretprobe', 'uprobe'] : [];
   return [...tableOf(table).numbers].filter(([call]) => !exempt.includes(call)).map(([, nr]) => nr);

@@ -1,4 +1,7 @@
-/** Reading the filters of a process from the kernel: what is read, and that the process does not notice. */
+/**
+ * Reading the filters of a process from the kernel: what is read, and that the process does not
+ * notice.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** What podman and docker make of --cap-add and --cap-drop: the facts of the fast suite, asked again. */
+/**
+ * What podman and docker make of --cap-add and --cap-drop: the facts of the fast suite, asked
+ * again.
+ */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -36,7 +39,8 @@ describe.skipIf(skipWithout(needs))('the bounding set of a container', () => {
     folder = makeFolder();
     const root = makeRoot(at('root'));
     mkdirSync(at('asked'));
-    // A runtime that only keeps what it is asked for: not every machine could give all capabilities.
+    // A runtime that only keeps what it is asked for: not every machine could give all
+    // capabilities.
     writeFileSync(
       at('asked/crun'),
       `#!/bin/sh

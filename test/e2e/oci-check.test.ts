@@ -36,8 +36,8 @@ const hookOf = (path: string, args: string[], env?: string[]) => ({
   ...(env === undefined ? {} : { env }),
 });
 /**
- * A hook that writes what it finds to `check.log` of the bundle, and its exit code to `exits`. When one with --loaded has
- * ended, containers see a file of the bundle's name.
+ * A hook that writes what it finds to `check.log` of the bundle, and its exit code to `exits`. When
+ * one with --loaded has ended, containers see a file of the bundle's name.
  */
 const check = (name: string, ...options: string[]) => {
   const done = options.includes('--loaded') ? `: > '${join(root, name)}';` : '';
@@ -45,7 +45,10 @@ const check = (name: string, ...options: string[]) => {
   const command = [process.execPath, MAIN, 'hook', 'check', '--log', at(name, 'check.log'), ...options];
   return hookOf('/bin/sh', ['sh', '-c', script, 'sh', ...command]);
 };
-/** Puts another config.json into the place of the one that the runtime has read; crun fails if a hook does not read. */
+/**
+ * Puts another config.json into the place of the one that the runtime has read; crun fails if a
+ * hook does not read.
+ */
 const swap = (name: string, by: string) =>
   hookOf('/bin/sh', ['sh', '-c', `cat >/dev/null; cp ${at(by, 'config.json')} ${at(name, 'config.json')}`]);
 const make = (name: string, options: Omit<ConfigOptions, 'root'>) =>

@@ -1,4 +1,6 @@
-/** Bundles with our annotation under real runtimes: what the kernel does to a call in the container. */
+/**
+ * Bundles with our annotation under real runtimes: what the kernel does to a call in the container.
+ */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,7 +55,10 @@ describe.skipIf(skipWithout(needs))('a bundle', () => {
     const { status, stderr } = seccompc('bundle', '--no-cache', ...args);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   };
-  /** Changes linux.seccomp behind the annotation's back, so that it shows which of the two a runtime enforces. */
+  /**
+   * Changes linux.seccomp behind the annotation's back, so that it shows which of the two a runtime
+   * enforces.
+   */
   const swapProfile = (name: string) => {
     const file = at(name, 'config.json');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"errnoRet":28', '"errnoRet":2'));

@@ -1,4 +1,7 @@
-/** The commands of docs/oci.md, without those of docker that oci-engines.test.ts runs, and of docs/runc.md. */
+/**
+ * The commands of docs/oci.md, without those of docker that oci-engines.test.ts runs, and of
+ * docs/runc.md.
+ */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

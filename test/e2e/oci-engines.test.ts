@@ -1,6 +1,7 @@
 /**
- * podman, docker and ctr, with the words that `annotate` prints: whichever runtime they start, the container has a filter.
- * The annotation says errno 2 and the profile says 28, so what mkdir fails with tells which of them is in force.
+ * podman, docker and ctr, with the words that `annotate` prints: whichever runtime they start, the
+ * container has a filter. The annotation says errno 2 and the profile says 28, so what mkdir fails
+ * with tells which of them is in force.
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -88,7 +89,10 @@ function wordsFor(client: Client) {
   };
 }
 
-/** What holds of every client. `program`: one that answers for this client, if it can be asked for a container. */
+/**
+ * What holds of every client. `program`: one that answers for this client, if it can be asked for a
+ * container.
+ */
 function confines(client: Client, engine: () => Run, program?: () => string) {
   const start = () => printing(engine());
   it('enforces the annotation under crun, which loads exactly our program', async () => {

@@ -1,4 +1,7 @@
-/** A crun that keeps a cache of compiled profiles, from Debian 13: what it loads from our annotation, and from its cache. */
+/**
+ * A crun that keeps a cache of compiled profiles, from Debian 13: what it loads from our
+ * annotation, and from its cache.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +55,10 @@ describe.skipIf(skipWithout(needs))('a crun with a cache', () => {
     return seccompc('compile', at(`${name}.json`), '--format', 'base64', '-q', '--no-cache').stdout.trim();
   };
 
-  /** Starts a container, has it probed, and takes the program that crun keeps for what is executed in it later. */
+  /**
+   * Starts a container, has it probed, and takes the program that crun keeps for what is executed
+   * in it later.
+   */
   async function start(name: string): Promise<{ text: string; program: string }> {
     const id = `seccompc-test-${process.pid}-${name}`;
     const state = `${name}.state`;

@@ -1,4 +1,7 @@
-/** podman with the installed hooks: which filter a container really has, and what a broken hook does to a start. */
+/**
+ * podman with the installed hooks: which filter a container really has, and what a broken hook does
+ * to a start.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -116,7 +119,10 @@ describe.skipIf(skipWithout(needs))('podman', () => {
     expect(logOf('checked')).toContain('ANNOTATION_MISSING');
   });
 
-  /** Puts another filter in the place of the one for 28.json: who starts with it shows where it came from. */
+  /**
+   * Puts another filter in the place of the one for 28.json: who starts with it shows where it came
+   * from.
+   */
   function poison(name: string): string[] {
     for (const file of pairs(name)) {
       const path = at(`${name}.store`, file);
@@ -189,7 +195,8 @@ describe.skipIf(skipWithout(needs))('podman', () => {
     const rule = '{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":28}';
     const rules = Array.from({ length: 150 }, () => rule).join();
     writeFileSync(at('large.json'), `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[${rules}]}`);
-    // The disk goes with the namespace of the start, which therefore tells itself what was left there.
+    // The disk goes with the namespace of the start, which therefore tells itself what was left
+    // there.
     const prepare = `
       cp -a ${at(`${name}.store`)} ${at(name, 'copy')}; cd ${at(`${name}.store`)}
       mount -t tmpfs -o size=32k,mode=700 tmpfs .; cd "$PWD"; cp -a ${at(name, 'copy')}/. .

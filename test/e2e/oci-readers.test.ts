@@ -1,6 +1,7 @@
 /**
- * Hostile configurations: what `hook check`, `bundle`, `hook precreate` and `compile` say of a document is what every
- * runtime does with it, or the document is refused. CONTRIBUTING.md tells how to ask about more documents.
+ * Hostile configurations: what `hook check`, `bundle`, `hook precreate` and `compile` say of a
+ * document is what every runtime does with it, or the document is refused. CONTRIBUTING.md tells
+ * how to ask about more documents.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

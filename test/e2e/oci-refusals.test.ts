@@ -1,4 +1,7 @@
-/** What the installed crun and runc refuse to start, against what we say of it: docs/semantics.md 2.4, 9 and 10. */
+/**
+ * What the installed crun and runc refuse to start, against what we say of it: docs/semantics.md
+ * 2.4, 9 and 10.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../src/compile.ts';
@@ -14,7 +17,10 @@ const flags = (...names: string[]) => ({ flags: names.map((name) => `SECCOMP_FIL
 const arch = (name: string) => ({ architectures: [name] });
 const notify = { syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }] };
 
-/** Written by hand. `differs`: runc of this release refuses what others take, so we only warn, if at all. */
+/**
+ * Written by hand. `differs`: runc of this release refuses what others take, so we only warn, if at
+ * all.
+ */
 const CASES: [name: string, profile: object, crun: Verdict, runc: Verdict | 'differs'][] = [
   ['NEW_LISTENER', flags('NEW_LISTENER'), 'refused', 'refused'],
   ['TSYNC_ESRCH', flags('LOG', 'TSYNC_ESRCH'), 'refused', 'refused'],

@@ -1,4 +1,7 @@
-/** Engines that start crun through `seccompc runtime`: every container has the filter that `compile` writes. */
+/**
+ * Engines that start crun through `seccompc runtime`: every container has the filter that `compile`
+ * writes.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** `-o` and `bundle` where other users can put files and links: real users, both settings of the kernel's protection. Needs root. */
+/**
+ * `-o` and `bundle` where other users can put files and links: real users, both settings of the
+ * kernel's protection. Needs root.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync, chownSync, existsSync, lchownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync,

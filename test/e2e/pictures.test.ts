@@ -1,7 +1,7 @@
 /**
- * The page of a report as it looks, against pictures that somebody has looked at (golden-pictures; CONTRIBUTING.md tells
- * how to renew them). Only the fonts of one package are there, and means over blocks are compared, so that another
- * release of Chromium may draw edges otherwise.
+ * The page of a report as it looks, against pictures that somebody has looked at (golden-pictures;
+ * CONTRIBUTING.md tells how to renew them). Only the fonts of one package are there, and means over
+ * blocks are compared, so that another release of Chromium may draw edges otherwise.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

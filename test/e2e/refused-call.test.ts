@@ -26,7 +26,8 @@ describe.skipIf(skipWithout(needs))('docs/refused-call.md', () => {
   });
   afterEach(() => folder.remove());
 
-  // The kernel drops records of its log for some seconds where others make many: kernel.printk_ratelimit.
+  // The kernel drops records of its log for some seconds where others make many:
+  // kernel.printk_ratelimit.
   it('leads from a failing container to one that works', { retry: 20 }, () => {
     const { count, faults } = page.run(() => true);
     expect(faults).toEqual([]);

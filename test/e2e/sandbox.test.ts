@@ -1,4 +1,7 @@
-/** Policies of seccompc/sandbox under the running kernel: through the launcher, and through bubblewrap. */
+/**
+ * Policies of seccompc/sandbox under the running kernel: through the launcher, and through
+ * bubblewrap.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -27,14 +27,20 @@ const programs = requirements(
 );
 const needs = 'missing' in programs ? programs : treeNeeds;
 
-/** Before the words of a script for `sh -ec` in a mount namespace: the launcher of this folder is where the page installs it. */
+/**
+ * Before the words of a script for `sh -ec` in a mount namespace: the launcher of this folder is
+ * where the page installs it.
+ */
 const INSTALLED = 'mount -t tmpfs tmpfs /usr/local/bin; cp sandboxed /usr/local/bin;';
-/** Makes the folder that it is started in be in the tree $1 too, and becomes a command there, in that folder. */
+/**
+ * Makes the folder that it is started in be in the tree $1 too, and becomes a command there, in
+ * that folder.
+ */
 const IN_TREE = `mkdir -p "$1$PWD"; mount --bind "$PWD" "$1$PWD"; tree=$1; shift; set -- "$tree" env -C "$PWD" "$@"; ${ENTER}`;
 
 /**
- * A manager for one unit, which ends with it and with its exit code. It is that of a user, since the other kind has to be
- * the first process.
+ * A manager for one unit, which ends with it and with its exit code. It is that of a user, since
+ * the other kind has to be the first process.
  */
 const SYSTEMD = `${INSTALLED}
   umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup
@@ -43,7 +49,9 @@ const SYSTEMD = `${INSTALLED}
     timeout 60 systemd --user --unit="$1" </dev/null`;
 const ENDS_WITH_UNIT = '[Unit]\nSuccessAction=exit\nFailureAction=exit\n';
 
-/** Alpine's C library, which is the loader too; and a program that ends with the errno of mkdir(2). */
+/**
+ * Alpine's C library, which is the loader too; and a program that ends with the errno of mkdir(2).
+ */
 const MUSL = `/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`;
 const MKDIR = `#include <errno.h>\n#include <sys/stat.h>\nint main(void) { return mkdir("/tmp/d", 0700) ? errno : 0; }\n`;
 

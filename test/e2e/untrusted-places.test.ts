@@ -1,4 +1,7 @@
-/** Caches in places that other users can change: real users, real links, real exchanges of directories. Needs root. */
+/**
+ * Caches in places that other users can change: real users, real links, real exchanges of
+ * directories. Needs root.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
@@ -21,7 +24,10 @@ import { available, skipWithout } from '../oracle/compare.ts';
 import type { Oracle } from '../oracle/compare.ts';
 import { requirements } from './oci/require.ts';
 
-/** How often the command runs while directories are exchanged, and how often its parts look there without its start. */
+/**
+ * How often the command runs while directories are exchanged, and how often its parts look there
+ * without its start.
+ */
 const TRIES = { command: 60, parts: 2000 };
 /** A user of this machine's kernel who is in no file. */
 const MALLORY = 61_234;
@@ -123,7 +129,10 @@ function directory(name: string, mode = 0o755, [uid, gid] = [0, 0]): string {
   return path;
 }
 
-/** What `compile` and its parts keep, in which every alias leads to the planted program, and every hot entry holds it. */
+/**
+ * What `compile` and its parts keep, in which every alias leads to the planted program, and every
+ * hot entry holds it.
+ */
 async function plantedCache(path: string): Promise<void> {
   compile({}, '--cache', path, '-q');
   await lookUp(path);

@@ -1,6 +1,6 @@
 /**
- * Reads a golden case: the folder's files as data. Numbers of calls come from syscall-tables/ by the oracles' own
- * reader, so a wrong table module cannot hide behind itself.
+ * Reads a golden case: the folder's files as data. Numbers of calls come from syscall-tables/ by
+ * the oracles' own reader, so a wrong table module cannot hide behind itself.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,9 @@ export interface CaseFile {
   shows: string;
   /** A profile elsewhere, relative to the folder; `profile.json` unless said. */
   profile?: string;
-  /** `arch`, and any other member of a target; capabilities as changes to the engine's default set. */
+  /**
+   * `arch`, and any other member of a target; capabilities as changes to the engine's default set.
+   */
   target: {
     arch: string;
     architectures?: string[];

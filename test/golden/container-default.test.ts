@@ -1,4 +1,7 @@
-/** profiles/container-default.json as a whole: no call forgotten, and it compiles wherever the dialect can be used. */
+/**
+ * profiles/container-default.json as a whole: no call forgotten, and it compiles wherever the
+ * dialect can be used.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -53,7 +56,10 @@ describe('container-default.json', () => {
     expect(page).toContain(`${more.size} more by capability or kernel`);
   });
 
-  /** Of 23 architectures the dialect knows some only; and the engines call MIPSEL64N32 by two names, which are both there. */
+  /**
+   * Of 23 architectures the dialect knows some only; and the engines call MIPSEL64N32 by two names,
+   * which are both there.
+   */
   const warnings = {
     moby: ['ARCHES_NEVER_MATCH', 'ARCHMAP_NOT_APPLIED', 'MULTIPLEXED_ARGS'],
     podman: ['ARCHES_NEVER_MATCH', 'ARCHMAP_NOT_APPLIED', 'MIN_KERNEL_IGNORED', 'MULTIPLEXED_ARGS'],

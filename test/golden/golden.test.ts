@@ -1,6 +1,6 @@
 /**
- * Every folder here is one feature: a profile, the answers it must give, and the program that gives them. How to
- * read and to add one: README.md.
+ * Every folder here is one feature: a profile, the answers it must give, and the program that gives
+ * them. How to read and to add one: README.md.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -125,8 +125,9 @@ const NOT_PROBED = new Map([
 ]);
 
 /**
- * `7.1`, and `3` itself for a section that says something in a table or a figure, or has no numbered statements. Of
- * the sections from 13 on, which are not about what a profile means, only the section.
+ * `7.1`, and `3` itself for a section that says something in a table or a figure, or has no
+ * numbered statements. Of the sections from 13 on, which are not about what a profile means, only
+ * the section.
  */
 function statementsOf(page: string): Set<string> {
   const ids = new Set<string>();

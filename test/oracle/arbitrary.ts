@@ -5,7 +5,10 @@ import * as fc from 'fast-check';
 import { ABIS } from './facts.ts';
 import type { OciArg, OciEntry, OciProfile } from './oci.ts';
 
-/** Names by what they try: plain, different on x32, absent somewhere, multiplexed, private, new, no name at all. */
+/**
+ * Names by what they try: plain, different on x32, absent somewhere, multiplexed, private, new, no
+ * name at all.
+ */
 const PLAIN = ['getpid', 'openat', 'personality', 'prctl', 'clone', 'kill', 'read', 'close', 'futex'];
 const SPECIAL = [
   'ioctl',
@@ -213,7 +216,9 @@ export function crowdedSample(options: SampleOptions = {}): fc.Arbitrary<Sample>
   return sampleOf({ ...ANYTHING, constants: small, maxConditions: 9 }, options);
 }
 
-/** Shapes that libseccomp compiles rightly: equality only, or one condition with a 32-bit constant. */
+/**
+ * Shapes that libseccomp compiles rightly: equality only, or one condition with a 32-bit constant.
+ */
 export function plainSample(options: SampleOptions = {}): fc.Arbitrary<Sample> {
   const equality: ArgShape = { ...ANYTHING, operators: ['EQ', 'MASKED_EQ'], repeats: false };
   const single: ArgShape = { ...ANYTHING, constants: small, maxConditions: 1, repeats: false };

@@ -1,8 +1,8 @@
 /**
  * A second BPF machine, for the oracles: runs raw program bytes on one call.
  *
- * Only what libseccomp and a compiler of profiles emit; anything else throws. Sources: linux/filter.h,
- * kernel/seccomp.c. Shares nothing with src/bpf.
+ * Only what libseccomp and a compiler of profiles emit; anything else throws. Sources:
+ * linux/filter.h, kernel/seccomp.c. Shares nothing with src/bpf.
  */
 
 export interface Call {

@@ -1,7 +1,7 @@
 /**
- * What the engines make of --cap-add and --cap-drop: facts, each seen on podman 4.3.1 and on Docker 20.10 and 26.1, and
- * read in the sources and tests of moby (oci/caps, docker_cli_run_test) and containers/common (pkg/capabilities). The
- * slow suite asks both engines again.
+ * What the engines make of --cap-add and --cap-drop: facts, each seen on podman 4.3.1 and on Docker
+ * 20.10 and 26.1, and read in the sources and tests of moby (oci/caps, docker_cli_run_test) and
+ * containers/common (pkg/capabilities). The slow suite asks both engines again.
  */
 
 /** A set: where it starts, then without some, then with some. */

@@ -6,7 +6,10 @@ import { seccompOf } from './oci.ts';
 
 const ALLOW = 0x7fff0000;
 
-/** The calls that two profiles answer differently, by the naive evaluator. @throws Error where the second does not allow one */
+/**
+ * The calls that two profiles answer differently, by the naive evaluator.
+ * @throws Error where the second does not allow one
+ */
 export function changedCalls(before: string, after: string): string[] {
   const profiles = [before, after].map((text) => seccompOf(text)!);
   const meanings = profiles.map((each) => evaluateProfile(each, { native: 'x86_64' }) as Evaluator);

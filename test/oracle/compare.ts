@@ -29,8 +29,8 @@ const hex = (x: number) => `0x${x.toString(16).padStart(8, '0')}`;
 export type Oracle<T extends object> = T | { missing: string };
 
 /**
- * For `skipIf`: whether to skip because an oracle is missing. Loud on a developer's machine; where CI is set a
- * missing oracle is a failure, so nothing can pass by not being run.
+ * For `skipIf`: whether to skip because an oracle is missing. Loud on a developer's machine; where
+ * CI is set a missing oracle is a failure, so nothing can pass by not being run.
  */
 export function skipWithout(oracle: Oracle<object>): boolean {
   if (!('missing' in oracle)) return false;

@@ -50,7 +50,9 @@ export function holds(c: Condition, args: readonly bigint[]): boolean {
   }
 }
 
-/** Same text for the same set of conditions: what libseccomp refuses to add twice with two actions. */
+/**
+ * Same text for the same set of conditions: what libseccomp refuses to add twice with two actions.
+ */
 export function identity(conditions: readonly Condition[]): string {
   const one = (c: Condition) => `${c.index} ${c.op} ${c.value} ${c.mask}`;
   return conditions.map(one).toSorted().join(' & ');
@@ -105,7 +107,9 @@ function common(a: Condition, b: Condition): bigint | undefined {
   return undefined;
 }
 
-/** Six arguments that satisfy both rules, or undefined. Each rule tests an argument at most once. */
+/**
+ * Six arguments that satisfy both rules, or undefined. Each rule tests an argument at most once.
+ */
 export function witness(a: readonly Condition[], b: readonly Condition[]): bigint[] | undefined {
   const args: bigint[] = [];
   for (let index = 0; index < 6; index++) {

@@ -1,8 +1,9 @@
 /**
  * What the oracles know of architectures, actions and syscall numbers.
  *
- * Written down a second time on purpose: nothing here is imported from src/, so that a wrong constant
- * there cannot agree with itself. Sources: linux/audit.h, linux/seccomp.h, docs/semantics.md.
+ * Written down a second time on purpose: nothing here is imported from src/, so that a wrong
+ * constant there cannot agree with itself. Sources: linux/audit.h, linux/seccomp.h,
+ * docs/semantics.md.
  */
 import { readFileSync } from 'node:fs';
 
@@ -20,7 +21,10 @@ export interface Abi {
   enosys: number;
 }
 
-/** Kernel flags of an audit value: __AUDIT_ARCH_64BIT, __AUDIT_ARCH_LE, __AUDIT_ARCH_CONVENTION_MIPS64_N32. */
+/**
+ * Kernel flags of an audit value: __AUDIT_ARCH_64BIT, __AUDIT_ARCH_LE,
+ * __AUDIT_ARCH_CONVENTION_MIPS64_N32.
+ */
 const B64 = 0x80000000;
 const LE = 0x40000000;
 const N32 = 0x20000000;
@@ -39,7 +43,10 @@ function abi(oci: string, machine: number, flags: number, bits: 32 | 64, table: 
   };
 }
 
-/** ELF machine numbers (linux/elf-em.h): 3 386, 4 68k, 8 mips, 15 parisc, 20 ppc, 21 ppc64, 22 s390 ... */
+/**
+ * ELF machine numbers (linux/elf-em.h): 3 386, 4 68k, 8 mips, 15 parisc, 20 ppc, 21 ppc64, 22 s390
+ * ...
+ */
 export const ABIS: readonly Abi[] = [
   abi('X86', 3, LE, 32, 'x86', 0),
   abi('X86_64', 62, B64 + LE, 64, 'x86_64'),

@@ -23,7 +23,10 @@ const ODD_NUMBERS = [
   0x80000000 + 102, 0x80000000 + 117, 0xc0000000 + 16, 0xc0000000 + 514,
 ]; // prettier-ignore
 
-/** Each listed audit value with every number and no arguments or all bits, then the edges of the conditions. */
+/**
+ * Each listed audit value with every number and no arguments or all bits, then the edges of the
+ * conditions.
+ */
 export function* denseCalls(profile: OciProfile, meaning: Evaluator): Generator<Call> {
   const numbers = [
     ...BASES.flatMap((base) => Array.from({ length: BLOCK + 1 }, (_, i) => base + i)),

@@ -1,8 +1,9 @@
 /**
- * libseccomp as a second opinion: gives it a profile the way crun does and returns the program it makes.
+ * libseccomp as a second opinion: gives it a profile the way crun does and returns the program it
+ * makes.
  *
- * It compiles some argument rules wrongly and can loop for ever (docs/semantics.md section 14), so it runs
- * under a time limit and its answer counts only where `unsoundness` has nothing to say.
+ * It compiles some argument rules wrongly and can loop for ever (docs/semantics.md section 14), so
+ * it runs under a time limit and its answer counts only where `unsoundness` has nothing to say.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +34,10 @@ export type Answer = { program: RawProgram } | { refused: string } | { timedOut:
 
 const SECONDS = 10;
 
-/** Builds the helper program, or says why it cannot be built. `newest` may be the installed one, loudly. */
+/**
+ * Builds the helper program, or says why it cannot be built. `newest` may be the installed one,
+ * loudly.
+ */
 export function openLibseccomp(which: 'newest' | 'system'): Oracle<Libseccomp> {
   const script = fileURLToPath(new URL('build.sh', import.meta.url));
   const built = spawnSync(script, [which], { encoding: 'utf8', timeout: 300_000 });
@@ -133,8 +137,9 @@ function valuesOf(profile: OciProfile): Set<number> {
 const swap = (x: number) => new DataView(new Uint32Array([x]).buffer).getUint32(0);
 
 /**
- * Section 14.5: in a big-endian program made on a little-endian machine, returns that were copied because of
- * distance have their value byte-swapped. A value that no rule asks for, whose swap is asked for, is one.
+ * Section 14.5: in a big-endian program made on a little-endian machine, returns that were copied
+ * because of distance have their value byte-swapped. A value that no rule asks for, whose swap is
+ * asked for, is one.
  */
 function mendReturns(program: RawProgram, values: ReadonlySet<number>): void {
   for (let pc = 0; pc < program.length; pc++) {
@@ -145,8 +150,9 @@ function mendReturns(program: RawProgram, values: ReadonlySet<number>): void {
 }
 
 /**
- * Why the library's answer for a profile proves nothing; undefined where it is known to be right. The first is
- * its own rule, the others are its defects, held to the shapes that random profiles have shown to be safe.
+ * Why the library's answer for a profile proves nothing; undefined where it is known to be right.
+ * The first is its own rule, the others are its defects, held to the shapes that random profiles
+ * have shown to be safe.
  */
 export function unsoundness(
   profile: OciProfile,
@@ -168,7 +174,10 @@ export function unsoundness(
   return undefined;
 }
 
-/** Equality under one mask for each argument; or one condition a rule, its constants within the low word. */
+/**
+ * Equality under one mask for each argument; or one condition a rule, its constants within the low
+ * word.
+ */
 function isPlain(rules: readonly Rule[]): boolean {
   const conditions = rules.flatMap((rule) => rule.conditions);
   const masks = new Set(conditions.map((c) => `${c.index} ${c.mask}`));
@@ -183,8 +192,8 @@ function isSmall(c: Condition): boolean {
 }
 
 /**
- * A name without a number of its own on an ABI, where no real call is free of conditions (section 14.1): in the
- * linear form such a name can come first and take the load of nr with it.
+ * A name without a number of its own on an ABI, where no real call is free of conditions (section
+ * 14.1): in the linear form such a name can come first and take the load of nr with it.
  */
 function losesNumber(
   abi: Abi,
@@ -203,13 +212,19 @@ function liveEntries(entries: readonly OciEntry[], meaning: Evaluator): OciEntry
   return entries.filter((entry) => returnValue(entry.action, entry.errnoRet) !== meaning.defaultAction);
 }
 
-/** Whether a known name has no number of its own on an ABI; libseccomp then keeps rules for a made-up one. */
+/**
+ * Whether a known name has no number of its own on an ABI; libseccomp then keeps rules for a
+ * made-up one.
+ */
 function namesAbsentCall(abi: Abi, entries: readonly OciEntry[]): boolean {
   const names = entries.flatMap((entry) => entry.names ?? []);
   return names.some((name) => isKnownName(name) && !tableOf(abi.table).numbers.has(name));
 }
 
-/** Whether libseccomp may refuse a sound profile: it compares rules also for calls that an ABI does not have. */
+/**
+ * Whether libseccomp may refuse a sound profile: it compares rules also for calls that an ABI does
+ * not have.
+ */
 export function mayRefuse(profile: OciProfile, meaning: Evaluator): boolean {
   const live = liveEntries(profile.syscalls ?? [], meaning);
   return meaning.abis.some((abi) => namesAbsentCall(abi, live));

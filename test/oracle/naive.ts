@@ -1,8 +1,9 @@
 /**
  * The slow and obvious reading of a profile: for each call walk all entries, by docs/semantics.md.
  *
- * Nothing is merged or ordered cleverly, and nothing comes from src/. It judges what the compiler emits, so it answers
- * every question twice as slowly as needed rather than once too cleverly. What depends on the profile only is remembered.
+ * Nothing is merged or ordered cleverly, and nothing comes from src/. It judges what the compiler
+ * emits, so it answers every question twice as slowly as needed rather than once too cleverly. What
+ * depends on the profile only is remembered.
  */
 import { asksNothing, condition, holds, identity, witness } from './conditions.ts';
 import type { Condition } from './conditions.ts';
@@ -14,11 +15,17 @@ export interface NaiveOptions {
   /** The native architecture, an OCI name with or without prefix. */
   native: string;
   semantics?: 'crun' | 'runc';
-  /** Of runc, such as `1.3` or `1.1.15`; without one, runc 1.1.5's stub and whatever some release takes. */
+  /**
+   * Of runc, such as `1.3` or `1.1.15`; without one, runc 1.1.5's stub and whatever some release
+   * takes.
+   */
   release?: string;
   /** runc's ENOSYS stub; as `semantics` says when absent. */
   enosysStub?: boolean;
-  /** Release after which unnamed calls get ENOSYS, and when each call came: undefined for "always there". */
+  /**
+   * Release after which unnamed calls get ENOSYS, and when each call came: undefined for "always
+   * there".
+   */
   enosysAfter?: { release: Release; since: (table: string, name: string) => Release | undefined };
   overlap?: 'warn' | 'error';
   failUnknown?: boolean;
@@ -37,7 +44,10 @@ export interface Overlap {
   actions: [number, number];
 }
 
-/** The meaning of a profile: refused, no filter at all (runc's reading of an empty one), or an evaluator. */
+/**
+ * The meaning of a profile: refused, no filter at all (runc's reading of an empty one), or an
+ * evaluator.
+ */
 export type Evaluation =
   | { refused: string }
   | { absent: true }
@@ -127,7 +137,8 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   const after = options.enosysAfter;
   if (quiet && after !== undefined) refuse('ENOSYS for new calls beside a default that lets calls through');
 
-  // runc goes through the list; what is in the filter only because it is native has a stub from 1.1.15 on.
+  // runc goes through the list; what is in the filter only because it is native has a stub from
+  // 1.1.15 on.
   const hasStub = (abi: Abi) =>
     !runc ||
     (abi === abis[0] && has('1.1.15') === true) ||
@@ -147,7 +158,8 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
     if (found === undefined) return KILL_THREAD;
     const { here, x32, plain } = found;
     const shared = arch === 0xc000003e;
-    // Which of the ABIs that share x86_64's audit value a number belongs to is told by bit 30 alone.
+    // Which of the ABIs that share x86_64's audit value a number belongs to is told by bit 30
+    // alone.
     const abi = shared && (nr & X32_BIT) !== 0 ? x32 : plain;
     if (stub && abi !== undefined && hasStub(abi) && isBeyond(lastNamed.get(abi)!, abi, nr))
       return 0x00050000 | abi.enosys;
@@ -163,7 +175,10 @@ function understand(profile: OciProfile, options: NaiveOptions): Evaluation {
   return { abis, defaultAction, rules, overlaps, evaluate };
 }
 
-/** Section 7: the first rule without conditions; else of those that match the one that 7.4 names; else the default. */
+/**
+ * Section 7: the first rule without conditions; else of those that match the one that 7.4 names;
+ * else the default.
+ */
 function decide(rules: readonly Rule[], args: readonly bigint[], otherwise: number): number {
   const unconditional = rules.find((rule) => rule.conditions.length === 0);
   if (unconditional !== undefined) return unconditional.action;
@@ -230,7 +245,10 @@ function rulesFor(
   return rules;
 }
 
-/** One list of conditions that must all hold; or, when an index repeats, one list for each condition. */
+/**
+ * One list of conditions that must all hold; or, when an index repeats, one list for each
+ * condition.
+ */
 function alternatives(entry: OciEntry, runc: boolean): OciArg[][] {
   const all = entry.args ?? [];
   const seen = runc ? all : all.slice(0, 6);
@@ -301,7 +319,10 @@ export function namedNumbers(abi: Abi, entries: readonly OciEntry[]): Set<number
 
 type RulesOf = (abi: Abi, nr: number) => Rule[];
 
-/** Section 7.5: the same conditions twice, with two actions, where no rule without conditions decides. */
+/**
+ * Section 7.5: the same conditions twice, with two actions, where no rule without conditions
+ * decides.
+ */
 function refuseIdentical(abis: readonly Abi[], entries: readonly OciEntry[], rules: RulesOf): void {
   for (const abi of abis) {
     for (const nr of namedNumbers(abi, entries)) {

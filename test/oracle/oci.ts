@@ -1,7 +1,8 @@
 /**
  * The OCI seccomp object as the oracles see it: plain data, every integer a bigint.
  *
- * The reader and the writer are a few lines each and lose no digit; neither knows what the members mean.
+ * The reader and the writer are a few lines each and lose no digit; neither knows what the members
+ * mean.
  */
 
 export interface OciArg {
@@ -50,8 +51,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const isProfile = (value: unknown): value is OciProfile => isObject(value);
 
 /**
- * The seccomp object in a text: itself, or `linux.seccomp` of a config.json (undefined when it has none).
- * Whether the text is one of the Docker dialect is for the caller to know.
+ * The seccomp object in a text: itself, or `linux.seccomp` of a config.json (undefined when it has
+ * none). Whether the text is one of the Docker dialect is for the caller to know.
  */
 export function seccompOf(text: string): OciProfile | undefined {
   const value = fromJson(text);

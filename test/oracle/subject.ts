@@ -1,4 +1,7 @@
-/** The compiler under test, asked the way the oracles are asked: a plain profile in, a raw program out. */
+/**
+ * The compiler under test, asked the way the oracles are asked: a plain profile in, a raw program
+ * out.
+ */
 import { parseArch } from '../../src/arch.ts';
 import { compile } from '../../src/compile.ts';
 import { SeccompcError } from '../../src/errors.ts';

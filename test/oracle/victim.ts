@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Oracle } from './compare.ts';
 
-/** A call and the way into the kernel. Arguments are u64; the 32-bit victim drops their high words. */
+/**
+ * A call and the way into the kernel. Arguments are u64; the 32-bit victim drops their high words.
+ */
 export interface Probe {
   how: 'syscall' | 'int80';
   nr: number;
@@ -16,7 +18,9 @@ export interface Probe {
 export interface Victim {
   /** One line of report for each probe; without a filter, what the calls do by themselves. */
   run(filter: Uint8Array | undefined, probes: readonly Probe[], bits?: 32 | 64): string[];
-  /** The same with no call done: one that the filter allows comes back with errno {@link GUARDED}. */
+  /**
+   * The same with no call done: one that the filter allows comes back with errno {@link GUARDED}.
+   */
   runGuarded(filter: Uint8Array, probes: readonly Probe[], bits?: 32 | 64): string[];
   /** Under a filter and an older one, which has to allow loading it. */
   runStacked(filter: Uint8Array, older: Uint8Array, probes: readonly Probe[]): string[];
@@ -44,7 +48,10 @@ export function openVictim(): Oracle<Victim> {
 /** No filter of a test answers with it. */
 export const GUARDED = 123;
 
-/** Allows loading one more filter, seccomp(SECCOMP_SET_MODE_FILTER), from x86_64 and from 32-bit x86; nothing else. */
+/**
+ * Allows loading one more filter, seccomp(SECCOMP_SET_MODE_FILTER), from x86_64 and from 32-bit
+ * x86; nothing else.
+ */
 function guard(): Uint8Array {
   const program = [
     [0x20, 0, 0, 4], // arch
@@ -99,8 +106,8 @@ function run(
 }
 
 /**
- * The report that a return value must lead to. `bare` is the report without a filter; of a call that comes back
- * with a value only that is compared, as process numbers differ.
+ * The report that a return value must lead to. `bare` is the report without a filter; of a call
+ * that comes back with a value only that is compared, as process numbers differ.
  */
 export function expectedReport(value: number, probe: Probe, auditArch: number, bare: string): string {
   const data = value & 0xffff;

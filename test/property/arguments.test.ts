@@ -1,4 +1,7 @@
-/** Profiles with many rules on arguments, for all architectures: their programs are proved, but for one in thousands, and no longer than chains. */
+/**
+ * Profiles with many rules on arguments, for all architectures: their programs are proved, but for
+ * one in thousands, and no longer than chains.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Effort } from '../../src/codegen/effort.ts';

@@ -132,7 +132,9 @@ describe('the key of a compile', () => {
   });
 });
 
-/** Values with every kind of part, from an alphabet that invites confusion with the framing itself. */
+/**
+ * Values with every kind of part, from an alphabet that invites confusion with the framing itself.
+ */
 const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3 },

@@ -6,7 +6,9 @@ import type { SockFilter } from '../../src/bpf/instruction.ts';
 import { run } from '../../src/bpf/interpreter.ts';
 import { runs } from '../runs.ts';
 
-/** Opcodes of the mnemonics, typed from linux/bpf_common.h and not taken from the code under test. */
+/**
+ * Opcodes of the mnemonics, typed from linux/bpf_common.h and not taken from the code under test.
+ */
 const LOADS: Record<string, [abs: number, imm: number, mem: number, len: number]> = {
   ld: [0x20, 0x00, 0x60, 0x80],
   ldx: [-1, 0x01, 0x61, 0x81],

@@ -1,4 +1,7 @@
-/** Set operations on random profiles, against the naive evaluator on each input and another BPF machine on the result. */
+/**
+ * Set operations on random profiles, against the naive evaluator on each input and another BPF
+ * machine on the result.
+ */
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { allArches } from '../../src/arch.ts';

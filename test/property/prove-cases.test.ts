@@ -305,7 +305,10 @@ describe.each(Object.keys(FAMILIES))('the program of many rules with the conditi
   });
 });
 
-/** Calls at the edges of the rules and what a naive evaluator answers, for the ABIs of the profile and some others. */
+/**
+ * Calls at the edges of the rules and what a naive evaluator answers, for the ABIs of the profile
+ * and some others.
+ */
 function callsOf(profile: OciProfile): [Call, number][] {
   const meaning = evaluateProfile(profile, { native: 'X86_64' });
   if (!('abis' in meaning)) throw new Error('the oracle refuses this profile');

@@ -164,7 +164,9 @@ describe('a changed program', () => {
   });
 });
 
-/** The kernel's order, the lower the stricter; ERRNO 0 (0x00050000) comes after all other ERRNOs. */
+/**
+ * The kernel's order, the lower the stricter; ERRNO 0 (0x00050000) comes after all other ERRNOs.
+ */
 function strictness(value: number): number {
   const action = (value & 0xffff0000) | 0;
   return value === 0x00050000 ? action + 1 : action;

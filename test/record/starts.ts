@@ -1,6 +1,7 @@
 /**
- * Records what a start needs, into syscall-tables/starts.tsv: which calls a runtime, the loader and libc make after the
- * filter is on (strace), and what happens when one of them is refused. syscall-tables/README.md has the method.
+ * Records what a start needs, into syscall-tables/starts.tsv: which calls a runtime, the loader and
+ * libc make after the filter is on (strace), and what happens when one of them is refused.
+ * syscall-tables/README.md has the method.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +9,9 @@ import { join, resolve } from 'node:path';
 import { configText, makeFolder, mountCgroup2 } from '../e2e/oci/containers.ts';
 import { ENTER, makeDebianTree } from '../e2e/oci/debian.ts';
 
-/** Arguments that a profile can test and that do not depend on the program. The others are not kept. */
+/**
+ * Arguments that a profile can test and that do not depend on the program. The others are not kept.
+ */
 const ARGUMENTS: Record<string, number[]> = {
   arch_prctl: [0], clone: [0], fcntl: [1], ioctl: [1], madvise: [2], mmap: [2, 3], mprotect: [2], open: [1], openat: [2],
   personality: [0], prctl: [0], prlimit64: [1], socket: [0, 1, 2],
@@ -194,7 +197,10 @@ function surely(start: Start, seccomp: object): Outcome {
   }
 }
 
-/** Records the calls, refuses each alone, then together all that can be refused alone, and two by two if that fails. */
+/**
+ * Records the calls, refuses each alone, then together all that can be refused alone, and two by
+ * two if that fails.
+ */
 function record({ part, release, setting, start }: Subject, isRuntime: boolean): void {
   const { starts, symptom } = start(allowAllBut(nothing));
   if (!starts) throw new Error(`${part} ${release} does not start: ${symptom}`);
@@ -331,7 +337,10 @@ function container(
   };
 }
 
-/** Creates a container, starts it and waits for its end, as engines do: whoever is a child subreaper gets the exit code. */
+/**
+ * Creates a container, starts it and waits for its end, as engines do: whoever is a child subreaper
+ * gets the exit code.
+ */
 const AS_ENGINES = String.raw`
 my ($PRCTL, $PR_SET_PDEATHSIG, $PR_SET_CHILD_SUBREAPER, $SIGKILL) = (157, 1, 36, 9);
 my ($bundle, $id, @runtime) = @ARGV;

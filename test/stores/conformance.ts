@@ -31,7 +31,10 @@ const EMPTY = { aliases: 0, objects: 0, bytes: 0, oldest: null, leastUsed: null 
 const keyOf = (number: number) => number.toString(16).padStart(64, '0');
 const KEY = keyOf(0xabc);
 
-/** Texts that have gone wrong somewhere: quotes, escapes, forms that Keyv gives a meaning, and everything beyond ASCII. */
+/**
+ * Texts that have gone wrong somewhere: quotes, escapes, forms that Keyv gives a meaning, and
+ * everything beyond ASCII.
+ */
 const TEXTS: Record<string, string> = {
   empty: '',
   json: '{"format":1,"body":"{\\"bytes\\":\\"AAAA\\"}"}',

@@ -1,4 +1,7 @@
-/** Redis and PostgreSQL, started by a test for itself: on loopback, at a free port, in a temporary folder. */
+/**
+ * Redis and PostgreSQL, started by a test for itself: on loopback, at a free port, in a temporary
+ * folder.
+ */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +25,9 @@ export interface Server {
   kill(): Promise<void>;
   /** Starts it again at the same port. */
   start(): Promise<void>;
-  /** Stops every process of it where it stands, as a machine that hangs does, and lets them go on. */
+  /**
+   * Stops every process of it where it stands, as a machine that hangs does, and lets them go on.
+   */
   freeze(): void;
   thaw(): void;
   /** Kills it and removes its folder. */
@@ -106,7 +111,8 @@ export async function startServer({ command, ready, folder, port, url, user }: S
   process.on('exit', onExit);
 
   async function start(): Promise<void> {
-    // Dies with this process, however that ends; a group of its own, so that a key pressed here does not reach it.
+    // Dies with this process, however that ends; a group of its own, so that a key pressed here
+    // does not reach it.
     const [program = '', ...rest] = pathOf('setpriv')
       ? ['setpriv', '--pdeathsig', 'KILL', ...command]
       : command;

@@ -56,7 +56,8 @@ describe('the possible answers to a call', () => {
   });
 
   it('does not follow the ways of numbers that meet again more than once', () => {
-    // A test of an argument and one of the number, forty times over: 2 ** 40 ways, were each followed.
+    // A test of an argument and one of the number, forty times over: 2 ** 40 ways, were each
+    // followed.
     const step = (nr: number) => [insn(0x20, 16), insn(0x15, 7), insn(0x20, 0), insn(0x15, nr, 0, 0)];
     const ladder = [...Array.from({ length: 40 }, (_, nr) => step(nr)).flat(), ALLOW];
     const numbers = Array.from({ length: 50 }, (_, nr) => nr);

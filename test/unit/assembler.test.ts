@@ -14,7 +14,9 @@ function answer(program: readonly SockFilter[], nr: number): number {
   return run(program, { nr, arch: 0, ip: 0n, args: [0n, 0n, 0n, 0n, 0n, 0n] }).value;
 }
 
-/** `length` tests in a row that fall through to each other: nr 1 answers errno 1, nr 2 errno 2 ... */
+/**
+ * `length` tests in a row that fall through to each other: nr 1 answers errno 1, nr 2 errno 2 ...
+ */
 function chain(graph: Graph, length: number, end: Node): Node {
   let node = end;
   for (let nr = length; nr >= 1; nr--) node = graph.jeq(nr, graph.ret(errno(nr)), node);
@@ -34,7 +36,8 @@ describe('the assembler', () => {
     expect(checkProgram(program)).toEqual([]);
   });
 
-  // A test on nr whose two sides each answer for `reach` numbers of their own: one side is `reach` away.
+  // A test on nr whose two sides each answer for `reach` numbers of their own: one side is `reach`
+  // away.
   test.each(Array.from({ length: 12 }, (_, i) => 249 + i))('reaches a side %i instructions away', (reach) => {
     const graph = new Graph();
     const far = graph.load(16, graph.jeq(99, graph.ret(errno(4000)), graph.ret(errno(4001))));

@@ -52,7 +52,8 @@ describe('a patch', () => {
   });
 
   test('never turns a refusal into another one', async () => {
-    // Without its own entry, socketcall is what the entry on socket makes of it: refused for most arguments.
+    // Without its own entry, socketcall is what the entry on socket makes of it: refused for most
+    // arguments.
     const text = profile('SCMP_ACT_ERRNO', allow('read', 'socket', 'write'), {
       ...deny('socketcall'),
       errnoRet: 38,

@@ -1,4 +1,7 @@
-/** Profiles that used to take minutes end soon: every search counts its work. Nothing here looks at a clock. */
+/**
+ * Profiles that used to take minutes end soon: every search counts its work. Nothing here looks at
+ * a clock.
+ */
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Effort } from '../../src/codegen/effort.ts';
 import { generate } from '../../src/codegen/generate.ts';
@@ -23,7 +26,10 @@ function rule(args: object[], more: object = {}): object {
 
 const condition = (index: number, op: string, value: number) => ({ index, op: `SCMP_CMP_${op}`, value });
 
-/** Numbers below 2^16 that share nothing: powers of a generator of the integers modulo the prime 65537. */
+/**
+ * Numbers below 2^16 that share nothing: powers of a generator of the integers modulo the prime
+ * 65537.
+ */
 function scattered(count: number): number[] {
   const values = [1];
   while (values.length < count) values.push((values.at(-1)! * 75) % 65537);

@@ -57,7 +57,10 @@ function filterWith(instructions: SockFilter[], changes: Partial<Filter> = {}): 
 const FILTER = filterWith(INSTRUCTIONS);
 const TEXT = aliasOf(FILTER)!;
 
-/** The text of an alias that somebody made with all the means of this build: key and checksum are right. */
+/**
+ * The text of an alias that somebody made with all the means of this build: key and checksum are
+ * right.
+ */
 function aliasOf(filter: Filter, signer?: Signer, key = KEY): string | undefined {
   const object = writeObject(filter.bytes).digest;
   return writeInputAlias(key, { filter, file: 'p.json', object }, signer);

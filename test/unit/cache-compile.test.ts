@@ -50,7 +50,8 @@ describe('compiling with a cache', () => {
     expect(hit).toEqual({ ...miss, tier: 'test' });
     // A member that the entry forgot would be missing here.
     expect(Object.keys(hit.filter).toSorted()).toEqual(Object.keys(fresh).toSorted());
-    // The alias of the input and of the meaning, and what is written on a miss; the alias and the program on a hit.
+    // The alias of the input and of the meaning, and what is written on a miss; the alias and the
+    // program on a hit.
     expect(store).toMatchObject({ gets: 4, sets: 3 });
   });
 

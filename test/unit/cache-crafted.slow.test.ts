@@ -48,7 +48,10 @@ function use<T extends CacheStore>(store: T): T {
 const PATIENT = { answerTime: 60_000, sweepTime: 60_000 };
 
 const schemas = Object.entries(SCHEMAS);
-/** Where a database is read, and with how many of the schemas that is tried: each process of its own takes time. */
+/**
+ * Where a database is read, and with how many of the schemas that is tried: each process of its own
+ * takes time.
+ */
 const STORES: [string, number, () => CacheStore][] = [
   ['in this process', schemas.length, () => use(sqliteStore(file))],
   ['in a process of its own', runs(2, schemas.length), () => use(sqliteStoreApart(file, PATIENT))],

@@ -1,4 +1,7 @@
-/** What both tiers have to do that answer before any store: the hot files of the command, and a process's own filters. */
+/**
+ * What both tiers have to do that answer before any store: the hot files of the command, and a
+ * process's own filters.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

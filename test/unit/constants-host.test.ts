@@ -8,7 +8,8 @@ import { constantsOf, loadCallFacts } from '../../src/syscalls/constants.ts';
 import { loadTables } from '../../src/syscalls/load.ts';
 import { skipWithout } from '../oracle/compare.ts';
 
-// The judge is the C library of this machine and its own kernel headers, which programs are compiled with.
+// The judge is the C library of this machine and its own kernel headers, which programs are
+// compiled with.
 const HEADERS = [
   'sys/socket.h', 'sched.h', 'sys/mman.h', 'fcntl.h', 'sys/prctl.h', 'sys/ioctl.h', 'asm/termbits.h', 'linux/serial.h', 'linux/fiemap.h', 'sys/personality.h',
   'linux/keyctl.h', 'linux/bpf.h', 'linux/seccomp.h', 'sys/ptrace.h', 'signal.h', 'linux/mount.h', 'linux/memfd.h', 'linux/fs.h',

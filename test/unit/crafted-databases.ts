@@ -1,8 +1,14 @@
-/** Databases as somebody would make them who wants a reader to hang, to crash, or to write where it should not. */
+/**
+ * Databases as somebody would make them who wants a reader to hang, to crash, or to write where it
+ * should not.
+ */
 import { openSync, readFileSync, statSync, writeFileSync, writeSync, closeSync } from 'node:fs';
 import { DatabaseSync } from '@photostructure/sqlite';
 
-/** Runs statements on a database, also those that only somebody who edits the schema by hand can run. */
+/**
+ * Runs statements on a database, also those that only somebody who edits the schema by hand can
+ * run.
+ */
 export function edit(file: string, ...statements: string[]): void {
   const database = new DatabaseSync(file);
   try {
@@ -17,7 +23,10 @@ export function edit(file: string, ...statements: string[]): void {
   }
 }
 
-/** Schemas with the names and columns of ours, each with something that SQLite would run or that ours does not have. */
+/**
+ * Schemas with the names and columns of ours, each with something that SQLite would run or that
+ * ours does not have.
+ */
 export const SCHEMAS: Record<string, string[]> = {
   'a view that never ends': [
     'ALTER TABLE records RENAME TO r2',
@@ -71,14 +80,17 @@ export const SCHEMAS: Record<string, string[]> = {
 
 /** Interior pages, one above the other; SQLite refuses a tree of more than 20 levels. */
 const LEVELS = 15;
-/** Of the header of a database file and of its pages: sqlite.org/fileformat2.html, sections 1.3 and 1.6. */
+/**
+ * Of the header of a database file and of its pages: sqlite.org/fileformat2.html, sections 1.3 and
+ * 1.6.
+ */
 const PAGE_SIZE = 4096;
 const INTERIOR_INDEX = 0x02;
 const LEAF_INDEX = 0x0a;
 
 /**
- * Makes the rows of a table without rowid endless: the root leads to a page that leads, several times, to one that leads,
- * several times, to one ... that has the rows. The schema stays as it is.
+ * Makes the rows of a table without rowid endless: the root leads to a page that leads, several
+ * times, to one that leads, several times, to one ... that has the rows. The schema stays as it is.
  */
 export function makeEndless(file: string, table: string): void {
   const database = new DatabaseSync(file);
@@ -123,7 +135,10 @@ function interiorPage(cells: readonly Buffer[], child: number): Buffer {
   return page;
 }
 
-/** A rollback journal that tells SQLite to delete the journal of a transaction over several files: `other`. */
+/**
+ * A rollback journal that tells SQLite to delete the journal of a transaction over several files:
+ * `other`.
+ */
 export function putJournal(file: string, other: string): void {
   const magic = Buffer.from('d9d505f920a163d7', 'hex');
   const header = Buffer.alloc(512);

@@ -1,4 +1,7 @@
-/** The client of registries, with a small server for each answer that a real registry gives too seldom. */
+/**
+ * The client of registries, with a small server for each answer that a real registry gives too
+ * seldom.
+ */
 import dns from 'node:dns/promises';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Every hook that the documentation shows has a time limit: without one, a hook that hangs holds up the start for ever. */
+/**
+ * Every hook that the documentation shows has a time limit: without one, a hook that hangs holds up
+ * the start for ever.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -9,7 +12,10 @@ const pages = ['README.md', 'CONTRIBUTING.md', 'profiles/README.md']
   .concat(readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`))
   .filter((name) => name.endsWith('.md'));
 
-/** Objects that name a program by an absolute path: what a hook of the runtime-spec and of oci-hooks(5) is. */
+/**
+ * Objects that name a program by an absolute path: what a hook of the runtime-spec and of
+ * oci-hooks(5) is.
+ */
 function hooksIn(value: unknown): Record<string, unknown>[] {
   if (typeof value !== 'object' || value === null) return [];
   const object: Record<string, unknown> = Object.fromEntries(Object.entries(value));

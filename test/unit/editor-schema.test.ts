@@ -18,7 +18,10 @@ function seccompIn(file: string): object {
   return document.linux?.seccomp ?? document;
 }
 
-/** Whether only Docker and Podman read it: members of the dialect are valid, but without effect, in OCI. */
+/**
+ * Whether only Docker and Podman read it: members of the dialect are valid, but without effect, in
+ * OCI.
+ */
 function hasDialect(profile: object): boolean {
   return /"(archMap|includes|excludes|errno|defaultErrno|name)":/.test(JSON.stringify(profile));
 }

@@ -20,7 +20,10 @@ function profileOf(action: string, ...names: string[]): string {
 const READ = profileOf('SCMP_ACT_ALLOW', 'read');
 const READ_AND_WRITE = profileOf('SCMP_ACT_ALLOW', 'read', 'write');
 
-/** What READ asks for on x86_64, written by hand: read is 0, bit 30 means x32, all ones is a tracer's way to skip. */
+/**
+ * What READ asks for on x86_64, written by hand: read is 0, bit 30 means x32, all ones is a
+ * tracer's way to skip.
+ */
 function programFor(allowed: number): SockFilter[] {
   return [
     { code: 0x20, jt: 0, jf: 0, k: 4 },

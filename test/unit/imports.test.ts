@@ -4,7 +4,10 @@ import { describe, expect, test } from 'vitest';
 
 const SRC = join(import.meta.dirname, '../../src');
 
-/** What each part may import besides itself. An import that is not listed is a decision to be made here first. */
+/**
+ * What each part may import besides itself. An import that is not listed is a decision to be made
+ * here first.
+ */
 const ALLOWED: Record<string, string[]> = {
   fs: [],
   errors: [],
@@ -81,7 +84,9 @@ const ALLOWED: Record<string, string[]> = {
   generate: ['arch', 'action', 'errors', 'launcher', 'lint', 'options', 'profile', 'syscalls', 'target'],
 }; // prettier-ignore
 
-/** What each folder of a part may import from the same part. `.` is the files beside the folders. */
+/**
+ * What each folder of a part may import from the same part. `.` is the files beside the folders.
+ */
 const ALLOWED_FOLDERS: Record<string, Record<string, string[]>> = {
   cache: { '.': ['records', 'stores', 'hot'], hot: ['.'], records: ['.', 'stores'], stores: ['.'] },
   cli: { '.': ['commands', 'options', 'output'], commands: ['.', 'options', 'output'], options: [], output: [] },

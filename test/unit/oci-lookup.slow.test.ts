@@ -1,4 +1,7 @@
-/** The look-up without Node against the exact reader, on configurations that runtimes read differently. */
+/**
+ * The look-up without Node against the exact reader, on configurations that runtimes read
+ * differently.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Configurations that some runtime reads differently, against every command that reads one for a runtime. */
+/**
+ * Configurations that some runtime reads differently, against every command that reads one for a
+ * runtime.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

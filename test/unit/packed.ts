@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path';
 const ROOT = join(import.meta.dirname, '../..');
 
 /**
- * A project in a new directory that has installed the package as npm would publish it, from the last build. Of all other
- * packages it has only those that the package declares, and `also`.
+ * A project in a new directory that has installed the package as npm would publish it, from the
+ * last build. Of all other packages it has only those that the package declares, and `also`.
  */
 export function projectWithPackage(also: readonly string[] = []): string {
   const project = mkdtempSync(join(tmpdir(), 'seccompc-package-'));

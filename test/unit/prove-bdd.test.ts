@@ -13,7 +13,9 @@ function wordsWith(...variables: number[]): Uint32Array {
   return words;
 }
 
-/** A function that tells 3000 numbers apart by bits of several words: larger than the first tables. */
+/**
+ * A function that tells 3000 numbers apart by bits of several words: larger than the first tables.
+ */
 function largeFunction(d: Bdd): number {
   let node = FALSE;
   for (let value = 0; value < 3000; value++) {

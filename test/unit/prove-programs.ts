@@ -1,4 +1,7 @@
-/** Programs for the prover's tests: an assembler with labels, and the plainest compiler of a profile there is. */
+/**
+ * Programs for the prover's tests: an assembler with labels, and the plainest compiler of a profile
+ * there is.
+ */
 import type { Endian, SockFilter } from '../../src/bpf/instruction.ts';
 import type { ArchName } from '../../src/arch.ts';
 import { ACTION_NAMES } from '../../src/action.ts';
@@ -63,7 +66,10 @@ class Assembler {
   }
 }
 
-/** A program that looks at one number after the other and at one rule after the other, as the oracle has them. */
+/**
+ * A program that looks at one number after the other and at one rule after the other, as the oracle
+ * has them.
+ */
 export function linearProgram(meaning: Evaluator, profile: OciProfile): SockFilter[] {
   const endian: Endian = meaning.abis[0]!.big ? 'big' : 'little';
   const code = new Assembler();

@@ -159,7 +159,10 @@ function scattered(seed: number): bigint {
 }
 
 describe('a profile whose bits are too many', () => {
-  /** Bit i of one argument together with bit i of another: exponential when words are tested one after the other. */
+  /**
+   * Bit i of one argument together with bit i of another: exponential when words are tested one
+   * after the other.
+   */
   const paired = profileOf(
     ...Array.from({ length: 32 }, (_, bit) => ({
       ...allowing('ioctl'),

@@ -11,7 +11,10 @@ interface Node {
   [member: string]: unknown;
 }
 
-/** A declaration file: its top-level declarations by name, and what its imports and exports stand for. */
+/**
+ * A declaration file: its top-level declarations by name, and what its imports and exports stand
+ * for.
+ */
 interface Module {
   declared: Map<string, Node[]>;
   imported: Map<string, Symbol>;
@@ -63,7 +66,10 @@ function fileOf(from: string, specifier: string): string {
   return join(dirname(from), specifier.replace(/\.[jt]s$/, '.d.ts'));
 }
 
-/** Follows re-exports and imports to the declaration; undefined for what another package or the language declares. */
+/**
+ * Follows re-exports and imports to the declaration; undefined for what another package or the
+ * language declares.
+ */
 function declarationOf({ file, name }: Symbol): Symbol | undefined {
   if (!existsSync(file)) return undefined;
   const { declared, imported, exported } = moduleAt(file);
@@ -72,7 +78,10 @@ function declarationOf({ file, name }: Symbol): Symbol | undefined {
   return next === undefined ? undefined : declarationOf(next);
 }
 
-/** All types that a declaration in a file refers to; of a value, `typeof` takes the type, which has no name. */
+/**
+ * All types that a declaration in a file refers to; of a value, `typeof` takes the type, which has
+ * no name.
+ */
 function references(tree: unknown, file: string): Symbol[] {
   if (Array.isArray(tree)) return tree.flatMap((part) => references(part, file));
   if (typeof tree !== 'object' || tree === null) return [];

@@ -168,7 +168,9 @@ describe('a signature of cosign', () => {
       size: content.length,
       ...more,
     });
-    /** What cosign leaves: bundles that are listed as `listed`, and signatures of the older format. */
+    /**
+     * What cosign leaves: bundles that are listed as `listed`, and signatures of the older format.
+     */
     const repository = (
       bundles: Buffer[],
       listed: string | undefined,

@@ -1,4 +1,7 @@
-/** What the presets of seccompc/sandbox promise, and calls to try. Shares no code and no constant with them. */
+/**
+ * What the presets of seccompc/sandbox promise, and calls to try. Shares no code and no constant
+ * with them.
+ */
 import type { Policy } from '../../src/sandbox/index.ts';
 import { readProgram, runProgram } from '../oracle/bpf.ts';
 import type { RawProgram } from '../oracle/bpf.ts';
@@ -109,7 +112,10 @@ export function* probes(name: string, abi: Abi): Generator<[call: string, args: 
     yield ['ioctl', [0n, command, 0n]];
 }
 
-/** A call that a policy on an architecture, or one beside it, answers otherwise than its preset promises. */
+/**
+ * A call that a policy on an architecture, or one beside it, answers otherwise than its preset
+ * promises.
+ */
 export function brokenPromise(name: string, sandbox: Policy, arch: string): string | undefined {
   const filter = filterOf(sandbox, arch);
   for (const abi of [arch, ...(BESIDE[arch] ?? [])].map((each) => abiOf(each)!))

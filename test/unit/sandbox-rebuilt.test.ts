@@ -1,6 +1,7 @@
 /**
- * Filters of the kinds that public sandboxes ship, written here by hand from what such sandboxes say they refuse. For each,
- * the policy that says the same: proved equal, or every difference is named; and its program is not longer. docs/sandbox.md has the figures.
+ * Filters of the kinds that public sandboxes ship, written here by hand from what such sandboxes
+ * say they refuse. For each, the policy that says the same: proved equal, or every difference is
+ * named; and its program is not longer. docs/sandbox.md has the figures.
  */
 import { expect, test } from 'vitest';
 import { compare, describeAnswer, describeCall } from '../../src/index.ts';
@@ -18,7 +19,10 @@ const KILL = 0;
 const errno = (number: number) => 0x50000 + number;
 const [EPERM, EACCES, ENOSYS, EAFNOSUPPORT] = [1, 13, 38, 97].map(errno) as [number, number, number, number];
 
-/** An instruction, its targets by label: '' is the next one. A label alone stands for what follows it. */
+/**
+ * An instruction, its targets by label: '' is the next one. A label alone stands for what follows
+ * it.
+ */
 type Line = string | [code: keyof typeof OPCODES, k: number, yes?: string, no?: string];
 
 function assemble(lines: readonly Line[]): SockFilter[] {

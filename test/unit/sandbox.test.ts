@@ -35,7 +35,10 @@ test('all presets together refuse what each of them refuses', () => {
 });
 
 describe('a condition', () => {
-  /** Calls with an argument of each kind, and how the kernel reads it: bits, and whether with a sign. */
+  /**
+   * Calls with an argument of each kind, and how the kernel reads it: bits, and whether with a
+   * sign.
+   */
   const ARGUMENTS = [
     ['socket', 'family', 0, 32, true],
     ['ioctl', 'cmd', 1, 32, false],

@@ -1,4 +1,7 @@
-/** The simulation of a fleet: the same at every run, right where the answer is known, and what docs/scale.md shows. */
+/**
+ * The simulation of a fleet: the same at every run, right where the answer is known, and what
+ * docs/scale.md shows.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** Clients that want to keep the server from its others, and profiles whose compilation has no end. */
+/**
+ * Clients that want to keep the server from its others, and profiles whose compilation has no end.
+ */
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';

@@ -20,7 +20,10 @@ export interface Request {
   body?: string | Uint8Array;
 }
 
-/** A folder with a short name, since the path of a socket may have 107 bytes; removed at the end of the file. */
+/**
+ * A folder with a short name, since the path of a socket may have 107 bytes; removed at the end of
+ * the file.
+ */
 export function socketFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'sc-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

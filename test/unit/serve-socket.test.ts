@@ -115,7 +115,8 @@ describe('the socket', () => {
       // As left at each moment of a start, the last lock being the deepest.
       for (let lock = 0; lock <= round % 4; lock += 1)
         await abandon(lock === 0 ? socket : `${socket}.${lock}`);
-      // What an earlier version locked with: two servers that found it old at the same time both went on.
+      // What an earlier version locked with: two servers that found it old at the same time both
+      // went on.
       writeFileSync(`${socket}.lock`, '');
       utimesSync(`${socket}.lock`, 0, 0);
       const results = await Promise.allSettled(Array.from({ length: 8 }, () => start(socket)));

@@ -1,4 +1,7 @@
-/** Every order in which starting servers can act, as far as chance finds it, and death at any of these moments. */
+/**
+ * Every order in which starting servers can act, as far as chance finds it, and death at any of
+ * these moments.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeccompcError } from '../../src/errors.ts';
@@ -14,7 +17,10 @@ interface Starter {
 
 const DEAD: Starter = { alive: false };
 
-/** A directory whose operations are one step each, and the steps of all starters come in the scheduler's order. */
+/**
+ * A directory whose operations are one step each, and the steps of all starters come in the
+ * scheduler's order.
+ */
 function namesOf(
   directory: Map<string, Starter>,
   self: Starter,

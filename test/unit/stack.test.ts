@@ -1,4 +1,7 @@
-/** Several filters of one thread: what the kernel makes of their answers, against another BPF machine. */
+/**
+ * Several filters of one thread: what the kernel makes of their answers, against another BPF
+ * machine.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encode } from '../../src/bpf/instruction.ts';
@@ -19,7 +22,10 @@ const [ERRNO, TRAP, KILL_THREAD, KILL_PROCESS] = [0x00050000, 0x00030000, 0, 0x8
 /** seccomp(2), in the order of precedence. */
 const STRICTEST_FIRST = [KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, NOTIFY, TRACE, LOG, ALLOW];
 
-/** The kernel's answer by the words of seccomp(2): each filter runs, the newest first, and the first of the strictest counts. */
+/**
+ * The kernel's answer by the words of seccomp(2): each filter runs, the newest first, and the first
+ * of the strictest counts.
+ */
 function kernelAnswer(
   stack: readonly (readonly SockFilter[])[],
   { nr, arch, args, ip }: SeccompData,
@@ -40,7 +46,10 @@ const call = (nr: number, ...args: bigint[]): SeccompData => ({
   args: Array.from({ length: 6 }, (_, index) => args[index] ?? 0n),
 });
 const always = (answer: number) => [insn('ret', answer)];
-/** One answer for a number, perhaps only for a low word of the first argument, and another for all other calls. */
+/**
+ * One answer for a number, perhaps only for a low word of the first argument, and another for all
+ * other calls.
+ */
 function filterOf({
   nr,
   low,

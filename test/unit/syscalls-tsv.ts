@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { TableName } from '../../src/arch.ts';
 
-/** A second, plain reader of the checked-in tables: it shares nothing with the generator or the look-up. */
+/**
+ * A second, plain reader of the checked-in tables: it shares nothing with the generator or the
+ * look-up.
+ */
 
 export const TABLES_FOLDER = new URL('../../syscall-tables/', import.meta.url);
 

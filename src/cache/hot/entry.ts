@@ -20,7 +20,9 @@ export interface HotQuestion {
   input: string;
 }
 
-/** Replaces bytes that are not UTF-8. Two inputs with it could be the same text: neither is kept. */
+/**
+ * Replaces bytes that are not UTF-8. Two inputs with it could be the same text: neither is kept.
+ */
 export const REPLACEMENT_CHARACTER = '\ufffd';
 
 /** The first line of a file; its last digit is the version of the format. */

@@ -37,10 +37,10 @@ declare const SECCOMPC_BUILD: string | undefined;
 const BUILD = typeof SECCOMPC_BUILD === 'undefined' ? undefined : SECCOMPC_BUILD;
 
 /**
- * Reads `COMMAND FILE [OPTION...]`, and for `exec` `-- WORD...`, as the parser would, but nothing else: undefined
- * for any word that is not exactly one of an option in the table, and for a value that might be
- * taken for something else. Values are not checked: no entry exists for words that no run has
- * succeeded with.
+ * Reads `COMMAND FILE [OPTION...]`, and for `exec` `-- WORD...`, as the parser would, but nothing
+ * else: undefined for any word that is not exactly one of an option in the table, and for a value
+ * that might be taken for something else. Values are not checked: no entry exists for words that no
+ * run has succeeded with.
  */
 export function hotRequest(
   args: readonly string[],

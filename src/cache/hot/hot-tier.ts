@@ -10,7 +10,10 @@ export const HOT_TIER = 'hot';
 /** A larger input takes longer to compare than the program to load. Bytes. */
 const LARGEST_INPUT = 1024 * 1024;
 
-/** The kept answer to a request, with the bytes of its input; undefined without a usable one. @throws the system's error */
+/**
+ * The kept answer to a request, with the bytes of its input; undefined without a usable one.
+ * @throws the system's error
+ */
 export function findAnswer(request: HotRequest): (HotAnswer & { input: Buffer }) | undefined {
   const directory = hotDirectory(request.cache);
   const input = directory === undefined ? undefined : readFile(request.file);

@@ -82,7 +82,9 @@ function faultOfHeader(line: Buffer): string | undefined {
     : 'it is of another version';
 }
 
-/** What a list needs of the record in a line that follows those before; or what is wrong with it. */
+/**
+ * What a list needs of the record in a line that follows those before; or what is wrong with it.
+ */
 function recordIn(
   line: Buffer,
   before: readonly StoredRecord[],

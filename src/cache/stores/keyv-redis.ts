@@ -15,7 +15,9 @@ export interface RedisServer {
   password?: string;
 }
 
-/** Keys that the server reads for one answer to a scan. Its default of 10 takes too many answers. */
+/**
+ * Keys that the server reads for one answer to a scan. Its default of 10 takes too many answers.
+ */
 const PAGE = 5000;
 
 /**

@@ -18,8 +18,9 @@ const KEY = 'vnd.seccompc.key';
 const EMPTY = Buffer.from('{}');
 
 /**
- * Each record is a manifest: its tag is the key, its only layer the text as a JSON string, its annotations are the row of
- * the list, and the key, so that no two records are one manifest. That a record is read is not noted.
+ * Each record is a manifest: its tag is the key, its only layer the text as a JSON string, its
+ * annotations are the row of the list, and the key, so that no two records are one manifest. That a
+ * record is read is not noted.
  */
 export function ociRecords(
   address: RepositoryAddress,

@@ -14,7 +14,9 @@ const OPEN_PAUSE = 50;
 /** Keyv's own table: the texts. Both tables are created by sqlite3/index.js. */
 export const TEXTS = 'filters';
 export const NAMESPACE = 'seccompc';
-/** Rows of the list. A row is written after its text and removed before it, so no text is missing. */
+/**
+ * Rows of the list. A row is written after its text and removed before it, so no text is missing.
+ */
 export const RECORDS = 'records';
 
 /** Bytes of a database, and of its log. A store keeps 256 MiB of texts. */
@@ -32,7 +34,9 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Without a write-ahead log each record waits for the disk, some 20 ms. A cache may lose the last. */
+/**
+ * Without a write-ahead log each record waits for the disk, some 20 ms. A cache may lose the last.
+ */
 export async function tune(db: Database): Promise<void> {
   await db.query('PRAGMA synchronous = NORMAL');
   // Refused while another process uses the file. Then this write is slow, and a later one sets it.
@@ -127,7 +131,9 @@ function checkFiles(file: string): void {
   if (withFile(`${file}-journal`, namesAnotherJournal)) refuse(file, 'its journal names another file');
 }
 
-/** The end of the journal of a transaction over several files (sqlite.org/fileformat2.html, 3.0). */
+/**
+ * The end of the journal of a transaction over several files (sqlite.org/fileformat2.html, 3.0).
+ */
 const JOURNAL_MAGIC = 'd9d505f920a163d7';
 
 function namesAnotherJournal(fd: number): boolean {

@@ -19,7 +19,10 @@ export interface StoreReply {
   fault?: { message: string; diagnostic?: Diagnostic };
 }
 
-/** Standard input closes when the parent is gone, however it ended. A thread watches it: this one sees nothing in a query. */
+/**
+ * Standard input closes when the parent is gone, however it ended. A thread watches it: this one
+ * sees nothing in a query.
+ */
 const WATCH = `const { Socket } = require('node:net');
 new Socket({ fd: 0 }).resume().once('close', () => process.kill(process.pid, 'SIGKILL'));`;
 new Worker(WATCH, { eval: true }).unref();

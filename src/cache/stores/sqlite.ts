@@ -13,7 +13,10 @@ const LARGEST_VALUE = 4 * LARGEST_TEXT;
 const PAGE = 10_000;
 const MOST_RECORDS = 1_000_000;
 
-/** Share of its limits that each process may write before it compares a store with them, which reads every row. */
+/**
+ * Share of its limits that each process may write before it compares a store with them, which reads
+ * every row.
+ */
 const UNCOMPARED = 1 / 64;
 
 export type SqliteStore = CacheStore & Required<Pick<CacheStore, 'peek' | 'shrink'>>;
@@ -150,7 +153,9 @@ async function markUsed(db: Database, key: string): Promise<void> {
     await db.query(`UPDATE ${RECORDS} SET used = ? WHERE key = ?`, now, key).catch(() => {});
 }
 
-/** Removes what exceeds the limits, and counts it. Sums up at most one row more than a store keeps. */
+/**
+ * Removes what exceeds the limits, and counts it. Sums up at most one row more than a store keeps.
+ */
 async function evict(db: Database, limits: StoreLimits): Promise<number> {
   const most = limits.records ?? DEFAULT_LIMITS.records;
   const [sums] = await db.query(

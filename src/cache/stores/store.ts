@@ -43,7 +43,9 @@ export interface CacheStore {
   readonly location: string;
   /** Whether other users may write to it. Then its records need a proof or a signature. */
   readonly shared: boolean;
-  /** The text under a key (64 hex digits); undefined without one, '' for a value of another type. */
+  /**
+   * The text under a key (64 hex digits); undefined without one, '' for a value of another type.
+   */
   get(key: string): Promise<string | undefined>;
   /** The same for maintenance: does not count as use. */
   peek?(key: string): Promise<string | undefined>;

@@ -124,7 +124,10 @@ async function annotated(input: Uint8Array, file: string, options: Options): Pro
   return { bytes: filter.bytes, proved: filter.proved, found, warnings };
 }
 
-/** The profile is for runtimes that do not read the annotation, so it must be one that the client reads as we do. */
+/**
+ * The profile is for runtimes that do not read the annotation, so it must be one that the client
+ * reads as we do.
+ */
 function refuseUnreadable(
   input: Uint8Array,
   { file, target }: { file: string; target: Target },

@@ -146,7 +146,9 @@ export function fromFile(file: string | undefined): Assertion[] {
   }
 }
 
-/** Whether the kernel gives the answer as well; a call of another architecture cannot be made here. */
+/**
+ * Whether the kernel gives the answer as well; a call of another architecture cannot be made here.
+ */
 async function confirm(
   { data, abi, answer }: Counterexample,
   operand: Operand,

@@ -136,7 +136,9 @@ async function subjectIn(path: string, options: Options): Promise<Subject> {
   return subject;
 }
 
-/** Of strace's failed calls only those that a filter may have refused: most fail for other reasons. */
+/**
+ * Of strace's failed calls only those that a filter may have refused: most fail for other reasons.
+ */
 function isRefusal({ action, errno, abi, nr, name }: FoldedRecord, subject: Subject | undefined): boolean {
   if (action !== SECCOMP_RET_ERRNO || errno === undefined || abi === undefined) return true;
   const usual = ['EPERM', 'ENOSYS'].includes(errnoName(errno, 'generic') ?? '');

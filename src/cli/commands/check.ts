@@ -13,7 +13,10 @@ export function makeCommand(): CliCommand {
   return makeLint('check', brokenAssertions);
 }
 
-/** A finding for each assertion of the file beside a profile that does not hold. @throws SeccompcError */
+/**
+ * A finding for each assertion of the file beside a profile that does not hold.
+ * @throws SeccompcError
+ */
 async function brokenAssertions(
   path: string,
   profile: ProfileText,

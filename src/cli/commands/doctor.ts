@@ -108,7 +108,10 @@ async function run(file: string | undefined, options: Options): Promise<number> 
 
 type Examined = { diagnosis: Diagnosis; diagnostics: readonly Diagnostic[] };
 
-/** @throws SeccompcError for what is no profile, and for faults of which it is not known that the runtime refuses them */
+/**
+ * @throws SeccompcError for what is no profile, and for faults of which it is not known that the
+ *   runtime refuses them
+ */
 async function examine(
   bytes: Uint8Array,
   file: string,
@@ -131,7 +134,10 @@ async function examine(
   }
 }
 
-/** Errors that are not only ours: the runtimes end at them too. docs/semantics.md sections 1, 4, 10 and 12. */
+/**
+ * Errors that are not only ours: the runtimes end at them too. docs/semantics.md sections 1, 4, 10
+ * and 12.
+ */
 const REFUSED = new Set<Code>([
   'ARG_INDEX_RANGE', 'EMPTY_NAME', 'ERRNO_TOO_LARGE', 'ERRNO_WITHOUT_EFFECT', 'FLAG_NEEDS_RELEASE', 'FLAG_REFUSED',
   'MISSING_DEFAULT_ACTION', 'MISSING_MEMBER',
@@ -157,7 +163,9 @@ function needJson({ fact, answer, symptom }: Need, arch: ArchName): object {
   return { call, arch, stage, symptom, args, insteadOf, answer: given };
 }
 
-/** `runtime needs fstatfs, which gets ERRNO EPERM (1): ensure /proc/self/fd is on procfs: operation not permitted` */
+/**
+ * `runtime needs fstatfs, which gets ERRNO EPERM (1): ensure /proc/self/fd is on procfs: operation not permitted`
+ */
 function needText({ fact, answer, symptom }: Need, arch: ArchName, verb: string): string {
   const args = [...fact.args].map(([index, value]) => `argument ${index} is ${value}`).join(', ');
   const call = args === '' ? fact.call : `${fact.call} (${args})`;

@@ -116,7 +116,10 @@ interface Explained {
   text: string;
 }
 
-/** Explains each call of a log of refused calls. The kernel's records have no arguments, so conditions are shown. */
+/**
+ * Explains each call of a log of refused calls. The kernel's records have no arguments, so
+ * conditions are shown.
+ */
 async function explainLog(
   path: string,
   arch: ArchName,

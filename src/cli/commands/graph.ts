@@ -87,7 +87,10 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   await writeProduct(FORMATS[options.format](tree, title), options.output);
 }
 
-/** The audit arch and number of a call, on each architecture that has it. @throws SeccompcError CALL_UNKNOWN */
+/**
+ * The audit arch and number of a call, on each architecture that has it.
+ * @throws SeccompcError CALL_UNKNOWN
+ */
 function numbersOf(call: string, { calls }: Awaited<ReturnType<typeof readOperand>>): [number, number][] {
   const number = /^(?:\d{1,10}|0x[\da-f]{1,8})$/i.test(call) ? Number(call) : undefined;
   const found = calls.flatMap(({ abi, table }): [number, number][] => {

@@ -187,7 +187,9 @@ async function buildAll(
   }
 }
 
-/** A server gets every filter, also those that the user's own cache has, so that one is not asked. */
+/**
+ * A server gets every filter, also those that the user's own cache has, so that one is not asked.
+ */
 function filledCache(cache: Cache): Cache {
   const stores = cache.stores.filter(({ shared }) => shared);
   return stores.length === 0 ? cache : { ...cache, stores, turns: undefined };

@@ -92,7 +92,10 @@ function nameOf(file: string): string {
   return isAbsolute(file) ? basename(file) : file;
 }
 
-/** Adds the architectures of the profile to those of the page. @throws SeccompcError also when it asks for no filter */
+/**
+ * Adds the architectures of the profile to those of the page.
+ * @throws SeccompcError also when it asks for no filter
+ */
 async function textOf(
   { bytes, file, notes }: ProfileText,
   target: Target,

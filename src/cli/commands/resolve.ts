@@ -96,7 +96,10 @@ function readerArgument(text: string): Reader {
   throw new InvalidArgumentError('Give crun, runc, runc@X.Y, runc@X.Y.Z or youki.');
 }
 
-/** All that was found, what the runtime does with the profile included. @throws SeccompcError if it would not start with it */
+/**
+ * All that was found, what the runtime does with the profile included.
+ * @throws SeccompcError if it would not start with it
+ */
 async function forReader(
   profile: Profile,
   seccomp: Seccomp,
@@ -119,7 +122,9 @@ async function forReader(
   return found;
 }
 
-/** The policy stage refuses a missing default action; there is nothing to print without one either. */
+/**
+ * The policy stage refuses a missing default action; there is nothing to print without one either.
+ */
 function defaultFault(seccomp: Seccomp | null, target: Target): Diagnostic[] {
   if (seccomp === null || seccomp.defaultAction !== undefined || asksForNoFilter(seccomp, target)) return [];
   return [diagnostic('MISSING_DEFAULT_ACTION', {}, { pointer: seccomp.pointer })];

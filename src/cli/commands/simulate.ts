@@ -127,7 +127,9 @@ async function compileProfile({ bytes, file, notes }: ProfileText, options: Opti
   return { side: { program: filter.instructions, endian: filter.endian }, warn };
 }
 
-/** For a filter: this machine's architecture if it is one of the filter's, else the filter's first. */
+/**
+ * For a filter: this machine's architecture if it is one of the filter's, else the filter's first.
+ */
 function defaultArch(tested: readonly ArchName[] | undefined): ArchName {
   if (tested === undefined) return hostArch();
   const host = tested.length === 0 ? hostArch() : tested.find((arch) => arch === safeHostArch());

@@ -9,8 +9,8 @@ const ABOUT_LOADING: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * What has a bearing on the answers to these calls: errors, what is said of the whole profile, and what is said of an
- * entry that names one of them.
+ * What has a bearing on the answers to these calls: errors, what is said of the whole profile, and
+ * what is said of an entry that names one of them.
  */
 export function bearingOn(
   diagnostics: readonly Diagnostic[],

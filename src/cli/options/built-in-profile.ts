@@ -7,8 +7,8 @@ import { isBuiltIn } from '../../options/built-in.ts';
 import type { BuiltInName } from '../../options/built-in.ts';
 
 /**
- * The path of the profile that a word stands for: a built-in name or, for any other word, the word itself. A name never
- * means a file of the current folder: `./container-default` does.
+ * The path of the profile that a word stands for: a built-in name or, for any other word, the word
+ * itself. A name never means a file of the current folder: `./container-default` does.
  * @param root where the host's files are
  * @throws SeccompcError PROFILE_NOT_ON_HOST
  */

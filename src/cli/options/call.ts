@@ -33,7 +33,9 @@ export interface CallFlags extends OperandFlags {
   callArch?: ArchName;
 }
 
-/** The words and options of such a command. `words` is how its usage shows those behind the profile. */
+/**
+ * The words and options of such a command. `words` is how its usage shows those behind the profile.
+ */
 export function addCallOptions<C extends Command>(command: C, words: string): C {
   command
     .usage(`[options] PROFILE|FILTER|--pid N ${words}`)
@@ -47,7 +49,10 @@ export function addCallOptions<C extends Command>(command: C, words: string): C 
 /** The words of such a command as its action gets them. */
 export type CallWords = [first: string | undefined, second: string | undefined, others: string[]];
 
-/** The profile or filter, undefined for a process; then the call and its arguments. @throws InvalidArgumentError */
+/**
+ * The profile or filter, undefined for a process; then the call and its arguments.
+ * @throws InvalidArgumentError
+ */
 export function splitWords(
   [first, second, others]: CallWords,
   flags: ProcessFlags,
@@ -110,7 +115,10 @@ function unsigned(text: string, what: string): bigint {
   );
 }
 
-/** Unsigned value of a decimal, hexadecimal or negative number, which is taken as its two's complement. */
+/**
+ * Unsigned value of a decimal, hexadecimal or negative number, which is taken as its two's
+ * complement.
+ */
 function integer(text: string, bits: 32 | 64): bigint | undefined {
   if (!/^-?(?:[0-9]+|0x[0-9a-f]+)$/i.test(text)) return undefined;
   const negative = text.startsWith('-');

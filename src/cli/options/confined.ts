@@ -13,7 +13,9 @@ export function addUnconfinedOption<T extends Command>(command: T): T {
   return addOptions(command, optionsIn('input'));
 }
 
-/** The diagnostic for an input that asks for no filter: an error, or a warning if that is allowed. */
+/**
+ * The diagnostic for an input that asks for no filter: an error, or a warning if that is allowed.
+ */
 export function notConfined(file: string, flag?: UnconfinedFlag): Diagnostic {
   if (flag !== undefined && !flag.allowUnconfined) return { ...diagnostic('NOT_CONFINED'), file };
   const severity = flag === undefined ? 'error' : 'warning';
@@ -29,7 +31,8 @@ export function notConfined(file: string, flag?: UnconfinedFlag): Diagnostic {
 
 /**
  * @param flag of a command that has it
- * @throws SeccompcError for a profile that asks for no filter: NOT_CONFINED, after what else was found
+ * @throws SeccompcError for a profile that asks for no filter: NOT_CONFINED, after what else was
+ *   found
  */
 export function refuseUnconfined(
   { confined, diagnostics }: Pick<Filter, 'confined' | 'diagnostics'>,

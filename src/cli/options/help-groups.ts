@@ -1,7 +1,10 @@
 import { Help } from 'commander';
 import type { Group } from '../../options/table.ts';
 
-/** Headings in the help for options that many commands share; the other groups are under the general one. */
+/**
+ * Headings in the help for options that many commands share; the other groups are under the general
+ * one.
+ */
 export const HEADINGS: Partial<Record<Group, string>> = { target: 'Target:', cache: 'Cache:' };
 
 /** Shows what those options do, too. */

@@ -8,7 +8,10 @@ import type { TemporaryFile } from '../../fs/temporary.ts';
 /** A million rules are smaller. A larger file is the wrong one, or endless. */
 const LARGEST_INPUT = 64 * 1024 * 1024;
 
-/** Reads a file of at most `largest` bytes, or standard input for `-`. @throws SeccompcError INPUT_UNREADABLE */
+/**
+ * Reads a file of at most `largest` bytes, or standard input for `-`.
+ * @throws SeccompcError INPUT_UNREADABLE
+ */
 export async function readInput(file: string, largest = LARGEST_INPUT): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -32,8 +35,8 @@ export async function readInput(file: string, largest = LARGEST_INPUT): Promise<
 }
 
 /**
- * Opens a file of at most `largest` bytes that can be read at any position; standard input for `-`, and whatever else can
- * only be read once, is copied to a temporary one.
+ * Opens a file of at most `largest` bytes that can be read at any position; standard input for `-`,
+ * and whatever else can only be read once, is copied to a temporary one.
  * @throws SeccompcError INPUT_UNREADABLE
  */
 export async function openInput(file: string, largest: number): Promise<{ fd: number; close(): void }> {

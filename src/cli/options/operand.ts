@@ -42,7 +42,9 @@ export interface Operand {
   calls: NamedCalls[];
   /** Warnings and notes; always empty for a filter in a file. */
   diagnostics: Diagnostic[];
-  /** The filter itself; of a profile, the one that it compiles to. Not of a process with several. */
+  /**
+   * The filter itself; of a profile, the one that it compiles to. Not of a process with several.
+   */
   program?: () => Promise<FilterInput>;
   /** Those of them that have a bearing on why calls of these names are answered differently. */
   bearingOn: (different: ReadonlySet<string>) => Diagnostic[];
@@ -56,8 +58,8 @@ export interface GivenFilter {
 }
 
 /**
- * Reads what PROFILE|FILTER names: a filter, raw or as a text, or else a profile; without a file, the
- * filters of a process.
+ * Reads what PROFILE|FILTER names: a filter, raw or as a text, or else a profile; without a file,
+ * the filters of a process.
  * @throws SeccompcError also for a filter that the kernel would refuse
  */
 export async function readGiven(

@@ -36,7 +36,10 @@ export function addProcessOptions<C extends Command>(command: C): C {
   return command;
 }
 
-/** The word for a FILTER; undefined where a process replaces it. @throws InvalidArgumentError for both, or none */
+/**
+ * The word for a FILTER; undefined where a process replaces it.
+ * @throws InvalidArgumentError for both, or none
+ */
 export function fileOrProcess(
   word: string | undefined,
   name: string,

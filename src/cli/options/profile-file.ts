@@ -10,8 +10,8 @@ import { readInput } from './input-file.ts';
 export type { ReadingFlags };
 
 /**
- * Adds --jsonc. Only commands whose result stands alone have it and {@link readProfileFile}: where a
- * runtime reads the same file, seccompc must read it as the runtime does.
+ * Adds --jsonc. Only commands whose result stands alone have it and {@link readProfileFile}: where
+ * a runtime reads the same file, seccompc must read it as the runtime does.
  */
 export function addReadingOptions<C extends Command>(command: C): C {
   return addOptions(command, optionsIn('reading'));
@@ -49,7 +49,10 @@ export async function withNotes<T extends { diagnostics: readonly Diagnostic[] }
 
 const AROUND = ['runtimeSpec', 'Spec', 'HostConfig', 'SeccompProfile', 'ConfigMap', 'MachineConfig'];
 
-/** Whether it is surely no more than a JSON object without a document around it: what the rest would cost, it saves. */
+/**
+ * Whether it is surely no more than a JSON object without a document around it: what the rest would
+ * cost, it saves.
+ */
 function isBare(bytes: Uint8Array): boolean {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return (

@@ -3,8 +3,9 @@ import { optionsIn } from '../../options/table.ts';
 import type { OptionSpec, TargetFlags } from '../../options/table.ts';
 
 /**
- * The flags, as words of a command line, that make a difference for a linux.seccomp object; those for the Docker dialect
- * do not. Defaults are left out, so the machine that runs the command line decides.
+ * The flags, as words of a command line, that make a difference for a linux.seccomp object; those
+ * for the Docker dialect do not. Defaults are left out, so the machine that runs the command line
+ * decides.
  */
 export function targetArguments(
   flags: TargetFlags,

@@ -14,7 +14,10 @@ export function addTargetOptions<C extends Command>(command: C): C {
   return addOptions(command, optionsIn('target'));
 }
 
-/** The target that the flags ask for. Only here does a result come to depend on the machine it is made on. */
+/**
+ * The target that the flags ask for. Only here does a result come to depend on the machine it is
+ * made on.
+ */
 export function targetOf(flags: TargetFlags): Target {
   const kernel = flags.kernel ?? hostKernel();
   return targetOfFlags({

@@ -1,4 +1,7 @@
-/** A comparison for a pull request: what a change opens and what it closes, in Markdown as GitHub and GitLab show it. */
+/**
+ * A comparison for a pull request: what a change opens and what it closes, in Markdown as GitHub
+ * and GitLab show it.
+ */
 import type { ArchName } from '../../arch.ts';
 import { compareStrictness } from '../../action.ts';
 import type { Difference } from '../../prove/compare.ts';

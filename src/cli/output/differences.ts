@@ -1,4 +1,7 @@
-/** Differences between two filters as few lines: equal changes together, a call on several architectures once. */
+/**
+ * Differences between two filters as few lines: equal changes together, a call on several
+ * architectures once.
+ */
 import type { ArchName } from '../../arch.ts';
 import type { Difference } from '../../prove/compare.ts';
 import { callPlace, callText, describeAnswer, nameOfCall } from '../../prove/describe.ts';
@@ -16,8 +19,8 @@ interface Group {
 }
 
 /**
- * One line for each change on the same architectures. Numbers without a name change with the default action, so their
- * line has all calls that change so too.
+ * One line for each change on the same architectures. Numbers without a name change with the
+ * default action, so their line has all calls that change so too.
  *
  * @param arches those of the two sides
  */

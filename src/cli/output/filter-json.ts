@@ -14,7 +14,10 @@ export interface Compiled {
   warnings: Diagnostic[];
 }
 
-/** The document of `compile --json`: the program, what a runtime needs besides it, and how it was made. */
+/**
+ * The document of `compile --json`: the program, what a runtime needs besides it, and how it was
+ * made.
+ */
 export function filterJson({ filter, tier, key, warnings }: Compiled): string {
   return toJson(filterDocument(filter, { sha256: sha256(filter.bytes), cache: { tier, key }, warnings }));
 }

@@ -4,8 +4,8 @@ import { openTrusted } from '../../fs/trust.ts';
 import { formatDiagnostic, PLAIN, writeStderr } from './report.ts';
 
 /**
- * Logs a hook's diagnostics to standard error, which most callers discard, and to a file, one line each with the time.
- * Never fails: a full disk must not decide whether a container starts.
+ * Logs a hook's diagnostics to standard error, which most callers discard, and to a file, one line
+ * each with the time. Never fails: a full disk must not decide whether a container starts.
  */
 export async function logHook(
   hook: string,

@@ -1,7 +1,10 @@
 /** Manual pages for the macros of man(7), which groff and mandoc read. */
 import type { Level } from './levels.ts';
 
-/** The page of the program (`command` undefined) or of one of its commands, with all that is below it. */
+/**
+ * The page of the program (`command` undefined) or of one of its commands, with all that is below
+ * it.
+ */
 export function manPage(program: Level, command: Level | undefined, version: string): string {
   const level = command ?? program;
   const others = program.commands.filter((each) => each !== level).map((each) => manName(each.name));

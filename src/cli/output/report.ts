@@ -22,7 +22,10 @@ export interface Style {
 
 export const PLAIN: Style = { colour: false, excerpts: false };
 
-/** Diagnostics on standard error. Not with --json, where they are part of the product; with -q only errors. */
+/**
+ * Diagnostics on standard error. Not with --json, where they are part of the product; with -q only
+ * errors.
+ */
 export async function printDiagnostics(
   diagnostics: readonly Diagnostic[],
   { quiet, json }: OutputOptions,
@@ -32,7 +35,9 @@ export async function printDiagnostics(
   await writeStderr(formatDiagnostics(shown, styleFor(2)));
 }
 
-/** The reasons why a command failed: on standard error, or as the JSON document on standard output. */
+/**
+ * The reasons why a command failed: on standard error, or as the JSON document on standard output.
+ */
 export async function printFailure(diagnostics: readonly Diagnostic[], output: OutputOptions): Promise<void> {
   if (output.json) await writeStandard(1, toJson({ diagnostics: diagnostics.map(diagnosticJson) }));
   else await printDiagnostics(diagnostics, output);
@@ -69,7 +74,10 @@ function alsoAt(others: readonly Diagnostic[]): string {
   return `; also at ${places.slice(0, MOST_PLACES).join(', ')}${more}`;
 }
 
-/** `file:line:column: severity: message [CODE]`, the line itself on a terminal, then the hint on an indented line. */
+/**
+ * `file:line:column: severity: message [CODE]`, the line itself on a terminal, then the hint on an
+ * indented line.
+ */
 export function formatDiagnostic(found: Diagnostic, { colour, excerpts }: Style): string {
   const { file, line, column, severity, message, code, hint } = found;
   const place = [
@@ -81,7 +89,10 @@ export function formatDiagnostic(found: Diagnostic, { colour, excerpts }: Style)
   return hint === undefined ? text : `${text}    ${printable(hint)}\n`;
 }
 
-/** Red, yellow, cyan: SGR numbers (ECMA-48 8.3.117); node:util, which knows them too, would have to be loaded. */
+/**
+ * Red, yellow, cyan: SGR numbers (ECMA-48 8.3.117); node:util, which knows them too, would have to
+ * be loaded.
+ */
 const COLOURS = { error: 31, warning: 33, note: 36 } as const satisfies Record<Severity, number>;
 
 /** For standard output (1) or standard error (2). */

@@ -58,8 +58,8 @@ function placeOf(file: string): OutputPlace {
 }
 
 /**
- * Writes to standard output (1) or standard error (2), all of it. Node's own streams for them take longer to make than
- * most of our commands to run, so they are for a reader who lets us wait.
+ * Writes to standard output (1) or standard error (2), all of it. Node's own streams for them take
+ * longer to make than most of our commands to run, so they are for a reader who lets us wait.
  * @throws OutputClosed when the reader is gone; SeccompcError OUTPUT_NOT_WRITTEN
  */
 export async function writeStandard(fd: 1 | 2, product: string | Uint8Array): Promise<void> {
@@ -127,7 +127,10 @@ async function writeInto(file: string, path: string, parts: Iterable<string | Ui
   }
 }
 
-/** A new file gets the mode that the umask leaves; another one keeps its mode, and its owner where that is possible. */
+/**
+ * A new file gets the mode that the umask leaves; another one keeps its mode, and its owner where
+ * that is possible.
+ */
 function replace(
   file: string,
   path: string,

@@ -1,6 +1,7 @@
 /**
- * Text for terminals and line-based tools. File names, labels and names in profiles are untrusted: a line break in one
- * must not start a line, a tab must not start a cell, and escape sequences and bidirectional marks must have no effect.
+ * Text for terminals and line-based tools. File names, labels and names in profiles are untrusted:
+ * a line break in one must not start a line, a tab must not start a cell, and escape sequences and
+ * bidirectional marks must have no effect.
  */
 
 /** Characters that are never shown: C0, DEL, C1, Unicode's direction marks and line separators. */

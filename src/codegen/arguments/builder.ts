@@ -38,14 +38,17 @@ export interface Strategy {
 }
 
 /**
- * Turns problems into tests, the best way first that estimates show. What it found for a problem serves all decisions of a
- * filter: much of a condition on 64 bits is the same on 32.
+ * Turns problems into tests, the best way first that estimates show. What it found for a problem
+ * serves all decisions of a filter: much of a condition on 64 bits is the same on 32.
  */
 export class Builder {
   readonly #tools: Tools;
   readonly #strategy: Strategy;
   readonly #means: Means;
-  /** By depth while all ways are tried out, then one for all depths: nodes by the key of their problem. */
+  /**
+   * By depth while all ways are tried out, then one for all depths: nodes by the key of their
+   * problem.
+   */
   readonly #known: Map<string, Node>[] = [];
   readonly #estimates = new Map<string, number>();
   #depth = 0;

@@ -12,11 +12,11 @@ const MAX_POINTS = 64;
 const ALL_BITS = 0xffffffff;
 
 /**
- * Decides single values against everything else by few tests of bits: four values that differ in two bits only
- * are one test. Undefined where the intervals are not of that kind.
+ * Decides single values against everything else by few tests of bits: four values that differ in
+ * two bits only are one test. Undefined where the intervals are not of that kind.
  *
- * Neighbouring values merge into cubes as in the method of Quine and McCluskey; the largest cubes are then
- * taken greedily until every value is covered.
+ * Neighbouring values merge into cubes as in the method of Quine and McCluskey; the largest cubes
+ * are then taken greedily until every value is covered.
  */
 export function coverByCubes(graph: Graph, intervals: readonly Interval[]): Node | undefined {
   const leaves = new Set(intervals.map(({ leaf }) => leaf));

@@ -10,7 +10,10 @@ import { Problems } from './problem.ts';
 import type { Block, Box, LooseBlock, Problem } from './problem.ts';
 import { argsOf } from './splits.ts';
 
-/** All ways are tried out for this many levels of a problem with up to so many boxes, within so much work. */
+/**
+ * All ways are tried out for this many levels of a problem with up to so many boxes, within so much
+ * work.
+ */
 const TRIED = [
   { levels: 1, boxes: 40, effort: 10_000 },
   { levels: 2, boxes: 12, effort: 10_000 },
@@ -22,7 +25,10 @@ const LONG = 40;
 const WORTH = 2 / 3;
 /** Instructions that are worth one less on the longest path. */
 const PER_STEP = 2;
-/** Ways without a chain are estimated too long where what they leave joins later; and they have shorter paths. */
+/**
+ * Ways without a chain are estimated too long where what they leave joins later; and they have
+ * shorter paths.
+ */
 const SHORTENING: readonly Strategy[] = [
   { slack: 1.25 },
   { slack: 1.6 },
@@ -32,7 +38,10 @@ const SHORTENING: readonly Strategy[] = [
 /** Work for each of these, for each pair of rules; half of what is left is for other decisions. */
 const SHORTENING_OF_PAIR = 64;
 
-/** The rules of a decision, joined as far as they can be, are more than the kernel takes instructions. */
+/**
+ * The rules of a decision, joined as far as they can be, are more than the kernel takes
+ * instructions.
+ */
 export class TooManyRules extends Error {
   readonly decision: Decision;
 
@@ -42,7 +51,9 @@ export class TooManyRules extends Error {
   }
 }
 
-/** Turns the decisions of one filter into tests of arguments: the shortest form found, or nearly so. */
+/**
+ * Turns the decisions of one filter into tests of arguments: the shortest form found, or nearly so.
+ */
 export class Decisions {
   readonly #tools: Tools;
   readonly #estimating: Builder;
@@ -68,7 +79,8 @@ export class Decisions {
   }
 
   /**
-   * Finds the nodes of all decisions of a filter: one by one, or chains for all where these have more in common.
+   * Finds the nodes of all decisions of a filter: one by one, or chains for all where these have
+   * more in common.
    * @throws TooManyRules
    */
   findAll(decisions: Iterable<Decision>): void {
@@ -157,8 +169,8 @@ export class Decisions {
 /** Nodes for one problem. */
 class Candidates {
   /**
-   * By node: the instructions that come with it, but for return values and jumps, and a little for each that is likely to
-   * become one more in eBPF.
+   * By node: the instructions that come with it, but for return values and jumps, and a little for
+   * each that is likely to become one more in eBPF.
    */
   readonly #sizes = new Map<Node, number>();
   readonly #there: ReadonlySet<Node>;
@@ -213,7 +225,10 @@ class Candidates {
 /** Less than an instruction, however many there are in a program. */
 const MORE_IN_EBPF = 2 ** -13;
 
-/** A test that has nothing to fall into becomes two instructions; a JSET can only fall into its false side. */
+/**
+ * A test that has nothing to fall into becomes two instructions; a JSET can only fall into its
+ * false side.
+ */
 function sizeOf(node: Node): number {
   if (node.kind !== 'test') return instructionsOf(node);
   const falls = node.operation === BPF_JSET ? [node.no] : [node.yes, node.no];
@@ -240,7 +255,10 @@ function boxesOf({ blocks }: Problem): Box[] {
 /** Values of one argument that one test of bits can tell from others, where they lie well. */
 const VALUES_PER_TEST = 4;
 
-/** Tests that a program for these boxes needs: one for each, and most of those of the longest list of values. */
+/**
+ * Tests that a program for these boxes needs: one for each, and most of those of the longest list
+ * of values.
+ */
 function testsOf(boxes: readonly Box[]): number {
   let tests = boxes.length;
   for (const { conditions } of boxes)

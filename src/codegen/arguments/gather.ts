@@ -6,8 +6,8 @@ import type { Condition, Outcome, Word } from './word-condition.ts';
 import type { Box } from './problem.ts';
 
 /**
- * Boxes that ask for bits of several words, by tests of one word in which these bits are gathered: one test for each box,
- * without a load.
+ * Boxes that ask for bits of several words, by tests of one word in which these bits are gathered:
+ * one test for each box, without a load.
  */
 
 /** Bits that a word must have: (word & mask) == value, all u32. */
@@ -34,7 +34,10 @@ export interface GatheredTest {
   readonly isWidest: boolean;
 }
 
-/** What is gathered of a word, `mask` where it is once it is shifted left (by a negative number: right). */
+/**
+ * What is gathered of a word, `mask` where it is once it is shifted left (by a negative number:
+ * right).
+ */
 interface Part {
   readonly shift: number;
   readonly mask: number;
@@ -60,8 +63,9 @@ const MOST_CHOICES = 4;
 /** No shift, then the shortest ones. */
 const SHIFTS = Array.from({ length: 31 }, (_, at) => (at % 2 === 0 ? -at / 2 : (at + 1) / 2));
 /**
- * Ways to fill words: begun with one choice of bits, or with as many in turn as `tried` allows, divided by their number;
- * going on with those that need the least room more, or the least for what they are worth.
+ * Ways to fill words: begun with one choice of bits, or with as many in turn as `tried` allows,
+ * divided by their number; going on with those that need the least room more, or the least for what
+ * they are worth.
  */
 const MANNERS = [
   { tried: 0, byWorth: false },
@@ -281,7 +285,10 @@ function widthOf(outcome: Outcome): number {
   return width;
 }
 
-/** The choices of bits of which one must hold for a box to, besides other conditions; none where it asks for no bits. */
+/**
+ * The choices of bits of which one must hold for a box to, besides other conditions; none where it
+ * asks for no bits.
+ */
 function choicesOf(box: Box): Choice[] {
   let choices: Bits[][] = [[]];
   const others: Condition[] = [];

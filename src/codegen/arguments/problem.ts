@@ -4,8 +4,8 @@ import { argOf, implies } from './word-condition.ts';
 import type { Condition, Conditions, Fact, Outcome } from './word-condition.ts';
 
 /**
- * What is left of a decision at one point of a program, in a form in which decisions that mean the same are the same as
- * often as is easily seen.
+ * What is left of a decision at one point of a program, in a form in which decisions that mean the
+ * same are the same as often as is easily seen.
  */
 
 /** Conditions on different arguments that must all hold. Equal boxes are one object. */
@@ -38,7 +38,10 @@ export interface LooseBlock {
   readonly boxes: readonly (Box | false)[];
 }
 
-/** The most boxes of a block of which each is compared with each, and the most that are joined, but for a whole decision. */
+/**
+ * The most boxes of a block of which each is compared with each, and the most that are joined, but
+ * for a whole decision.
+ */
 const MAX_COMPARED = 24;
 const MAX_JOINED = 64;
 const ARGUMENTS = 6;
@@ -131,7 +134,10 @@ export class Problems {
     return { blocks: kept, otherwise: last, key: `${key}/${last.id}` };
   }
 
-  /** Boxes of one block without those that others cover, and with those joined that differ in one argument only. */
+  /**
+   * Boxes of one block without those that others cover, and with those joined that differ in one
+   * argument only.
+   */
   #merge(boxes: readonly (Box | false)[], whole: boolean): readonly Box[] {
     const distinct = new Set<Box>();
     for (const box of boxes) {
@@ -155,7 +161,10 @@ export class Problems {
     return joined;
   }
 
-  /** The boxes with one condition joined, by argument; one box that always holds takes the place of all. */
+  /**
+   * The boxes with one condition joined, by argument; one box that always holds takes the place of
+   * all.
+   */
   joinSingle(boxes: readonly Box[]): readonly Box[] {
     const byArg = new Map<number, Condition[]>();
     const joined: Box[] = [];
@@ -194,7 +203,10 @@ export class Problems {
     return joined;
   }
 
-  /** As few conditions as easily found that together hold where one of these on one argument does; true for everywhere. */
+  /**
+   * As few conditions as easily found that together hold where one of these on one argument does;
+   * true for everywhere.
+   */
   #union(conditions: readonly Condition[]): readonly Condition[] | true {
     if (conditions.length === 1) return conditions;
     const unions: Condition[] = [];

@@ -45,7 +45,10 @@ interface BitsWay {
   readonly clear: Problem;
 }
 
-/** One condition on an argument after the other: behind each the rest of the boxes that have it, then the next. */
+/**
+ * One condition on an argument after the other: behind each the rest of the boxes that have it,
+ * then the next.
+ */
 export interface ChainWay {
   readonly kind: 'chain';
   readonly size: number;
@@ -77,7 +80,10 @@ export interface Means {
   readonly estimate: (problem: Problem) => number;
 }
 
-/** Of fewer boxes that look at a word under one mask than this part a test of it repeats more than it decides. */
+/**
+ * Of fewer boxes that look at a word under one mask than this part a test of it repeats more than
+ * it decides.
+ */
 const MASKED_SHARE = 1 / 2;
 /** So few boxes are tried with every mask. */
 const FEW_BOXES = 8;
@@ -100,7 +106,10 @@ class Size {
   }
 }
 
-/** The ranges of a word; undefined where no condition compares it, or more than `limit` instructions are needed. */
+/**
+ * The ranges of a word; undefined where no condition compares it, or more than `limit` instructions
+ * are needed.
+ */
 export function byRanges(problem: Problem, word: Word, means: Means, limit: number): RangesWay | undefined {
   const starts = startsOf(problem, word, means.effort);
   if (starts.length < 2) return undefined;
@@ -147,9 +156,10 @@ interface Left {
 }
 
 /**
- * What is left of a problem in each range of a word. The ranges are the leaves of a tree. A box that is the same in many
- * of them is put at the few nodes that have just these below them, and the boxes on the way down to a leaf are joined
- * once for all leaves below: work that grows with the boxes, not with boxes times ranges.
+ * What is left of a problem in each range of a word. The ranges are the leaves of a tree. A box
+ * that is the same in many of them is put at the few nodes that have just these below them, and the
+ * boxes on the way down to a leaf are joined once for all leaves below: work that grows with the
+ * boxes, not with boxes times ranges.
  */
 class Sweep {
   readonly #problem: Problem;
@@ -198,7 +208,10 @@ class Sweep {
     return low;
   }
 
-  /** Puts a box at the nodes, from one with leaves `low`..`high` on down, that cover leaves `from`..`to`. */
+  /**
+   * Puts a box at the nodes, from one with leaves `low`..`high` on down, that cover leaves
+   * `from`..`to`.
+   */
   #put(node: number, low: number, high: number, from: number, to: number, left: Left): void {
     if (from > high || to < low) return;
     this.#means.effort.spend(1);

@@ -6,11 +6,20 @@ import { mergeNeighbours, select } from '../numbers/select.ts';
 import type { Interval } from '../numbers/select.ts';
 import type { ArgumentGoal } from '../numbers/weights.ts';
 
-/** Weight of a whole word against the price of an instruction: how much depth counts in an argument tree. */
+/**
+ * Weight of a whole word against the price of an instruction: how much depth counts in an argument
+ * tree.
+ */
 const WORD_WEIGHT = 1;
-/** Fewest intervals that tests of bits, or one test after the other, can tell apart in fewer instructions than a tree. */
+/**
+ * Fewest intervals that tests of bits, or one test after the other, can tell apart in fewer
+ * instructions than a tree.
+ */
 const MIN_COVERED = 4;
-/** Intervals of which one tree is searched for; longer lists are halved first. The search takes their square. */
+/**
+ * Intervals of which one tree is searched for; longer lists are halved first. The search takes
+ * their square.
+ */
 const MAX_SEARCHED = 100;
 /** Tests one after the other that are worth one instruction less than a tree of them. */
 const TESTS_PER_INSTRUCTION = 4;
@@ -18,7 +27,10 @@ const TESTS_PER_INSTRUCTION = 4;
 /** Values `from`..`to` of the accumulator, both included, and what to do for them. */
 export type Values = Omit<Interval, 'weight'>;
 
-/** Tells the values of the accumulator apart: by a tree, by tests of bits, or by one test after the other. */
+/**
+ * Tells the values of the accumulator apart: by a tree, by tests of bits, or by one test after the
+ * other.
+ */
 export function testValues(
   values: readonly Values[],
   graph: Graph,

@@ -1,8 +1,8 @@
 import type { Condition as PolicyCondition } from '../../policy/types.ts';
 
 /**
- * Conditions on 64-bit arguments as the machine can test them: decisions over 32-bit words, the high word of an argument
- * before its low one.
+ * Conditions on 64-bit arguments as the machine can test them: decisions over 32-bit words, the
+ * high word of an argument before its low one.
  */
 
 /** Which word of which argument: 2 * arg for its high half, 2 * arg + 1 for its low half; 0..11. */
@@ -15,7 +15,10 @@ export function argOf(word: Word): number {
 /** The largest value of a word. */
 export const MAX_WORD = 0xffffffff;
 
-/** What a condition comes to once something is known of its word: decided, or a condition on the other word. */
+/**
+ * What a condition comes to once something is known of its word: decided, or a condition on the
+ * other word.
+ */
 export type Outcome = boolean | Condition;
 
 /** A decision over the words of one argument. Equal conditions are one object. */
@@ -29,7 +32,10 @@ interface Common {
   readonly cost: number;
 }
 
-/** By the value of the word: `outcomes[i]` from `starts[i]` up to the next start. Starts ascend from 0, neighbours differ. */
+/**
+ * By the value of the word: `outcomes[i]` from `starts[i]` up to the next start. Starts ascend from
+ * 0, neighbours differ.
+ */
 export interface RangesCondition extends Common {
   readonly kind: 'ranges';
   readonly starts: readonly number[];
@@ -45,7 +51,10 @@ export interface MaskCondition extends Common {
   readonly other: Outcome;
 }
 
-/** What a test has shown of a word: that it lies in a range, both ends included, or what it is under a mask. */
+/**
+ * What a test has shown of a word: that it lies in a range, both ends included, or what it is under
+ * a mask.
+ */
 export type Fact =
   | { readonly word: Word; readonly kind: 'range'; readonly from: number; readonly to: number }
   | {
@@ -120,7 +129,10 @@ export class Conditions {
     return made;
   }
 
-  /** The condition that holds where one of two on the same argument does; undefined where it is not of this form. */
+  /**
+   * The condition that holds where one of two on the same argument does; undefined where it is not
+   * of this form.
+   */
   or(a: Outcome, b: Outcome): Outcome | undefined {
     if (a === true || b === true) return true;
     if (a === false || a === b) return b;
@@ -176,7 +188,10 @@ export class Conditions {
     return this.#orAllBut(a, b);
   }
 
-  /** Of two that hold everywhere but where the word has some value under a mask: all but what both leave out. */
+  /**
+   * Of two that hold everywhere but where the word has some value under a mask: all but what both
+   * leave out.
+   */
   #orAllBut(a: Condition, b: Condition): Outcome | undefined {
     const [first, second] = [allBut(a), allBut(b)];
     if (first === undefined || second === undefined) return undefined;
@@ -258,7 +273,9 @@ const SIDES: Record<
   ge: [false, true, true],
 };
 
-/** Whether what satisfies the first satisfies the second; false also where that is not easily seen. */
+/**
+ * Whether what satisfies the first satisfies the second; false also where that is not easily seen.
+ */
 export function implies(a: Outcome, b: Outcome): boolean {
   if (a === false || b === true || a === b) return true;
   if (a === true || b === false) return false;
@@ -307,7 +324,10 @@ function rangesImplyMask({ starts, outcomes }: RangesCondition, b: MaskCondition
   });
 }
 
-/** A condition as one that holds wherever the word has another value under a mask; undefined where it is none. */
+/**
+ * A condition as one that holds wherever the word has another value under a mask; undefined where
+ * it is none.
+ */
 function allBut(condition: Condition): Pick<MaskCondition, 'mask' | 'value' | 'equal'> | undefined {
   if (condition.kind === 'mask') {
     const { mask, value, equal, other } = condition;
@@ -319,7 +339,8 @@ function allBut(condition: Condition): Pick<MaskCondition, 'mask' | 'value' | 'e
   if (outcomes.some((outcome, piece) => piece !== at && outcome !== true)) return undefined;
   const from = starts[at]!;
   const size = (starts[at + 1] ?? MAX_WORD + 1) - from;
-  // Only a range that begins at a multiple of its size, a power of two, is what is left under a mask.
+  // Only a range that begins at a multiple of its size, a power of two, is what is left under a
+  // mask.
   if (!Number.isInteger(Math.log2(size)) || from % size !== 0) return undefined;
   return { mask: (MAX_WORD + 1 - size) >>> 0, value: from, equal: outcomes[at]! };
 }
@@ -337,7 +358,8 @@ function isPossible(fact: Fact, from: number, to: number): boolean {
   if (fact.kind === 'range') return from <= fact.to && to >= fact.from;
   const { mask, value, holds } = fact;
   if (holds) return isPossibleUnder(mask, value, from, to);
-  // All values of the range have that value under the mask only if no bit of the mask changes within it.
+  // All values of the range have that value under the mask only if no bit of the mask changes
+  // within it.
   const changing = from === to ? 0 : (0xffffffff >>> Math.clz32(from ^ to)) >>> 0;
   return (changing & mask) !== 0 || (from & mask) >>> 0 !== value;
 }
@@ -372,7 +394,10 @@ function costOf(outcomes: Iterable<Outcome>): number {
   return cost;
 }
 
-/** Comparisons that tell the ranges apart: one for each bound, but a single value takes one for both. */
+/**
+ * Comparisons that tell the ranges apart: one for each bound, but a single value takes one for
+ * both.
+ */
 function testsFor(starts: readonly number[]): number {
   let tests = 0;
   for (let at = 1; at < starts.length; at++) {

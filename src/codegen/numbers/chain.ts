@@ -2,8 +2,8 @@ import { constantSize } from './interval.ts';
 import type { Link, Member, UnitPrices } from './interval.ts';
 
 /**
- * A growing window that a chain of JEQ might decide: all leaves but one are on single values, or pairs of
- * neighbours. Once it fails it fails for every larger window.
+ * A growing window that a chain of JEQ might decide: all leaves but one are on single values, or
+ * pairs of neighbours. Once it fails it fails for every larger window.
  */
 export class ChainWindow {
   readonly #prices: UnitPrices;
@@ -29,7 +29,10 @@ export class ChainWindow {
     return this.#links.length - (this.#tallies[this.main.leaf]?.count ?? 0) <= this.#prices.longestChain;
   }
 
-  /** An interval with the leaf that the chain ends in: that of the long ones, or else the most frequent one. */
+  /**
+   * An interval with the leaf that the chain ends in: that of the long ones, or else the most
+   * frequent one.
+   */
   get main(): Member {
     return this.#long ?? this.#leader!;
   }

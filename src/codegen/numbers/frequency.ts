@@ -1,8 +1,8 @@
 /**
- * How often programs make each system call, in parts of ten thousand: the mean of eight small workloads counted
- * with `strace -f -c` on x86_64 (a C compile, Python with SQLite, a Node HTTP server, a shell pipeline, git, tar,
- * apt-cache, jq), each workload weighing the same. Calls that stand for the same work on other architectures are
- * beside the x86_64 ones with the same share.
+ * How often programs make each system call, in parts of ten thousand: the mean of eight small
+ * workloads counted with `strace -f -c` on x86_64 (a C compile, Python with SQLite, a Node HTTP
+ * server, a shell pipeline, git, tar, apt-cache, jq), each workload weighing the same. Calls that
+ * stand for the same work on other architectures are beside the x86_64 ones with the same share.
  */
 export const FREQUENCY: ReadonlyMap<string, number> = new Map(
   Object.entries({

@@ -9,7 +9,9 @@ export interface Interval {
   readonly weight: number;
 }
 
-/** What a search goes by: what instructions cost, in the unit of the weights, and how deep it goes. */
+/**
+ * What a search goes by: what instructions cost, in the unit of the weights, and how deep it goes.
+ */
 export interface Prices {
   /** A test that becomes one instruction of eBPF. */
   readonly test: number;
@@ -19,7 +21,10 @@ export interface Prices {
   readonly longestChain: number;
 }
 
-/** Prices in whole units of a search, and what a unit is. Not of the shape of Prices, whose numbers are no integers. */
+/**
+ * Prices in whole units of a search, and what a unit is. Not of the shape of Prices, whose numbers
+ * are no integers.
+ */
 export interface UnitPrices {
   readonly unit: number;
   readonly test: number;
@@ -28,8 +33,9 @@ export interface UnitPrices {
 }
 
 /**
- * An interval with what the search asks of it, found once since it lies in hundreds of windows. All small integers,
- * words too, which are signed here: a larger number would be made anew each time it is read.
+ * An interval with what the search asks of it, found once since it lies in hundreds of windows. All
+ * small integers, words too, which are signed here: a larger number would be made anew each time it
+ * is read.
  */
 export interface Member {
   readonly interval: Interval;
@@ -45,7 +51,9 @@ export interface Member {
   readonly to: number;
   /** All bits of all values. */
   readonly bits: number;
-  /** The values as links of a chain: one or two, or none where the interval is too long for that. */
+  /**
+   * The values as links of a chain: one or two, or none where the interval is too long for that.
+   */
   readonly links: readonly Link[];
 }
 
@@ -59,7 +67,9 @@ export interface Link {
 /** Above any cost in units, and still a small integer, sums of two included. */
 const MAX_COST = 2 ** 30;
 
-/** The intervals as members, and the prices, in a unit in which no tree costs more than MAX_COST. */
+/**
+ * The intervals as members, and the prices, in a unit in which no tree costs more than MAX_COST.
+ */
 export function measure(
   intervals: readonly Interval[],
   { test, more, longestChain }: Prices,

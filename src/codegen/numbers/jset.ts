@@ -2,8 +2,9 @@ import { constantSize } from './interval.ts';
 import type { Member, UnitPrices } from './interval.ts';
 
 /**
- * A test of bits: values with a bit of the mask have the leaf of `hit`. What is left is one leaf, or takes one more
- * test: a JGE between two runs, or a JEQ of the single value between two runs of one leaf.
+ * A test of bits: values with a bit of the mask have the leaf of `hit`. What is left is one leaf,
+ * or takes one more test: a JGE between two runs, or a JEQ of the single value between two runs of
+ * one leaf.
  */
 export interface Jset {
   /** u32 */
@@ -26,9 +27,10 @@ const MIN_ASIDE_MEMBERS = 4;
 const MAX_ASIDE_MEMBERS = 7;
 
 /**
- * Windows that a test of bits might decide, alone or with one more test. What fails in a window, fails in every window
- * around it: that has more values, and fewer bits to tell them by. So a failure is noted once for all windows, which have
- * to be asked for from the last interval to the first, each growing from two intervals on.
+ * Windows that a test of bits might decide, alone or with one more test. What fails in a window,
+ * fails in every window around it: that has more values, and fewer bits to tell them by. So a
+ * failure is noted once for all windows, which have to be asked for from the last interval to the
+ * first, each growing from two intervals on.
  */
 export class JsetWindows {
   readonly #members: readonly Member[];
@@ -59,7 +61,10 @@ export class JsetWindows {
     this.#leaves = [this.#members[start]!];
   }
 
-  /** Takes the next interval in. False where no test of bits can decide the window, nor any larger one. */
+  /**
+   * Takes the next interval in. False where no test of bits can decide the window, nor any larger
+   * one.
+   */
   extend(): boolean {
     const leaves = this.#leaves;
     const next = this.#members[this.#end++]!;

@@ -8,8 +8,9 @@ import { sharedWindowsFrom } from './shared-tree.ts';
 import type { SharedTree, SharedTrees } from './shared-tree.ts';
 
 /**
- * Above this many intervals the place of a split is looked for near those of the two windows that are one interval
- * shorter: 6 places around, or 1 where both have the same. docs/codegen.md 4 has what that costs and saves.
+ * Above this many intervals the place of a split is looked for near those of the two windows that
+ * are one interval shorter: 6 places around, or 1 where both have the same. docs/codegen.md 4 has
+ * what that costs and saves.
  */
 const FULL_SEARCH = 40;
 const NEAR = 6;
@@ -25,11 +26,13 @@ const NOTCH_LAST = 4;
 const STANDING = 5;
 
 /**
- * Dynamic programming over windows of neighbouring intervals. A window is decided by a JGE between two smaller ones, by
- * a chain of JEQ, by a JSET with at most one more test, by cutting off a singleton, or by going on into a shared tree.
+ * Dynamic programming over windows of neighbouring intervals. A window is decided by a JGE between
+ * two smaller ones, by a chain of JEQ, by a JSET with at most one more test, by cutting off a
+ * singleton, or by going on into a shared tree.
  *
- * Windows run from interval i up to, not including, interval e; the tables hold one at [i * (n + 1) + e]. A process
- * mostly searches once, and then in the interpreter: hence tables of numbers, and nodes only for the windows chosen.
+ * Windows run from interval i up to, not including, interval e; the tables hold one at [i * (n + 1)
+ * + e]. A process mostly searches once, and then in the interpreter: hence tables of numbers, and
+ * nodes only for the windows chosen.
  */
 export class Search {
   readonly #graph: Graph;
@@ -39,16 +42,19 @@ export class Search {
   readonly #stride: number;
   readonly #jsets: JsetWindows;
   /**
-   * Costs of windows. The half that no window uses, [e * (n + 1) + i], has the cost of the same window above a split
-   * before i: both halves of a split then lie side by side, and the instruction more that the split's constant may
-   * take is counted.
+   * Costs of windows. The half that no window uses, [e * (n + 1) + i], has the cost of the same
+   * window above a split before i: both halves of a split then lie side by side, and the
+   * instruction more that the split's constant may take is counted.
    */
   readonly #cost: Int32Array;
   /** Where the best JGE split of a window starts its upper half. */
   readonly #split: Int16Array;
   /** Of the above ways one that is better than the split; 0 for none. */
   readonly #way: Uint8Array;
-  /** Where a singleton begins, the weight of a window from which on it is no gain to cut it off; 0 elsewhere. */
+  /**
+   * Where a singleton begins, the weight of a window from which on it is no gain to cut it off; 0
+   * elsewhere.
+   */
   readonly #singletonLimits: Int32Array;
   /** Windows that shared trees decide best. */
   readonly #sharedNodes = new Map<number, Node>();
@@ -74,14 +80,16 @@ export class Search {
   }
 
   /**
-   * A singleton is a single value between two intervals of one leaf. Asked for early, on its own, it leaves one comparison to
-   * cut off all three; left to the end, its test has nothing to fall into and becomes two instructions of eBPF.
+   * A singleton is a single value between two intervals of one leaf. Asked for early, on its own,
+   * it leaves one comparison to cut off all three; left to the end, its test has nothing to fall
+   * into and becomes two instructions of eBPF.
    */
   #singletonLimit(at: number): number {
     const [first, value, last] = [this.#members[at]!, this.#members[at + 1], this.#members[at + 2]];
     if (value === undefined || last === undefined) return 0;
     if (value.from !== value.to || last.leaf !== first.leaf || !first.isJumpTarget) return 0;
-    // The window pays the second test but for that value; the singleton, its own test and what it becomes.
+    // The window pays the second test but for that value; the singleton, its own test and what it
+    // becomes.
     return first.weight + 2 * value.weight + last.weight + this.#prices.more;
   }
 
@@ -91,7 +99,10 @@ export class Search {
     return 2 * (weight + test) - value.weight + more * constantSize(value.from);
   }
 
-  /** Decides all windows that start at one interval, the shorter ones first; those that start later are decided. */
+  /**
+   * Decides all windows that start at one interval, the shorter ones first; those that start later
+   * are decided.
+   */
   #decideFrom(start: number): void {
     const members = this.#members;
     const n = members.length;

@@ -19,7 +19,9 @@ const MOST_INTERVALS = 1000;
 
 /** What else a search may know. */
 export interface Surroundings {
-  /** Whether a leaf stands elsewhere, so that no test can fall into it: return values, shared code. */
+  /**
+   * Whether a leaf stands elsewhere, so that no test can fall into it: return values, shared code.
+   */
   readonly isJumpTarget?: (leaf: Node) => boolean;
   /** Parts of trees that are in the program anyway. */
   readonly sharedTrees?: SharedTrees;
@@ -30,10 +32,12 @@ export interface Surroundings {
 /**
  * Finds the cheapest tree of tests that tells the intervals apart.
  *
- * Cost counts what the kernel pays: each test on a path, weighted, and the price of each instruction, where a test with
- * a successor to fall into becomes one instruction of eBPF and any other two. docs/codegen.md.
+ * Cost counts what the kernel pays: each test on a path, weighted, and the price of each
+ * instruction, where a test with a successor to fall into becomes one instruction of eBPF and any
+ * other two. docs/codegen.md.
  *
- * @param intervals ascending, without gaps that matter (a gap belongs to either neighbour); at least one.
+ * @param intervals ascending, without gaps that matter (a gap belongs to either neighbour); at
+ *   least one.
  */
 export function select(
   graph: Graph,

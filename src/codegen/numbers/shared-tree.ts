@@ -2,7 +2,10 @@ import { BPF_JEQ, BPF_JGE } from '../../bpf/instruction.ts';
 import type { Node } from '../graph.ts';
 import type { Member } from './interval.ts';
 
-/** A part of a tree that is in the program already, for another architecture: to go on into it takes no instruction. */
+/**
+ * A part of a tree that is in the program already, for another architecture: to go on into it takes
+ * no instruction.
+ */
 export interface SharedTree {
   readonly node: Node;
   /** How many intervals it tells apart. */
@@ -45,8 +48,8 @@ export function sharedWindowsFrom(
 }
 
 /**
- * What intervals pay that go on into a shared tree: the tests on the way of each, weighted, in units of the search.
- * Undefined where it does not give each its leaf.
+ * What intervals pay that go on into a shared tree: the tests on the way of each, weighted, in
+ * units of the search. Undefined where it does not give each its leaf.
  */
 function costInSharedTree(node: Node, members: readonly Member[]): number | undefined {
   let cost = 0;

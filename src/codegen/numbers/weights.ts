@@ -5,7 +5,9 @@ import type { SyscallTables } from '../../syscalls/tables.ts';
 import { FREQUENCY, SELDOM } from './frequency.ts';
 import type { Prices } from './interval.ts';
 
-/** How much a test on the way to a number costs. The weights of one architecture add up to about 1. */
+/**
+ * How much a test on the way to a number costs. The weights of one architecture add up to about 1.
+ */
 export interface Weights {
   /** Weight of the numbers `from`..`to` together; always positive. */
   of(arch: ArchPolicy, from: number, to: number): number;
@@ -14,7 +16,10 @@ export interface Weights {
   readonly arguments: ArgumentGoal;
 }
 
-/** What the tests of arguments are made for. The kernel emulates none of them, so there size counts, and then depth. */
+/**
+ * What the tests of arguments are made for. The kernel emulates none of them, so there size counts,
+ * and then depth.
+ */
 export interface ArgumentGoal {
   readonly prices: Prices;
   /** Whether a program may be longer for shorter paths. */
@@ -22,18 +27,27 @@ export interface ArgumentGoal {
 }
 
 /**
- * Attach on Linux 6.18 takes about 92 ns for each converted instruction and 2 ns for each emulated step, and a test on
- * all of some 470 numbers is 470 steps: an instruction weighs a tenth of such a test. Of two that one test becomes the
- * second weighs less, and the first, which is copied and checked before it is converted, the more for it.
+ * Attach on Linux 6.18 takes about 92 ns for each converted instruction and 2 ns for each emulated
+ * step, and a test on all of some 470 numbers is 470 steps: an instruction weighs a tenth of such a
+ * test. Of two that one test becomes the second weighs less, and the first, which is copied and
+ * checked before it is converted, the more for it.
  */
 const ATTACH_PRICES: Prices = { test: 0.15, more: 0.08, longestChain: 5 };
-/** A call takes no part in the cost of the program's size: enough to keep the tree from growing without gain. */
+/**
+ * A call takes no part in the cost of the program's size: enough to keep the tree from growing
+ * without gain.
+ */
 const FREQUENCY_PRICES: Prices = { test: 0.02, more: 0.02, longestChain: 8 };
 const SIZE_PRICES: Prices = { test: 100, more: 100, longestChain: 8 };
-/** Of arguments there may be thousands of values: a chain of eight takes an eighth more than one test for each. */
+/**
+ * Of arguments there may be thousands of values: a chain of eight takes an eighth more than one
+ * test for each.
+ */
 const LONGEST_ARGUMENT_CHAIN = 8;
 
-/** Numbers of each architecture that the kernel emulates, `NR_syscalls`: those of the newest table. */
+/**
+ * Numbers of each architecture that the kernel emulates, `NR_syscalls`: those of the newest table.
+ */
 const EMULATED = 472;
 /** Numbers outside still count a little, or their part of the tree would degenerate. */
 const RARE = 0.01;
@@ -60,7 +74,10 @@ function evenWeights(arch: ArchPolicy, from: number, to: number): number {
 
 /** A number weighs what its call does, an unassigned one next to nothing. */
 function frequencyWeights(tables: SyscallTables): Weights['of'] {
-  /** For each audit arch the assigned numbers, ascending, each with the share of all up to and including it. */
+  /**
+   * For each audit arch the assigned numbers, ascending, each with the share of all up to and
+   * including it.
+   */
   const shares = new Map<ArchPolicy, { numbers: number[]; sums: number[] }>();
   const sharesOf = (arch: ArchPolicy) => {
     const known = shares.get(arch);

@@ -91,8 +91,9 @@ function* judge(place: Place, subject: Subject, effort: Effort): Generator<Findi
 }
 
 /**
- * Calls that get a laxer answer than one that is the same to the kernel, only by bits that it ignores; one for each entry
- * that is to blame. Values that programs pass for a number, zero- or sign-extended, do not count as such a way.
+ * Calls that get a laxer answer than one that is the same to the kernel, only by bits that it
+ * ignores; one for each entry that is to blame. Values that programs pass for a number, zero- or
+ * sign-extended, do not count as such a way.
  */
 function* waysPast(
   decision: Decision,
@@ -123,7 +124,8 @@ function* waysPast(
       const own = rules.filter((rule) => rule.entry === entry);
       const meant = own.reduce((node, { conditions }) => bdd.or(node, space.all(conditions)), FALSE);
       const [positive, ofNegative] = [asPositive(meant), asNegative(meant)];
-      // Rules that allow more of the odd values, or refuse fewer of them, than of those that programs pass.
+      // Rules that allow more of the odd values, or refuse fewer of them, than of those that
+      // programs pass.
       const blamed = isLax(action)
         ? bdd.and(meant, bdd.or(bdd.not(positive), bdd.and(negative, bdd.not(ofNegative))))
         : bdd.and(bdd.or(positive, ofNegative), bdd.not(meant));
@@ -223,7 +225,10 @@ function maskedHint(value: bigint, kept: bigint): string {
   return `compare under a mask: "op": "SCMP_CMP_MASKED_EQ", "value": ${kept}, "valueTwo": ${value}`;
 }
 
-/** Only for an equality on an argument that is narrow in each of the entry's calls; others would be refused too much. */
+/**
+ * Only for an equality on an argument that is narrow in each of the entry's calls; others would be
+ * refused too much.
+ */
 function maskedFix({ pointer, args, names }: SyscallEntry, at: number, subject: Subject): Fix | undefined {
   const { index, op, value } = args[at]!;
   if (op !== 'SCMP_CMP_EQ') return undefined;

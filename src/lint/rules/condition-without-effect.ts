@@ -44,7 +44,9 @@ function byItself(arg: SyscallArg, { lowered: { arches } }: Subject): Why | unde
     : ['it holds for no value, so the rule never matches', 'correct the constant, or remove the entry'];
 }
 
-/** The first call and architecture on which the argument is not what a number can be compared with. */
+/**
+ * The first call and architecture on which the argument is not what a number can be compared with.
+ */
 function byCall(entry: SyscallEntry, arg: SyscallArg, { lowered }: Subject): Why | undefined {
   const { tables } = lowered.reference;
   for (const name of entry.names ?? []) {

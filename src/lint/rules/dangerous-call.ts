@@ -10,7 +10,9 @@ import type { Finding, Level, Rule, Subject } from '../rule.ts';
 /** Calls that give away more than a program in a box needs. */
 interface Danger {
   calls: string;
-  /** The constant that makes it dangerous, and the argument, by the names of the kernel's sources. */
+  /**
+   * The constant that makes it dangerous, and the argument, by the names of the kernel's sources.
+   */
   constant?: readonly [argument: string, name: string];
   /** The most permissive kind of box that should not have it. */
   level: Level;

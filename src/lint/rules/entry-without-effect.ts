@@ -105,7 +105,10 @@ function decidedBy(disagreement: Disagreement, subject: Subject): string {
   return `${subject.describe(data)} gets ${describeAnswer(answer, subject.lowered.arches[0]!.name)}${by}`;
 }
 
-/** An entry that repeats another here can be needed where a file of the Docker dialect is resolved otherwise. */
+/**
+ * An entry that repeats another here can be needed where a file of the Docker dialect is resolved
+ * otherwise.
+ */
 function isRemovable({ profile, lowered }: Subject): boolean {
   return profile.dialect === 'oci' && lowered.reference.seccomp.architectures.length > 0;
 }

@@ -15,7 +15,10 @@ interface Family {
   conditions: boolean;
 }
 
-/** A line for each: the refused calls, the others where they are not the same, why, and `conditions` where it is so. */
+/**
+ * A line for each: the refused calls, the others where they are not the same, why, and `conditions`
+ * where it is so.
+ */
 const TABLE = `
 chmod fchmod fchmodat fchmodat2 | | change modes too
 chown lchown fchown fchownat chown32 lchown32 fchown32 | | change owners too
@@ -142,7 +145,9 @@ function singular(why: string): string {
 
 type Kind = 'refused' | 'partly' | 'allowed' | 'other';
 
-/** What becomes of a call by its rules; `other` if it is absent, or a tracer or listener decides. */
+/**
+ * What becomes of a call by its rules; `other` if it is absent, or a tracer or listener decides.
+ */
 function kindOf(subject: Subject, arch: Arch, name: string): Kind {
   const data = callOf(subject, arch, name);
   if (data === undefined) return 'other';

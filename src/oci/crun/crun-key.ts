@@ -1,4 +1,7 @@
-/** The file name of a compiled profile in crun's cache: undocumented, tested with crun 1.21 and 1.28. */
+/**
+ * The file name of a compiled profile in crun's cache: undocumented, tested with crun 1.21 and
+ * 1.28.
+ */
 import { blake3 } from '@noble/hashes/blake3.js';
 import { itemsOf, valueOf } from '../../profile/json.ts';
 import type { JsonNode } from '../../profile/json.ts';

@@ -33,7 +33,9 @@ const PAIRS = 'SECCOMPC_STORE';
 const NODE = 'SECCOMPC_NODE';
 const SCRIPT = 'SECCOMPC_SCRIPT';
 
-/** The program of the checks. Runtimes name it where they tell that a hook has refused the start. */
+/**
+ * The program of the checks. Runtimes name it where they tell that a hook has refused the start.
+ */
 const CHECK_PROGRAM = 'seccompc-check';
 const CHECK_TEXT = `#!/bin/sh
 # Written by "seccompc hook install". The log that the hook file names has the reason of a refused start.
@@ -43,7 +45,9 @@ exec "$${NODE}" "$${SCRIPT}" "$@"
 export interface Installation extends Preparation {
   /** The directory in which podman looks for hooks. */
   folder: string;
-  /** Also install a createRuntime hook that checks the first one; `loaded`: and a poststart hook. */
+  /**
+   * Also install a createRuntime hook that checks the first one; `loaded`: and a poststart hook.
+   */
   check?: { ceiling?: string; listeners: readonly string[]; loaded: boolean };
 }
 
@@ -135,7 +139,10 @@ function checkHook(
   };
 }
 
-/** Removes the hook files, then what they name. Gives what was removed, and what stays. @throws SeccompcError */
+/**
+ * Removes the hook files, then what they name. Gives what was removed, and what stays.
+ * @throws SeccompcError
+ */
 export async function uninstallHook(folder: string): Promise<{ removed: string[]; left: string[] }> {
   const removed: string[] = [];
   const left: string[] = [];
@@ -162,7 +169,9 @@ export interface HookStatus extends Record<Kind, string | null> {
   program: string | null;
   store: string | null;
   files: number;
-  /** What is wrong. With an error the hook does not work, or another user can change what it does. */
+  /**
+   * What is wrong. With an error the hook does not work, or another user can change what it does.
+   */
   diagnostics: Diagnostic[];
 }
 

@@ -65,7 +65,8 @@ export async function checkStart(state: ContainerState, options: StartCheckOptio
   const found: Diagnostic[] = [];
   const now = config.annotation;
   const read = state.annotations.get(key);
-  // The runtime of seccompc hands crun an annotation that config.json does not have; the proof below decides.
+  // The runtime of seccompc hands crun an annotation that config.json does not have; the proof
+  // below decides.
   if (now !== undefined && read !== now)
     found.push(diagnostic('ANNOTATION_CHANGED', { key, change: changeOf(read) }));
 
@@ -116,7 +117,10 @@ function namedListeners(
   return named;
 }
 
-/** Empty if neither the filter (by the order of `diff --tightens`) nor a listener exceeds the ceiling. */
+/**
+ * Empty if neither the filter (by the order of `diff --tightens`) nor a listener exceeds the
+ * ceiling.
+ */
 async function exceeds(
   reference: Reference,
   ceiling: { input: Uint8Array; file: string },

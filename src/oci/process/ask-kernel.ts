@@ -1,6 +1,7 @@
 /**
- * What this machine's kernel answers to one call under a filter, without making the call: every answer of the program is
- * replaced by its own errno, so that nothing is executed and no process is killed.
+ * What this machine's kernel answers to one call under a filter, without making the call: every
+ * answer of the program is replaced by its own errno, so that nothing is executed and no process is
+ * killed.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -23,13 +24,16 @@ import { EXIT, fail } from '../../errors.ts';
 import { systemReason } from '../../fs/system-reason.ts';
 import { programFile } from './program-file.ts';
 
-/** The kernel hands out no larger errno; as many answers can be told apart below it. The program `ask` knows it too. */
+/**
+ * The kernel hands out no larger errno; as many answers can be told apart below it. The program
+ * `ask` knows it too.
+ */
 const BASE = 4000;
 const MOST_ANSWERS = 63;
 
 /**
- * The answer (u32) of the kernel to a call of its native architecture; undefined if it cannot be asked: the program
- * computes its answers, or has too many.
+ * The answer (u32) of the kernel to a call of its native architecture; undefined if it cannot be
+ * asked: the program computes its answers, or has too many.
  *
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */

@@ -34,7 +34,10 @@ export function containerProcess(pid: number | undefined): ContainerProcess {
   };
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)) tells reused pids apart. The name before it may hold anything. */
+/**
+ * Field 22 of /proc/PID/stat (proc(5)) tells reused pids apart. The name before it may hold
+ * anything.
+ */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

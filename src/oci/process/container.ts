@@ -1,4 +1,6 @@
-/** Finds the first process of a running container: asks the engines and runtimes that are installed. */
+/**
+ * Finds the first process of a running container: asks the engines and runtimes that are installed.
+ */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +10,10 @@ import { errorCode, systemReason } from '../../fs/system-reason.ts';
 
 type Path = readonly (string | number)[];
 
-/** What each is asked, and where its JSON has the process and, of an engine that may be on another machine, the id. */
+/**
+ * What each is asked, and where its JSON has the process and, of an engine that may be on another
+ * machine, the id.
+ */
 const ENGINES: Record<string, { words: readonly string[]; pid: Path; id?: Path }> = {
   podman: { words: ['container', 'inspect'], pid: [0, 'State', 'Pid'], id: [0, 'Id'] },
   docker: { words: ['container', 'inspect'], pid: [0, 'State', 'Pid'], id: [0, 'Id'] },

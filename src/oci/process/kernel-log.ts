@@ -11,7 +11,8 @@ const WAIT_MS = 20;
 const COARSE_MS = 20;
 
 /**
- * What `choose` finds in the SECCOMP records of the kernel's log, as soon as it finds something. It gets one line for each.
+ * What `choose` finds in the SECCOMP records of the kernel's log, as soon as it finds something. It
+ * gets one line for each.
  *
  * @param since ms since 1970
  * @returns undefined if the log may not be read; false if nothing was found for a second

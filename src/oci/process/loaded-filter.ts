@@ -120,7 +120,10 @@ export function filteredProcess(pid: number, proc = '/proc'): FilteredProcess {
 
 const NO_SECCOMP = 'the kernel does not tell: it may be built without seccomp';
 
-/** The field Seccomp of proc(5). @throws SeccompcError FILTER_UNREADABLE if there is no such process */
+/**
+ * The field Seccomp of proc(5).
+ * @throws SeccompcError FILTER_UNREADABLE if there is no such process
+ */
 function modeOf(pid: number, proc = '/proc'): string {
   const field = fieldsOf(`${proc}/${pid}/status`);
   if (field === undefined || field('State')?.startsWith('Z'))

@@ -1,7 +1,8 @@
 /**
- * Runs a command under a filter. Node cannot call seccomp(2). A small program can (src/launcher/source/exec.c), and then
- * becomes the command, with no process in between that Ctrl-C would end. The command gets the caller's arguments, environment
- * and descriptors byte for byte. The program gets none of them, so they take effect only under the filter.
+ * Runs a command under a filter. Node cannot call seccomp(2). A small program can
+ * (src/launcher/source/exec.c), and then becomes the command, with no process in between that
+ * Ctrl-C would end. The command gets the caller's arguments, environment and descriptors byte for
+ * byte. The program gets none of them, so they take effect only under the filter.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
@@ -40,7 +41,8 @@ const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, 'SIGTERM', 'SIGU
 /**
  * Runs a command under a filter, with our standard streams, and forwards signals to it.
  *
- * @returns its exit code, or 128 plus the number of the signal that ended it, as a shell does; its process
+ * @returns its exit code, or 128 plus the number of the signal that ended it, as a shell does; its
+ *   process
  * @throws SeccompcError LOADER_MISSING, LOADER_FAILED
  */
 export async function runUnderFilter(
@@ -120,7 +122,9 @@ export function bytesOfWords(words: readonly string[]): Buffer[] | undefined {
   return words.some((word) => word.includes('\ufffd')) ? undefined : words.map((word) => Buffer.from(word));
 }
 
-/** The caller's environment, byte for byte: with duplicates, entries without "=", and any encoding. */
+/**
+ * The caller's environment, byte for byte: with duplicates, entries without "=", and any encoding.
+ */
 export function callersEnvironment(): Buffer[] {
   return nulSeparated('/proc/self/environ');
 }

@@ -56,7 +56,10 @@ function copiesDirectory(store: string): string {
   return join(isAbsolute(runtime) ? runtime : store, 'seccompc');
 }
 
-/** What a runtime says of itself, and why it is not crun: others would not know --config, and ignore the filter. */
+/**
+ * What a runtime says of itself, and why it is not crun: others would not know --config, and ignore
+ * the filter.
+ */
 function askRuntime(runtime: string): { crun: string | null; faults: Diagnostic[] } {
   const refused = (reason: string) => [diagnostic('RUNTIME_NOT_CRUN', { runtime, reason })];
   // It might be in front of itself.
@@ -95,7 +98,10 @@ export interface RuntimeStatus {
   store: string;
   /** Files of filters in the store. */
   files: number;
-  /** Starts that Node had to compile a profile for, as far as the log goes. Other starts are not counted. */
+  /**
+   * Starts that Node had to compile a profile for, as far as the log goes. Other starts are not
+   * counted.
+   */
   misses: number;
   log: string;
   strict: boolean;

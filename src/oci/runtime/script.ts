@@ -32,7 +32,10 @@ const MOST_COPIES = 32;
 const MARK =
   '# An OCI runtime in front of crun, written by "seccompc runtime install", which also explains it.\n# ';
 
-/** Its variables have long names, because one that crun's environment has too would be changed there. */
+/**
+ * Its variables have long names, because one that crun's environment has too would be changed
+ * there.
+ */
 export function formatRuntime(settings: RuntimeSettings): string {
   const { runtime, pairs, copies, log, strict, command, tools } = settings;
   const { awk, grep, rm, mkdir, date, timeout, flock } = tools;

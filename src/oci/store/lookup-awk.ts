@@ -1,25 +1,31 @@
 /**
- * The fast path of a start: awk takes about a millisecond, while starting Node takes longer than the
- * runtime's own compilation. It cannot parse JSON. It relies on how engines write a config (Go's
- * encoding/json, also indented: letters not escaped). If something looks different it runs the Node
- * command, which assumes nothing.
+ * The fast path of a start: awk takes about a millisecond, while starting Node takes longer than
+ * the runtime's own compilation. It cannot parse JSON. It relies on how engines write a config
+ * (Go's encoding/json, also indented: letters not escaped). If something looks different it runs
+ * the Node command, which assumes nothing.
  *
- * JSON strings have no unescaped quotes, so `"seccomp":{` is always a key with its object. Only this
- * key can be linux.seccomp to a runtime if no other string is that word, or begins with it and goes
- * on with an escape or a character that is not printable, except elements of lists, which name the
- * call. To crun from 1.28 on, a single quote begins a string too.
+ * JSON strings have no unescaped quotes, so `"seccomp":{` is always a key with its object. Only
+ * this key can be linux.seccomp to a runtime if no other string is that word, or begins with it and
+ * goes on with an escape or a character that is not printable, except elements of lists, which name
+ * the call. To crun from 1.28 on, a single quote begins a string too.
  */
 
 import { FILTER_ANNOTATION } from '../config.ts';
 
-/** Escaped NUL, letters and signs, which can hide a key. Go escapes only & < > and control characters. */
+/**
+ * Escaped NUL, letters and signs, which can hide a key. Go escapes only & < > and control
+ * characters.
+ */
 const HIDDEN = String.raw`\\u00(00|2[0-57-9A-Fa-f]|3[0-9ABDFabdf]|[4-6]|7[0-9A-Ea-e])`;
 const OPTIONS = 'run.oci.seccomp';
 
 /** For grep -E: a config that may hold an annotation about its filter. */
 export const MAY_BE_FOREIGN = `${HIDDEN}|${OPTIONS.replaceAll('.', '[.]')}`;
 
-/** Within a string of awk: tells in the log that Node did not run, which can tell everything else itself. */
+/**
+ * Within a string of awk: tells in the log that Node did not run, which can tell everything else
+ * itself.
+ */
 const TELL = String.raw`{ [ $code -lt 124 ] && [ -e \"$SECCOMPC_SCRIPT\" ]; } || echo \"$(date -u +%Y-%m-%dT%H:%M:%SZ) precreate: seccompc: error: Node or the script of seccompc could not be run (exit code $code) [HOOK_PROGRAM_MISSING]\" >>\"$SECCOMPC_LOG\"`;
 
 export const LOOKUP_AWK = String.raw`# Looks up the filter of an OCI config, without Node; "seccompc hook" and "seccompc runtime" explain it.

@@ -44,7 +44,10 @@ function shortDigest(value: unknown): string {
   return sha256(Buffer.from(JSON.stringify(value))).slice(0, 16);
 }
 
-/** Keeps a pair, in place of an older one of the profile. @throws UntrustedPath; the system's error */
+/**
+ * Keeps a pair, in place of an older one of the profile.
+ * @throws UntrustedPath; the system's error
+ */
 export async function addPair(pairs: string, profile: string, filter: string): Promise<void> {
   const directory = trustedDirectory(pairs, { make: true });
   const name = String(profile.length);
@@ -63,7 +66,10 @@ export async function countPairFiles(pairs: string): Promise<number> {
   return (await pairFiles(trustedDirectory(pairs))).length;
 }
 
-/** Removes what this module has put into a store, and the store if nothing else is in it. Gives what is left. */
+/**
+ * Removes what this module has put into a store, and the store if nothing else is in it. Gives what
+ * is left.
+ */
 export async function removeStore(store: string): Promise<string[]> {
   for (const name of await readdir(store).catch(() => [])) {
     if (!PAIRS_DIRECTORY.test(name)) continue;

@@ -20,7 +20,9 @@ export interface Preparation {
   target: Target;
   /** The flags that made the target, for the command line of `hook precreate`. */
   flags: readonly string[];
-  /** `--cache` and `--trust` for the same; a runtime that an older version has installed has none. */
+  /**
+   * `--cache` and `--trust` for the same; a runtime that an older version has installed has none.
+   */
   server?: readonly string[];
   foreign: 'replace' | 'refuse';
   strict: boolean;
@@ -39,7 +41,10 @@ export function precreateWords({
   return [...words, ...(strict ? ['--strict'] : []), ...server, ...flags];
 }
 
-/** mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to, and fails on a full disk. */
+/**
+ * mawk is the fastest. Any awk will do that gives the exit code of a command it wrote to, and fails
+ * on a full disk.
+ */
 export function findAwk(): string | undefined {
   return ['mawk', 'awk', 'gawk'].map(findProgram).find((path) => {
     // The command reads, because otherwise awk may end by SIGPIPE.

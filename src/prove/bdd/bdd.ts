@@ -1,6 +1,6 @@
 /**
- * Reduced ordered binary decision diagrams (BDDs) over the bits of a filter's input, with any number of
- * terminals: functions from inputs to 32-bit values.
+ * Reduced ordered binary decision diagrams (BDDs) over the bits of a filter's input, with any
+ * number of terminals: functions from inputs to 32-bit values.
  *
  * Nodes are hash-consed, so within one `BDD` two functions are equal exactly if their nodes are the
  * same number. The booleans are the functions with the values 0 and 1.
@@ -37,8 +37,8 @@ const STEPS_PER_NODE = 8;
 const FIRST_CAPACITY = 1 << 11;
 
 /**
- * Work, counted rather than timed: the same filters are decided, or not, on every machine. A step computes one node, or
- * finds it. BDDs of one question share it.
+ * Work, counted rather than timed: the same filters are decided, or not, on every machine. A step
+ * computes one node, or finds it. BDDs of one question share it.
  */
 export class Effort {
   #left: number;
@@ -201,7 +201,8 @@ export class Bdd {
     const testLevel = level[test]!;
     const thenLevel = level[then]!;
     const otherwiseLevel = level[otherwise]!;
-    // A single variable above both branches is the common case when a comparison is built bit by bit.
+    // A single variable above both branches is the common case when a comparison is built bit by
+    // bit.
     if (testLevel < thenLevel && testLevel < otherwiseLevel) {
       if (this.#high[test] === TRUE && this.#low[test] === FALSE)
         return this.#make(testLevel, otherwise, then);
@@ -229,7 +230,8 @@ export class Bdd {
       otherwiseLevel === top ? this.#high[otherwise]! : otherwise,
     );
     const result = this.#make(top, low, high);
-    // The cache may have been replaced by a larger one meanwhile; then this entry is not worth keeping.
+    // The cache may have been replaced by a larger one meanwhile; then this entry is not worth
+    // keeping.
     if (cache === this.#cache) {
       cache[slot] = test;
       cache[slot + 1] = then;
@@ -239,7 +241,10 @@ export class Bdd {
     return result;
   }
 
-  /** The function whose values are made of those (u32) of two others. @throws Undecided when the budget is used up. */
+  /**
+   * The function whose values are made of those (u32) of two others.
+   * @throws Undecided when the budget is used up.
+   */
   combine(first: Node, second: Node, choose: (first: number, second: number) => number): Node {
     const known = new Map<number, Node>();
     const visit = (a: Node, b: Node): Node => {
@@ -262,10 +267,11 @@ export class Bdd {
   }
 
   /**
-   * The function that is `inside` for the words equal to `path`, `above` for larger and `below` for smaller ones,
-   * without a BDD of the comparison: one walk down the path and one back. The 32 variables of the word follow
-   * each other from level `top` on and stand above nothing but the three functions. Bits outside `mask` count as 0.
-   * Undefined when one of the functions depends on such a bit: both of its values would have to be followed.
+   * The function that is `inside` for the words equal to `path`, `above` for larger and `below` for
+   * smaller ones, without a BDD of the comparison: one walk down the path and one back. The 32
+   * variables of the word follow each other from level `top` on and stand above nothing but the
+   * three functions. Bits outside `mask` count as 0. Undefined when one of the functions depends on
+   * such a bit: both of its values would have to be followed.
    */
   compareWord(
     top: number,
@@ -315,17 +321,18 @@ export class Bdd {
   }
 
   /**
-   * The function of a word that is `nodes[i]` where the word under `mask` is at least `starts[i]` (u32, ascending
-   * from 0) and below the next start. The 32 variables of the word follow each other from level `top` on, and the
-   * nodes test nothing above them. Where nodes test the word itself, each bit that the mask hides can cost twice.
+   * The function of a word that is `nodes[i]` where the word under `mask` is at least `starts[i]`
+   * (u32, ascending from 0) and below the next start. The 32 variables of the word follow each
+   * other from level `top` on, and the nodes test nothing above them. Where nodes test the word
+   * itself, each bit that the mask hides can cost twice.
    */
   steps(top: number, { starts, nodes }: Steps, mask = 0xffffffff): Node {
     return this.#stepsBelow(31, 0, 0, { top, mask, starts, nodes }, 0, starts.length - 1);
   }
 
   /**
-   * The same for words whose bits above `bit` are those of `word`, and under the mask those of `masked`; their
-   * steps are `first` to `last`.
+   * The same for words whose bits above `bit` are those of `word`, and under the mask those of
+   * `masked`; their steps are `first` to `last`.
    */
   #stepsBelow(
     bit: number,
@@ -345,7 +352,8 @@ export class Bdd {
       return node;
     }
     const half = masked + 2 ** bit;
-    // The last step that starts below the upper half; of the high bits of a number, nearly always the last of all.
+    // The last step that starts below the upper half; of the high bits of a number, nearly always
+    // the last of all.
     let split = starts[last]! < half ? last : first;
     for (let above = last; split < above;) {
       const middle = (split + above + 1) >> 1;

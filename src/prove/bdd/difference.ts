@@ -34,7 +34,8 @@ const ALL_BITS = 0xffffffff;
 const MOST_CUBES = 4096;
 
 /**
- * Inputs for which the relation is broken; empty exactly if there are none. Bits that do not matter are 0.
+ * Inputs for which the relation is broken; empty exactly if there are none. Bits that do not matter
+ * are 0.
  */
 export function findInputs(
   space: Space,
@@ -63,7 +64,10 @@ export function findInputs(
   return [...named, ...others].slice(0, options.limit);
 }
 
-/** Of ranges of nameless numbers, one for each way in which an architecture of the filter differs will do. */
+/**
+ * Of ranges of nameless numbers, one for each way in which an architecture of the filter differs
+ * will do.
+ */
 function isNewKind(
   { masks, first, second }: Cube,
   auditArch: number,

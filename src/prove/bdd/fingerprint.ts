@@ -6,12 +6,13 @@ const FORMAT = 1;
 const TERMINAL = 0xffffffff;
 
 /**
- * The BDD as bytes that depend on the function only: not on how it was built or on the numbers of its nodes.
- * Two filters have the same bytes exactly if they answer every input alike.
+ * The BDD as bytes that depend on the function only: not on how it was built or on the numbers of
+ * its nodes. Two filters have the same bytes exactly if they answer every input alike.
  *
- * Little-endian u32: the format, then three for each node, children before parents and the low child's side
- * first: (variable, low, high) with children as positions in this list, or (0xffffffff, value, 0). The variable
- * is 32 * word + (31 - bit). The BDD must have the default order of variables.
+ * Little-endian u32: the format, then three for each node, children before parents and the low
+ * child's side first: (variable, low, high) with children as positions in this list, or
+ * (0xffffffff, value, 0). The variable is 32 * word + (31 - bit). The BDD must have the default
+ * order of variables.
  */
 export function fingerprintBytes(bdd: Bdd, root: Node): Uint8Array {
   const positions = new Map<Node, number>();

@@ -30,7 +30,10 @@ export function makeBrokenTest(bdd: Bdd, breaks: Breaks): IsBroken {
   return isBroken;
 }
 
-/** Both functions with the uppermost variable 0, then 1: first low, first high, second low, second high. */
+/**
+ * Both functions with the uppermost variable 0, then 1: first low, first high, second low, second
+ * high.
+ */
 export function split(bdd: Bdd, first: Node, second: Node): [Node, Node, Node, Node] {
   const a = bdd.levelOf(first);
   const b = bdd.levelOf(second);

@@ -30,8 +30,8 @@ export function interleavedSpace(
 }
 
 /**
- * arch and nr first; then bits in order of first use, the words of one group interleaved. Groups of several words
- * come before those of one, which are content with any order.
+ * arch and nr first; then bits in order of first use, the words of one group interleaved. Groups of
+ * several words come before those of one, which are content with any order.
  */
 function interleavedOrder(groups: Iterable<TestGroup>): number[] {
   const order = Array.from({ length: WORD_ARGS * WORD_BITS }, (_, variable) => variable);

@@ -1,6 +1,6 @@
 /**
- * 32-bit values as functions of the input: one boolean function per bit, least significant first. All
- * arithmetic is unsigned and modulo 2^32, as in the BPF machine.
+ * 32-bit values as functions of the input: one boolean function per bit, least significant first.
+ * All arithmetic is unsigned and modulo 2^32, as in the BPF machine.
  */
 import type { Bdd, Node } from './bdd.ts';
 import { FALSE, TRUE, Undecided } from './bdd.ts';
@@ -121,7 +121,10 @@ function multiply(bdd: Bdd, a: Vector, b: Vector): Vector {
   return product;
 }
 
-/** Shifts by the amount modulo 32, as the eBPF that the kernel converts to does; `direction` 1 is left. */
+/**
+ * Shifts by the amount modulo 32, as the eBPF that the kernel converts to does; `direction` 1 is
+ * left.
+ */
 function shift(bdd: Bdd, a: Vector, amount: Vector, direction: 1 | -1): Vector {
   let result = a;
   for (let bit = 0; bit < 5; bit++)
@@ -141,7 +144,8 @@ function choose(bdd: Bdd, test: Node, then: Vector, otherwise: Vector): Vector {
 const MOST_RETURN_CASES = 1 << 14;
 
 /**
- * RET A: a function to terminals from the functions of the 32 bits, decided together variable by variable.
+ * RET A: a function to terminals from the functions of the 32 bits, decided together variable by
+ * variable.
  * @throws Undecided where these are too many
  */
 export function terminalsOf(bdd: Bdd, vector: Vector): Node {

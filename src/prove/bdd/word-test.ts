@@ -1,6 +1,7 @@
 /**
- * Branches on a word of the input against a constant: nearly all that a filter does. The function that a
- * branch chooses is made in one walk over the bits of the word, without a BDD of the comparison itself.
+ * Branches on a word of the input against a constant: nearly all that a filter does. The function
+ * that a branch chooses is made in one walk over the bits of the word, without a BDD of the
+ * comparison itself.
  */
 import type { Node } from './bdd.ts';
 import { FALSE, TRUE } from './bdd.ts';

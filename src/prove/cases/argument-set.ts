@@ -1,6 +1,7 @@
 /**
- * Sets of values of one 64-bit argument: for ranges of its high word, sets of its low word. So what holds beyond a constant
- * of 64 bits is one set, although a program needs tests of both words for it.
+ * Sets of values of one 64-bit argument: for ranges of its high word, sets of its low word. So what
+ * holds beyond a constant of 64 bits is one set, although a program needs tests of both words for
+ * it.
  */
 import { EVERYTHING, firstWithBits, LARGEST, union } from './word-set.ts';
 import type { WordSet } from './word-set.ts';

@@ -1,15 +1,17 @@
 /**
  * The proof by cases: a program answers as a profile says if
  *
- * 1. wherever it returns something else than the answer of a call without matching rule, a rule with that answer matches;
+ * 1. wherever it returns something else than the answer of a call without matching rule, a rule
+ *   with that answer matches;
  * 2. where a rule matches, it never returns what no rule up to this one answers.
  *
- * For an input let r be the first rule that matches. By 2 the program returns the answer of r or of an earlier rule; by 1
- * a rule with that answer matches, which cannot be an earlier one. An input that no rule matches gets, by 1, the answer
- * of a call without matching rule.
+ * For an input let r be the first rule that matches. By 2 the program returns the answer of r or of
+ * an earlier rule; by 1 a rule with that answer matches, which cannot be an earlier one. An input
+ * that no rule matches gets, by 1, the answer of a call without matching rule.
  *
- * Both are looked at with sets of inputs that are larger than what can be there, so "holds" is never said wrongly. The
- * work grows with rules times instructions, where BDDs of many rules grow beyond all bounds.
+ * Both are looked at with sets of inputs that are larger than what can be there, so "holds" is
+ * never said wrongly. The work grows with rules times instructions, where BDDs of many rules grow
+ * beyond all bounds.
  */
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import type { Effort } from '../bdd/bdd.ts';
@@ -30,7 +32,9 @@ const MOST_REGIONS = [1, 16, 256];
 
 type Test = Extract<State, { kind: 'test' }>;
 
-/** Whether an answer is right for every input of a region; false also where that is not found out. */
+/**
+ * Whether an answer is right for every input of a region; false also where that is not found out.
+ */
 type IsRight = (value: number, region: Region) => boolean;
 
 /** Rules without doubles, in which equal comparisons are one object, and what was shown of them. */
@@ -51,7 +55,10 @@ export class CaseProof {
   readonly #questions = new Map<string, Question>();
   readonly #questionOf = new Map<readonly Rule[], Question>();
 
-  /** @throws Malformed for a program that the kernel refuses, Undecided for one that does more than compare */
+  /**
+   * @throws Malformed for a program that the kernel refuses, Undecided for one that does more than
+   *   compare
+   */
   constructor(
     program: readonly SockFilter[],
     endian: Endian,
@@ -66,7 +73,8 @@ export class CaseProof {
   }
 
   /**
-   * Undefined when the program is proved; else an input, as sixteen words, near which that could not be shown.
+   * Undefined when the program is proved; else an input, as sixteen words, near which that could
+   * not be shown.
    * @throws Undecided when it takes too many steps
    */
   run(): Uint32Array | undefined {
@@ -153,7 +161,10 @@ export class CaseProof {
     );
   }
 
-  /** 1: what is returned, but for `otherwise`, is the answer of a rule that matches. Else a region where it may not be. */
+  /**
+   * 1: what is returned, but for `otherwise`, is the answer of a rule that matches. Else a region
+   * where it may not be.
+   */
   #uncovered(root: State, rules: readonly Rule[], from: Region, otherwise: number): Region | undefined {
     const covers = new Map<number, Cover>();
     return this.#wrong(root, from, (value, region) => {
@@ -165,8 +176,8 @@ export class CaseProof {
   }
 
   /**
-   * 2: where a rule matches, what is returned is its own answer, or that of an earlier rule. Else a region where it may
-   * not be.
+   * 2: where a rule matches, what is returned is its own answer, or that of an earlier rule. Else a
+   * region where it may not be.
    */
   #lost(root: State, rules: readonly Rule[], from: Region): Region | undefined {
     const lastOf = new Map(rules.map(({ action }, at) => [action, at]));
@@ -186,7 +197,10 @@ export class CaseProof {
     return undefined;
   }
 
-  /** Whether no answers but these are reached from a region, whatever the tests on the way say of it. */
+  /**
+   * Whether no answers but these are reached from a region, whatever the tests on the way say of
+   * it.
+   */
   #reaches(root: State, region: Region, answers: ReadonlySet<number>): boolean {
     const seen = new Uint8Array(this.states);
     const open: State[] = [root];
@@ -244,7 +258,10 @@ export class CaseProof {
   }
 }
 
-/** Adds a region to those that are kept apart; joins it with one where they would be more than `most`. */
+/**
+ * Adds a region to those that are kept apart; joins it with one where they would be more than
+ * `most`.
+ */
 function keep(regions: Region[], region: Region, most: number): void {
   for (let at = 0; at < regions.length; at++)
     if (regions[at]!.joinsExactly(region)) {

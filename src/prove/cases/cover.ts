@@ -8,7 +8,10 @@ import { outcomeIn } from './region.ts';
 import type { Region, WordTest } from './region.ts';
 import { LARGEST } from './word-set.ts';
 
-/** Whether a comparison holds in all of a region, in none of it, or else a test of a word that goes on with it. */
+/**
+ * Whether a comparison holds in all of a region, in none of it, or else a test of a word that goes
+ * on with it.
+ */
 function standing(comparison: Comparison, region: Region): boolean | WordTest {
   const { arg, op, value, valueTwo, bits } = comparison;
   const low = argWord(arg, 'low');
@@ -102,7 +105,10 @@ interface Open {
 /** Tests of which both sides are looked at for one region, before that is given up. */
 const MOST_SPLITS = 500;
 
-/** Whether each input of a region satisfies one of some rules. Comparisons that are equal should be one object. */
+/**
+ * Whether each input of a region satisfies one of some rules. Comparisons that are equal should be
+ * one object.
+ */
 export class Cover {
   readonly #rules: readonly Rule[];
   readonly #effort: Effort;
@@ -163,7 +169,10 @@ export class Cover {
     return test === undefined ? true : { rule, open, test };
   }
 
-  /** A region without what single comparisons that are open cover; the rest by looking at both sides of a test. */
+  /**
+   * A region without what single comparisons that are open cover; the rest by looking at both sides
+   * of a test.
+   */
   #splits(region: Region, open: readonly Open[]): boolean {
     if (open.length === 0 || --this.#splitsLeft < 0) return false;
     let left = region;
@@ -178,7 +187,8 @@ export class Cover {
     const rules = open.map(({ rule }) => rule);
     if (left !== region) return this.#isCovered(left, rules);
     const best = open.reduce((a, b) => (b.open < a.open ? b : a));
-    // Of all rules that are open, the one that needs least, or a bit that the region may have instead of others.
+    // Of all rules that are open, the one that needs least, or a bit that the region may have
+    // instead of others.
     const test = (best.open > 1 ? region.openBit() : undefined) ?? best.test;
     return [true, false].every((holds) => {
       const side = region.when(test, holds);

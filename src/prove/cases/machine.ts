@@ -8,7 +8,9 @@ import { outcomeIn } from './region.ts';
 import type { WordTest } from './region.ts';
 import { LARGEST } from './word-set.ts';
 
-/** A place in a program with what the accumulator holds there: a test on the way, or a return value. */
+/**
+ * A place in a program with what the accumulator holds there: a test on the way, or a return value.
+ */
 export type State =
   | { readonly kind: 'return'; readonly value: number }
   | {
@@ -26,8 +28,8 @@ export type State =
 const MOST_STATES_PER_INSTRUCTION = 4;
 
 /**
- * What a register holds: bits of some words, each where its shift puts it, with some of them flipped. All else is 0.
- * Equal values are one object.
+ * What a register holds: bits of some words, each where its shift puts it, with some of them
+ * flipped. All else is 0. Equal values are one object.
  */
 interface Value {
   readonly id: number;
@@ -36,7 +38,10 @@ interface Value {
   readonly flipped: number;
 }
 
-/** Some bits of a word, `mask` where they are once the word is shifted left (by a negative number: right). No two parts share one. */
+/**
+ * Some bits of a word, `mask` where they are once the word is shifted left (by a negative number:
+ * right). No two parts share one.
+ */
 interface Part {
   readonly word: number;
   readonly shift: number;
@@ -44,9 +49,9 @@ interface Part {
 }
 
 /**
- * A program as a graph of tests: all else is done away with. Only for programs that do nothing but load words, gather bits
- * of several in one, and compare a word with constants, or gathered bits with none at all, as those of this compiler and
- * of libseccomp do.
+ * A program as a graph of tests: all else is done away with. Only for programs that do nothing but
+ * load words, gather bits of several in one, and compare a word with constants, or gathered bits
+ * with none at all, as those of this compiler and of libseccomp do.
  *
  * @throws Malformed for what the kernel refuses, Undecided for other programs
  */

@@ -20,8 +20,8 @@ interface MaskedFact {
 }
 
 /**
- * A set of inputs: sets of architectures, numbers and arguments, and what is known of words under masks. It may be larger
- * than what it stands for, never smaller. Never changed once made.
+ * A set of inputs: sets of architectures, numbers and arguments, and what is known of words under
+ * masks. It may be larger than what it stands for, never smaller. Never changed once made.
  */
 export class Region {
   readonly #arch: WordSet;
@@ -152,7 +152,10 @@ export class Region {
     return new Region(this.#arch, this.#number, this.#args, [...others, { word, mask, ranges: both }]);
   }
 
-  /** Whether a test holds for all inputs of a region; undefined where it is not the same for all, or not easily told. */
+  /**
+   * Whether a test holds for all inputs of a region; undefined where it is not the same for all, or
+   * not easily told.
+   */
   outcome(test: WordTest): boolean | undefined {
     const { word } = test;
     if (word >= WORD_IP) return undefined;
@@ -205,7 +208,10 @@ export class Region {
     return [value, value];
   }
 
-  /** Whether two regions differ in one argument at most, so that their join is about as large as both together. */
+  /**
+   * Whether two regions differ in one argument at most, so that their join is about as large as
+   * both together.
+   */
   joinsExactly(other: Region): boolean {
     if (this.#facts.length > 0 || other.#facts.length > 0) return false;
     if (!isSame(this.#arch, other.#arch) || !isSame(this.#number, other.#number)) return false;

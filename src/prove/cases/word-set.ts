@@ -1,6 +1,6 @@
 /**
- * Sets of values of one 32-bit word, as far as tests of it can tell: ranges, and bits that are known. A set may be larger
- * than what it stands for, never smaller.
+ * Sets of values of one 32-bit word, as far as tests of it can tell: ranges, and bits that are
+ * known. A set may be larger than what it stands for, never smaller.
  */
 
 /** Values in one of the ranges whose bits under the mask are those of `value`; all u32. */
@@ -56,7 +56,10 @@ export function withBits(set: WordSet, mask: number, value: number): WordSet | u
   return made(set.ranges, (set.mask | mask) >>> 0, (set.value | value) >>> 0);
 }
 
-/** A set of ranges and bits, without ranges that no value with these bits lies in, and with the bits that all share. */
+/**
+ * A set of ranges and bits, without ranges that no value with these bits lies in, and with the bits
+ * that all share.
+ */
 function made(ranges: readonly number[], mask: number, value: number): WordSet | undefined {
   const possible: number[] = [];
   for (let at = 0; at < ranges.length; at += 2) {

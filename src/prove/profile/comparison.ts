@@ -4,7 +4,10 @@ import { FALSE, TRUE, Undecided } from '../bdd/bdd.ts';
 import { argWord, variableOf, WORD_BITS } from '../bdd/input-words.ts';
 import type { Comparison } from './reference.ts';
 
-/** Section 8 of the semantics, bit by bit from the least significant: each step puts a test above the last. */
+/**
+ * Section 8 of the semantics, bit by bit from the least significant: each step puts a test above
+ * the last.
+ */
 export function comparisonOverBits(bdd: Bdd, { arg, op, value, valueTwo, bits }: Comparison): Node {
   const words: Words = [lowWord(value), highWord(value), argWord(arg, 'low'), bits === 64];
   switch (op) {
@@ -29,7 +32,10 @@ export function comparisonOverBits(bdd: Bdd, { arg, op, value, valueTwo, bits }:
   }
 }
 
-/** A constant as its low and high word, the low word of the argument, and whether the high one is compared too. */
+/**
+ * A constant as its low and high word, the low word of the argument, and whether the high one is
+ * compared too.
+ */
 type Words = readonly [low: number, high: number, word: number, wide: boolean];
 
 const ALL_BITS = 0xffff_ffff_ffff_ffffn;

@@ -62,8 +62,8 @@ function ruleByRule(space: Space, span: Span): Node {
 }
 
 /**
- * The same where each rule asks for one value of one and the same argument, as long lists of rules do: steps over
- * the argument, without a test for each rule. Undefined for other rules.
+ * The same where each rule asks for one value of one and the same argument, as long lists of rules
+ * do: steps over the argument, without a test for each rule. Undefined for other rules.
  */
 function valuesDiagram({ bdd, wordwise }: Space, { rules, otherwise }: Span): Node | undefined {
   if (!wordwise) return undefined;

@@ -1,4 +1,7 @@
-/** The profile's answer to one call, rule by rule on plain numbers: what a witness is checked against. */
+/**
+ * The profile's answer to one call, rule by rule on plain numbers: what a witness is checked
+ * against.
+ */
 import type { SeccompData } from '../../bpf/instruction.ts';
 import { Undecided } from '../bdd/bdd.ts';
 import type { Comparison, ReferenceArch } from './reference.ts';

@@ -1,4 +1,7 @@
-/** The prover's own reading of the calls that get ENOSYS: docs/semantics.md section 9, and `--enosys-after`. */
+/**
+ * The prover's own reading of the calls that get ENOSYS: docs/semantics.md section 9, and
+ * `--enosys-after`.
+ */
 import { actionValue } from '../../action.ts';
 import type { Arch } from '../../arch.ts';
 import { ociArchName, X32_SYSCALL_BIT } from '../../arch.ts';
@@ -59,8 +62,8 @@ function enosysOf(abi: Arch): number {
 }
 
 /**
- * `--enosys-after`: numbers the profile does not name that are newer than a release, or unassigned and beyond
- * the ABI's last ordinary call, which is where new calls get theirs.
+ * `--enosys-after`: numbers the profile does not name that are newer than a release, or unassigned
+ * and beyond the ABI's last ordinary call, which is where new calls get theirs.
  */
 export function newerOf(
   abis: readonly Arch[],
@@ -95,7 +98,10 @@ export function newerOf(
   return { answer, starts };
 }
 
-/** Where numbers begin that stand apart from the ordinary ones: ARM's private calls, x32's own versions. */
+/**
+ * Where numbers begin that stand apart from the ordinary ones: ARM's private calls, x32's own
+ * versions.
+ */
 const EXTRA_CALLS: Partial<Record<Arch['name'], number>> = { ARM: 0xf0000, X32: X32_SYSCALL_BIT + 512 };
 
 function isNewer(a: KernelVersion, b: KernelVersion): boolean {

@@ -1,4 +1,7 @@
-/** The prover's own list of the calls that can go through socketcall(2) and ipc(2); docs/semantics.md 6.3. */
+/**
+ * The prover's own list of the calls that can go through socketcall(2) and ipc(2);
+ * docs/semantics.md 6.3.
+ */
 import type { Arch } from '../../arch.ts';
 
 /** The first argument for each call (linux/net.h, linux/ipc.h). */

@@ -1,4 +1,6 @@
-/** The prover's own reading of an entry: its rules, and what they say about each number of a table. */
+/**
+ * The prover's own reading of an entry: its rules, and what they say about each number of a table.
+ */
 import type { ActionName } from '../../action.ts';
 import { actionValue, carriesErrno, compareSeverity } from '../../action.ts';
 import type { Arch } from '../../arch.ts';
@@ -30,7 +32,10 @@ export interface Rule {
   readonly bounds?: Comparison | undefined;
 }
 
-/** Numbers `from`..`to` (u32, both included) that get the same answer: the first rule that holds, else `otherwise`. */
+/**
+ * Numbers `from`..`to` (u32, both included) that get the same answer: the first rule that holds,
+ * else `otherwise`.
+ */
 export interface Span {
   readonly from: number;
   readonly to: number;
@@ -41,7 +46,10 @@ export interface Span {
 /** What one number gets. Answers that compare nothing are one object for each action. */
 export type Answer = Omit<Span, 'from' | 'to'>;
 
-/** A rule of the profile before it is put under numbers: names with their ids, and one list of comparisons. */
+/**
+ * A rule of the profile before it is put under numbers: names with their ids, and one list of
+ * comparisons.
+ */
 export interface ProfileRule {
   readonly names: readonly string[];
   readonly ids: readonly number[];
@@ -56,7 +64,10 @@ export function returnValue(action: ActionName, errno: number | undefined): numb
   return carriesErrno(action) ? actionValue(action, errno ?? 1) : actionValue(action);
 }
 
-/** Section 5: entries that differ from the default, each as one rule or, when an index repeats, as several. */
+/**
+ * Section 5: entries that differ from the default, each as one rule or, when an index repeats, as
+ * several.
+ */
 export function profileRules(
   seccomp: Seccomp,
   target: Target,
@@ -83,8 +94,8 @@ export function profileRules(
 }
 
 /**
- * Sections 6 and 7: what the rules say about each number of a table, in its order; undefined where there are none.
- * The rules of a name stand under its number, and under socketcall's and ipc's.
+ * Sections 6 and 7: what the rules say about each number of a table, in its order; undefined where
+ * there are none. The rules of a name stand under its number, and under socketcall's and ipc's.
  */
 export function ruledAnswers(
   abi: Arch,
@@ -129,8 +140,8 @@ export function ruledAnswers(
 }
 
 /**
- * Section 8: constants are cut to the width of the ABI; a mask without bits is no comparison, and one of all the bits
- * of the argument or of its low word is an equality.
+ * Section 8: constants are cut to the width of the ABI; a mask without bits is no comparison, and
+ * one of all the bits of the argument or of its low word is an equality.
  */
 function comparisonOf(
   { index: arg, op, value, valueTwo }: SyscallArg,
@@ -147,8 +158,9 @@ function comparisonOf(
 }
 
 /**
- * Section 7.4: of the rules that hold, the strictest. Within one action, the rules that only bound one argument follow
- * each other from where the first of them is: equalities, upper bounds from the lowest, lower bounds from the highest.
+ * Section 7.4: of the rules that hold, the strictest. Within one action, the rules that only bound
+ * one argument follow each other from where the first of them is: equalities, upper bounds from the
+ * lowest, lower bounds from the highest.
  */
 function strictestOf(rules: readonly Rule[], defaultAction: number): Answer {
   const left = new Set(rules.toSorted((a, b) => compareSeverity(a.action, b.action)));
@@ -183,7 +195,9 @@ function boundsOf(
   return only.op === 'SCMP_CMP_NE' || only.op === 'SCMP_CMP_MASKED_EQ' ? undefined : made;
 }
 
-/** All numbers, ascending, in stretches for which the rules give one answer, or (undefined) none. */
+/**
+ * All numbers, ascending, in stretches for which the rules give one answer, or (undefined) none.
+ */
 export function ruledStretches(
   tables: readonly { numbers: readonly number[]; answers: readonly (Answer | undefined)[] }[],
 ): { from: number; to: number; byRules: Answer | undefined }[] {

@@ -1,9 +1,10 @@
 /**
  * The profile's side of the proof: what a filter must answer, straight from the resolved profile.
  *
- * Written from docs/semantics.md sections 2 to 9 on its own: it shares the parsed profile, the syscall
- * tables and the facts about architectures with the compiler, and no code that decides anything. A profile
- * with faults is refused before it comes here; what is left of them makes the answer "undecided".
+ * Written from docs/semantics.md sections 2 to 9 on its own: it shares the parsed profile, the
+ * syscall tables and the facts about architectures with the compiler, and no code that decides
+ * anything. A profile with faults is refused before it comes here; what is left of them makes the
+ * answer "undecided".
  */
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_LOG, SECCOMP_RET_TRACE } from '../../action.ts'; // prettier-ignore
 import type { Arch } from '../../arch.ts';
@@ -115,7 +116,10 @@ function answersOf(
   return spans;
 }
 
-/** Section 3: x86_64 and x32 share an audit arch; without the other ABI its numbers are a bad architecture. */
+/**
+ * Section 3: x86_64 and x32 share an audit arch; without the other ABI its numbers are a bad
+ * architecture.
+ */
 function foreignNumbers(abis: readonly Arch[]): (nr: number) => boolean {
   const names = new Set(abis.map((abi) => abi.name));
   if (names.has('X86_64') && !names.has('X32')) return (nr) => nr >= X32_SYSCALL_BIT && nr !== TRACER_SKIP;

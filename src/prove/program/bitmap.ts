@@ -1,8 +1,9 @@
 /**
- * The kernel's constant-allow bitmap: numbers it found, when a filter was attached, to be allowed whatever the
- * arguments, so that it never runs the filter for them again.
+ * The kernel's constant-allow bitmap: numbers it found, when a filter was attached, to be allowed
+ * whatever the arguments, so that it never runs the filter for them again.
  *
- * Source: seccomp_is_const_allow in kernel/seccomp.c (Linux 5.11 and newer); docs/semantics.md 13.4.
+ * Source: seccomp_is_const_allow in kernel/seccomp.c (Linux 5.11 and newer); docs/semantics.md
+ * 13.4.
  */
 import { SECCOMP_RET_ALLOW } from '../../action.ts';
 import {
@@ -18,7 +19,10 @@ import type { ArchName } from '../../arch.ts';
 /** Numbers looked at: all that the tables of the architectures with a bitmap reach. */
 export const BITMAP_NUMBERS = 512;
 
-/** Whether the kernel remembers that all programs always allow a call. MIPS and x32 have no such memory. */
+/**
+ * Whether the kernel remembers that all programs always allow a call. MIPS and x32 have no such
+ * memory.
+ */
 export function isAlwaysAllowed(
   programs: Programs,
   abi: ArchName,

@@ -1,6 +1,6 @@
 /**
- * A program's instructions as the prover executes them: decoded once, with their targets, and refused
- * here if the kernel would refuse them for what they are.
+ * A program's instructions as the prover executes them: decoded once, with their targets, and
+ * refused here if the kernel would refuse them for what they are.
  *
  * Source: bpf_check_classic in net/core/filter.c, seccomp_check_filter in kernel/seccomp.c.
  */

@@ -6,7 +6,10 @@ function registerBit(operand: Operand): number {
   return 'register' in operand ? 1 << operand.register : 0;
 }
 
-/** Which registers each instruction or those after it may read: one backward pass, since nothing loops. */
+/**
+ * Which registers each instruction or those after it may read: one backward pass, since nothing
+ * loops.
+ */
 export function liveRegisters(steps: readonly Step[]): Int32Array {
   const live = new Int32Array(steps.length + 1);
   const a = 1 << REGISTER_A;

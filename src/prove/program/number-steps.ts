@@ -1,6 +1,7 @@
 /**
- * What a program answers, from one number of a call to the next. The tests of a filter are nearly all on the
- * number, and while nothing else is tested, a branch joins two lists of steps; bits are looked at once, at the end.
+ * What a program answers, from one number of a call to the next. The tests of a filter are nearly
+ * all on the number, and while nothing else is tested, a branch joins two lists of steps; bits are
+ * looked at once, at the end.
  */
 import type { Bdd, Node, Steps } from '../bdd/bdd.ts';
 import { variableOf, WORD_ARGS, WORD_BITS, WORD_NR } from '../bdd/input-words.ts';
@@ -47,7 +48,10 @@ export function chooseByNumber(space: Space, test: WordTest, then: Outcome, othe
   return nodes.length === 1 ? nodes[0]! : { mask, starts, nodes, node: undefined };
 }
 
-/** An outcome as steps under a mask; undefined where it tests what must not be below a test of the number. */
+/**
+ * An outcome as steps under a mask; undefined where it tests what must not be below a test of the
+ * number.
+ */
 function stepsOf(bdd: Bdd, mask: number, outcome: Outcome): Steps | undefined {
   if (typeof outcome !== 'number' && outcome.mask === mask) return outcome;
   const node = nodeOf(bdd, outcome);

@@ -1,9 +1,10 @@
 /**
- * The program's side of the proof: what a loop-free BPF program returns, as a function of its input.
+ * The program's side of the proof: what a loop-free BPF program returns, as a function of its
+ * input.
  *
- * A state is a place in the program with the values of those registers that still matter there. Branches
- * go forward only, so one pass over the program finds all states and a second one, backwards, gives each
- * its result.
+ * A state is a place in the program with the values of those registers that still matter there.
+ * Branches go forward only, so one pass over the program finds all states and a second one,
+ * backwards, gives each its result.
  */
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import type { Bdd, Node } from '../bdd/bdd.ts';
@@ -28,7 +29,8 @@ const UNWRITTEN: ValueId = -1;
 
 /**
  * The function a program computes.
- * @throws Malformed when the kernel would refuse it, Undecided when it is outside what can be computed.
+ * @throws Malformed when the kernel would refuse it, Undecided when it is outside what can be
+ *   computed.
  */
 export function programBdd(space: Space, program: readonly SockFilter[], endian: Endian): Node {
   return new Execution(space, decodeProgram(program, endian)).run();
@@ -206,7 +208,9 @@ class Execution {
     if (test !== TRUE) this.#onFalse[state] = this.#enter(onFalse);
   }
 
-  /** "Has none of these bits" as an equality, where a branch asks for any of some bits of a word. */
+  /**
+   * "Has none of these bits" as an equality, where a branch asks for any of some bits of a word.
+   */
   #noneOf(a: ValueId, { comparison, operand }: Step & { kind: 'branch' }): Node | WordTest | undefined {
     if (comparison !== 'intersects' || !('constant' in operand)) return undefined;
     const value = this.#values.get(a);

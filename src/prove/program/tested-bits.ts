@@ -1,16 +1,24 @@
-/** Which bits of the input each branch of a program tests: a hint for the order of variables, no more. */
+/**
+ * Which bits of the input each branch of a program tests: a hint for the order of variables, no
+ * more.
+ */
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import { WORDS } from '../bdd/input-words.ts';
 import type { Operand } from './decoded.ts';
 import { decodeProgram, REGISTER_A, REGISTERS } from './decoded.ts';
 import type { TestGroup } from '../bdd/space.ts';
 
-/** For each input word a mask (u32) of the bits that a value may depend on. Never changed once made. */
+/**
+ * For each input word a mask (u32) of the bits that a value may depend on. Never changed once made.
+ */
 type Support = Uint32Array;
 
 const NOTHING: Support = new Uint32Array(WORDS);
 
-/** One group for each branch, in program order. Masks are followed through AND; other operations keep them. */
+/**
+ * One group for each branch, in program order. Masks are followed through AND; other operations
+ * keep them.
+ */
 export function* programGroups(program: readonly SockFilter[], endian: Endian): Generator<TestGroup> {
   const steps = decodeProgram(program, endian);
   const arriving: (Support[] | undefined)[] = [Array.from({ length: REGISTERS }, () => NOTHING)];

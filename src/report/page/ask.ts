@@ -252,7 +252,11 @@ export class AskBox {
   }
 }
 
-/** `socket(AF_VSOCK, SOCK_STREAM)`, `clone3`, `personality 0xffffffff`, each with `on ARCH` at its end. @throws ArgumentError */
+/**
+ * `socket(AF_VSOCK, SOCK_STREAM)`, `clone3`, `personality 0xffffffff`, each with `on ARCH` at its
+ * end.
+ * @throws ArgumentError
+ */
 function parseQuestion(text: string): Question {
   const [, call, inside, loose, on] =
     /^(\w+)\s*(?:\(([^)]*)\)?|\s([^()]*?))?\s*(?:\bon\s+(\w+))?$/.exec(text) ?? [];

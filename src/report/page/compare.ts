@@ -1,4 +1,7 @@
-/** What changes from another profile or filter, or from how this one was opened, by meaning; and their sizes. */
+/**
+ * What changes from another profile or filter, or from how this one was opened, by meaning; and
+ * their sizes.
+ */
 import { archOf } from '../../arch.ts';
 import { checkProgram, convertedLength } from '../../bpf/check.ts';
 import { decode } from '../../bpf/instruction.ts';

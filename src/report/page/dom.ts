@@ -1,4 +1,6 @@
-/** Elements without a framework. Texts become text nodes only, so that no profile can add markup. */
+/**
+ * Elements without a framework. Texts become text nodes only, so that no profile can add markup.
+ */
 
 export type Child = Node | string | undefined | false;
 type Props = Record<string, string | number | boolean | undefined | ((event: never) => void)>;

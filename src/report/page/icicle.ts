@@ -1,4 +1,7 @@
-/** The decision tree as layers: the deeper a test, the lower, and the more calls get there, the wider. */
+/**
+ * The decision tree as layers: the deeper a test, the lower, and the more calls get there, the
+ * wider.
+ */
 import { hierarchy, partition } from 'd3-hierarchy';
 import { actionTone } from '../../graph/tone.ts';
 import type { Part } from '../shares.ts';

@@ -64,7 +64,10 @@ function light(
   markNumbers(rows);
 }
 
-/** Of some rows: the entries behind them, and the instructions that only they, or others too, can run. */
+/**
+ * Of some rows: the entries behind them, and the instructions that only they, or others too, can
+ * run.
+ */
 function litBy(rows: ReadonlySet<number>, entries?: ReadonlySet<string>): Lit {
   const { rows: all } = study!;
   const places = [...rows].flatMap((row) => all[row]!.places);

@@ -1,4 +1,6 @@
-/** `npm run simulate:fleet`: simulates a fleet, and writes the tables and pictures of docs/scale.md. */
+/**
+ * `npm run simulate:fleet`: simulates a fleet, and writes the tables and pictures of docs/scale.md.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { valueOf } from './parameters.ts';

@@ -1,4 +1,7 @@
-/** What the simulation of a fleet starts from: measured figures of this project, and assumptions, each with its source. */
+/**
+ * What the simulation of a fleet starts from: measured figures of this project, and assumptions,
+ * each with its source.
+ */
 
 export interface Parameter {
   value: number;

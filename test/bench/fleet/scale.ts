@@ -24,7 +24,9 @@ export interface Run {
   outcome: Outcome;
 }
 
-/** What the pages show: roll-outs by path and jitter, by size of the fleet, and without coalescing. */
+/**
+ * What the pages show: roll-outs by path and jitter, by size of the fleet, and without coalescing.
+ */
 export function runsOf(most: number): { rollOuts: Run[]; sizes: Run[]; apart: Run[] } {
   const run = (scenario: Scenario): Run => ({ scenario, outcome: simulate(scenario) });
   const hosts = most;
@@ -225,7 +227,10 @@ export function picturesOf({ rollOuts, sizes }: Runs): Record<string, string> {
   };
 }
 
-/** Puts tables into the places of a page that are marked for them. @throws RangeError for a table without a place */
+/**
+ * Puts tables into the places of a page that are marked for them.
+ * @throws RangeError for a table without a place
+ */
 export function withTables(page: string, tables: Readonly<Record<string, string>>): string {
   let text = page;
   for (const [name, content] of Object.entries(tables)) {

@@ -1,9 +1,11 @@
 /**
- * A roll-out to a fleet, event by event: every profile changes, and the first start with each on each host misses.
+ * A roll-out to a fleet, event by event: every profile changes, and the first start with each on
+ * each host misses.
  *
- * A start that finds its filter meets no other one, so such starts are counted and make no events. Starts of one profile
- * on one host are a Poisson process: the first after the host has heard of the roll-out comes after an exponential time.
- * There is no clock and no chance but the seed's, so a scenario has one outcome.
+ * A start that finds its filter meets no other one, so such starts are counted and make no events.
+ * Starts of one profile on one host are a Poisson process: the first after the host has heard of
+ * the roll-out comes after an exponential time. There is no clock and no chance but the seed's, so
+ * a scenario has one outcome.
  */
 import { valueOf } from './parameters.ts';
 
@@ -22,7 +24,10 @@ export interface Scenario {
 export interface Outcome {
   /** Of hosts. */
   lookUps: number;
-  /** Look-ups in each second: of hosts, those of them that are answered in time, and those that reach the last server. */
+  /**
+   * Look-ups in each second: of hosts, those of them that are answered in time, and those that
+   * reach the last server.
+   */
   perSecond: { asked: number[]; found: number[]; last: number[] };
   /** Processor seconds of the servers. */
   serverTime: number;
@@ -116,7 +121,10 @@ function count(seconds: number[], at: number): void {
   seconds[second]! += 1;
 }
 
-/** How a filter is had from elsewhere: when the answer to a look-up at `at` by a slot is there, in seconds. */
+/**
+ * How a filter is had from elsewhere: when the answer to a look-up at `at` by a slot is there, in
+ * seconds.
+ */
 function lookUpBy(scenario: Scenario, filterOf: (slot: number) => number) {
   const { path, hosts, coalesced } = scenario;
   const near = valueOf('roundTrip') * MILLI;

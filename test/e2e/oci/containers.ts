@@ -1,6 +1,7 @@
 /**
- * Real containers for tests: a static busybox under crun, runc or podman, without network or cgroup limits. Everything
- * lives in one folder of the test's own; nothing of the system's runtimes is touched.
+ * Real containers for tests: a static busybox under crun, runc or podman, without network or cgroup
+ * limits. Everything lives in one folder of the test's own; nothing of the system's runtimes is
+ * touched.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
@@ -111,8 +112,9 @@ export function crunCommand(state: string): string[] {
 }
 
 /**
- * Runs a command where crun finds the pure cgroup2 tree that it wants, even to leave it alone: where the system has none,
- * one is mounted, in a mount namespace that goes with the command. `prepare` is a script for that namespace.
+ * Runs a command where crun finds the pure cgroup2 tree that it wants, even to leave it alone:
+ * where the system has none, one is mounted, in a mount namespace that goes with the command.
+ * `prepare` is a script for that namespace.
  */
 export function inCgroup2(
   command: readonly string[],
@@ -123,7 +125,10 @@ export function inCgroup2(
   return run(['unshare', '-m', 'sh', '-ec', `${mount} ${prepare || ':'}; exec "$@"`, 'sh', ...command], env);
 }
 
-/** What a script in a mount namespace of its own has to do for a pure cgroup2 tree: nothing where the system has one. */
+/**
+ * What a script in a mount namespace of its own has to do for a pure cgroup2 tree: nothing where
+ * the system has one.
+ */
 export function mountCgroup2(): string {
   const type = spawnSync('stat', ['-f', '-c', '%T', '/sys/fs/cgroup'], { encoding: 'utf8' }).stdout.trim();
   return type === 'cgroup2fs'
@@ -186,7 +191,10 @@ export function podmanCommand(
   ]; // prettier-ignore
 }
 
-/** Imports the image. To be called where crun finds its cgroup tree. @throws Error with podman's words */
+/**
+ * Imports the image. To be called where crun finds its cgroup tree.
+ * @throws Error with podman's words
+ */
 export function podmanSetup(folder: string, root: string): void {
   const [program, ...args] = importCommand(folder, root);
   const { status, stderr } = spawnSync(program!, args, { encoding: 'utf8' });

@@ -1,10 +1,16 @@
-/** A tree of a newer Debian, for what older releases lack: a crun that keeps a cache, a Docker that takes annotations. */
+/**
+ * A tree of a newer Debian, for what older releases lack: a crun that keeps a cache, a Docker that
+ * takes annotations.
+ */
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder, run } from './containers.ts';
 import { requirements } from './require.ts';
 
-/** Debian 13: crun 1.21, libseccomp 2.6, Docker 26.1. Any suite of which Debian's mirrors have a crun will do. */
+/**
+ * Debian 13: crun 1.21, libseccomp 2.6, Docker 26.1. Any suite of which Debian's mirrors have a
+ * crun will do.
+ */
 const SUITE = process.env['SECCOMPC_SUITE'] ?? 'trixie';
 /** Takes 8 to 15 on a machine with a mirror near. */
 const SECONDS = '240';
@@ -14,7 +20,10 @@ export const needs = requirements(['apt-get', 'dpkg-deb', 'unshare', 'timeout', 
 export interface DebianTree {
   /** Where its root is. */
   path: string;
-  /** A program that runs the tree's crun in the tree, and takes its arguments. Paths in these are the tree's. */
+  /**
+   * A program that runs the tree's crun in the tree, and takes its arguments. Paths in these are
+   * the tree's.
+   */
   crun: string;
   /** Makes a command of the words after it, to run in the tree. */
   enter: readonly string[];
@@ -22,9 +31,10 @@ export interface DebianTree {
 }
 
 /**
- * A tree below the folder for temporary files, or in `folder`, of 60 MB (330 MB with Docker): packages and what they depend on are unpacked, and
- * none is set up, since nothing here needs that. A package of another suite is `NAME/SUITE`, one without what it depends
- * on is `NAME!`. Takes the mirror that apt of this machine takes. `missing` tells what went wrong, such as no network.
+ * A tree below the folder for temporary files, or in `folder`, of 60 MB (330 MB with Docker):
+ * packages and what they depend on are unpacked, and none is set up, since nothing here needs that.
+ * A package of another suite is `NAME/SUITE`, one without what it depends on is `NAME!`. Takes the
+ * mirror that apt of this machine takes. `missing` tells what went wrong, such as no network.
  */
 export async function makeDebianTree(
   packages: readonly string[],
@@ -51,7 +61,10 @@ export async function makeDebianTree(
   return { path, crun, enter: ['unshare', '-m', 'sh', '-ec', ENTER, 'sh', path], remove };
 }
 
-/** apt with a state of its own, to which no package is installed; then a tree whose /bin is /usr/bin, as Debian's is. */
+/**
+ * apt with a state of its own, to which no package is installed; then a tree whose /bin is
+ * /usr/bin, as Debian's is.
+ */
 const UNPACK = `
   folder=$0 suite=$1 sources=$2; shift 2
   mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial" "$folder/tree"
@@ -77,7 +90,9 @@ const UNPACK = `
   find "$folder/apt/cache/archives" -name '*.deb' -print0 | xargs -0 -n1 -P2 sh -c 'dpkg-deb -x "$1" .' sh
   rm -r "$folder/apt"`;
 
-/** For `sh -ec` in a mount namespace: becomes a command in the tree, which is the first argument. */
+/**
+ * For `sh -ec` in a mount namespace: becomes a command in the tree, which is the first argument.
+ */
 export const ENTER = `
   cd "$1"; shift
   mount --rbind . .; cd "$PWD"

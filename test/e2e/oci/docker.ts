@@ -1,6 +1,7 @@
 /**
- * dockerd, with the containerd that it starts: everything of them is below one folder, and they have no network. Either
- * those of this machine, or those of a Debian tree, whose Docker takes annotations (24 and later do).
+ * dockerd, with the containerd that it starts: everything of them is below one folder, and they
+ * have no network. Either those of this machine, or those of a Debian tree, whose Docker takes
+ * annotations (24 and later do).
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -21,7 +22,10 @@ export const DOCKER_IMAGE = 'busybox';
 export const CTR_IMAGE = 'localhost/busybox:latest';
 
 export interface Docker {
-  /** Programs that run docker(1) and ctr(1) where they find their server, in the folder that they are started in. */
+  /**
+   * Programs that run docker(1) and ctr(1) where they find their server, in the folder that they
+   * are started in.
+   */
   docker: string;
   ctr: string;
   stop(): Promise<void>;
@@ -51,7 +55,10 @@ const IMPORT = `
   "$3" tag "$5" "$6"
   "$3" save "$5" | "$4" images import - >/dev/null`;
 
-/** Starts the daemons, imports the image, and waits for both. @throws Error with what dockerd has said */
+/**
+ * Starts the daemons, imports the image, and waits for both.
+ * @throws Error with what dockerd has said
+ */
 export async function startDocker({
   folder,
   tree,

@@ -1,9 +1,11 @@
 /**
- * Configurations that runtimes may read differently: an honest one, damaged in a few places. The same number gives the
- * same document everywhere. Texts are bytes, one character each.
+ * Configurations that runtimes may read differently: an honest one, damaged in a few places. The
+ * same number gives the same document everywhere. Texts are bytes, one character each.
  */
 
-/** Nodes of a document that need not be JSON: a scalar and a key are the text that stands for them. */
+/**
+ * Nodes of a document that need not be JSON: a scalar and a key are the text that stands for them.
+ */
 type Node = string | { members: [key: string, value: Node][] } | { items: Node[] };
 type Members = Extract<Node, { members: unknown }>;
 
@@ -53,7 +55,10 @@ export const KEY = 'run.oci.seccomp_bpf_data';
 export interface HostileOptions {
   /** Path of the container's root. */
   root: string;
-  /** Names of all calls of the architecture: what a list of allowed calls holds, so that the runtime itself can go on. */
+  /**
+   * Names of all calls of the architecture: what a list of allowed calls holds, so that the runtime
+   * itself can go on.
+   */
   calls: readonly string[];
   /** A few filters in base64, to be annotations. */
   filters: readonly string[];
@@ -168,7 +173,10 @@ function concerned(root: Members): Place[] {
   return places(root).filter(({ path }) => MATTERS.test(path));
 }
 
-/** A member that has to do with the filter, and its position; any member where earlier damages left none of those. */
+/**
+ * A member that has to do with the filter, and its position; any member where earlier damages left
+ * none of those.
+ */
 function someMember(root: Members, chance: Chance): Place & { at: number } {
   const found = concerned(root).filter(({ node }) => interesting(node).length > 0);
   if (found.length === 0) return { node: root, path: '', at: chance.below(root.members.length) };
@@ -399,7 +407,8 @@ const TREE_DAMAGES: readonly TreeDamage[] = [
   },
 ];
 
-// -- damages of the text, behind the process: without one there is nothing to start, and no filter is needed
+// -- damages of the text, behind the process: without one there is nothing to start, and no filter
+// is needed
 
 /** Offsets between two tokens. */
 function boundaries(text: string): number[] {

@@ -5,7 +5,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Number of ptrace(2) by Node's name of the architecture. */
 const PTRACE: Partial<Record<string, number>> = { x64: 101, arm64: 117 };
 
-/** PTRACE_ATTACH 16, PTRACE_DETACH 17, PTRACE_SECCOMP_GET_FILTER 0x420c (linux/ptrace.h); wait for __WALL. */
+/**
+ * PTRACE_ATTACH 16, PTRACE_DETACH 17, PTRACE_SECCOMP_GET_FILTER 0x420c (linux/ptrace.h); wait for
+ * __WALL.
+ */
 const READ = String.raw`
 my ($ptrace, $pid) = map { $_ + 0 } @ARGV;
 syscall($ptrace, 16, $pid, 0, 0) == 0 or die "attach: $!";

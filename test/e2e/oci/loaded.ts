@@ -1,4 +1,7 @@
-/** Which filter a runtime loads for each of many configurations: asked of the kernel, in the process that waits to start. */
+/**
+ * Which filter a runtime loads for each of many configurations: asked of the kernel, in the process
+ * that waits to start.
+ */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -8,8 +11,8 @@ import { run } from './containers.ts';
 import { pathOf } from './require.ts';
 
 /**
- * `refused`: the runtime did not make the container, or its process ended while it waited to start, by its own filter;
- * with the reason. `odd`: the filter of the process could not be found out.
+ * `refused`: the runtime did not make the container, or its process ended while it waited to start,
+ * by its own filter; with the reason. `odd`: the filter of the process could not be found out.
  */
 export type Loaded = { refused: string } | { odd: string } | 'none' | { program: Buffer };
 
@@ -30,7 +33,10 @@ export function buildLoaded(): Oracle<{ path: string }> {
   return status === 0 ? { path: join(stdout.trim(), 'loaded') } : { missing: stderr.trim() };
 }
 
-/** Mounts go with the command. crun wants a pure cgroup2 tree, even to leave it alone; runc takes what there is. */
+/**
+ * Mounts go with the command. crun wants a pure cgroup2 tree, even to leave it alone; runc takes
+ * what there is.
+ */
 const HERE = 'umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"';
 
 export const crunHere = (): Runtime => ({
@@ -83,7 +89,10 @@ export async function loadAll(
   }
 }
 
-/** The state is new for each: some releases of crun keep compiled profiles in there, under names that do not tell errnos. */
+/**
+ * The state is new for each: some releases of crun keep compiled profiles in there, under names
+ * that do not tell errnos.
+ */
 const LOOP = `
   cd "$1"; lane=$2 id=$3; shift 3; state=$PWD/$lane.state
   for bundle in "$PWD/$lane.bundles"/*; do

@@ -27,7 +27,10 @@ function candidates(text: string): string[] {
   });
 }
 
-/** A store of all profiles in a document that can be compiled, whether they are its linux.seccomp or not. */
+/**
+ * A store of all profiles in a document that can be compiled, whether they are its linux.seccomp or
+ * not.
+ */
 async function prime(store: string, text: string): Promise<void> {
   mkdirSync(store, { recursive: true });
   const files = new Map<number, string>();

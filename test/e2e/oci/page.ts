@@ -1,4 +1,7 @@
-/** The commands of a page in docs that need runtimes (`e2e` behind the language), run as they stand there. */
+/**
+ * The commands of a page in docs that need runtimes (`e2e` behind the language), run as they stand
+ * there.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,7 +18,10 @@ export interface Page {
   /** Puts a program before those of the machine: these words, then its arguments. */
   program(name: string, ...words: string[]): void;
   shell(command: string): { text: string; exitCode: number | null };
-  /** Runs the wanted ones of the marked blocks: how many commands, and what was not as it stands there. */
+  /**
+   * Runs the wanted ones of the marked blocks: how many commands, and what was not as it stands
+   * there.
+   */
   run(wanted: (block: Block) => boolean): { count: number; faults: string[] };
 }
 
@@ -81,7 +87,10 @@ export function openPage(
 /** Blocks for a Docker that takes annotations, which not every machine has. */
 export const needsDocker = (block: Block) => block.words.includes('docker');
 
-/** Only what a machine without Debian's cgroup layout needs; the commands of a page know nothing of it. */
+/**
+ * Only what a machine without Debian's cgroup layout needs; the commands of a page know nothing of
+ * it.
+ */
 const IN_CGROUP2 =
   'umount -R /sys/fs/cgroup 2>/dev/null || true; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"';
 export const inNamespace = ['unshare', '-m', 'sh', '-ec', IN_CGROUP2, 'sh'];

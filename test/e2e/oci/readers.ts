@@ -15,7 +15,10 @@ import { abiOf, tableOf } from '../../oracle/facts.ts';
 import { HARMLESS } from './hostile.ts';
 import type { Loaded } from './loaded.ts';
 
-/** `unclear`: rules of different actions overlap, where this project and libseccomp decide differently. */
+/**
+ * `unclear`: rules of different actions overlap, where this project and libseccomp decide
+ * differently.
+ */
 type Meaning = 'refused' | 'unclear' | 'none' | { program: Uint8Array };
 
 /** All answers about one document. */
@@ -94,7 +97,10 @@ async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Why a runtime has not done what was said of the document; undefined when it has, or has refused the document. */
+/**
+ * Why a runtime has not done what was said of the document; undefined when it has, or has refused
+ * the document.
+ */
 export function difference(expected: Meaning, loaded: Loaded): string | undefined {
   if (loaded !== 'none' && 'refused' in loaded) return undefined;
   if (loaded !== 'none' && 'odd' in loaded) return `not known: ${loaded.odd}`;

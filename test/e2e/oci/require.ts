@@ -34,7 +34,10 @@ export function pathOf(program: string): string | undefined {
     });
 }
 
-/** Whether the machine has all of these, and (`root`) lets us make namespaces: what is missing, else nothing. */
+/**
+ * Whether the machine has all of these, and (`root`) lets us make namespaces: what is missing, else
+ * nothing.
+ */
 export function requirements(
   programs: readonly string[],
   { root = false } = {},

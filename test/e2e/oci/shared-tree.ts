@@ -5,8 +5,8 @@ import { makeDebianTree } from './debian.ts';
 import type { DebianTree } from './debian.ts';
 
 /**
- * A crun with a cache, a newer runc, a Docker that takes annotations, minijail, which no release has so far, of podman the
- * generator for systemd, and the newest clients of registries.
+ * A crun with a cache, a newer runc, a Docker that takes annotations, minijail, which no release
+ * has so far, of podman the generator for systemd, and the newest clients of registries.
  */
 const PACKAGES = [
   'crun',
@@ -21,8 +21,8 @@ const PACKAGES = [
 ];
 
 /**
- * The Debian tree that all test files have in common, made by the first that asks. They run one after another, and each
- * keeps to a folder of its own below /srv there.
+ * The Debian tree that all test files have in common, made by the first that asks. They run one
+ * after another, and each keeps to a folder of its own below /srv there.
  */
 export async function sharedTree(): Promise<Omit<DebianTree, 'remove'> | { missing: string }> {
   const folder = join(inject('shared'), 'debian');

@@ -1,4 +1,7 @@
-/** A registry that lies, and somebody who can write to it: no filter comes out that is not the profile's. */
+/**
+ * A registry that lies, and somebody who can write to it: no filter comes out that is not the
+ * profile's.
+ */
 import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

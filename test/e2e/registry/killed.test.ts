@@ -1,4 +1,7 @@
-/** A registry that is killed in the middle of a push or a pull: nothing wrong comes out, and the next run does the rest. */
+/**
+ * A registry that is killed in the middle of a push or a pull: nothing wrong comes out, and the
+ * next run does the rest.
+ */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseReference } from '../../../src/distribution/reference.ts';

@@ -18,8 +18,8 @@ export interface Answer {
 }
 
 /**
- * Takes the true answer and gives another, or `sent` after it has written to the response itself. Before the request is
- * passed on, `before` may answer in place of the registry.
+ * Takes the true answer and gives another, or `sent` after it has written to the response itself.
+ * Before the request is passed on, `before` may answer in place of the registry.
  */
 export interface Lie {
   before?(asked: Asked): Answer | 'broken' | undefined | Promise<Answer | undefined>;

@@ -1,4 +1,7 @@
-/** `push` and `pull` with a real registry, and with another client that reads what we send and sends what we read. */
+/**
+ * `push` and `pull` with a real registry, and with another client that reads what we send and sends
+ * what we read.
+ */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +29,8 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'seccompc-push-'));
     server = await startRegistry(available(found).program);
-    // The fields of the proposal in another order, indented otherwise: what is sent is one text for both.
+    // The fields of the proposal in another order, indented otherwise: what is sent is one text for
+    // both.
     writeFileSync(join(folder, 'web.json'), JSON.stringify(profile(['read', 'write', 'exit_group'])));
   });
   afterAll(async () => {

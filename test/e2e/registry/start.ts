@@ -1,4 +1,7 @@
-/** A registry of Debian's, started by a test for itself: on loopback, at a free port, in a temporary folder. */
+/**
+ * A registry of Debian's, started by a test for itself: on loopback, at a free port, in a temporary
+ * folder.
+ */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +29,9 @@ export interface RegistrySettings {
   remove?: boolean;
 }
 
-/** `url` is `oci://127.0.0.1:PORT`; a name follows it. Blobs and manifests are below `folder`/data. */
+/**
+ * `url` is `oci://127.0.0.1:PORT`; a name follows it. Blobs and manifests are below `folder`/data.
+ */
 export async function startRegistry(program: string, settings: RegistrySettings = {}): Promise<Server> {
   const { basic = false, remove = true } = settings;
   const folder = mkdtempSync(join(tmpdir(), 'seccompc-registry-'));

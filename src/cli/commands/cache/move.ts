@@ -88,7 +88,10 @@ export async function importFrom(file: string, options: TransferOptions): Promis
   }
 }
 
-/** A file that only the caller and root can change or replace. @throws SeccompcError CACHE_EXPORT_UNSAFE */
+/**
+ * A file that only the caller and root can change or replace.
+ * @throws SeccompcError CACHE_EXPORT_UNSAFE
+ */
 function ownFile(file: string): string {
   try {
     return trustedFile(file);

@@ -16,7 +16,10 @@ import type { CacheOptions } from './store-access.ts';
 /** Shortest prefix of a key that is accepted. */
 const LEAST_DIGITS = 6;
 
-/** A member of the document, and a row of the text, where an empty array has none and a longer one several. */
+/**
+ * A member of the document, and a row of the text, where an empty array has none and a longer one
+ * several.
+ */
 type Row = readonly [name: string, value: unknown];
 
 /** Shows what one record says. @throws SeccompcError CACHE_RECORD_* */

@@ -21,7 +21,10 @@ export interface Input {
   lowered?: LoweredProfile & { confined: true };
 }
 
-/** `answer`: u32, UNMATCHED of a patch without an entry for the call. `source`: if no entry gives it. */
+/**
+ * `answer`: u32, UNMATCHED of a patch without an entry for the call. `source`: if no entry gives
+ * it.
+ */
 interface Part {
   answer: number;
   place: string;
