@@ -1,4 +1,5 @@
 /** A function of the arguments as rules: read from its decision diagram, so from what it means. */
+import { compareSeverity } from '../action.ts';
 import { fullMask } from '../policy/condition.ts';
 import type { Condition, Decision, DecisionRule } from '../policy/types.ts';
 import type { Bdd, Node } from '../prove/bdd/bdd.ts';
@@ -12,7 +13,15 @@ const MOST_RANGES = 1024;
 /** Steps of the search for masks. */
 const MOST_STEPS = 10_000;
 
-/** The bits of an argument with one value; the others are free. */
+/** More rules are worth another search. */
+const FEW_RULES = 16;
+const ARGUMENTS = 6;
+const TESTS_IP = 'a filter tests the address that a call comes from';
+
+/**
+ * The bits with one value, of one argument or of all with the first one in the highest bits; the
+ * others are free.
+ */
 interface Cube {
   mask: bigint;
   value: bigint;
@@ -89,15 +98,65 @@ export class ArgumentRules {
         if (!(error instanceof Undecided)) throw error;
         failure = error;
       }
+    const ordered =
+      best === undefined || best.rules.length > FEW_RULES ? this.#orderedDecision(node) : undefined;
+    if (ordered && (best === undefined || ordered.rules.length < best.rules.length)) return ordered;
     if (best === undefined) throw failure!;
     return best;
+  }
+
+  /** By rules that may hold where an earlier one does, the strictest first; undefined if that takes long. */
+  #orderedDecision(node: Node): Decision | undefined {
+    const bdd = this.#bdd;
+    const answers = [...this.answers(node)].toSorted((a, b) => compareSeverity(a, b) || a - b);
+    let best: Decision | undefined;
+    for (const otherwise of answers) {
+      const rules: DecisionRule[] = [];
+      let before: Node = FALSE;
+      for (const action of answers) {
+        if (action === otherwise) continue;
+        const set = this.#setOf(node, action);
+        const cubes = this.#cover(set, bdd.or(set, before));
+        if (cubes === undefined) return best;
+        for (const cube of cubes) rules.push({ conditions: this.#conditionsOfCube(cube), action });
+        before = bdd.or(before, set);
+      }
+      if (best === undefined || rules.length < best.rules.length) best = { rules, otherwise };
+    }
+    return best;
+  }
+
+  /** The arguments that get an answer. */
+  #setOf(node: Node, action: number): Node {
+    const bdd = this.#bdd;
+    const known = new Map<Node, Node>();
+    const visit = (at: Node): Node => {
+      if (bdd.isTerminal(at)) return bdd.valueOf(at) === action ? TRUE : FALSE;
+      let result = known.get(at);
+      if (result === undefined) {
+        result = bdd.branch(bdd.variableOf(at), visit(bdd.high(at)), visit(bdd.low(at)));
+        known.set(at, result);
+      }
+      return result;
+    };
+    return visit(node);
+  }
+
+  /** One condition for each argument of which bits are fixed. */
+  #conditionsOfCube({ mask, value }: Cube, width?: 32 | 64): Condition[] {
+    return Array.from({ length: ARGUMENTS }, (_, arg) => arg).flatMap((arg) => {
+      const part = (bits: bigint) => BigInt.asUintN(64, bits >> BigInt(64 * (ARGUMENTS - 1 - arg)));
+      if (part(mask) === 0n) return [];
+      const bits = width ?? (this.#wide || part(mask) > fullMask(32) ? 64 : 32);
+      return [masked({ mask: part(mask), value: part(value) }, arg, bits)];
+    });
   }
 
   #partsOf(node: Node): Part[] {
     const known = this.#parts.get(node);
     if (known !== undefined) return known;
     const word = Math.floor(this.#bdd.variableOf(node) / WORD_BITS);
-    if (word >= WORD_IP) throw new Undecided('a filter tests the address that a call comes from');
+    if (word >= WORD_IP) throw new Undecided(TESTS_IP);
     const arg = (word - WORD_ARGS) >> 1;
     // The function of an argument that does not test its high word is one of 32 bits.
     const bits = this.#wide || word === argWord(arg, 'high') ? 64 : 32;
@@ -127,7 +186,7 @@ export class ArgumentRules {
     const ranges = this.#rangesOf(set, arg, bits);
     const byRange = ranges && conditionsOfRanges(ranges, arg, bits);
     if (byRange?.length === 1) return byRange;
-    const common = this.#cover(set)?.map((cube) => masked(cube, arg, bits));
+    const common = this.#cover(set)?.flatMap((cube) => this.#conditionsOfCube(cube, bits));
     if (byRange === undefined && common === undefined)
       throw new Undecided('a call has too many values of one argument');
     return byRange === undefined || (common !== undefined && common.length < byRange.length)
@@ -172,13 +231,13 @@ export class ArgumentRules {
   }
 
   /**
-   * Cubes that together are a set of values of one argument, none of which can be left out;
-   * undefined if that takes long.
+   * Cubes that together are a set, or one between it and a larger one, none of which can be left
+   * out; undefined if that takes long.
    *
    * Source: S. Minato, "Fast generation of irredundant sum-of-products forms from binary decision
    * diagrams" (1992).
    */
-  #cover(set: Node): Cube[] | undefined {
+  #cover(set: Node, largest = set): Cube[] | undefined {
     const bdd = this.#bdd;
     let steps = 0;
     const known = new Map<number, { cubes: Cube[]; set: Node }>();
@@ -201,7 +260,8 @@ export class ArgumentRules {
       const high = cover(bdd.and(least1, bdd.not(most0)), most1);
       const left = bdd.or(bdd.and(least0, bdd.not(low.set)), bdd.and(least1, bdd.not(high.set)));
       const both = cover(left, bdd.and(most0, most1));
-      const bit = 1n << BigInt(WORD_BITS * 2 - 1 - ((variable - WORD_ARGS * WORD_BITS) % (2 * WORD_BITS)));
+      if (variable >= endOf(ARGUMENTS - 1)) throw new Undecided(TESTS_IP);
+      const bit = 1n << BigInt(endOf(ARGUMENTS - 1) - 1 - variable);
       const made = {
         cubes: [
           ...low.cubes.map(({ mask, value }) => ({ mask: mask | bit, value })),
@@ -215,7 +275,7 @@ export class ArgumentRules {
       return made;
     };
     try {
-      return cover(set, set).cubes;
+      return cover(set, largest).cubes;
     } catch (error) {
       if (error instanceof TooLong) return undefined;
       throw error;

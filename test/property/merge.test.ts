@@ -72,7 +72,8 @@ function within<T>(make: () => T): T | undefined {
   try {
     return make();
   } catch (error) {
-    if (error instanceof SeccompcError && error.message.includes('[UNDECIDED]')) return undefined;
+    if (error instanceof SeccompcError && /\[(UNDECIDED|FILTER_TOO_LONG)\]/.test(error.message))
+      return undefined;
     throw error;
   }
 }

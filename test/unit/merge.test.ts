@@ -253,6 +253,25 @@ describe('an extension', () => {
     return (await read.catch((error: unknown) => error)) as Error;
   };
 
+  it('of many bits on several arguments takes about as many instructions as its rules', async () => {
+    const kill = (...args: object[]) => ({ names: ['openat'], action: 'SCMP_ACT_KILL_THREAD', args });
+    const bits = (value: string) => ({ index: 3, value, op: 'SCMP_CMP_MASKED_EQ' });
+    const entries = [
+      kill(
+        { index: 0, value: '4294967296', op: 'SCMP_CMP_EQ' },
+        { index: 1, value: '15', op: 'SCMP_CMP_EQ' },
+      ),
+      { ...kill(bits('4294967296')), action: 'SCMP_ACT_ERRNO', errnoRet: 38 },
+      kill({ index: 1, value: '10848077177535525487', op: 'SCMP_CMP_EQ' }),
+      kill(bits('7396849224710619137')),
+    ];
+    // JSON.stringify would round the values.
+    const syscalls = JSON.stringify(entries).replaceAll(/"(\d+)"/g, '$1');
+    const base = await side(profile([]));
+    const patch = await patchOf(`{"syscalls":${syscalls}}`, base);
+    expect(filterOf('extend', [base, patch.side]).length).toBeLessThan(40);
+  });
+
   it('answers as the last patch that matches a call, also if it is laxer, and as the base elsewhere', async () => {
     const base = await side(profile([allow('read'), allow('lseek')]));
     const { programs, warnings } = await extended(

@@ -297,11 +297,15 @@ function choicesOf(box: Box): Choice[] {
     if (more === undefined || choices.length * more.length > MOST_CHOICES) others.push(condition);
     else choices = choices.flatMap((bits) => more.map((each) => [...bits, ...each]));
   }
-  if (choices[0]!.length === 0 || choices.some(hasWordTwice)) return [];
+  if (choices[0]!.length === 0 || choices.some(hasWordTwice) || !choices.every(fitsInWord)) return [];
   // Where other conditions stand between two tests of bits, these must be brought back.
   const left = others.reduce((sum, { cost }) => sum + cost, others.length === 0 ? 0 : 1);
   const worth = box.cost / choices.length - left;
   return choices.map((bits) => ({ box, bits, others, worth }));
+}
+
+function fitsInWord(bits: readonly Bits[]): boolean {
+  return new GatheredWord().roomFor(bits) !== undefined;
 }
 
 function hasWordTwice(bits: readonly Bits[]): boolean {
