@@ -115,7 +115,7 @@ export class ArgumentRules {
       let before: Node = FALSE;
       for (const action of answers) {
         if (action === otherwise) continue;
-        const set = this.#setOf(node, action);
+        const set = this.#setOf(node, (at) => (bdd.isTerminal(at) ? bdd.valueOf(at) === action : undefined));
         const cubes = this.#cover(set, bdd.or(set, before));
         if (cubes === undefined) return best;
         for (const cube of cubes) rules.push({ conditions: this.#conditionsOfCube(cube), action });
@@ -124,22 +124,6 @@ export class ArgumentRules {
       if (best === undefined || rules.length < best.rules.length) best = { rules, otherwise };
     }
     return best;
-  }
-
-  /** The arguments that get an answer. */
-  #setOf(node: Node, action: number): Node {
-    const bdd = this.#bdd;
-    const known = new Map<Node, Node>();
-    const visit = (at: Node): Node => {
-      if (bdd.isTerminal(at)) return bdd.valueOf(at) === action ? TRUE : FALSE;
-      let result = known.get(at);
-      if (result === undefined) {
-        result = bdd.branch(bdd.variableOf(at), visit(bdd.high(at)), visit(bdd.low(at)));
-        known.set(at, result);
-      }
-      return result;
-    };
-    return visit(node);
   }
 
   /** One condition for each argument of which bits are fixed. */
@@ -162,7 +146,11 @@ export class ArgumentRules {
     const bits = this.#wide || word === argWord(arg, 'high') ? 64 : 32;
     const parts = [...this.#behind(node, arg)].map((next) => ({
       node: next,
-      conditions: this.#conditionsOf(this.#leadsTo(node, next, arg), arg, bits),
+      conditions: this.#conditionsOf(
+        this.#setOf(node, (at) => (this.#isBehind(at, arg) ? at === next : undefined)),
+        arg,
+        bits,
+      ),
     }));
     this.#parts.set(node, parts);
     return parts;
@@ -214,12 +202,13 @@ export class ArgumentRules {
     return visit(set, 0n, bits) ? ranges : undefined;
   }
 
-  /** Whether an argument makes one function of another. */
-  #leadsTo(node: Node, next: Node, arg: number): Node {
+  /** The arguments for which a function gets to a node of which `decide` says true. */
+  #setOf(node: Node, decide: (at: Node) => boolean | undefined): Node {
     const bdd = this.#bdd;
     const known = new Map<Node, Node>();
     const visit = (at: Node): Node => {
-      if (this.#isBehind(at, arg)) return at === next ? TRUE : FALSE;
+      const decided = decide(at);
+      if (decided !== undefined) return decided ? TRUE : FALSE;
       let result = known.get(at);
       if (result === undefined) {
         result = bdd.branch(bdd.variableOf(at), visit(bdd.high(at)), visit(bdd.low(at)));
