@@ -31,8 +31,8 @@ const LEFT_OVER = 60 * 60 * 1000;
 
 /**
  * Waits for the result of another process, or for the turn to make it. A turn is a file with the
- * number of its process. It only saves work: whoever has waited too long, or cannot make the file,
- * goes on without a turn.
+ * number of its process. It only saves work: a process that has waited too long, or cannot make
+ * the file, goes on without a turn.
  *
  * @param look gives the result if it is kept
  * @returns the result, or what to call when it is made, or neither; never rejects unless `look`
@@ -52,7 +52,7 @@ export async function takeTurn<T>(
     const turn = attempt(() => take(path));
     if (turn === undefined) return {};
     if (turn !== 'held') {
-      // Whoever had the turn before has kept the result since the caller looked.
+      // The process that had the turn before has kept the result since the caller looked.
       const found = await look();
       // Or there is none, as for a profile that is refused: then those who waited do not wait for
       // each other too.

@@ -173,7 +173,7 @@ export class Http {
   }
 
   /**
-   * Whoever answers for names on the network can say where "localhost" is, if /etc/hosts does not.
+   * If /etc/hosts does not say where "localhost" is, somebody on the network may.
    */
   async #refuseElsewhere(): Promise<void> {
     const found = await lookup('localhost', { all: true });

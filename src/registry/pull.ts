@@ -32,7 +32,7 @@ export interface PulledFilter {
 
 const OTHER_FORMS = {
   config: 'it is a config.json',
-  docker: 'it is of the Docker dialect, whose conditions runtimes ignore; whoever made it has to resolve it',
+  docker: 'it is of the Docker dialect, whose conditions runtimes ignore; its maker has to resolve it',
 };
 
 /** Filters that are tried. A registry can list any number. */

@@ -58,8 +58,8 @@ export class Pusher {
   }
 
   /**
-   * The profile, and the filters as its referrers. The tag comes last, so that whoever follows it
-   * finds the filters too.
+   * The profile, and the filters as its referrers. The tag comes last, so that a client that
+   * follows it finds the filters too.
    * @throws SeccompcError for a profile that cannot be sent; RegistryFault
    */
   async push({ file, bytes, reference }: PushInput): Promise<Pushed> {

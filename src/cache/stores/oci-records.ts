@@ -9,7 +9,7 @@ import type { Row } from './list-rows.ts';
 import { LARGEST_TEXT } from './store.ts';
 import type { CacheStore } from './store.ts';
 
-/** Whoever waits for a record would rather compile. */
+/** A process that waits longer for a record would do better to compile. */
 const PATIENCE = { time: 10_000, tries: 3 };
 
 const RECORD_TYPE = 'application/vnd.seccompc.record.v1';

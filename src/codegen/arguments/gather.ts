@@ -1,7 +1,7 @@
 import { argOffset, BPF_ABS, BPF_ALU, BPF_AND, BPF_K, BPF_LD, BPF_LSH, BPF_MISC, BPF_OR, BPF_RSH, BPF_TAX, BPF_W, BPF_X, BPF_XOR } from '../../bpf/instruction.ts'; // prettier-ignore
 import type { Endian, SockFilter } from '../../bpf/instruction.ts';
 import type { Effort } from '../effort.ts';
-import { argOf, implies, MAX_WORD } from './word-condition.ts';
+import { argOf, implies, MAX_WORD, onlyUnderMask } from './word-condition.ts';
 import type { Condition, Outcome, Word } from './word-condition.ts';
 import type { Box } from './problem.ts';
 
@@ -324,15 +324,9 @@ function choicesIn(outcome: Outcome): Bits[][] | undefined {
     const choices = bitsIn(mask).map((bit) => behind(bit, bit, other));
     return choices.includes(undefined) ? undefined : choices.flatMap((each) => each!);
   }
-  const { starts, outcomes } = outcome;
-  const at = outcomes.findIndex((each) => each !== false);
-  if (outcomes.some((each, piece) => piece !== at && each !== false)) return undefined;
-  const from = starts[at]!;
-  const size = (starts[at + 1] ?? MAX_WORD + 1) - from;
-  // A range that begins at a multiple of its size, a power of two, is what a word has under a mask.
-  if (!Number.isInteger(Math.log2(size)) || from % size !== 0) return undefined;
-  const mask = (MAX_WORD + 1 - size) >>> 0;
-  return bitCount(mask) > MOST_BITS ? undefined : behind(mask, from, outcomes[at]!);
+  const range = onlyUnderMask(outcome, false);
+  if (range === undefined || bitCount(range.mask) > MOST_BITS) return undefined;
+  return behind(range.mask, range.value, range.equal);
 }
 
 function bitsIn(mask: number): number[] {

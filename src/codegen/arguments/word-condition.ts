@@ -334,13 +334,22 @@ function allBut(condition: Condition): Pick<MaskCondition, 'mask' | 'value' | 'e
     if (other === true) return { mask, value, equal };
     return isOneBit(mask) && equal === true ? { mask, value: mask, equal: other } : undefined;
   }
-  const { starts, outcomes } = condition;
-  const at = outcomes.findIndex((outcome) => outcome !== true);
-  if (outcomes.some((outcome, piece) => piece !== at && outcome !== true)) return undefined;
+  return onlyUnderMask(condition, true);
+}
+
+/**
+ * The one range with another outcome than `rest`, as the values with one value under a mask;
+ * undefined where there are several, or it is not such a range.
+ */
+export function onlyUnderMask(
+  { starts, outcomes }: RangesCondition,
+  rest: boolean,
+): Pick<MaskCondition, 'mask' | 'value' | 'equal'> | undefined {
+  const at = outcomes.findIndex((outcome) => outcome !== rest);
+  if (outcomes.some((outcome, piece) => piece !== at && outcome !== rest)) return undefined;
   const from = starts[at]!;
   const size = (starts[at + 1] ?? MAX_WORD + 1) - from;
-  // Only a range that begins at a multiple of its size, a power of two, is what is left under a
-  // mask.
+  // It must begin at a multiple of its size, a power of two.
   if (!Number.isInteger(Math.log2(size)) || from % size !== 0) return undefined;
   return { mask: (MAX_WORD + 1 - size) >>> 0, value: from, equal: outcomes[at]! };
 }
