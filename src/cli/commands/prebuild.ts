@@ -40,6 +40,7 @@ interface Options
   arch?: ArchName[];
   kernel?: KernelVersion[];
   out?: string;
+  push?: string;
   jobs?: number;
   skipOthers?: true;
 }
@@ -52,13 +53,18 @@ that was ended goes on where it stopped when it is started again.
 
 Examples:
   seccompc prebuild profiles/ --arch x86_64,aarch64 --kernel 5.15,6.1
-  seccompc prebuild default.json --arch all --out filters/`;
+  seccompc prebuild default.json --arch all --out filters/
+  seccompc prebuild profiles/ --arch all --push oci://registry.example/cache --sign release.pem`;
 
 export function makeCommand(): CliCommand {
   const command = new CliCommand('prebuild')
     .description('Compiles profiles for many targets on all cores, to be shipped with an image.')
     .argument('PROFILE|DIR...', 'profiles, and folders: all .json files below them')
     .option('-o, --out <DIR>', 'write files and an index there')
+    .option(
+      '--push <URL>',
+      'fill this server too, and fail if that fails: redis:, postgres:, oci://HOST/NAME',
+    )
     .option('--jobs <N>', 'compile so many at a time (default: one for each core)', wholeNumber(1, 999))
     .option('--skip-others', 'skip .json files below a folder that are no profiles')
     .addHelpText('after', HELP)
@@ -70,8 +76,9 @@ export function makeCommand(): CliCommand {
   return command;
 }
 
-async function run(paths: string[], options: Options): Promise<number> {
-  const { out } = options;
+async function run(paths: string[], given: Options): Promise<number> {
+  const { out, push } = given;
+  const options = push === undefined ? given : { ...given, cache: await serverAt(push, given) };
   if (out === undefined && options.cache === false)
     fail('USAGE', { reason: '--no-cache without --out leaves no place for the filters' });
   const targets = targetsOf(options);
@@ -87,6 +94,19 @@ async function run(paths: string[], options: Options): Promise<number> {
   await buildAll(files, targets, options, outcome, folder);
   if (folder !== undefined) await folder.finish(outcome.index);
   return report(outcome, options);
+}
+
+async function serverAt(address: string, { cache }: Options): Promise<string> {
+  if (cache !== undefined) fail('USAGE', { reason: '--push needs no --cache and no --no-cache' });
+  const { openStore } = await import('../../cache/open.ts');
+  if (!openStore(address).shared)
+    fail('USAGE', { reason: `--push takes the address of a server, not "${address}"` });
+  return address;
+}
+
+/** Whether the cache is a place that the filters have to get to. */
+function needsCache({ out, push }: Options): boolean {
+  return out === undefined || push !== undefined;
 }
 
 /** What is kept of the work that is done: nothing whose size is that of profiles or programs. */
@@ -130,8 +150,7 @@ async function buildAll(
   const total = files.length * targets.length;
   const threads = Math.min(options.jobs ?? availableParallelism(), total);
   const cache = await workingCache(options, (fault) => {
-    // Without --out there is no other place.
-    if (options.out === undefined) throw new SeccompcError([cacheFailure(fault)]);
+    if (needsCache(options)) throw new SeccompcError([cacheFailure(fault)]);
     cacheFaults.push(fault);
   });
   const pool = compilerPool({ size: threads, cache: cache && filledCache(cache) });
@@ -241,7 +260,7 @@ async function report(
   options: Options,
 ): Promise<number> {
   const ofCache = cacheFaults.map((fault) =>
-    options.out !== undefined || fault.code === 'CACHE_ENTRY_REFUSED' ? fault : cacheFailure(fault),
+    !needsCache(options) || fault.code === 'CACHE_ENTRY_REFUSED' ? fault : cacheFailure(fault),
   );
   const all = distinct([...ofCache, ...found.flat()]);
   const errors = all.filter(({ severity }) => severity === 'error');

@@ -289,7 +289,9 @@ describe.skipIf(skipWithout(found))('with a registry', () => {
       const url = `${liar.url}/starts?plain-http`;
       await ok('prebuild', 'web.json');
       // The server gets it, although the own cache has it already.
-      await ok('prebuild', 'web.json', '--cache', url, '--sign', 'fleet.pem');
+      const pushing = ['prebuild', 'web.json', '--out', 'built', '--push'];
+      await ok(...pushing, url, '--sign', 'fleet.pem');
+      expect((await run(...pushing, 'oci://127.0.0.1:1/none?plain-http')).code).toBe(69);
       liar.asked.length = 0;
       const trust = join(folder, 'fleet.pub');
       const precreate = async (seccomp: object, ...words: string[]) => {
