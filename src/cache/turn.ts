@@ -54,8 +54,8 @@ export async function takeTurn<T>(
     if (turn !== 'held') {
       // The process that had the turn before has kept the result since the caller looked.
       const found = await look();
-      // Or there is none, as for a profile that is refused: then those who waited do not wait for
-      // each other too.
+      // A refused profile leaves no result. Processes that waited for it then compile at once, and
+      // do not wait for each other too.
       if (found === undefined && !(turn === 'free' && hasWaited)) return { end };
       end();
       return { found };

@@ -166,7 +166,7 @@ export class Http {
   /** Wherever the registry sends us, it is over TLS, or stays on this machine. */
   #refuseUnsafe(url: URL): void {
     const isPlain = url.protocol === 'http:' && this.#address.plainHttp && isLoopback(url.host);
-    // Its value is nobody's business, and no client sends it.
+    // Its value must not get into a message, and no client sends it.
     if (url.username !== '' || url.password !== '')
       throw this.#damaged(`it leads to ${url.origin}, with a password in the address`);
     if (url.protocol !== 'https:' && !isPlain) throw this.#damaged(`it leads to ${url.origin}, without TLS`);
